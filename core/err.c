@@ -1,0 +1,80 @@
+#include "core/err.h"
+
+#include "core/utf8.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void put(char *dst, size_t cap, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+
+static void put(char *dst, size_t cap, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(dst, cap, fmt, ap);
+	if (n < 0)
+		dst[0] = '\0';
+	else if ((size_t)n >= cap)
+		dst[utf8_cut(dst, cap - 1)] = '\0';
+}
+
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+	int saved = errno;
+	if (!e)
+		return false;
+	err_clear(e);
+	e->code = code;
+	va_list ap;
+	va_start(ap, fmt);
+	put(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	size_t n = strlen(e->msg);
+	if (n && e->msg[n - 1] == ':')
+		fmt_into(e->msg + n, sizeof(e->msg) - n, " %s", strerror(saved));
+	return false;
+}
+
+bool err_where(struct err *e, const char *fmt, ...)
+{
+	if (e) {
+		va_list ap;
+		va_start(ap, fmt);
+		put(e->where, sizeof(e->where), fmt, ap);
+		va_end(ap);
+	}
+	return false;
+}
+
+bool err_hint(struct err *e, const char *fmt, ...)
+{
+	if (e) {
+		va_list ap;
+		va_start(ap, fmt);
+		put(e->hint, sizeof(e->hint), fmt, ap);
+		va_end(ap);
+	}
+	return false;
+}
+
+bool err_wrap(struct err *e, const char *fmt, ...)
+{
+	if (e) {
+		char head[sizeof(e->msg)], tail[sizeof(e->msg)];
+		va_list ap;
+		va_start(ap, fmt);
+		put(head, sizeof(head), fmt, ap);
+		va_end(ap);
+		memcpy(tail, e->msg, sizeof(tail));
+		fmt_into(e->msg, sizeof(e->msg), "%s: %s", head, tail);
+	}
+	return false;
+}
+
+void err_clear(struct err *e)
+{
+	if (e) {
+		e->code = ERR_NONE;
+		e->msg[0] = e->where[0] = e->hint[0] = '\0';
+	}
+}

@@ -1,0 +1,163 @@
+#include "core/utf8.h"
+
+#include "core/buf.h"
+
+#include <string.h>
+#include <unigbrk.h>
+#include <uniwidth.h>
+
+size_t utf8_get(const char *s, size_t n, uint32_t *cp)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	if (!n)
+		return 0;
+	if (p[0] < 0x80) {
+		*cp = p[0];
+		return 1;
+	}
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
+		return 0;
+	uint32_t c = p[0] & (0xffu >> (len + 1));
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	*cp = c;
+	return len;
+}
+
+size_t utf8_put(uint32_t c, char out[4])
+{
+	if (c < 0x80) {
+		out[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		out[0] = (char)(0xc0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		if (c >= 0xd800 && c <= 0xdfff)
+			return 0;
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	if (c > 0x10ffff)
+		return 0;
+	out[0] = (char)(0xf0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+bool utf8_valid(const char *s, size_t n)
+{
+	uint32_t cp;
+	for (size_t i = 0; i < n;) {
+		size_t k = utf8_get(s + i, n - i, &cp);
+		if (!k)
+			return false;
+		i += k;
+	}
+	return true;
+}
+
+void utf8_repair(const char *s, size_t n, struct buf *out)
+{
+	uint32_t cp;
+	size_t start = 0;
+	for (size_t i = 0; i < n;) {
+		size_t k = utf8_get(s + i, n - i, &cp);
+		if (k) {
+			i += k;
+			continue;
+		}
+		buf_add(out, s + start, i - start);
+		buf_adds(out, "\xef\xbf\xbd");
+		start = ++i;
+	}
+	buf_add(out, s + start, n - start);
+}
+
+size_t utf8_cut(const char *s, size_t n)
+{
+	/* Step back over at most three continuation bytes to the lead byte, and drop the character if it is not whole. */
+	size_t k = n;
+	while (k > 0 && n - k < 4 && ((unsigned char)s[k - 1] & 0xc0) == 0x80)
+		k--;
+	if (k == 0)
+		return n;
+	unsigned char lead = (unsigned char)s[k - 1];
+	size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	return n - (k - 1) >= need ? n : k - 1;
+}
+
+size_t utf8_cut_cluster(const char *s, size_t len, size_t n)
+{
+	if (n >= len)
+		return len;
+	size_t whole = utf8_cut(s, n);
+	const uint8_t *p = (const uint8_t *)s, *end = p + len, *last = p;
+	while (last < end) {
+		const uint8_t *next = u8_grapheme_next(last, end);
+		if (!next || (size_t)(next - p) > n)
+			break;
+		last = next;
+	}
+	return last > p ? (size_t)(last - p) : whole;
+}
+
+size_t utf8_width(const char *s)
+{
+	int w = u8_strwidth((const uint8_t *)s, "UTF-8");
+	return w > 0 ? (size_t)w : 0;
+}
+
+size_t utf8_length(const char *s)
+{
+	size_t n = 0;
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+/* Invisible or direction-changing characters, and controls: what could make a terminal or a reader see something else. */
+static bool unsafe(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f || c == 0x2028 || c == 0x2029 ||
+	       (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f) ||
+	       (c >= 0xfff9 && c <= 0xfffb);
+}
+
+void utf8_term_safe(const char *s, size_t n, enum term_lines lines, struct buf *out)
+{
+	uint32_t c;
+	for (size_t i = 0; i < n;) {
+		size_t k = utf8_get(s + i, n - i, &c);
+		if (!k) {
+			buf_addf(out, "\\x%02X", (unsigned)(unsigned char)s[i]);
+			i++;
+			continue;
+		}
+		if (c == '\n' && lines == TERM_KEEP_LINES)
+			buf_addc(out, '\n');
+		else if (c == '\n')
+			buf_adds(out, "\\n");
+		else if (c == '\t')
+			buf_addc(out, lines == TERM_KEEP_LINES ? '\t' : ' ');
+		else if (unsafe(c))
+			buf_addf(out, "\\u{%04X}", (unsigned)c);
+		else
+			buf_add(out, s + i, k);
+		i += k;
+	}
+}

@@ -1,0 +1,57 @@
+/* vault.h: one read-only view of whatever a person hands over: a folder, a zip, a tar.*, anything libarchive reads.
+ *
+ * Promises: names are UTF-8, relative, without "..", NUL or control characters; one common top folder is taken away
+ * (vault_top tells it); "__MACOSX/", ".DS_Store" and folder entries do not appear. Zip: the central directory is the only
+ * truth; name bytes that are valid UTF-8 are UTF-8 whatever the flag says, else CP866 where that gives Cyrillic, else CP437.
+ * Links, devices, absolute names and names leading out are refused with an error that names them; so are archives beyond the
+ * limits (a bomb). Nothing is ever written beside the archive; formats without random access (tar) are unpacked once into a
+ * private 0700 folder under `scratch`, removed by vault_close.
+ */
+#ifndef MVCHAT_VAULT_H
+#define MVCHAT_VAULT_H
+
+#include "core/err.h"
+#include "core/hash.h"
+
+struct vault;
+enum vault_kind { VAULT_DIR, VAULT_ZIP, VAULT_ARCHIVE, VAULT_FILE /* one bare file, e.g. a WhatsApp .txt */ };
+
+struct vault_limits {
+	int64_t max_entries;     /* default 2,000,000 */
+	int64_t max_entry_bytes; /* default 64 GiB unpacked */
+	int64_t max_total_bytes; /* default 2 TiB unpacked */
+	int64_t max_ratio;       /* default 1000: unpacked / packed of one entry beyond 1 MiB */
+	int max_depth;           /* default 32 folders */
+};
+void vault_limits_default(struct vault_limits *l);
+
+struct entry {
+	const char *name;  /* as described above */
+	int64_t size;      /* unpacked bytes; -1 unknown */
+	int64_t packed;    /* bytes in the archive; = size for folders */
+	int64_t mtime_us;  /* 0 unknown */
+	bool encrypted;    /* reading it fails with a clear error */
+};
+
+/* limits NULL = defaults; scratch: existing folder for unpacking, NULL = $TMPDIR or /tmp. NULL + err (ERR_ARCHIVE) on failure. */
+struct vault *vault_open(const char *path, const struct vault_limits *limits, const char *scratch, struct err *e);
+void vault_close(struct vault *v); /* NULL is fine */
+enum vault_kind vault_kind(const struct vault *v);
+const char *vault_path(const struct vault *v);
+const char *vault_top(const struct vault *v); /* the top folder taken away, or "" */
+size_t vault_count(const struct vault *v);
+const struct entry *vault_entry(const struct vault *v, size_t i);            /* sorted by name, bytewise */
+const struct entry *vault_find(const struct vault *v, const char *name);     /* NULL when absent */
+/* Index of the first entry whose name is >= prefix: for walking a folder. */
+size_t vault_lower(const struct vault *v, const char *prefix);
+
+struct vfile;
+struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e);
+ptrdiff_t vfile_read(void *vfile, char *dst, size_t n, struct err *e); /* a json_read_fn: bytes, 0 at the end, -1 + err (CRC is checked at the end) */
+void vfile_close(struct vfile *f);
+/* The whole entry, at most max bytes (else ERR_ARCHIVE); NUL-terminated; the caller frees. */
+char *vault_slurp(struct vault *v, const struct entry *en, size_t max, size_t *len, struct err *e);
+/* What identifies this archive's content without reading it all: SHA-256 over names, sizes and CRCs (zip) or times (folder). */
+bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e);
+
+#endif

@@ -1,0 +1,111 @@
+/* mapping.h: one readable file decides who, where and what.
+ *
+ * A project is a folder with mvchat.yaml, users.csv, channels.csv. mapping_load reads and checks all three; everything is
+ * answered from memory afterwards. The module is pure but for reading and writing those files (through core/outfile).
+ * Unknown keys are errors with file:line:column and a suggestion.
+ */
+#ifndef MVCHAT_MAPPING_H
+#define MVCHAT_MAPPING_H
+
+#include "core/err.h"
+#include "core/hash.h"
+#include "core/model.h"
+
+enum person_action {
+	PERSON_LABEL,   /* no account: the name in the label only */
+	PERSON_MATCH,   /* an existing account: target_id */
+	PERSON_CREATE,  /* create an account (users.csv or policy says so) */
+	PERSON_SKIP,    /* this person's messages are left out too */
+};
+struct person {
+	const char *id;            /* source */
+	enum person_action action;
+	const char *target_id;     /* PERSON_MATCH */
+	const char *name;          /* shown in labels; never empty */
+	const char *email, *first, *last, *phone, *title, *role; /* PERSON_CREATE; or NULL */
+	bool suspended;            /* PERSON_CREATE without access */
+	uint32_t flags;            /* of the source user */
+	const char *why;           /* the rule that decided, for explain and reports */
+};
+
+enum place_action { PLACE_CREATE, PLACE_ADOPT, PLACE_SKIP };
+enum placement { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
+struct place {
+	const char *id;            /* source conversation */
+	enum place_action action;
+	const char *target_id;     /* PLACE_ADOPT */
+	const char *name;          /* in the target; unique among the places of the mapping */
+	bool is_public, archive_at_end, join_members;
+	enum placement placement;
+	const char *why;           /* the rule that decided ("policy dm: skip") */
+};
+
+enum mention_policy { MENTION_MUTE, MENTION_LIVE, MENTION_TEXT };
+enum reaction_policy { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
+enum orphan_policy { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
+enum attribution { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
+
+struct mapping_archive { const char *path; const char *format; const char *zone; }; /* path as written, relative to the project; format, zone or NULL */
+
+struct mapping_config {
+	const struct mapping_archive *archives; size_t n_archives;
+	const char *target;                   /* exporter name */
+	const char *target_url;               /* or NULL = the exporter's default */
+	const char *admin_token_env, *bot_token_env;   /* names of environment variables, or NULL */
+	const char *admin_token_file, *bot_token_file; /* 0600 files, or NULL */
+	const char *zone;                     /* IANA name, for times in labels */
+	const char *locale;                   /* "ru" or "en": language of what we write into messages */
+	bool invite;                          /* false: created people get no invitation */
+	enum mention_policy mentions;
+	enum reaction_policy reactions;
+	bool pins;
+	enum orphan_policy orphans;
+	enum attribution attribution;
+	const char *label_format;             /* "{name} · {date} {time}" */
+	const char *const *leave_out; size_t n_leave_out; /* message kinds (msg_kind_name) not sent: join, leave, … */
+	int64_t since_us, until_us;           /* 0 = no bound */
+};
+
+struct mapping;
+/* dir: the project folder. NULL + err (ERR_USAGE with the place; ERR_MAPPING when files are missing). */
+struct mapping *mapping_load(const char *dir, struct err *e);
+void mapping_free(struct mapping *m);
+const struct mapping_config *mapping_config(const struct mapping *m);
+/* SHA-256 over everything that can change what is written: config, decisions, in canonical form. */
+void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES]);
+
+/* Decisions. The mapping copies nothing it is given. A user or conversation that has no row falls under the policies. */
+void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out);
+void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
+/* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. */
+struct msg_meta { const char *conv, *author; int64_t ts_us; enum msg_kind kind; uint32_t flags; bool has_replies, is_reply, is_empty; };
+const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm);
+
+/* ---- drafting (mvchat map) ---- */
+struct target_person { const char *id, *name, *email, *phone, *nick; bool bot, suspended; };
+struct target_chat { const char *id, *name; bool is_public, archived, personal; };
+struct conv_stats { int64_t n_msgs, first_us, last_us; };
+struct survey { /* what is known when a draft is made; all borrowed */
+	const struct mapping_archive *archives; size_t n_archives;
+	const struct user *users; const int64_t *user_msgs; size_t n_users;   /* user_msgs[i]: messages written */
+	const struct conv *convs; const struct conv_stats *conv_stats; size_t n_convs;
+	const struct target_person *people; size_t n_people;    /* the live target, or none */
+	const struct target_chat *chats; size_t n_chats;
+	const char *target, *target_url, *zone, *locale;        /* for a new file; NULL = defaults */
+	const char *unmatched;                                  /* "label" | "create" | "skip" | "fail": policy written into a new file; NULL = "label" */
+	int64_t name_max;                                       /* characters of a chat name */
+};
+struct draft_result {
+	size_t n_people_matched, n_people_create, n_people_label, n_people_skip, n_people_unresolved;
+	size_t n_places_create, n_places_adopt, n_places_skip, n_places_unresolved;
+	size_t n_rows_new, n_rows_kept, n_rows_stale;
+	bool wrote_yaml, wrote_users, wrote_channels;
+	const char *const *unresolved; size_t n_unresolved;     /* sentences, one per open question */
+};
+/* Writes or refreshes the three files; every decision already made is kept; rows never vanish. Results live in the arena. */
+bool mapping_draft(const char *dir, const struct survey *s, struct arena *a, struct draft_result *out, struct err *e);
+
+/* How one person, conversation or message is mapped and why, as lines of text. id: source id, name, handle or e-mail. */
+bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e);
+
+#endif

@@ -1,0 +1,43 @@
+/* engine.h: the loop: lanes × pacer × wire × ledger. Write-ahead, one open op per lane, unknown outcomes settled by reading
+ * back, never guessed. Single-threaded. The protocol is in docs/replay.md; the state machine of one lane in replay/lane.h. */
+#ifndef MVCHAT_ENGINE_H
+#define MVCHAT_ENGINE_H
+
+#include "replay/session.h"
+#include "replay/stream.h"
+
+struct engine_progress {
+	int64_t done, total;          /* posts + edits */
+	int64_t ops_done;             /* everything */
+	size_t lanes_open, lanes_waiting, lanes_stopped, in_flight;
+	int64_t throttled;
+	int64_t wait_until_mono_us;   /* 0, or nothing can go before this moment */
+	int64_t began_mono_us;
+};
+struct engine_args {
+	struct session *session;
+	struct stream *stream;
+	struct ledger *ledger;
+	int64_t run;
+	int64_t total;                /* posts expected, for progress; 0 unknown */
+	int max_tries;                /* resends after proof of absence; 0 = 3 */
+	int settle_s;                 /* -1 = the traits' */
+	int64_t max_wait_s;           /* longest Retry-After to sit out; 0 = 900 */
+	int64_t max_ops;              /* stop resumably after so many ops; 0 = no limit */
+	const volatile int *stop;     /* set by the first ^C: no new intents, finish what is in flight */
+	void (*progress)(void *ctx, const struct engine_progress *p); /* at most every 100 ms, and at the end */
+	/* Something a person should read now: a lane that stopped, a rejection. */
+	void (*event)(void *ctx, const char *ev, const char *lane, const char *what);
+	void *ctx;
+};
+struct engine_result {
+	int64_t posted, edited, created, uploaded, rejected, in_doubt, adopted /* unknown outcomes found by reading back */, resent;
+	int64_t requests, writes, throttled;
+	size_t lanes_stopped;
+	bool stopped;                 /* by args.stop, max_ops or max_wait */
+	int64_t elapsed_us;           /* by the clock, virtual or real */
+};
+/* true: ran to its end or stopped resumably (see result). false + err: FATAL (ERR_TARGET), ERR_INTERNAL. */
+bool engine_run(const struct engine_args *args, struct engine_result *out, struct err *e);
+
+#endif

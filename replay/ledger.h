@@ -1,0 +1,91 @@
+/* ledger.h: the durable record of everything written: the only truth about what the target has from us.
+ *
+ * SQLite (WAL, synchronous=FULL, schema.sql), one writer guarded by flock on DIR/ledger.lock; nothing outside ledger.c knows
+ * that it is SQLite. It holds no message text and no token: ids, states, fingerprints, reasons. Invariants live in the
+ * schema: at most one open (intent, unknown) op per lane; done is final; a target id belongs to one post. A state change
+ * that does not apply is a bug and dies (dying is safe).
+ *
+ * Writing happens inside ledger_begin … ledger_commit; a commit returns when it is on disk. Reads see the open transaction.
+ */
+#ifndef MVCHAT_LEDGER_H
+#define MVCHAT_LEDGER_H
+
+#include "core/err.h"
+#include "core/hash.h"
+#include "core/op.h"
+
+struct ledger;
+enum ledger_mode { LEDGER_READ, LEDGER_WRITE };
+/* The numbers stand in the database. */
+enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_REJECTED = 4, OP_GONE = 5 };
+
+/* dir: state folder (.mvchat), which must exist. LEDGER_READ of a missing ledger gives an empty one in memory.
+ * NULL + err: ERR_LOCKED when another process writes (its pid in msg), ERR_INTERNAL when damaged (quick_check). */
+struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
+void ledger_close(struct ledger *l);
+/* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
+bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
+
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES]);
+void ledger_run_end(struct ledger *l, int64_t run, int exit_code);
+
+void ledger_begin(struct ledger *l);
+bool ledger_commit(struct ledger *l, struct err *e); /* false: disk full and the like; nothing of the transaction holds */
+
+/* Numbers for names, made on first use, the same for ever. In LEDGER_READ an unknown name gives -1. */
+int64_t ledger_conv(struct ledger *l, const char *source_conv);   /* "" = people = 0 */
+const char *ledger_conv_name(struct ledger *l, int64_t conv, struct arena *a); /* NULL unknown */
+int64_t ledger_lane(struct ledger *l, const char *name);
+const char *ledger_lane_name(struct ledger *l, int64_t lane, struct arena *a);
+
+struct ledger_row {
+	struct opkey key;
+	int64_t lane;
+	enum op_state state;
+	const char *target, *target2; /* DONE, GONE: ids in the target; else NULL */
+	const char *why;              /* reason for REJECTED and UNKNOWN, or NULL */
+	uint64_t src_fp;              /* fingerprint of the source record when it was written */
+	uint64_t body_fp;             /* exporter's fingerprint of what was written */
+	uint32_t loss;                /* bits of enum loss */
+	int tries;
+	int64_t sent_us;              /* wall time of the last intent */
+	int64_t run;
+	bool stale_mapping;           /* written under another mapping digest than the current run's (ledger_current_mapping) */
+};
+/* false = OP_ABSENT. Strings in a. */
+bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out);
+
+/* State changes (inside a transaction). */
+void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp, uint32_t loss, int64_t run, int64_t now_us); /* from ABSENT, REJECTED or UNKNOWN (proved absent); tries + 1 */
+void ledger_done(struct ledger *l, const struct opkey *k, const char *target, const char *target2); /* from INTENT or UNKNOWN */
+void ledger_reject(struct ledger *l, const struct opkey *k, const char *why);                       /* from INTENT or UNKNOWN */
+void ledger_unknown(struct ledger *l, const struct opkey *k, const char *why);                      /* from INTENT or UNKNOWN */
+void ledger_unsent(struct ledger *l, const struct opkey *k);   /* from INTENT: certainly not applied; back to ABSENT */
+void ledger_gone(struct ledger *l, const struct opkey *k);     /* from DONE: taken back */
+
+/* The lane's one open op (INTENT or UNKNOWN), or false. */
+bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out);
+/* Target id of the newest DONE op of these kinds (mask of 1 << op_kind) in the lane by order of writing, or NULL. */
+const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a);
+/* Is this target id already that of a DONE op of this kind, anywhere? */
+bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target);
+
+/* Walks rows ordered by (ts, id, kind, part) of one conversation. The row's strings live until the next call. */
+struct ledger_walk;
+struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv);
+bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
+void ledger_walk_end(struct ledger_walk *w);
+/* Rows of one lane in the order they were written (seq). */
+struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
+/* Every lane that holds a DONE row: for verify. Calls each(ctx, lane, name); false stops. */
+bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const char *name), void *ctx);
+
+/* Which mapping digest counts as current for stale_mapping. */
+void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES]);
+
+struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_t runs; int64_t last_done_us; };
+void ledger_count(struct ledger *l, struct ledger_counts *out);
+/* Open or rejected ops with reasons: for status and reports. each: false stops. */
+bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx);
+
+#endif

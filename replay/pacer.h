@@ -1,0 +1,24 @@
+/* pacer.h: when may the next request go? Token buckets per class and per (class, scope), from the traits; learns from 429.
+ *
+ * Pure: time is passed in (monotonic microseconds). On a throttle the bucket concerned is shut for Retry-After (or an
+ * exponential back-off with jitter from a fixed seed), its rate is halved and then creeps back to the trait's.
+ * Memory: a scope's bucket exists only while it is not full.
+ */
+#ifndef MVCHAT_PACER_H
+#define MVCHAT_PACER_H
+
+#include "exporters/exporter.h"
+
+struct pacer;
+struct pacer *pacer_new(const struct traits *t, double factor /* 1.0 = the full rate; --rate slows down */);
+void pacer_free(struct pacer *p);
+/* 0 = now (and the slot is taken); else the earliest moment (mono us) to ask again; takes nothing. */
+int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
+/* Gives a slot back that was taken and not used. */
+void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
+void pacer_throttled(struct pacer *p, enum req_class c, const char *scope, int retry_after_s, int64_t now_us);
+void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
+/* The least time n requests of this class take in one scope (seconds): the bound that plan and bench use. */
+double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n);
+
+#endif

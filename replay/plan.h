@@ -1,0 +1,43 @@
+/* plan.h: what apply would do, and where everything stands: one pass over stream's decisions without rendering what the
+ * ledger already holds. facts are the numbers of every report; the buckets add up to what was read, or it is a bug. */
+#ifndef MVCHAT_PLAN_H
+#define MVCHAT_PLAN_H
+
+#include "replay/session.h"
+#include "replay/stream.h"
+
+enum item { ITEM_USER, ITEM_CONV, ITEM_MSG, ITEM_THREAD, ITEM_FILE, ITEM_REACTION, ITEM_PIN, N_ITEM };
+enum bucket { BUCKET_SENT, BUCKET_MERGED, BUCKET_TEXT, BUCKET_SKIPPED, BUCKET_REJECTED, BUCKET_DOUBT, BUCKET_PENDING, N_BUCKET };
+const char *item_name(enum item i);     /* "messages" … */
+const char *bucket_name(enum bucket b); /* "sent" … */
+
+struct facts_rule { enum item item; const char *rule; int64_t n; };       /* why skipped, rejected */
+struct facts_chat {                                                       /* one conversation of the source */
+	const char *id, *name, *target_name, *target_id; enum conv_kind kind; bool is_public, archived;
+	enum { CHAT_CREATE, CHAT_EXISTS, CHAT_ADOPT, CHAT_SKIP, CHAT_REJECTED } action; const char *why;
+	int64_t read, sent, pending, skipped, rejected, doubt, edits, threads, files, members;
+	double bound_s;
+};
+struct facts_person { const char *id, *name, *email, *target_id, *why; enum person_action action; enum op_state state; int64_t messages; bool unresolved; };
+struct facts {
+	int64_t read[N_ITEM], bucket[N_ITEM][N_BUCKET];
+	bool adds_up; const char *mismatch;         /* which item does not */
+	struct facts_rule *rules; size_t n_rules;
+	int64_t loss[N_LOSS];                       /* messages concerned, per loss bit */
+	int64_t edits;                              /* sent messages whose source changed */
+	int64_t drift;                              /* sent messages that today's mapping would write differently */
+	struct facts_chat *chats; size_t n_chats;
+	struct facts_person *people; size_t n_people;
+	const char **unresolved; size_t n_unresolved;  /* sentences */
+	const char **privacy; size_t n_privacy;        /* who could see what they could not before; who gains an account */
+	int64_t calls[N_REQ_CLASS], calls_total;       /* requests apply would make */
+	double bound_s;                                /* least time the target's limits allow */
+	bool nothing_to_do;
+	uint8_t digest[DIGEST_BYTES];                  /* of the plan: archives, mapping, ledger state, ops */
+	struct spool_counts spool;
+};
+/* snap may be NULL (offline). Everything in a. */
+bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
+              struct ledger *l, const struct snapshot *snap, struct arena *a, struct facts *out, struct err *e);
+
+#endif

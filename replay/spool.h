@@ -1,0 +1,74 @@
+/* spool.h: the scratch database of everything read; sorts, merges, de-duplicates, groups threads. Rebuilt at need.
+ *
+ * SQLite, journal_mode=OFF, one file 0600 in the state folder; it holds private text and may be deleted at any time. It is
+ * complete or it does not count: spool_open throws away one that was not finished or whose archives changed.
+ */
+#ifndef MVCHAT_SPOOL_H
+#define MVCHAT_SPOOL_H
+
+#include "core/err.h"
+#include "core/hash.h"
+#include "core/model.h"
+#include "importers/importer.h"
+
+struct spool;
+enum spool_mode { SPOOL_READ, SPOOL_BUILD };
+/* SPOOL_BUILD starts empty. SPOOL_READ: NULL + err when missing or incomplete. path: the file. */
+struct spool *spool_open(const char *path, enum spool_mode mode, struct err *e);
+void spool_close(struct spool *s);
+
+/* Building: for each archive spool_archive_begin, then the walk into spool_sink, then after the last spool_finish. */
+bool spool_archive_begin(struct spool *s, const char *path, const char *format, const char *identity, const uint8_t digest[DIGEST_BYTES], struct err *e);
+void spool_sink(struct spool *s, struct sink *out);     /* a sink that puts into the spool */
+bool spool_finish(struct spool *s, struct err *e);      /* threads, lost roots, authors without a user, counts; marks it complete */
+/* Do the archives (paths with digests, in order) equal those it was built from? */
+bool spool_matches(struct spool *s, const uint8_t (*digests)[DIGEST_BYTES], size_t n);
+const char *spool_source_id(struct spool *s, struct arena *a); /* identity of the source, for the ledger's bond */
+
+struct spool_counts {
+	int64_t read;            /* messages pushed by importers */
+	int64_t stored, merged;  /* distinct; the same message read again */
+	int64_t conflicts;       /* merged copies whose content differed (the newer edit won) */
+	int64_t bad;             /* records that could not be read */
+	int64_t users, convs, threads, replies, lost_roots, files, files_present, files_linked, files_external, files_gone, reactions, pins;
+	int64_t first_us, last_us;
+};
+void spool_count(struct spool *s, struct spool_counts *out);
+bool spool_bads(struct spool *s, bool (*each)(void *ctx, const char *where, const char *msg, const char *archive), void *ctx);
+struct spool_hazard { enum hazard_level level; const char *name, *where, *what; int64_t n; };
+bool spool_hazards(struct spool *s, bool (*each)(void *ctx, const struct spool_hazard *h), void *ctx);
+bool spool_facts(struct spool *s, bool (*each)(void *ctx, const char *archive, const char *key, const char *value), void *ctx);
+
+/* People and conversations; records live in a. Order: by id. n_msgs etc. by the functions below. */
+bool spool_users(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct user *u, int64_t n_msgs), void *ctx, struct err *e);
+bool spool_user(struct spool *s, const char *id, struct arena *a, struct user *out); /* by id or alias */
+struct spool_conv { int64_t num; struct conv conv; int64_t n_msgs, n_roots, n_threads, n_replies, n_files, n_reacts, first_us, last_us; };
+bool spool_convs(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct spool_conv *c), void *ctx, struct err *e);
+bool spool_conv(struct spool *s, const char *id, struct arena *a, struct spool_conv *out);
+
+/* One message without its body: enough for plan, rules and order. Strings live until the next step of the walk. */
+struct spool_meta {
+	int64_t conv;               /* spool's number */
+	int64_t ts_us; const char *id;
+	const char *root; int64_t root_ts_us;   /* reply: its thread; else NULL */
+	const char *author;         /* or NULL */
+	enum msg_kind kind; uint32_t flags;
+	int n_files, n_reacts, n_reactors /* sum of users over reactions */; int64_t n_replies;
+	int64_t len;                /* bytes of the canonical line: an upper bound for the text */
+	uint64_t fp;
+	bool empty;                 /* no text, no files */
+};
+struct spool_walk;
+enum spool_which { SPOOL_ALL, SPOOL_CHANNEL /* not replies */, SPOOL_THREAD };
+/* In (ts, id) order, strictly after (after_ts, after_id); after_id NULL = from the start. root: SPOOL_THREAD. */
+struct spool_walk *spool_walk(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id);
+bool spool_walk_next(struct spool_walk *w, struct spool_meta *out);
+bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, struct err *e); /* of the current row */
+void spool_walk_end(struct spool_walk *w);
+bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e);
+/* A message by id alone: its time; for links and pins. */
+bool spool_find(struct spool *s, int64_t conv, const char *id, int64_t *ts_us);
+/* Paths of the archives in order, as given to spool_archive_begin. */
+size_t spool_archives(struct spool *s, struct arena *a, const char *const **paths);
+
+#endif

@@ -1,0 +1,32 @@
+/* sandbox.h: a local server that behaves like Pachca's API, for rehearsal without a token or a network, and for the tests.
+ *
+ * libmicrohttpd in front, SQLite behind. Loopback only. Semantics, limits, faults and the page are described in
+ * docs/sandbox.md. The command line (`mvchat sandbox`) is the only caller.
+ */
+#ifndef MVCHAT_SANDBOX_H
+#define MVCHAT_SANDBOX_H
+
+#include "core/err.h"
+
+#include <stdio.h>
+
+struct sandbox_args {
+	const char *store;        /* database file; NULL = in memory */
+	int port;                 /* 0 = ephemeral */
+	const char *admin_token, *bot_token; /* NULL = "sandbox-admin-token", "sandbox-bot-token" */
+	bool limits;              /* enforce the rate limits (429 + Retry-After) */
+	const char *faults;       /* script file, or NULL */
+	const char *log;          /* one JSON line per request to this file, tokens masked; or NULL */
+	const char *port_file;    /* the port as a decimal line, written (whole) once it listens; or NULL */
+	int seats;                /* licences; 0 = unlimited */
+	const volatile int *stop; /* set by a signal */
+};
+struct sandbox;
+struct sandbox *sandbox_start(const struct sandbox_args *args, struct err *e); /* serving when it returns */
+int sandbox_port(const struct sandbox *s);
+bool sandbox_wait(struct sandbox *s, struct err *e); /* until *stop */
+void sandbox_close(struct sandbox *s);
+/* Content as canonical, comparable lines: no ids, no times of the sandbox; sorted by chat; messages in order. */
+bool sandbox_dump(const char *store, FILE *out, struct err *e);
+
+#endif
