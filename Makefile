@@ -10,7 +10,7 @@ PKG_CONFIG ?= pkg-config
 PKGS := libzip libarchive jansson yajl libfyaml sqlite3 libcurl libxml-2.0 libpcre2-8 libmicrohttpd libxxhash nettle
 TEST_PKGS := cmocka
 
-CSTD := -std=c11 -D_POSIX_C_SOURCE=200809L
+CSTD := -std=c11 -D_XOPEN_SOURCE=700
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wformat=2 -Wvla -Werror
 OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LINK_release := -pie -Wl,-z,relro,-z,now

@@ -1,0 +1,25 @@
+/* cmd.h: the commands, each in its own file, and what two of them share. */
+#ifndef MVCHAT_CMD_H
+#define MVCHAT_CMD_H
+
+#include "cli/exit.h"
+#include "cli/i18n.h"
+#include "cli/out.h"
+#include "cli/project.h"
+#include "core/json.h"
+#include "replay/plan.h"
+
+extern const struct command cmd_inspect, cmd_map, cmd_plan, cmd_apply, cmd_verify, cmd_status, cmd_sandbox;
+
+/* Set by SIGINT/SIGTERM: the number of the signal; a second one ends the process at once. */
+extern volatile int stop_signal;
+
+/* The text form of the facts; which: a plan before, or an account after a run. */
+enum facts_view { VIEW_PLAN, VIEW_ACCOUNT };
+void facts_print(const struct facts *f, enum facts_view view);
+void facts_json(const struct facts *f, struct jw *w);       /* one object; documented in docs/mvchat-report.5 */
+/* The one sentence a reader wants first; translated. */
+const char *facts_verdict(const struct facts *f);
+const char *kind_word(enum conv_kind k);                    /* translated */
+
+#endif

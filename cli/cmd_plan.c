@@ -1,0 +1,74 @@
+/* mvchat plan: the dry run. Makes no request that writes. */
+#include "cli/cmd.h"
+
+#include "core/log.h"
+
+#include <stdio.h>
+
+static const struct opt opts[] = {
+	{ "offline", 0, NULL, N_("do not ask the target") },
+	{ "exit-code", 0, NULL, N_("exit with 7 when there is something to do") },
+	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
+	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
+	{ "proxy", 0, "URL", N_("use this proxy") },
+	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	{ NULL, 0, NULL, NULL },
+};
+
+static int run(const struct args *a)
+{
+	struct err e = ERR_INIT;
+	struct project p;
+	int code;
+	project_init(&p, a);
+	bool offline = opt_given(a, "offline");
+	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
+		goto fail;
+	uint8_t digest[DIGEST_BYTES];
+	mapping_digest(p.mapping, digest);
+	ledger_current_mapping(p.ledger, digest);
+	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))
+		goto fail;
+	struct snapshot snap = { 0 };
+	if (p.session && !snapshot_read(p.session, &p.arena, &snap, &e))
+		goto fail;
+	if (!p.session && !offline)
+		log_warn("plan.offline", "%s", _("no token given: the plan is made without looking at the target"));
+	const struct exporter *ex = exporter_named(mapping_config(p.mapping)->target);
+	if (!ex) {
+		err_set(&e, ERR_USAGE, _("unknown target '%s'"), mapping_config(p.mapping)->target);
+		goto fail;
+	}
+	struct target *t = p.session ? p.session->target : ex->configure(NULL, &p.arena, &e);
+	struct traits tr;
+	if (!t)
+		goto fail;
+	ex->traits(t, &tr);
+	struct facts f;
+	if (!plan_run(p.spool, p.mapping, ex, t, &tr, p.ledger, p.session ? &snap : NULL, &p.arena, &f, &e))
+		goto fail;
+	if (opt_given(a, "json")) {
+		struct buf b;
+		struct jw w;
+		buf_init(&b, 1 << 30);
+		jw_init(&w, &b);
+		facts_json(&f, &w);
+		puts(b.p);
+		buf_release(&b);
+	} else {
+		facts_print(&f, VIEW_PLAN);
+	}
+	code = !f.adds_up ? EX_INTERNAL : opt_given(a, "exit-code") && !f.nothing_to_do ? EX_DIFF : EX_DONE;
+	project_close(&p);
+	return code;
+fail:
+	code = out_fail(&e);
+	project_close(&p);
+	return code;
+}
+
+const struct command cmd_plan = {
+	"plan", "", N_("show what apply would do, what is lost, and how long it takes"),
+	N_("Compares archives, mapping, ledger and the live target. Writes nothing, anywhere."),
+	opts, run,
+};

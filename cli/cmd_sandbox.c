@@ -1,0 +1,61 @@
+/* mvchat sandbox: the local rehearsal target. */
+#include "cli/cmd.h"
+
+#include "sandbox/sandbox.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct opt opts[] = {
+	{ "store", 0, "FILE", N_("keep the content in FILE (default: in memory)") },
+	{ "port", 0, "N", N_("port on 127.0.0.1 (default: any free one)") },
+	{ "no-limits", 0, NULL, N_("do not enforce the target's rate limits") },
+	{ "faults", 0, "FILE", N_("script of faults (docs/sandbox.md)") },
+	{ "log", 0, "FILE", N_("one JSON line per request") },
+	{ "port-file", 0, "FILE", N_("write the port there once it listens") },
+	{ "seats", 0, "N", N_("licences the company has (default: unlimited)") },
+	{ "dump", 0, NULL, N_("print the content of --store as comparable JSON lines, and end") },
+	{ NULL, 0, NULL, NULL },
+};
+
+static int run(const struct args *a)
+{
+	struct err e = ERR_INIT;
+	int64_t port, seats;
+	if (!opt_number(a, "port", 0, 65535, 0, &port, &e) || !opt_number(a, "seats", 0, 1000000, 0, &seats, &e))
+		return out_fail(&e);
+	if (opt_given(a, "dump")) {
+		if (!opt_value(a, "store")) {
+			err_set(&e, ERR_USAGE, _("which content? give --store FILE"));
+			return out_fail(&e);
+		}
+		if (!sandbox_dump(opt_value(a, "store"), stdout, &e))
+			return out_fail(&e);
+		return EX_DONE;
+	}
+	struct sandbox_args sa = {
+		.store = opt_value(a, "store"), .port = (int)port, .limits = !opt_given(a, "no-limits"), .faults = opt_value(a, "faults"),
+		.admin_token = getenv("PACHCA_ADMIN_TOKEN"), .bot_token = getenv("PACHCA_BOT_TOKEN"),
+		.log = opt_value(a, "log"), .port_file = opt_value(a, "port-file"), .seats = (int)seats, .stop = &stop_signal,
+	};
+	struct sandbox *s = sandbox_start(&sa, &e);
+	if (!s)
+		return out_fail(&e);
+	if (!opt_given(a, "quiet")) {
+		printf(_("The sandbox listens on http://127.0.0.1:%d/ (look at it in a browser)\n"), sandbox_port(s));
+		printf(_("API address: http://127.0.0.1:%d/api/shared/v1\n"), sandbox_port(s));
+		if (!sa.bot_token)
+			printf("%s\n", _("Tokens: PACHCA_ADMIN_TOKEN=sandbox-admin-token PACHCA_BOT_TOKEN=sandbox-bot-token"));
+		printf("%s\n", _("Press Ctrl-C to end it."));
+		fflush(stdout);
+	}
+	bool ok = sandbox_wait(s, &e);
+	sandbox_close(s);
+	return ok ? EX_DONE : out_fail(&e);
+}
+
+const struct command cmd_sandbox = {
+	"sandbox", "", N_("a local server that behaves like the target, for rehearsal"),
+	N_("Serves Pachca's API on 127.0.0.1 with a page to look at the chats. Needs no token and no network."),
+	opts, run,
+};

@@ -1,0 +1,277 @@
+/* The facts as text and as JSON. Promises: nothing here asks the ledger or the target; no message text is printed. */
+#include "cli/cmd.h"
+
+#include <stdio.h>
+
+static const char *item_word(enum item i)
+{
+	switch (i) {
+	case ITEM_USER: return _("people");
+	case ITEM_CONV: return _("conversations");
+	case ITEM_MSG: return _("messages");
+	case ITEM_THREAD: return _("threads");
+	case ITEM_FILE: return _("files");
+	case ITEM_REACTION: return _("reactions");
+	case ITEM_PIN: return _("pins");
+	case N_ITEM: break;
+	}
+	return "?";
+}
+
+static const char *chat_word(const struct facts_chat *c)
+{
+	switch (c->action) {
+	case CHAT_CREATE: return _("create");
+	case CHAT_EXISTS: return _("exists");
+	case CHAT_ADOPT: return _("adopt");
+	case CHAT_SKIP: return _("skip");
+	case CHAT_REJECTED: return _("rejected");
+	}
+	return "?";
+}
+
+static const char *chat_name_json(const struct facts_chat *c)
+{
+	static const char *const names[] = { [CHAT_CREATE] = "create", [CHAT_EXISTS] = "exists", [CHAT_ADOPT] = "adopt",
+	                                     [CHAT_SKIP] = "skip", [CHAT_REJECTED] = "rejected" };
+	return names[c->action];
+}
+
+static const char *person_name_json(enum person_action a)
+{
+	switch (a) {
+	case PERSON_LABEL: return "label";
+	case PERSON_MATCH: return "match";
+	case PERSON_CREATE: return "create";
+	case PERSON_SKIP: return "skip";
+	}
+	return "?";
+}
+
+static int64_t pending(const struct facts *f)
+{
+	return f->bucket[ITEM_MSG][BUCKET_PENDING];
+}
+
+const char *facts_verdict(const struct facts *f)
+{
+	static char out[512];
+	int64_t rejected = 0, doubt = 0, waiting = 0;
+	for (int i = 0; i < N_ITEM; i++) {
+		rejected += f->bucket[i][BUCKET_REJECTED];
+		doubt += f->bucket[i][BUCKET_DOUBT];
+		waiting += f->bucket[i][BUCKET_PENDING];
+	}
+	if (!f->adds_up)
+		fmt_into(out, sizeof(out), _("The account does not add up (%s): this is a bug in mvchat, please report it."), f->mismatch ? f->mismatch : "?");
+	else if (doubt)
+		fmt_into(out, sizeof(out), _("Incomplete: %s items are in doubt; run 'mvchat apply' again to settle them."), num(doubt));
+	else if (rejected)
+		fmt_into(out, sizeof(out), _("Nearly complete: %s messages are in the target, %s items were rejected (the reasons are above)."),
+		         num(f->bucket[ITEM_MSG][BUCKET_SENT] + f->bucket[ITEM_MSG][BUCKET_TEXT]), num(rejected));
+	else if (f->nothing_to_do && !waiting)
+		fmt_into(out, sizeof(out), _("Everything is in the target: %s messages; nothing is left to do."), num(f->bucket[ITEM_MSG][BUCKET_SENT]));
+	else
+		fmt_into(out, sizeof(out), _("To do: %s messages in about %s (%s requests)."), num(pending(f)), span_of(f->bound_s), num(f->calls_total));
+	return out;
+}
+
+static void print_table(const struct facts *f)
+{
+	static const char *const heads[] = { N_("sent"), N_("merged"), N_("as text"), N_("left out"), N_("rejected"), N_("in doubt"), N_("to do") };
+	printf("  ");
+	out_pad("", 14);
+	out_pad(_("read"), 9);
+	for (size_t b = 0; b < countof(heads); b++)
+		out_pad(_(heads[b]), 10);
+	putchar('\n');
+	for (int i = 0; i < N_ITEM; i++) {
+		printf("  ");
+		out_pad(item_word((enum item)i), 14);
+		out_pad(num(f->read[i]), 9);
+		for (int b = 0; b < N_BUCKET; b++)
+			out_pad(f->bucket[i][b] ? num(f->bucket[i][b]) : "·", 10);
+		putchar('\n');
+	}
+}
+
+static void print_chats(const struct facts *f)
+{
+	size_t shown = 0;
+	out_title(_("Conversations"));
+	for (size_t i = 0; i < f->n_chats; i++) {
+		const struct facts_chat *c = &f->chats[i];
+		if (shown++ == 60)
+			break;
+		printf("  ");
+		out_pad(chat_word(c), 9);
+		out_pad(kind_word(c->kind), 10);
+		out_pad(safe(c->target_name && *c->target_name ? c->target_name : c->name), 30);
+		if (c->action == CHAT_SKIP)
+			printf("  %s\n", safe(c->why));
+		else
+			printf(_("  %s to send, %s sent, %s left out%s\n"), num(c->pending), num(c->sent), num(c->skipped),
+			       c->edits ? _(", some changed") : "");
+	}
+	if (f->n_chats > 60)
+		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)f->n_chats - 60));
+	putchar('\n');
+}
+
+static void print_people(const struct facts *f)
+{
+	int64_t n[4] = { 0 }, made = 0;
+	for (size_t i = 0; i < f->n_people; i++) {
+		n[f->people[i].action]++;
+		made += f->people[i].action == PERSON_CREATE && f->people[i].state == OP_DONE;
+	}
+	out_title(_("People"));
+	out_row(26, _("have an account"), "%s", num(n[PERSON_MATCH]));
+	out_row(26, _("to be created"), "%s", num(n[PERSON_CREATE] - made));
+	if (made)
+		out_row(26, _("created"), "%s", num(made));
+	out_row(26, _("shown by name only"), "%s", num(n[PERSON_LABEL]));
+	if (n[PERSON_SKIP])
+		out_row(26, _("left out"), "%s", num(n[PERSON_SKIP]));
+	putchar('\n');
+}
+
+static void print_sentences(const char *title, const char *const *v, size_t n, const char *mark)
+{
+	if (!n)
+		return;
+	out_title(title);
+	for (size_t i = 0; i < n && i < 30; i++)
+		printf("  %s %s\n", mark, safe(v[i]));
+	if (n > 30)
+		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)n - 30));
+	putchar('\n');
+}
+
+void facts_print(const struct facts *f, enum facts_view view)
+{
+	if (view == VIEW_PLAN) {
+		print_people(f);
+		print_chats(f);
+	}
+	out_title(_("Account"));
+	print_table(f);
+	putchar('\n');
+	if (f->n_rules) {
+		out_title(_("Left out or rejected, by rule"));
+		for (size_t i = 0; i < f->n_rules; i++) {
+			printf("  %8s  ", num(f->rules[i].n));
+			out_pad(item_word(f->rules[i].item), 14);
+			printf("  %s\n", safe(f->rules[i].rule));
+		}
+		putchar('\n');
+	}
+	bool any = false;
+	for (int i = 0; i < N_LOSS; i++)
+		any = any || f->loss[i];
+	if (any) {
+		out_title(_("What the target cannot hold as it was (messages concerned)"));
+		for (int i = 0; i < N_LOSS; i++)
+			if (f->loss[i])
+				printf("  %8s  %s\n", num(f->loss[i]), _(loss_sentence((enum loss)(1u << i))));
+		putchar('\n');
+	}
+	if (view == VIEW_PLAN) {
+		print_sentences(_("Open questions"), (const char *const *)f->unresolved, f->n_unresolved, "?");
+		print_sentences(_("Permissions: who will see or gain what"), (const char *const *)f->privacy, f->n_privacy, "!");
+		out_title(_("Estimate"));
+		out_row(26, _("requests"), _("%s (messages %s, reading %s, other %s, storage %s)"), num(f->calls_total), num(f->calls[REQ_POST]),
+		        num(f->calls[REQ_READ]), num(f->calls[REQ_OTHER]), num(f->calls[REQ_BLOB]));
+		out_row(26, _("least time"), "%s", span_of(f->bound_s));
+		if (f->edits)
+			out_row(26, _("changed in the source"), "%s", num(f->edits));
+		if (f->drift)
+			out_row(26, _("written differently today"), "%s", num(f->drift));
+		putchar('\n');
+	}
+	printf("%s\n", facts_verdict(f));
+}
+
+void facts_json(const struct facts *f, struct jw *w)
+{
+	char digest[DIGEST_HEX];
+	hex(f->digest, DIGEST_BYTES, digest);
+	jw_obj(w);
+	jw_kint(w, "schema", 1);
+	jw_kstr(w, "digest", digest);
+	jw_kbool(w, "adds_up", f->adds_up);
+	jw_kbool(w, "nothing_to_do", f->nothing_to_do);
+	jw_key(w, "items");
+	jw_obj(w);
+	for (int i = 0; i < N_ITEM; i++) {
+		jw_key(w, item_name((enum item)i));
+		jw_obj(w);
+		jw_kint(w, "read", f->read[i]);
+		for (int b = 0; b < N_BUCKET; b++)
+			jw_kint(w, bucket_name((enum bucket)b), f->bucket[i][b]);
+		jw_obj_end(w);
+	}
+	jw_obj_end(w);
+	jw_key(w, "rules");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_rules; i++) {
+		jw_obj(w);
+		jw_kstr(w, "item", item_name(f->rules[i].item));
+		jw_kstr(w, "rule", f->rules[i].rule);
+		jw_kint(w, "count", f->rules[i].n);
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+	jw_key(w, "losses");
+	jw_obj(w);
+	for (int i = 0; i < N_LOSS; i++)
+		jw_kint(w, loss_name((enum loss)(1u << i)), f->loss[i]);
+	jw_obj_end(w);
+	jw_kint(w, "edits", f->edits);
+	jw_kint(w, "drift", f->drift);
+	jw_key(w, "estimate");
+	jw_obj(w);
+	jw_kint(w, "requests", f->calls_total);
+	jw_kint(w, "messages", f->calls[REQ_POST]); jw_kint(w, "reads", f->calls[REQ_READ]);
+	jw_kint(w, "other", f->calls[REQ_OTHER]); jw_kint(w, "storage", f->calls[REQ_BLOB]);
+	jw_kint(w, "seconds", (int64_t)(f->bound_s + 0.5));
+	jw_obj_end(w);
+	jw_key(w, "conversations");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_chats; i++) {
+		const struct facts_chat *c = &f->chats[i];
+		jw_obj(w);
+		jw_kstr(w, "id", c->id); jw_kstr(w, "name", c->name); jw_kstr(w, "target_name", c->target_name);
+		jw_kstr(w, "target_id", c->target_id); jw_kstr(w, "action", chat_name_json(c)); jw_kstr(w, "why", c->why);
+		jw_kbool(w, "public", c->is_public); jw_kbool(w, "archived", c->archived);
+		jw_kint(w, "read", c->read); jw_kint(w, "sent", c->sent); jw_kint(w, "pending", c->pending);
+		jw_kint(w, "skipped", c->skipped); jw_kint(w, "rejected", c->rejected); jw_kint(w, "doubt", c->doubt);
+		jw_kint(w, "edits", c->edits); jw_kint(w, "threads", c->threads); jw_kint(w, "files", c->files); jw_kint(w, "members", c->members);
+		jw_kint(w, "seconds", (int64_t)(c->bound_s + 0.5));
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+	jw_key(w, "people");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_people; i++) {
+		const struct facts_person *p = &f->people[i];
+		jw_obj(w);
+		jw_kstr(w, "id", p->id); jw_kstr(w, "name", p->name); jw_kstr(w, "email", p->email);
+		jw_kstr(w, "action", person_name_json(p->action)); jw_kstr(w, "target_id", p->target_id); jw_kstr(w, "why", p->why);
+		jw_kbool(w, "done", p->state == OP_DONE); jw_kint(w, "messages", p->messages); jw_kbool(w, "unresolved", p->unresolved);
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+	jw_key(w, "unresolved");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_unresolved; i++)
+		jw_str(w, f->unresolved[i]);
+	jw_arr_end(w);
+	jw_key(w, "permissions");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_privacy; i++)
+		jw_str(w, f->privacy[i]);
+	jw_arr_end(w);
+	jw_kstr(w, "verdict", facts_verdict(f));
+	jw_obj_end(w);
+}

@@ -1,0 +1,69 @@
+#include "cli/i18n.h"
+
+#include "core/base.h"
+
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef MVCHAT_LOCALEDIR
+#define MVCHAT_LOCALEDIR "/usr/local/share/locale"
+#endif
+
+static const char *chosen = "en";
+
+static const char *from_environment(void)
+{
+	static const char *const names[] = { "MVCHAT_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG" };
+	for (size_t i = 0; i < countof(names); i++) {
+		const char *v = getenv(names[i]);
+		if (v && *v)
+			return v;
+	}
+	return "";
+}
+
+/* The catalogue beside a binary that was not installed (build/MODE/locale), else the installed one. */
+static const char *catalogue_dir(void)
+{
+	static char path[PATH_MAX + 16];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	if (n > 0) {
+		path[n] = '\0';
+		char *slash = strrchr(path, '/');
+		if (slash) {
+			strcpy(slash, "/locale");
+			if (access(path, R_OK) == 0)
+				return path;
+		}
+	}
+	return MVCHAT_LOCALEDIR;
+}
+
+void i18n_init(const char *lang)
+{
+	if (!lang || !*lang)
+		lang = from_environment();
+	chosen = strncmp(lang, "ru", 2) == 0 ? "ru" : "en";
+	setenv("LANGUAGE", chosen, 1);
+	/* Any locale but "C" makes gettext look at LANGUAGE; this one is always there and changes nothing else we use. */
+	setlocale(LC_MESSAGES, "C.UTF-8");
+	bindtextdomain("mvchat", catalogue_dir());
+	bind_textdomain_codeset("mvchat", "UTF-8");
+	textdomain("mvchat");
+}
+
+const char *i18n_lang(void)
+{
+	return chosen;
+}
+
+const char *i18n_n(const char *one, const char *many, int64_t n)
+{
+	/* Plural rules look at the last digits only; fold large numbers into range without changing them. */
+	unsigned long u = n < 0 ? (unsigned long)-n : (unsigned long)n;
+	return ngettext(one, many, u > 1000000 ? u % 1000000 + 1000000 : u);
+}

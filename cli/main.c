@@ -1,0 +1,126 @@
+/* mvchat: dispatch, signals, exit code. */
+#include "cli/cmd.h"
+
+#include "cli/progress.h"
+#include "core/clock.h"
+#include "core/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct command *const commands[] = { &cmd_inspect, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_status, &cmd_sandbox, NULL };
+
+volatile int stop_signal;
+
+static void on_signal(int sig)
+{
+	if (stop_signal)
+		_exit(128 + sig); /* the second one ends at once: safe by construction */
+	stop_signal = sig;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* --lang must be known before the first message, wherever it stands. */
+static const char *early_lang(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "--lang=", 7))
+			return argv[i] + 7;
+		if (streq(argv[i], "--lang") && i + 1 < argc)
+			return argv[i + 1];
+	}
+	return NULL;
+}
+
+static const struct command *find(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (streq((*c)->name, name))
+			return *c;
+	return NULL;
+}
+
+static int unknown(const char *name)
+{
+	struct err e = ERR_INIT;
+	const char *names[countof(commands)];
+	size_t n = 0;
+	for (; commands[n]; n++)
+		names[n] = commands[n]->name;
+	names[n] = NULL;
+	err_set(&e, ERR_USAGE, _("unknown command '%s'"), name);
+	const char *near = nearest(name, names);
+	if (near)
+		err_hint(&e, _("did you mean 'mvchat %s'?"), near);
+	else
+		err_hint(&e, _("'mvchat help' lists the commands"));
+	return out_fail(&e);
+}
+
+static bool common(const struct args *a, struct err *e)
+{
+	const char *f = opt_value(a, "log-format"), *p = opt_value(a, "progress");
+	if (f && !streq(f, "text") && !streq(f, "json"))
+		return err_set(e, ERR_USAGE, _("--log-format: '%s' is neither text nor json"), f);
+	static const char *const words[] = { "auto", "always", "never", "plain" };
+	size_t mode = 0;
+	while (p && mode < countof(words) && !streq(p, words[mode]))
+		mode++;
+	if (mode == countof(words))
+		return err_set(e, ERR_USAGE, _("--progress: '%s' is none of auto, always, never, plain"), p);
+	log_init(opt_given(a, "quiet") ? LOG_ERROR : opt_given(a, "verbose") ? LOG_DEBUG : LOG_INFO, f && streq(f, "json") ? LOG_JSON : LOG_TEXT);
+	progress_init(opt_given(a, "quiet") ? PROGRESS_NEVER : (enum progress_mode)mode);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	umask(077); /* spool, ledger and tables hold private things */
+	clock_init();
+	i18n_init(early_lang(argc, argv));
+	catch_signals();
+	const char *name = argc > 1 ? argv[1] : "help";
+	if (streq(name, "--version") || streq(name, "version")) {
+		puts("mvchat " MVCHAT_VERSION);
+		return EX_DONE;
+	}
+	if (streq(name, "help") || streq(name, "--help") || streq(name, "-h")) {
+		const struct command *c = argc > 2 ? find(argv[2]) : NULL;
+		if (argc > 2 && !c && argv[2][0] != '-')
+			return unknown(argv[2]);
+		if (c)
+			opts_help(c);
+		else
+			opts_help_all();
+		return EX_DONE;
+	}
+	const struct command *c = find(name);
+	if (!c)
+		return unknown(name);
+	struct err e = ERR_INIT;
+	struct args a;
+	if (!opts_parse(c, argc - 1, argv + 1, &a, &e))
+		return out_fail(&e);
+	if (opt_given(&a, "help")) {
+		opts_help(c);
+		return EX_DONE;
+	}
+	if (!common(&a, &e))
+		return out_fail(&e);
+	int code = c->run(&a);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return code ? code : EX_INTERNAL;
+	return code;
+}

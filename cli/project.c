@@ -1,0 +1,316 @@
+/* Promises: a project is opened the same way by every command, and nothing of it stays open after project_close. Called by the
+ * cmd_*.c files. Does not print results; says on stderr (log_info) that a long reading is going on. */
+#include "cli/project.h"
+
+#include "cli/i18n.h"
+#include "cli/out.h"
+#include "cli/progress.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void project_init(struct project *p, const struct args *a)
+{
+	*p = (struct project){ 0 };
+	arena_init(&p->arena);
+	const char *dir = a ? opt_value(a, "project") : NULL;
+	p->dir = dir && *dir ? dir : ".";
+	size_t n = strlen(p->dir) + 16;
+	p->state = xmalloc(n);
+	snprintf(p->state, n, "%s/.mvchat", p->dir);
+}
+
+void project_close(struct project *p)
+{
+	session_close(p->session);
+	ledger_close(p->ledger);
+	spool_close(p->spool);
+	mapping_free(p->mapping);
+	for (size_t i = 0; i < p->n_vaults; i++)
+		vault_close(p->vaults[i]);
+	free(p->vaults);
+	free(p->state);
+	arena_release(&p->arena);
+}
+
+bool project_state_dir(struct project *p, struct err *e)
+{
+	struct stat st;
+	if (mkdir(p->state, 0700) != 0 && errno != EEXIST) {
+		err_set(e, ERR_INTERNAL, _("cannot make the folder '%s':"), p->state);
+		return err_hint(e, _("check that the project folder exists and can be written"));
+	}
+	if (stat(p->state, &st) != 0 || !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_INTERNAL, _("'%s' is not a folder"), p->state);
+	return true;
+}
+
+bool project_mapping(struct project *p, struct err *e)
+{
+	p->mapping = mapping_load(p->dir, e);
+	if (!p->mapping)
+		return false;
+	const struct mapping_config *c = mapping_config(p->mapping);
+	struct mapping_archive *v = arena_array(&p->arena, c->n_archives, struct mapping_archive);
+	for (size_t i = 0; i < c->n_archives; i++) {
+		v[i] = c->archives[i];
+		if (v[i].path[0] != '/' && !streq(p->dir, "."))
+			v[i].path = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].path);
+	}
+	p->archives = v;
+	p->n_archives = c->n_archives;
+	if (!p->n_archives) {
+		err_set(e, ERR_MAPPING, _("mvchat.yaml names no archive"));
+		return err_hint(e, _("put the export under 'archives:' in %s/mvchat.yaml"), p->dir);
+	}
+	return true;
+}
+
+struct opened { struct vault *vault; const struct importer *imp; struct source *src; };
+
+static void opened_close(struct opened *o)
+{
+	if (o->src)
+		o->imp->close(o->src);
+	vault_close(o->vault);
+	*o = (struct opened){ 0 };
+}
+
+static bool opened_open(struct opened *o, const char *path, const char *format, const char *zone, const char *scratch, struct err *e)
+{
+	*o = (struct opened){ .vault = vault_open(path, NULL, scratch, e) };
+	if (!o->vault)
+		return false;
+	o->imp = format ? importer_named(format) : importer_choose(o->vault, e);
+	if (!o->imp && format) {
+		err_set(e, ERR_USAGE, _("unknown archive format '%s'"), format);
+		err_hint(e, _("leave the format out to have it recognised"));
+	}
+	if (o->imp) {
+		char option[128];
+		const char *options[2] = { NULL, NULL };
+		if (zone && fmt_into(option, sizeof(option), "zone=%s", zone))
+			options[0] = option;
+		o->src = o->imp->open(o->vault, options, e);
+	}
+	if (!o->src) {
+		if (!e->where[0])
+			err_where(e, "%s", path);
+		opened_close(o);
+		return false;
+	}
+	return true;
+}
+
+bool archive_walk(const char *path, const char *format, const char *zone, const struct sink *sink, const char *scratch, struct err *e)
+{
+	struct opened o;
+	if (!opened_open(&o, path, format, zone, scratch, e))
+		return false;
+	struct arena step;
+	arena_init(&step);
+	bool ok = o.imp->walk(o.src, sink, &step, e);
+	arena_release(&step);
+	opened_close(&o);
+	return ok;
+}
+
+/* A sink between importer and spool that shows how far the reading is. */
+struct reading { struct sink inner; int64_t n; };
+
+static bool r_user(void *ctx, const struct user *u) { struct reading *r = ctx; return r->inner.user(r->inner.ctx, u); }
+static bool r_conv(void *ctx, const struct conv *c) { struct reading *r = ctx; return r->inner.conv(r->inner.ctx, c); }
+static bool r_msg(void *ctx, const char *conv, const struct msg *m)
+{
+	struct reading *r = ctx;
+	if (++r->n % 4096 == 0)
+		progress_count(_("reading the archive"), r->n);
+	return r->inner.msg(r->inner.ctx, conv, m);
+}
+static bool r_bad(void *ctx, const struct err *e) { struct reading *r = ctx; return r->inner.bad(r->inner.ctx, e); }
+static bool r_hazard(void *ctx, enum hazard_level l, const char *name, const char *where, const char *what)
+{
+	struct reading *r = ctx;
+	return r->inner.hazard(r->inner.ctx, l, name, where, what);
+}
+static bool r_fact(void *ctx, const char *k, const char *v) { struct reading *r = ctx; return r->inner.fact(r->inner.ctx, k, v); }
+
+static bool read_one(struct spool *sp, const struct mapping_archive *ar, const char *scratch, int64_t *total, struct err *e)
+{
+	struct opened o;
+	uint8_t digest[DIGEST_BYTES];
+	if (!opened_open(&o, ar->path, ar->format, ar->zone, scratch, e))
+		return false;
+	struct arena step;
+	arena_init(&step);
+	struct reading r = { .n = *total };
+	bool ok = vault_digest(o.vault, digest, e) &&
+	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
+	if (ok) {
+		spool_sink(sp, &r.inner);
+		struct sink sink = { &r, r_user, r_conv, r_msg, r_bad, r_hazard, r_fact };
+		ok = o.imp->walk(o.src, &sink, &step, e);
+	}
+	*total = r.n;
+	arena_release(&step);
+	opened_close(&o);
+	return ok;
+}
+
+bool archives_read(const char *spool_path, const struct mapping_archive *v, size_t n, const char *scratch, struct spool **out, struct err *e)
+{
+	struct spool *sp = spool_open(spool_path, SPOOL_BUILD, e);
+	if (!sp)
+		return false;
+	int64_t total = 0;
+	bool ok = true;
+	for (size_t i = 0; i < n && ok; i++)
+		ok = read_one(sp, &v[i], scratch, &total, e);
+	ok = ok && spool_finish(sp, e);
+	progress_clear();
+	spool_close(sp);
+	if (!ok) {
+		unlink(spool_path);
+		return false;
+	}
+	*out = spool_open(spool_path, SPOOL_READ, e);
+	return *out != NULL;
+}
+
+bool project_spool(struct project *p, struct err *e)
+{
+	if (!project_state_dir(p, e))
+		return false;
+	uint8_t (*digests)[DIGEST_BYTES] = xcalloc(p->n_archives, sizeof(*digests));
+	bool ok = true;
+	for (size_t i = 0; i < p->n_archives && ok; i++) {
+		struct vault *v = vault_open(p->archives[i].path, NULL, p->state, e);
+		ok = v && vault_digest(v, digests[i], e);
+		vault_close(v);
+	}
+	const char *path = arena_fmt(&p->arena, "%s/spool.db", p->state);
+	if (ok) {
+		struct err ignored;
+		p->spool = spool_open(path, SPOOL_READ, &ignored);
+		if (p->spool && !spool_matches(p->spool, (const uint8_t (*)[DIGEST_BYTES])digests, p->n_archives)) {
+			spool_close(p->spool);
+			p->spool = NULL;
+		}
+		if (!p->spool)
+			ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
+	}
+	free(digests);
+	return ok;
+}
+
+bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
+{
+	if (!project_state_dir(p, e))
+		return false;
+	p->ledger = ledger_open(p->state, mode, e);
+	return p->ledger != NULL;
+}
+
+static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
+{
+	struct project *p = ctx;
+	if (!p->vaults) {
+		p->n_vaults = p->n_archives;
+		p->vaults = xcalloc(p->n_vaults, sizeof(*p->vaults));
+	}
+	if (f->archive < 0 || (size_t)f->archive >= p->n_vaults || !f->entry) {
+		err_set(e, ERR_ARCHIVE, _("the file '%s' is in no archive"), f->name);
+		return NULL;
+	}
+	struct vault **v = &p->vaults[f->archive];
+	if (!*v)
+		*v = vault_open(p->archives[f->archive].path, NULL, p->state, e);
+	const struct entry *en = *v ? vault_find(*v, f->entry) : NULL;
+	if (!en) {
+		if (*v)
+			err_set(e, ERR_ARCHIVE, _("'%s' is no longer in the archive"), f->entry);
+		return NULL;
+	}
+	return vault_read(*v, en, e);
+}
+
+/* A token from the environment or from a file only its owner can read. NULL without err: there is none. */
+static const char *token(struct project *p, const char *env, const char *file, struct err *e)
+{
+	const char *v = env ? getenv(env) : NULL;
+	if (v && *v) {
+		log_secret(v);
+		return v;
+	}
+	if (!file)
+		return NULL;
+	const char *path = file[0] == '/' || streq(p->dir, ".") ? file : arena_fmt(&p->arena, "%s/%s", p->dir, file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char text[1024];
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		err_set(e, ERR_USAGE, _("cannot read the token file '%s':"), path);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	ssize_t n = (st.st_mode & 077) ? -1 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (st.st_mode & 077) {
+		err_set(e, ERR_USAGE, _("others may read the token file '%s'"), path);
+		err_hint(e, "chmod 600 '%s'", path);
+		return NULL;
+	}
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\r\n \t")] = '\0';
+	if (!text[0]) {
+		err_set(e, ERR_USAGE, _("the token file '%s' is empty"), path);
+		return NULL;
+	}
+	log_secret(text);
+	return arena_strdup(&p->arena, text);
+}
+
+bool project_session(struct project *p, const struct args *a, const char *exporter, const char *url, enum tokens need, struct err *e)
+{
+	const struct mapping_config *c = p->mapping ? mapping_config(p->mapping) : NULL;
+	const struct exporter *ex = exporter_named(c ? c->target : exporter);
+	if (!ex) {
+		err_set(e, ERR_USAGE, _("unknown target '%s'"), c ? c->target : exporter);
+		return err_hint(e, _("known targets: pachca"));
+	}
+	err_clear(e);
+	const char *admin = token(p, c && c->admin_token_env ? c->admin_token_env : "PACHCA_ADMIN_TOKEN", c ? c->admin_token_file : NULL, e);
+	const char *bot = e->code ? NULL : token(p, c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN", c ? c->bot_token_file : NULL, e);
+	if (e->code)
+		return false;
+	if (!bot) {
+		if (need == TOKENS_OPTIONAL)
+			return true;
+		err_set(e, ERR_TARGET, _("there is no bot token: the variable %s is not set"),
+		        c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN");
+		return err_hint(e, _("put the bot's token into that variable, or name a file with it in mvchat.yaml"));
+	}
+	int64_t timeout;
+	if (!opt_number(a, "timeout", 1, 3600, 0, &timeout, e))
+		return false;
+	const char *options[] = { arena_fmt(&p->arena, "admin=%d", admin != NULL), NULL };
+	struct session_args sa = {
+		.ex = ex,
+		.wire = {
+			.base_url = opt_value(a, "url") ? opt_value(a, "url") : c ? c->target_url : url,
+			.admin_token = admin, .bot_token = bot,
+			.cacert = opt_value(a, "cacert"), .proxy = opt_value(a, "proxy"),
+			.timeout_s = (int)timeout, .open_file = open_file, .ctx = p,
+		},
+		.options = options,
+	};
+	p->session = session_open(&sa, e);
+	return p->session != NULL;
+}

@@ -1,0 +1,43 @@
+/* project.h: a project folder as the commands use it: mapping, archives, spool, ledger, a session with the target.
+ *
+ * Everything is opened on demand and closed by project_close. State lives in DIR/.mvchat (0700). */
+#ifndef MVCHAT_PROJECT_H
+#define MVCHAT_PROJECT_H
+
+#include "cli/opts.h"
+#include "importers/importer.h"
+#include "mapping/mapping.h"
+#include "replay/ledger.h"
+#include "replay/session.h"
+#include "replay/spool.h"
+
+struct project {
+	const char *dir;
+	char *state;                 /* DIR/.mvchat */
+	struct arena arena;          /* the run's */
+	struct mapping *mapping;
+	struct spool *spool;
+	struct ledger *ledger;
+	struct session *session;
+	struct vault **vaults; size_t n_vaults;   /* by archive index; opened when a file is streamed */
+	const struct mapping_archive *archives; size_t n_archives; /* paths made relative to here */
+};
+
+void project_init(struct project *p, const struct args *a);
+void project_close(struct project *p);
+bool project_state_dir(struct project *p, struct err *e);  /* makes DIR/.mvchat, 0700 */
+bool project_mapping(struct project *p, struct err *e);     /* loads mvchat.yaml and the tables; sets archives */
+/* The spool of these archives: reused when nothing changed, else read anew (progress on stderr). */
+bool project_spool(struct project *p, struct err *e);
+bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e);
+/* Greets the target the mapping names (or, for a first draft, the exporter and url given). need_tokens false: *no_session is
+ * set instead of an error when there is no token at all. */
+enum tokens { TOKENS_NEEDED, TOKENS_OPTIONAL };
+bool project_session(struct project *p, const struct args *a, const char *exporter, const char *url, enum tokens need, struct err *e);
+
+/* Reads one archive into a sink: opens, recognises, walks. format NULL = recognise. */
+bool archive_walk(const char *path, const char *format, const char *zone, const struct sink *sink, const char *scratch, struct err *e);
+/* Builds a spool from archives at `path`. */
+bool archives_read(const char *spool_path, const struct mapping_archive *v, size_t n, const char *scratch, struct spool **out, struct err *e);
+
+#endif
