@@ -18,12 +18,12 @@ OPT_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 LINK_asan := -fsanitize=address,undefined
 OPT_cover := -O0 -g --coverage
 LINK_cover := --coverage
-OPT_bench := $(OPT_release)
-LINK_bench := $(LINK_release)
+OPT_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -Wno-unknown-warning-option
+LINK_fuzz := -fsanitize=address,undefined
 
 # pkg-config is asked when something is compiled, after deps have been installed, and not when this file is read.
 LIBS_ALL = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lcsv -lunistring
-CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -I. -I$(BUILD) -DMVCHAT_VERSION='"$(VERSION)"' $(CFLAGS)
+CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -I. -I$(BUILD) -DMVCHAT_VERSION='"$(VERSION)"' -DMVCHAT_LOCALEDIR='"$(PREFIX)/share/locale"' $(CFLAGS)
 CFLAGS_PKG = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(TEST_PKGS)))
 
 DIRS := core importers mapping exporters replay sandbox cli
@@ -38,6 +38,7 @@ TOOL_BIN := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
 
 .PHONY: all test demo deps lint layers install clean unit tools
 .DELETE_ON_ERROR:
+.SECONDARY:
 all: $(BIN)
 
 # SQL and web files become C arrays: "x.sql" -> $(BUILD)/x.sql.h with `static const char x_sql[]`-style names made by the script.
@@ -67,10 +68,80 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/libmvchat.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK_$(MODE)) -o $@ $^ $(LIBS_ALL) $(LDFLAGS)
 
+# Fuzz targets are always built, as plain programs that replay their corpus, so that they cannot rot; `make fuzz` explores.
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay_main.o $(BUILD)/libmvchat.a
+	@mkdir -p $(@D)
+	$(CC) $(LINK_$(MODE)) -o $@ $^ $(LIBS_ALL) $(LDFLAGS)
+
+# Russian: po/ru.po -> $(BUILD)/locale, found beside the binary; installed under PREFIX/share/locale.
+MO := $(BUILD)/locale/ru/LC_MESSAGES/mvchat.mo
+$(MO): po/ru.po
+	@mkdir -p $(@D)
+	msgfmt --check -o $@ $<
+
 unit: $(UNIT_BIN)
 tools: $(TOOL_BIN)
+.PHONY: everything
+everything: $(BIN) $(MO) $(UNIT_BIN) $(TOOL_BIN) $(FUZZ_BIN)
+
+deps:
+	@sh tests/tools/deps.sh
+
+# Two modes one after the other; MODE=asan runs that one alone.
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+ifeq ($(origin MODE),command line)
+TEST_MODES := $(MODE)
+else
+TEST_MODES := release asan
+endif
+test: deps
+	@for m in $(TEST_MODES); do $(MAKE) -s -j$(JOBS) MODE=$$m everything || { echo '0 passed, 1 failed'; exit 1; }; done
+	@MODES='$(TEST_MODES)' sh tests/all.sh
+
+demo: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat $(MO) || exit 1
+	@sh tests/e2e/demo.sh
+
+layers:
+	@sh tests/layers.sh
+
+# Every durable step killed, every fault at every request; SEED=n adds random runs.
+.PHONY: chaos bench valgrind fuzz cover contract
+chaos: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@build/release/tools/chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+bench: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@sh tests/bench/bench.sh
+
+valgrind: deps
+	@command -v valgrind >/dev/null || { echo 'valgrind is not installed' >&2; exit 1; }
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@sh tests/tools/valgrind.sh
+
+# make fuzz F=json T=60
+F ?= json
+T ?= 60
+fuzz:
+	@$(MAKE) -s -j$(JOBS) CC=clang MODE=fuzz build/fuzz/libmvchat.a
+	clang $(CSTD) $(OPT_fuzz) -I. -Ibuild/fuzz $(CFLAGS_PKG) -fsanitize=fuzzer -o build/fuzz/fuzz_$(F) tests/fuzz/fuzz_$(F).c build/fuzz/libmvchat.a $(LIBS_ALL)
+	mkdir -p build/fuzz/found_$(F)
+	build/fuzz/fuzz_$(F) -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 build/fuzz/found_$(F) tests/fuzz/corpus/$(F)
+
+lint:
+	@sh tests/tools/lint.sh
+
+install: $(BIN) $(MO)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/locale/ru/LC_MESSAGES $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/mvchat
+	install -m 644 $(MO) $(DESTDIR)$(PREFIX)/share/locale/ru/LC_MESSAGES/mvchat.mo
+	for f in docs/*.1; do [ ! -f "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man1/; done
+	for f in docs/*.5; do [ ! -f "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man5/; done
 
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/%.d) $(TOOL_SRC:%.c=$(BUILD)/%.d) $(BUILD)/cli/main.d
+-include $(FUZZ_SRC:%.c=$(BUILD)/%.d) $(BUILD)/tests/fuzz/replay_main.d $(LIB_OBJ:.o=.d) $(UNIT_SRC:%.c=$(BUILD)/%.d) $(TOOL_SRC:%.c=$(BUILD)/%.d) $(BUILD)/cli/main.d
