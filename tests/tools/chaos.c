@@ -1,0 +1,488 @@
+/* chaos: kills the shipped binary at every durable step and applies every fault at every request; after resuming, the sandbox's
+ * content must equal that of an undisturbed run, in order, nothing twice, and one more run must write nothing.
+ *
+ *   chaos [--short] [--seed N --runs N] [--jobs N] [--archive DIR] [--case NAME] [-v]
+ *
+ * Prints TAP: one line per family of cases, the failing cases named so that --case repeats one. Time is virtual in every
+ * process it starts (core/clock.h), so settle times and Retry-After cost nothing. Environment: MVCHAT = the binary. */
+#include "core/base.h"
+#include "core/buf.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *mvchat, *archive = "fixtures/slack/demo", *only_case;
+static char root[512];
+static bool short_run, verbose;
+static int jobs = 2;
+static char *golden;
+
+/* ---- small tools ---- */
+
+static char *slurp(const char *path)
+{
+	struct buf b;
+	char chunk[65536];
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return NULL;
+	buf_init(&b, 256 << 20);
+	size_t n;
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_add(&b, chunk, n);
+	fclose(f);
+	return buf_detach(&b);
+}
+
+static bool spit(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "wb");
+	if (!f)
+		return false;
+	fputs(text, f);
+	return fclose(f) == 0;
+}
+
+static char *path_of(const char *dir, const char *name)
+{
+	static char ring[8][1024];
+	static int next;
+	char *p = ring[next++ % 8];
+	fmt_into(p, sizeof(ring[0]), "%s/%s", dir, name);
+	return p;
+}
+
+static void remove_tree(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *en;
+	while (d && (en = readdir(d))) {
+		if (streq(en->d_name, ".") || streq(en->d_name, ".."))
+			continue;
+		char p[1400];
+		fmt_into(p, sizeof(p), "%s/%s", dir, en->d_name);
+		if (unlink(p) != 0)
+			remove_tree(p);
+	}
+	if (d)
+		closedir(d);
+	rmdir(dir);
+}
+
+static bool copy_file(const char *from, const char *to)
+{
+	char *text = slurp(from);
+	bool ok = text && spit(to, text);
+	free(text);
+	return ok;
+}
+
+/* Runs a program with extra environment; out and errs are files. Returns the wait status. */
+static pid_t start(const char *const *argv, const char *const *env, const char *out, const char *errs)
+{
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	int o = open(out ? out : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600), x = open(errs ? errs : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0600);
+	int in = open("/dev/null", O_RDONLY);
+	dup2(in, 0);
+	dup2(o, 1);
+	dup2(x, 2);
+	for (; env && *env; env += 2)
+		setenv(env[0], env[1], 1);
+	execv(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+static int wait_for(pid_t pid, int limit_s)
+{
+	for (int i = 0; i < limit_s * 500; i++) {
+		int st;
+		pid_t r = waitpid(pid, &st, WNOHANG);
+		if (r == pid)
+			return st;
+		struct timespec t = { 0, 2000000 };
+		nanosleep(&t, NULL);
+	}
+	kill(pid, SIGKILL);
+	int st = 0;
+	waitpid(pid, &st, 0);
+	return -1; /* hung */
+}
+
+/* ---- one case ---- */
+
+struct sandbox_proc { pid_t pid; char url[64]; };
+
+static bool sandbox_up(struct sandbox_proc *s, const char *dir, const char *faults)
+{
+	const char *store = path_of(dir, "store.db"), *port_file = path_of(dir, "port");
+	unlink(port_file);
+	const char *argv[] = { mvchat, "sandbox", "-q", "--store", store, "--port-file", port_file, faults ? "--faults" : NULL, faults, NULL };
+	s->pid = start(argv, NULL, NULL, path_of(dir, "sandbox.err"));
+	for (int i = 0; i < 5000; i++) {
+		char *text = slurp(port_file);
+		if (text && atoi(text) > 0) {
+			fmt_into(s->url, sizeof(s->url), "http://127.0.0.1:%d/api/shared/v1", atoi(text));
+			free(text);
+			return true;
+		}
+		free(text);
+		if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
+			break;
+		struct timespec t = { 0, 2000000 };
+		nanosleep(&t, NULL);
+	}
+	return false;
+}
+
+static bool sandbox_down(struct sandbox_proc *s)
+{
+	kill(s->pid, SIGTERM);
+	int st = wait_for(s->pid, 10);
+	return st != -1;
+}
+
+/* A fresh project: the mapping and the finished spool of the base project, no ledger. */
+static bool project_make(const char *dir)
+{
+	static const char *const files[] = { "mvchat.yaml", "users.csv", "channels.csv" };
+	char base[600], st[1100];
+	fmt_into(base, sizeof(base), "%s/base", root);
+	fmt_into(st, sizeof(st), "%s/.mvchat", dir);
+	if (mkdir(dir, 0700) != 0 || mkdir(st, 0700) != 0)
+		return false;
+	for (size_t i = 0; i < countof(files); i++)
+		if (!copy_file(path_of(base, files[i]), path_of(dir, files[i])))
+			return false;
+	return link(path_of(base, ".mvchat/spool.db"), path_of(dir, ".mvchat/spool.db")) == 0;
+}
+
+static int apply(const char *dir, const char *url, const char *kill_at, const char *count_file)
+{
+	const char *argv[] = { mvchat, "apply", "-q", "--yes", "--json", "-C", dir, "--url", url, NULL };
+	const char *env[] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token",
+	                      kill_at ? "MVCHAT_STEP_KILL" : count_file ? "MVCHAT_STEP_COUNT" : NULL, kill_at ? kill_at : count_file, NULL };
+	return wait_for(start(argv, env, path_of(dir, "apply.json"), path_of(dir, "apply.err")), 120);
+}
+
+static long json_number(const char *dir, const char *key)
+{
+	char *text = slurp(path_of(dir, "apply.json")), *p = text ? strstr(text, key) : NULL;
+	long n = p ? strtol(p + strlen(key), NULL, 10) : -1;
+	free(text);
+	return n;
+}
+
+/* Lines that a human wrote into the target meanwhile do not count; nor does what depends on how often something was tried. */
+static char *dump_of(const char *dir)
+{
+	const char *argv[] = { mvchat, "sandbox", "--store", path_of(dir, "store.db"), "--dump", NULL };
+	if (wait_for(start(argv, NULL, path_of(dir, "dump"), path_of(dir, "sandbox.err")), 30) != 0)
+		return NULL;
+	char *text = slurp(path_of(dir, "dump"));
+	if (!text)
+		return NULL;
+	struct buf b;
+	buf_init(&b, 256 << 20);
+	for (char *line = text, *end; *line; line = end) {
+		end = strchr(line, '\n');
+		end = end ? end + 1 : line + strlen(line);
+		size_t n = (size_t)(end - line);
+		char *own = xstrndup(line, n);
+		if (!strstr(own, "\"content\":\"human "))
+			buf_add(&b, line, n);
+		free(own);
+	}
+	free(text);
+	return buf_detach(&b);
+}
+
+/* kills: up to two step numbers, 0 = none. Returns NULL when all is well, else what went wrong (static buffer). */
+static const char *run_case(const char *name, const char *faults, const long kills[2])
+{
+	static char why[600];
+	char dir[700], fpath[1024];
+	fmt_into(dir, sizeof(dir), "%s/case-%d", root, (int)getpid());
+	remove_tree(dir);
+	why[0] = '\0';
+	struct sandbox_proc sb = { 0 };
+	if (!project_make(dir))
+		return "cannot make the project";
+	if (faults) {
+		fmt_into(fpath, sizeof(fpath), "%s/faults", dir);
+		spit(fpath, faults);
+	}
+	if (!sandbox_up(&sb, dir, faults ? fpath : NULL)) {
+		fmt_into(why, sizeof(why), "the sandbox did not start");
+		goto out;
+	}
+	for (int k = 0; k < 2 && kills[k]; k++) {
+		char n[32];
+		fmt_into(n, sizeof(n), "%ld", kills[k]);
+		int st = apply(dir, sb.url, n, NULL);
+		if (st == -1) {
+			fmt_into(why, sizeof(why), "run %d hung", k + 1);
+			goto out;
+		}
+	}
+	int st = 0, runs = 0;
+	for (runs = 0; runs < 6; runs++) {
+		st = apply(dir, sb.url, NULL, NULL);
+		if (st == 0 && json_number(dir, "\"writes\":") == 0 && runs > 0)
+			break;
+		if (st == -1 || WIFSIGNALED(st)) {
+			fmt_into(why, sizeof(why), "resuming run %d: %s", runs + 1, st == -1 ? "hung" : "died");
+			goto out;
+		}
+	}
+	if (st != 0) {
+		char *err = slurp(path_of(dir, "apply.err"));
+		size_t n = err ? strlen(err) : 0;
+		fmt_into(why, sizeof(why), "never finished: exit %d: %s", WEXITSTATUS(st), err ? err + (n > 300 ? n - 300 : 0) : "");
+		free(err);
+		goto out;
+	}
+	if (json_number(dir, "\"writes\":") != 0)
+		fmt_into(why, sizeof(why), "the last run still made %ld writes", json_number(dir, "\"writes\":"));
+	sandbox_down(&sb);
+	sb.pid = 0;
+	if (!why[0]) {
+		char *d = dump_of(dir);
+		if (!d || !golden || !streq(d, golden)) {
+			size_t i = 0;
+			while (d && golden && d[i] && d[i] == golden[i])
+				i++;
+			while (d && i && d[i - 1] != '\n')
+				i--;
+			fmt_into(why, sizeof(why), "the content differs: got %.200s", d ? d + i : "nothing");
+			if (verbose && d) {
+				char p[1024];
+				fmt_into(p, sizeof(p), "%s/last-bad.jsonl", root);
+				spit(p, d);
+			}
+		}
+		free(d);
+	}
+out:
+	if (sb.pid)
+		sandbox_down(&sb);
+	if (why[0] && verbose) {
+		char keep[800];
+		fmt_into(keep, sizeof(keep), "%s/bad-%s", root, name);
+		for (char *p = keep + strlen(root) + 1; *p; p++)
+			if (*p == '/' || *p == ' ' || *p == '*')
+				*p = '_';
+		remove_tree(keep);
+		rename(dir, keep);
+	} else {
+		remove_tree(dir);
+	}
+	return why[0] ? why : NULL;
+}
+
+/* ---- families of cases, shared out among worker processes ---- */
+
+struct task { char name[96]; char faults[200]; long kills[2]; };
+struct shared { long next, ok, bad; char names[32][700]; };
+
+static struct task *tasks;
+static size_t n_tasks, cap_tasks;
+
+static void add(const char *faults, long k1, long k2, const char *fmt, ...) PRINTF_LIKE(4, 5);
+static void add(const char *faults, long k1, long k2, const char *fmt, ...)
+{
+	if (n_tasks == cap_tasks) {
+		cap_tasks = cap_tasks ? 2 * cap_tasks : 256;
+		tasks = xrealloc(tasks, cap_tasks * sizeof(*tasks));
+	}
+	struct task *t = &tasks[n_tasks++];
+	*t = (struct task){ .kills = { k1, k2 } };
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(t->name, sizeof(t->name), fmt, ap);
+	va_end(ap);
+	if (faults)
+		fmt_into(t->faults, sizeof(t->faults), "%s", faults);
+}
+
+static int n_lines, n_bad_lines;
+
+static void family(const char *what)
+{
+	int fd = open(path_of(root, "shared"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	struct shared *sh = fd >= 0 && ftruncate(fd, sizeof(*sh)) == 0 ? mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	if (sh == MAP_FAILED)
+		die("chaos: no shared memory");
+	close(fd);
+	fflush(stdout);
+	for (int j = 0; j < jobs; j++) {
+		if (fork() != 0)
+			continue;
+		for (;;) {
+			long i = __atomic_fetch_add(&sh->next, 1, __ATOMIC_SEQ_CST);
+			if (i >= (long)n_tasks)
+				_exit(0);
+			struct task *t = &tasks[i];
+			if (only_case && !streq(only_case, t->name))
+				continue;
+			const char *bad = run_case(t->name, t->faults[0] ? t->faults : NULL, t->kills);
+			if (!bad) {
+				__atomic_fetch_add(&sh->ok, 1, __ATOMIC_SEQ_CST);
+			} else {
+				long k = __atomic_fetch_add(&sh->bad, 1, __ATOMIC_SEQ_CST);
+				if (k < (long)countof(sh->names))
+					fmt_into(sh->names[k], sizeof(sh->names[k]), "%s: %s", t->name, bad);
+			}
+		}
+	}
+	while (wait(NULL) > 0)
+		;
+	printf("%sok %d - %s: %ld of %ld cases\n", sh->bad ? "not " : "", ++n_lines, what, sh->ok, sh->ok + sh->bad);
+	for (long i = 0; i < sh->bad && i < (long)countof(sh->names); i++)
+		printf("# %s\n", sh->names[i]);
+	n_bad_lines += sh->bad > 0;
+	fflush(stdout);
+	munmap(sh, sizeof(*sh));
+	n_tasks = 0;
+}
+
+static bool prepare(long *steps, long *writes)
+{
+	char base[600], abs[1024];
+	fmt_into(base, sizeof(base), "%s/base", root);
+	if (mkdir(base, 0700) != 0 || !realpath(archive, abs))
+		return false;
+	const char *argv[] = { mvchat, "map", "-q", "-C", base, "--offline", "--unmatched", "create", abs, NULL };
+	if (wait_for(start(argv, NULL, NULL, path_of(base, "err")), 60) != 0)
+		return false;
+	char dir[700];
+	fmt_into(dir, sizeof(dir), "%s/clean", root);
+	struct sandbox_proc sb;
+	if (!project_make(dir) || !sandbox_up(&sb, dir, NULL))
+		return false;
+	char *count = xstrdup(path_of(dir, "steps"));
+	int st = apply(dir, sb.url, NULL, count);
+	*writes = json_number(dir, "\"writes\":");
+	sandbox_down(&sb);
+	if (st != 0) {
+		char *err = slurp(path_of(dir, "apply.err"));
+		fprintf(stderr, "chaos: the undisturbed run failed: %s\n", err ? err : "");
+		free(err);
+		return false;
+	}
+	char *text = slurp(count);
+	*steps = 0;
+	for (char *p = text; p && (p = strchr(p, '\n')); p++)
+		++*steps;
+	free(text);
+	free(count);
+	golden = dump_of(dir);
+	return golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
+}
+
+static const char *const faults[] = {
+	"drop-before", "drop-after", "500-before", "500-after", "late 5000", "late 20000", "hang", "hang-after", "cut-body", "html-200", "html-502",
+	"429 2", "429 none", "429 garbage", "429 past", "429 date", "503 3", "503-after", "foreign human writes", "wrong-id",
+};
+
+static uint64_t rng;
+
+static long pick(long n)
+{
+	rng = rng * 6364136223846793005u + 1442695040888963407u;
+	return (long)((rng >> 33) % (uint64_t)n);
+}
+
+int main(int argc, char **argv)
+{
+	long seed = 0, runs = 200, steps = 0, writes = 0;
+	for (int i = 1; i < argc; i++) {
+		bool more = i + 1 < argc;
+		if (streq(argv[i], "--short"))
+			short_run = true;
+		else if (streq(argv[i], "-v"))
+			verbose = true;
+		else if (streq(argv[i], "--seed") && more)
+			seed = atol(argv[++i]);
+		else if (streq(argv[i], "--runs") && more)
+			runs = atol(argv[++i]);
+		else if (streq(argv[i], "--jobs") && more)
+			jobs = atoi(argv[++i]);
+		else if (streq(argv[i], "--archive") && more)
+			archive = argv[++i];
+		else if (streq(argv[i], "--case") && more)
+			only_case = argv[++i];
+		else {
+			fprintf(stderr, "usage: chaos [--short] [--seed N] [--runs N] [--jobs N] [--archive DIR] [--case NAME] [-v]\n");
+			return 2;
+		}
+	}
+	mvchat = getenv("MVCHAT") ? getenv("MVCHAT") : "build/release/mvchat";
+	const char *tmp = getenv("TMPDIR");
+	fmt_into(root, sizeof(root), "%s/mvchat-chaos-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(root) || !prepare(&steps, &writes)) {
+		printf("not ok 1 - an undisturbed run\n1..1\n");
+		if (!verbose)
+			remove_tree(root);
+		return 1;
+	}
+	printf("ok %d - an undisturbed run: %ld durable steps, %ld writes\n", ++n_lines, steps, writes);
+
+	long stride = short_run ? steps / 60 + 1 : 1;
+	for (long i = 1; i <= steps; i += stride)
+		add(NULL, i, 0, "kill@%ld", i);
+	family("killed at a durable step, then resumed");
+
+	long second = short_run ? 12 : 150;
+	for (long i = 0; i < second; i++)
+		add(NULL, 1 + steps * i / second, 1 + i % 9, "kill@%ld+%ld", 1 + steps * i / second, 1 + i % 9);
+	family("killed again while recovering");
+
+	long every = short_run ? writes / 4 + 1 : 1;
+	for (size_t f = 0; f < countof(faults); f++)
+		for (long r = 1 + (short_run ? (long)f % every : 0); r <= writes; r += every) {
+			char line[200];
+			fmt_into(line, sizeof(line), "* * #%ld %s\n", r, faults[f]);
+			add(line, 0, 0, "%s@%ld", faults[f], r);
+		}
+	family("a fault at a request");
+
+	long lag = short_run ? 6 : 60;
+	for (long i = 0; i < lag; i++) {
+		char line[200];
+		fmt_into(line, sizeof(line), "* * * list-lag 10000\n* * #%ld drop-after\n", 1 + writes * i / lag);
+		add(line, i % 2 ? 1 + steps * i / lag : 0, 0, "lag+drop-after@%ld%s", 1 + writes * i / lag, i % 2 ? "+kill" : "");
+	}
+	family("lists that lag, a lost answer, a kill");
+
+	if (seed || !short_run) {
+		rng = (uint64_t)seed * 2654435761u + 1;
+		for (long i = 0; i < runs; i++) {
+			char line[200] = "";
+			size_t n = 0;
+			for (long k = 1 + pick(3); k > 0; k--)
+				n += (size_t)snprintf(line + n, sizeof(line) - n, "* * #%ld %s\n", 1 + pick(writes), faults[pick((long)countof(faults))]);
+			long k1 = pick(3) ? 1 + pick(steps) : 0, k2 = k1 && pick(2) ? 1 + pick(40) : 0;
+			add(line, k1, k2, "seed%ld/%ld", seed, i);
+		}
+		family("random faults and kills");
+	}
+	printf("1..%d\n", n_lines);
+	if (!verbose)
+		remove_tree(root);
+	free(golden);
+	free(tasks);
+	return n_bad_lines > 0;
+}
