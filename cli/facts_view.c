@@ -78,19 +78,20 @@ const char *facts_verdict(const struct facts *f)
 
 static void print_table(const struct facts *f)
 {
-	static const char *const heads[] = { N_("sent"), N_("merged"), N_("as text"), N_("left out"), N_("rejected"), N_("in doubt"), N_("to do") };
+	/* Short words: the table must fit into 80 columns in every language. */
+	static const char *const heads[] = { N_("sent"), N_("merged"), N_("as text"), N_("skipped"), N_("refused"), N_("doubt"), N_("to do") };
 	printf("  ");
-	out_pad("", 14);
-	out_pad(_("read"), 9);
+	out_pad("", 13);
+	out_right(_("read"), 8);
 	for (size_t b = 0; b < countof(heads); b++)
-		out_pad(_(heads[b]), 10);
+		out_right(_(heads[b]), 8);
 	putchar('\n');
 	for (int i = 0; i < N_ITEM; i++) {
 		printf("  ");
-		out_pad(item_word((enum item)i), 14);
-		out_pad(num(f->read[i]), 9);
+		out_pad(item_word((enum item)i), 13);
+		out_right(num(f->read[i]), 8);
 		for (int b = 0; b < N_BUCKET; b++)
-			out_pad(f->bucket[i][b] ? num(f->bucket[i][b]) : "·", 10);
+			out_right(f->bucket[i][b] ? num(f->bucket[i][b]) : "·", 8);
 		putchar('\n');
 	}
 }

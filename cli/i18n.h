@@ -2,11 +2,12 @@
 #ifndef MVCHAT_I18N_H
 #define MVCHAT_I18N_H
 
+#include "core/base.h"
+
 #include <libintl.h>
 #include <stdint.h>
 
 #define _(s) gettext(s)
-#define N_(s) s
 
 /* Chooses the language: --lang, else MVCHAT_LANG, LANGUAGE, LC_ALL, LC_MESSAGES, LANG. Only messages change: numbers and
  * dates we write ourselves. lang NULL = from the environment. */

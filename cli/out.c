@@ -90,6 +90,12 @@ void out_pad(const char *s, int columns)
 	printf("%s%*s", s, w < columns ? columns - w : 0, "");
 }
 
+void out_right(const char *s, int columns)
+{
+	int w = (int)utf8_width(s);
+	printf("%*s%s", w < columns ? columns - w : 0, "", s);
+}
+
 void out_row(int width, const char *label, const char *fmt, ...)
 {
 	printf("  ");

@@ -17,6 +17,7 @@ void out_title(const char *s);             /* a heading; bold on a terminal that
 void out_row(int width, const char *label, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Pads s to columns (not bytes) on stdout. */
 void out_pad(const char *s, int columns);
+void out_right(const char *s, int columns); /* the same, against the right edge */
 void out_errline(const struct err *e);     /* "mvchat: error: place: message" + remedy, on stderr */
 int out_fail(const struct err *e);         /* out_errline, and the exit code */
 

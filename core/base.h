@@ -24,6 +24,9 @@
 #define UNUSED
 #endif
 
+/* Marks a text that people will read; whoever prints it translates it (cli/i18n.h). */
+#define N_(s) s
+
 /* Says what broke on stderr and aborts. Only for bugs and exhausted memory: the program is crash-only, so dying is safe
  * at any instruction and the next run goes on where this one stopped. */
 NORETURN void die(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -1,0 +1,7 @@
+#!/bin/sh
+# pot.sh OUT: collects the strings for translation from the sources into a template.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck disable=SC2046
+xgettext --from-code=UTF-8 --language=C --keyword=_ --keyword=N_ --keyword=i18n_n:1,2 --no-location --sort-output \
+	--package-name=mvchat -o "$1" $(ls cli/*.c cli/*.h exporters/loss.c 2>/dev/null)
