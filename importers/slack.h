@@ -94,6 +94,7 @@ struct source {
 	struct table groups;           /* user group id -> label */
 	struct table member_sets;      /* of group DMs */
 	struct slack_seen seen;
+	const struct space *listed_space; /* whose list is being read */
 	const char *entry;             /* where we are */
 	uint32_t entry_index;
 	size_t line;
@@ -114,10 +115,9 @@ struct source {
 	int rescans;
 
 	int64_t first_us, newest_us;
-	int64_t n_msgs, n_canvases, n_uploads;
+	int64_t n_msgs, n_listed, n_uploads;
 	const char *token_kind;
 	char domain[64];
-	char text_hazard[128];
 };
 
 /* slack.c: all return false (and set stopped) when the sink wants no more */
@@ -148,6 +148,8 @@ int64_t slack_time_us(const struct jv *seconds_or_ms);
 /* slack_msg.c */
 bool slack_ts(const char *s, int64_t *us);
 bool slack_msg(struct source *s, const struct jv *v);
+void slack_conv_begin(struct source *s);
+bool slack_conv_end(struct source *s); /* tells the lost roots */
 bool slack_profile_pass(struct source *s, const struct jv *v);
 extern const char *const slack_skip_day[], *const slack_skip_day_keep[], *const slack_skip_profiles[];
 
