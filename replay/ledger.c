@@ -269,6 +269,9 @@ static bool open_write(struct ledger *l, const char *dir, const char *path, stru
 	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return err_set(e, ERR_INTERNAL, "cannot open %s: %s", path, l->db ? sqlite3_errmsg(l->db) : "no memory");
 	sqlite3_extended_result_codes(l->db, 1);
+	/* Without this SQLite looks at bound values to see whether a partial index fits, and prepares every statement anew
+	 * each time it is bound: four times the cost of the change itself, measured on 3.40.1. */
+	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	sqlite3_busy_timeout(l->db, BUSY_MS);
 	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY");
 	if (!check_version(l, path, e) || !set_durable(l, e))
@@ -287,6 +290,7 @@ static bool open_read(struct ledger *l, const char *path, struct err *e)
 	if (sqlite3_open_v2(there ? path : ":memory:", &l->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return err_set(e, ERR_INTERNAL, "cannot open %s: %s", path, l->db ? sqlite3_errmsg(l->db) : "no memory");
 	sqlite3_busy_timeout(l->db, BUSY_MS);
+	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	/* Read between the making of the file and its first commit it has no tables yet: as good as missing. */
 	if (there && pragma_int(l, "PRAGMA user_version") == 0 && pragma_int(l, "SELECT count(*) FROM sqlite_schema") == 0) {
 		sqlite3_close(l->db);
@@ -301,6 +305,8 @@ static bool open_read(struct ledger *l, const char *path, struct err *e)
 
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e)
 {
+	/* SQLite counts its memory under a lock, which costs a sixth of a change; refused, harmlessly, once it is in use. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	struct ledger *l = xcalloc(1, sizeof(*l));
 	l->mode = mode;
 	l->lock_fd = -1;

@@ -42,14 +42,11 @@ CREATE INDEX op_rejected ON op(lane, seq) WHERE state = 4;
 
 -- The state machine: 1 intent, 2 unknown, 3 done, 4 rejected, 5 gone. Only an edit (10) may be opened again after it was
 -- done, because the source may change twice.
-CREATE TRIGGER legal_move BEFORE UPDATE OF state ON op WHEN CASE OLD.state
+CREATE TRIGGER done_is_final BEFORE UPDATE OF state, target ON op WHEN CASE OLD.state
 	WHEN 1 THEN NEW.state NOT IN (2, 3, 4)
 	WHEN 2 THEN NEW.state NOT IN (1, 2, 3, 4)
 	WHEN 3 THEN NOT (NEW.state = 5 AND NEW.target IS OLD.target OR NEW.state = 1 AND OLD.kind = 10)
 	ELSE NEW.state <> 1 END
-BEGIN SELECT RAISE(ABORT, 'illegal change of state'); END;
-CREATE TRIGGER done_is_final BEFORE UPDATE OF target ON op
-	WHEN OLD.state IN (3, 5) AND NEW.state IN (3, 5) AND NEW.target IS NOT OLD.target
-BEGIN SELECT RAISE(ABORT, 'done is final'); END;
+BEGIN SELECT RAISE(ABORT, 'this change of state is not allowed'); END;
 CREATE TRIGGER only_unsent_goes BEFORE DELETE ON op WHEN OLD.state <> 1
 BEGIN SELECT RAISE(ABORT, 'only an intent that was never sent may be forgotten'); END;

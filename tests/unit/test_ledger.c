@@ -41,7 +41,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock",
-		"ledger.db.synced", "ledger.db-wal.synced", "copy" };
+		"ledger.db.synced", "ledger.db-wal.synced", "ledger.db-journal.synced" };
 	for (size_t i = 0; i < countof(names); i++)
 		unlink(in_dir(names[i]));
 	return rmdir(dir);
