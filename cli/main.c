@@ -1,6 +1,7 @@
 /* mvchat: dispatch, signals, exit code. */
 #include "cli/cmd.h"
 
+#include "cli/manual.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -97,6 +98,10 @@ int main(int argc, char **argv)
 		return EX_DONE;
 	}
 	if (streq(name, "help") || streq(name, "--help") || streq(name, "-h")) {
+		if (argc > 2 && streq(argv[2], "--mdoc")) {
+			manual_print();
+			return EX_DONE;
+		}
 		const struct command *c = argc > 2 ? find(argv[2]) : NULL;
 		if (argc > 2 && !c && argv[2][0] != '-')
 			return unknown(argv[2]);
