@@ -1,0 +1,62 @@
+#!/bin/sh
+# bench.sh: the speed and memory promises, each figure with its bound beside it, from one run on this machine.
+# N (messages, default 1,000,000), NL (messages of the run with limits on, default N/10). The archive is generated, not stored.
+set -eu
+cd "$(dirname "$0")/../.."
+N=${N:-1000000} NL=${NL:-$((N / 10))}
+bin=build/release/mvchat tools=build/release/tools
+dir=build/bench
+mkdir -p "$dir"
+pid=
+stop() { [ -z "$pid" ] || { kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; pid=; }; }
+trap stop EXIT
+trap 'exit 130' INT TERM
+export PACHCA_ADMIN_TOKEN=sandbox-admin-token PACHCA_BOT_TOKEN=sandbox-bot-token
+row() { printf '%-46s %14s   %s\n' "$1" "$2" "$3"; }
+wall() { cut -d' ' -f1 "$dir/m"; }
+peak() { cut -d' ' -f3 "$dir/m"; }
+per() { awk -v n="$1" -v s="$2" 'BEGIN { printf "%d", n / s }'; }
+field() { grep -oE "\"$1\":[0-9]+" "$2" | head -1 | grep -oE '[0-9]+$'; }
+serve() { # options…
+	rm -f "$dir/port"
+	"$bin" sandbox -q --port-file "$dir/port" "$@" >/dev/null 2>"$dir/sandbox.err" &
+	pid=$!
+	while [ ! -s "$dir/port" ]; do kill -0 "$pid"; sleep 0.02; done
+	url=http://127.0.0.1:$(cat "$dir/port")/api/shared/v1
+}
+generate() { # messages file
+	[ -f "$2" ] || "$tools/gen_slack" --messages "$1" --channels 200 --threads 10 --users 300 --seed 1 "$2"
+}
+
+generate "$N" "$dir/slack-$N.zip"
+row "archive: $N messages" "$(($(wc -c <"$dir/slack-$N.zip") / 1048576)) MiB zip" ''
+row '' '' 'bound'
+
+rm -rf "$dir/p" && mkdir "$dir/p"
+"$tools/measure" "$dir/m" "$bin" map -q -C "$dir/p" --offline --unmatched create "$PWD/$dir/slack-$N.zip" >/dev/null
+row 'read into the spool and draft the mapping' "$(per "$N" "$(wall)") msg/s" '>= 80000 msg/s'
+row '  peak memory' "$(($(peak) / 1024)) MiB" '<= 48 MiB'
+
+serve --no-limits
+MVCHAT_CLOCK=virtual "$tools/measure" "$dir/m" "$bin" apply -q --yes --json -C "$dir/p" --url "$url" >"$dir/apply.json"
+posted=$(field posted "$dir/apply.json")
+row "replay, limits off: $posted messages" "$(per "$posted" "$(wall)") msg/s" '>= 3000 msg/s'
+row '  peak memory' "$(($(peak) / 1024)) MiB" ''
+row '  CPU of the client per message' "$(awk -v n="$posted" '{ printf "%.0f us", $2 / n * 1e6 }' "$dir/m")" ''
+"$tools/measure" "$dir/m" "$bin" plan -q --json -C "$dir/p" --url "$url" >"$dir/plan.json"
+row 'plan on the finished ledger' "$(wall) s" '<= 5 s'
+grep -q '"nothing_to_do":true' "$dir/plan.json" || { echo 'the plan on a finished ledger is not empty' >&2; exit 1; }
+stop
+
+generate "$NL" "$dir/slack-$NL.zip"
+rm -rf "$dir/q" && mkdir "$dir/q"
+"$bin" map -q -C "$dir/q" --offline --unmatched create "$PWD/$dir/slack-$NL.zip" >/dev/null
+serve
+MVCHAT_CLOCK=virtual "$bin" plan -q --json -C "$dir/q" --url "$url" >"$dir/plan.json"
+MVCHAT_CLOCK=virtual "$bin" apply -q --yes --json -C "$dir/q" --url "$url" >"$dir/apply.json"
+bound=$(grep -oE '"estimate":\{[^}]*' "$dir/plan.json" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+')
+ms=$(field elapsed_ms "$dir/apply.json")
+row "replay of $NL messages under the limits (virtual)" "$((ms / 1000)) s" "$bound s is the least the limits allow"
+row '  ratio' "$(awk -v a="$ms" -v b="$bound" 'BEGIN { printf "%.3f", a / 1000 / b }')" '<= 1.10'
+row '  requests told to wait (429)' "$(awk -v t="$(field throttled "$dir/apply.json")" -v r="$(field requests "$dir/apply.json")" 'BEGIN { printf "%.3f %%", 100 * t / r }')" '< 1 %'
+stop
