@@ -197,7 +197,7 @@ static void look(struct vault *v, struct shape *sh)
 			sh->teams |= streq(name, "org_users.json");
 		} else if (is_day(slash + 1)) {
 			sh->days++;
-		} else if (strncmp(name, "__uploads/", 10) == 0) {
+		} else if (strncmp(name, "__uploads/", 10) == 0 || (strncmp(name, "teams/", 6) == 0 && strstr(name, "/__uploads/"))) {
 			sh->uploads++;
 		} else if (strncmp(slash, "/attachments/", 13) == 0) {
 			sh->attachments++;
