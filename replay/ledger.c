@@ -1,0 +1,709 @@
+/* ledger.c: opening, transactions, names and every change of state of the durable record.
+ *
+ * Promises: what ledger_commit returned true for survives power loss (WAL, synchronous=FULL, both read back at open); a
+ * change that the state machine does not allow never happens (the schema refuses it and we die); after a failure of the disk
+ * nothing of that transaction holds and ledger_commit says so.
+ * Called by the engine (writes), stream, plan, verify, rollback, status (reads). Reads of many rows are in ledger_read.c.
+ * Does not: hold message text or tokens, decide what to write, talk to a target.
+ */
+#include "replay/ledger.h"
+
+#include "replay/ledger_db.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/step.h"
+#include "embed/replay/schema.sql.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DB_NAME "ledger.db"
+#define LOCK_NAME "ledger.lock"
+enum {
+	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
+	VERSION = 1,
+	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
+	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
+};
+
+/* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
+static const char *const migrations[VERSION] = { (const char *)embed_schema_sql };
+
+static const char *const sql_of[N_LEDGER_STMT] = {
+	[S_BEGIN] = "BEGIN IMMEDIATE",
+	[S_COMMIT] = "COMMIT",
+	[S_ROLLBACK] = "ROLLBACK",
+	[S_GET] = "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5",
+	[S_INTENT] = "INSERT INTO op(conv, ts, id, kind, part, lane, seq, state, src_fp, body_fp, loss, tries, sent, run)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1 + coalesce((SELECT max(seq) FROM op WHERE lane = ?6), 0), 1, ?7, ?8, ?9, 1, ?10, ?11)"
+		" ON CONFLICT(conv, ts, id, kind, part) DO UPDATE SET lane = excluded.lane, seq = excluded.seq, state = 1,"
+		" target = NULL, target2 = NULL, why = NULL, src_fp = excluded.src_fp, body_fp = excluded.body_fp,"
+		" loss = excluded.loss, tries = tries + 1, sent = excluded.sent, run = excluded.run"
+		" WHERE state IN (2, 4, 5) OR state = 3 AND kind = 10",
+	[S_DONE] = "UPDATE op SET state = 3, target = ?6, target2 = ?7, why = NULL"
+		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
+	[S_REJECT] = "UPDATE op SET state = 4, why = ?6"
+		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
+	[S_UNKNOWN] = "UPDATE op SET state = 2, why = ?6"
+		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
+	[S_UNSENT] = "DELETE FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
+	[S_GONE] = "UPDATE op SET state = 5"
+		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 3",
+	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND state IN (1, 2)",
+	[S_ANCHOR] = "SELECT target FROM op WHERE lane = ?1 AND ((1 << kind) & ?2) AND state = 3 ORDER BY seq DESC LIMIT 1",
+	[S_OWNS] = "SELECT 1 FROM op WHERE kind = ?1 AND target = ?2 AND state = 3 LIMIT 1",
+	[S_OWNS_POST] = "SELECT 1 FROM op WHERE kind = 4 AND target = ?2 AND target IS NOT NULL AND state = 3 AND ?1 = 4",
+	[S_OWNS_MADE] = "SELECT 1 FROM op INDEXED BY op_made"
+		" WHERE kind = ?1 AND kind IN (1, 2, 5) AND target = ?2 AND target IS NOT NULL AND state = 3 LIMIT 1",
+	[S_CONV] = "SELECT num FROM conv WHERE name = ?1",
+	[S_CONV_ADD] = "INSERT INTO conv(name) VALUES(?1)",
+	[S_CONV_NAME] = "SELECT name FROM conv WHERE num = ?1",
+	[S_LANE] = "SELECT num FROM lane WHERE name = ?1",
+	[S_LANE_ADD] = "INSERT INTO lane(name) VALUES(?1)",
+	[S_LANE_NAME] = "SELECT name FROM lane WHERE num = ?1",
+};
+
+/* ---- small tools ---- */
+
+/* What broke outside of our own logic: disk full, I/O error, a foreign lock that stays. */
+static bool disk_error(struct ledger *l, struct err *e, const char *doing)
+{
+	err_set(e, ERR_INTERNAL, "the ledger cannot %s: %s", doing, sqlite3_errmsg(l->db));
+	return err_hint(e, "check free space and permissions of the state folder, then run the same command again");
+}
+
+/* Inside a transaction the first failure decides; everything after it is left alone, because SQLite may already have rolled
+ * back and would otherwise commit each further statement on its own. */
+static void fail(struct ledger *l, const char *doing)
+{
+	if (!l->failed)
+		disk_error(l, &l->why, doing);
+	l->failed = true;
+}
+
+sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql)
+{
+	sqlite3_stmt *s;
+	if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK)
+		die("ledger: %s: %s", sqlite3_errmsg(l->db), sql);
+	return s;
+}
+
+static sqlite3_stmt *stmt(struct ledger *l, enum ledger_stmt n)
+{
+	if (!l->stmt[n] && sqlite3_prepare_v3(l->db, sql_of[n], -1, SQLITE_PREPARE_PERSISTENT, &l->stmt[n], NULL) != SQLITE_OK)
+		die("ledger: %s: %s", sqlite3_errmsg(l->db), sql_of[n]);
+	return l->stmt[n];
+}
+
+static void bind_str(sqlite3_stmt *s, int n, const char *v)
+{
+	if (v)
+		sqlite3_bind_text(s, n, v, -1, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(s, n);
+}
+
+static void bind_key(sqlite3_stmt *s, const struct opkey *k)
+{
+	sqlite3_bind_int64(s, 1, k->conv);
+	sqlite3_bind_int64(s, 2, k->ts_us);
+	bind_str(s, 3, k->id);
+	sqlite3_bind_int(s, 4, (int)k->kind);
+	sqlite3_bind_int(s, 5, k->part);
+}
+
+/* Puts a statement back for its next use; text bound to it belongs to callers and must not be kept. */
+static void done_with(sqlite3_stmt *s)
+{
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+}
+
+static bool exec(struct ledger *l, const char *sql)
+{
+	return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static int64_t pragma_int(struct ledger *l, const char *sql)
+{
+	sqlite3_stmt *s = NULL;
+	int64_t v = -1;
+	if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+		v = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return v;
+}
+
+static bool pragma_is(struct ledger *l, const char *sql, const char *want)
+{
+	sqlite3_stmt *s = NULL;
+	bool same = false;
+	if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+		const char *got = (const char *)sqlite3_column_text(s, 0);
+		same = got && streq(got, want);
+	}
+	sqlite3_finalize(s);
+	return same;
+}
+
+/* ---- opening ---- */
+
+/* One writer: the kernel lets the lock go when we die, however we die. The pid inside is for people. */
+static bool lock(struct ledger *l, const char *dir, struct err *e)
+{
+	char path[4096], text[32] = "";
+	if (!fmt_into(path, sizeof(path), "%s/" LOCK_NAME, dir))
+		return err_set(e, ERR_USAGE, "the name of the state folder is too long");
+	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (l->lock_fd < 0)
+		return err_set(e, ERR_INTERNAL, "cannot open %s:", path);
+	if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return err_set(e, ERR_INTERNAL, "cannot lock %s:", path);
+		ssize_t n = read(l->lock_fd, text, sizeof(text) - 1);
+		text[n > 0 ? n : 0] = '\0';
+		long pid = strtol(text, NULL, 10);
+		if (pid > 0)
+			err_set(e, ERR_LOCKED, "another mvchat (process %ld) is writing to this ledger", pid);
+		else
+			err_set(e, ERR_LOCKED, "another mvchat is writing to this ledger");
+		return err_hint(e, "wait until it ends, or watch it with: mvchat status");
+	}
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(l->lock_fd, 0) < 0 || pwrite(l->lock_fd, text, (size_t)n, 0) != n)
+		return err_set(e, ERR_INTERNAL, "cannot write %s:", path);
+	return true;
+}
+
+/* The file itself is made by us, so that it is never readable to others, not even for a moment; WAL files follow its mode. */
+static bool make_file(const char *dir, const char *path, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(e, ERR_INTERNAL, "cannot open %s:", path);
+	close(fd);
+	int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d >= 0) {
+		fsync(d); /* the name must survive power loss as well; where folders cannot be synced there is nothing to do */
+		close(d);
+	}
+	return true;
+}
+
+static bool migrate(struct ledger *l, int64_t from, struct err *e)
+{
+	for (int64_t v = from; v < VERSION; v++) {
+		char tail[300];
+		fmt_into(tail, sizeof(tail), "INSERT INTO migration VALUES(%d, %lld, 'mvchat " MVCHAT_VERSION "');"
+			" PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+			(int)v + 1, (long long)clock_wall_us(), (int)v + 1, (int)APPLICATION_ID);
+		if (!exec(l, "BEGIN IMMEDIATE") || !exec(l, migrations[v]) || !exec(l, tail)) {
+			disk_error(l, e, "be brought to the current version");
+			exec(l, "ROLLBACK");
+			return false;
+		}
+		step("ledger-migrated");
+	}
+	return true;
+}
+
+/* Ours, not newer than we are, and brought up to date when we may write. */
+static bool check_version(struct ledger *l, const char *path, struct err *e)
+{
+	int64_t app = pragma_int(l, "PRAGMA application_id"), version = pragma_int(l, "PRAGMA user_version");
+	if (app < 0 || version < 0) {
+		err_set(e, ERR_INTERNAL, "%s cannot be read as a ledger: %s", path, sqlite3_errmsg(l->db));
+		return err_hint(e, "put back a backup, or rebuild the ledger from the target with: mvchat verify --adopt");
+	}
+	if (version > 0 && app != APPLICATION_ID)
+		return err_set(e, ERR_INTERNAL, "%s is a database, but not a ledger of mvchat", path);
+	if (version > VERSION)
+		return err_set(e, ERR_INTERNAL, "this ledger was written by a newer mvchat (version %lld, known is %d)",
+			(long long)version, (int)VERSION);
+	if (version == VERSION)
+		return true;
+	if (l->mode == LEDGER_READ)
+		return err_set(e, ERR_INTERNAL, "this ledger was written by an older mvchat and is brought up to date by the next apply");
+	return migrate(l, version, e);
+}
+
+static bool quick_check(struct ledger *l, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	const char *said = sqlite3_errmsg(l->db);
+	if (sqlite3_prepare_v2(l->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK) {
+		if (sqlite3_step(s) == SQLITE_ROW)
+			said = (const char *)sqlite3_column_text(s, 0);
+		if (said && streq(said, "ok")) {
+			sqlite3_finalize(s);
+			return true;
+		}
+	}
+	err_set(e, ERR_INTERNAL, "the ledger is damaged: %s", said ? said : "no answer");
+	sqlite3_finalize(s);
+	return err_hint(e, "put back a backup, or rebuild the ledger from the target with: mvchat verify --adopt");
+}
+
+/* The guarantees rest on these two, so they are read back and not believed. */
+static bool set_durable(struct ledger *l, struct err *e)
+{
+	if (!pragma_is(l, "PRAGMA journal_mode = WAL", "wal"))
+		return err_set(e, ERR_INTERNAL, "the ledger's file system cannot hold a write-ahead log: %s", sqlite3_errmsg(l->db));
+	exec(l, "PRAGMA synchronous = FULL");
+	if (pragma_int(l, "PRAGMA synchronous") != 2)
+		return err_set(e, ERR_INTERNAL, "the ledger cannot be made to sync every commit");
+	return true;
+}
+
+static bool open_write(struct ledger *l, const char *dir, const char *path, struct err *e)
+{
+	if (!lock(l, dir, e) || !make_file(dir, path, e))
+		return false;
+	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return err_set(e, ERR_INTERNAL, "cannot open %s: %s", path, l->db ? sqlite3_errmsg(l->db) : "no memory");
+	sqlite3_extended_result_codes(l->db, 1);
+	/* Without this SQLite looks at bound values to see whether a partial index fits, and prepares every statement anew
+	 * each time it is bound: four times the cost of the change itself, measured on 3.40.1. */
+	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
+	sqlite3_busy_timeout(l->db, BUSY_MS);
+	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY");
+	if (!check_version(l, path, e) || !set_durable(l, e))
+		return false;
+	bool clean = pragma_int(l, "SELECT clean FROM status") == 1;
+	if ((!clean || pragma_int(l, "PRAGMA page_count") <= SMALL_PAGES) && !quick_check(l, e))
+		return false;
+	return exec(l, "UPDATE status SET clean = 0") || disk_error(l, e, "be written");
+}
+
+static bool open_read(struct ledger *l, const char *path, struct err *e)
+{
+	struct stat st;
+	bool there = stat(path, &st) == 0 && st.st_size > 0;
+	int flags = there ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	if (sqlite3_open_v2(there ? path : ":memory:", &l->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return err_set(e, ERR_INTERNAL, "cannot open %s: %s", path, l->db ? sqlite3_errmsg(l->db) : "no memory");
+	sqlite3_busy_timeout(l->db, BUSY_MS);
+	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
+	/* Read between the making of the file and its first commit it has no tables yet: as good as missing. */
+	if (there && pragma_int(l, "PRAGMA user_version") == 0 && pragma_int(l, "SELECT count(*) FROM sqlite_schema") == 0) {
+		sqlite3_close(l->db);
+		there = false;
+		if (sqlite3_open_v2(":memory:", &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+			return err_set(e, ERR_INTERNAL, "no memory for an empty ledger");
+	}
+	if (!there)
+		return migrate(l, 0, e);
+	return check_version(l, path, e);
+}
+
+struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e)
+{
+	/* SQLite counts its memory under a lock, which costs a sixth of a change; refused, harmlessly, once it is in use. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	struct ledger *l = xcalloc(1, sizeof(*l));
+	l->mode = mode;
+	l->lock_fd = -1;
+	char path[4096];
+	bool ok = fmt_into(path, sizeof(path), "%s/" DB_NAME, dir);
+	if (!ok)
+		err_set(e, ERR_USAGE, "the name of the state folder is too long");
+	ok = ok && (mode == LEDGER_WRITE ? open_write(l, dir, path, e) : open_read(l, path, e));
+	if (ok)
+		return l;
+	l->failed = true; /* so that closing writes nothing */
+	ledger_close(l);
+	return NULL;
+}
+
+void ledger_close(struct ledger *l)
+{
+	if (!l)
+		return;
+	if (l->in_tx) /* names only, or a caller that gave up: either way it does not count */
+		sqlite3_step(stmt(l, S_ROLLBACK));
+	for (size_t i = 0; i < N_LEDGER_STMT; i++)
+		sqlite3_finalize(l->stmt[i]);
+	if (l->mode == LEDGER_WRITE && !l->failed)
+		exec(l, "UPDATE status SET clean = 1");
+	if (sqlite3_close(l->db) != SQLITE_OK)
+		die("ledger: closed while a walk was open");
+	if (l->lock_fd >= 0)
+		close(l->lock_fd);
+	free(l->stale);
+	free(l);
+}
+
+/* ---- transactions ---- */
+
+static void open_tx(struct ledger *l)
+{
+	if (l->mode != LEDGER_WRITE)
+		die("ledger: opened for reading");
+	sqlite3_stmt *s = stmt(l, S_BEGIN);
+	if (sqlite3_step(s) != SQLITE_DONE)
+		fail(l, "be written");
+	sqlite3_reset(s);
+	l->in_tx = true;
+}
+
+void ledger_begin(struct ledger *l)
+{
+	if (l->asked_tx)
+		die("ledger: transaction in a transaction");
+	if (!l->in_tx)
+		open_tx(l);
+	l->asked_tx = true;
+}
+
+bool ledger_commit(struct ledger *l, struct err *e)
+{
+	if (!l->asked_tx)
+		die("ledger: commit without begin");
+	l->in_tx = l->asked_tx = false;
+	step("ledger-commit");
+	if (!l->failed) {
+		sqlite3_stmt *s = stmt(l, S_COMMIT);
+		if (sqlite3_step(s) != SQLITE_DONE)
+			fail(l, "be written");
+		sqlite3_reset(s);
+	}
+	if (l->failed) {
+		if (!sqlite3_get_autocommit(l->db)) {
+			sqlite3_step(stmt(l, S_ROLLBACK));
+			sqlite3_reset(stmt(l, S_ROLLBACK));
+		}
+		if (e)
+			*e = l->why;
+		l->failed = false;
+		return false;
+	}
+	step("ledger-committed");
+	return true;
+}
+
+/* Names made outside of a transaction left one open; what must be on disk by itself brings them along. */
+static void close_names(struct ledger *l)
+{
+	struct err e;
+	if (!l->in_tx || l->asked_tx)
+		return;
+	l->asked_tx = true;
+	if (!ledger_commit(l, &e))
+		die("ledger: %s", e.msg);
+}
+
+/* ---- pair and runs ---- */
+
+bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e)
+{
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT source, target FROM bond");
+	if (sqlite3_step(s) == SQLITE_ROW) {
+		const char *source = (const char *)sqlite3_column_text(s, 0), *target = (const char *)sqlite3_column_text(s, 1);
+		bool same = streq(source, source_id) && streq(target, target_id);
+		if (!same) {
+			err_set(e, ERR_LOCKED, "this ledger belongs to %s -> %s, not to %s -> %s", source, target, source_id, target_id);
+			err_hint(e, "use the project folder of that pair, or a new one for this pair");
+		}
+		sqlite3_finalize(s);
+		return same;
+	}
+	sqlite3_finalize(s);
+	if (l->mode == LEDGER_READ)
+		return true;
+	close_names(l);
+	s = ledger_prepare(l, "INSERT INTO bond VALUES(1, ?1, ?2)");
+	bind_str(s, 1, source_id);
+	bind_str(s, 2, target_id);
+	bool ok = sqlite3_step(s) == SQLITE_DONE || disk_error(l, e, "be written");
+	sqlite3_finalize(s);
+	return ok;
+}
+
+
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES])
+{
+	close_names(l);
+	sqlite3_stmt *s = ledger_prepare(l, "INSERT INTO run(cmd, began, mapping, version) VALUES(?1, ?2, ?3, ?4)");
+	bind_str(s, 1, cmd);
+	sqlite3_bind_int64(s, 2, clock_wall_us());
+	sqlite3_bind_blob(s, 3, mapping, DIGEST_BYTES, SQLITE_STATIC);
+	bind_str(s, 4, MVCHAT_VERSION);
+	if (sqlite3_step(s) != SQLITE_DONE)
+		die("ledger: no run can begin: %s", sqlite3_errmsg(l->db));
+	sqlite3_finalize(s);
+	step("run-begun");
+	ledger_current_mapping(l, mapping);
+	return sqlite3_last_insert_rowid(l->db);
+}
+
+void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
+{
+	close_names(l);
+	sqlite3_stmt *s = ledger_prepare(l, "UPDATE run SET ended = ?2, exit = ?3 WHERE id = ?1");
+	sqlite3_bind_int64(s, 1, run);
+	sqlite3_bind_int64(s, 2, clock_wall_us());
+	sqlite3_bind_int(s, 3, exit_code);
+	if (sqlite3_step(s) != SQLITE_DONE) /* the run's end is for people; the ops are safe without it */
+		log_warn("ledger.run_end", "the end of run %lld is not recorded: %s", (long long)run, sqlite3_errmsg(l->db));
+	sqlite3_finalize(s);
+	step("run-ended");
+}
+
+void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES])
+{
+	memcpy(l->mapping, mapping, DIGEST_BYTES);
+	if (l->n_stale)
+		memset(l->stale, 0, l->n_stale);
+}
+
+static bool stale(struct ledger *l, int64_t run)
+{
+	enum { MAX_KNOWN = 1 << 20 };
+	if (run < 0 || run >= MAX_KNOWN)
+		return true;
+	size_t i = (size_t)run;
+	if (i >= l->n_stale) {
+		size_t n = 2 * i + 16;
+		l->stale = xrealloc(l->stale, n);
+		memset(l->stale + l->n_stale, 0, n - l->n_stale);
+		l->n_stale = n;
+	}
+	if (!l->stale[i]) {
+		sqlite3_stmt *s = ledger_prepare(l, "SELECT mapping FROM run WHERE id = ?1");
+		sqlite3_bind_int64(s, 1, run);
+		bool same = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == DIGEST_BYTES &&
+			!memcmp(sqlite3_column_blob(s, 0), l->mapping, DIGEST_BYTES);
+		sqlite3_finalize(s);
+		l->stale[i] = same ? 1 : 2;
+	}
+	return l->stale[i] == 2;
+}
+
+/* ---- names ---- */
+
+static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt add, const char *name)
+{
+	sqlite3_stmt *s = stmt(l, get);
+	bind_str(s, 1, name);
+	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+	done_with(s);
+	if (n >= 0 || l->mode == LEDGER_READ)
+		return n;
+	/* Made outside of a transaction it waits for the next one: a number that no op uses yet may be lost. */
+	if (!l->in_tx)
+		open_tx(l);
+	if (l->failed)
+		return -1;
+	s = stmt(l, add);
+	bind_str(s, 1, name);
+	if (sqlite3_step(s) == SQLITE_DONE)
+		n = sqlite3_last_insert_rowid(l->db);
+	else
+		fail(l, "be written");
+	done_with(s);
+	return n;
+}
+
+static const char *name_of(struct ledger *l, enum ledger_stmt get, int64_t num, struct arena *a)
+{
+	sqlite3_stmt *s = stmt(l, get);
+	sqlite3_bind_int64(s, 1, num);
+	const char *name = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
+	done_with(s);
+	return name;
+}
+
+int64_t ledger_conv(struct ledger *l, const char *source_conv)
+{
+	return *source_conv ? number(l, S_CONV, S_CONV_ADD, source_conv) : 0;
+}
+
+const char *ledger_conv_name(struct ledger *l, int64_t conv, struct arena *a)
+{
+	return name_of(l, S_CONV_NAME, conv, a);
+}
+
+int64_t ledger_lane(struct ledger *l, const char *name)
+{
+	return number(l, S_LANE, S_LANE_ADD, name);
+}
+
+const char *ledger_lane_name(struct ledger *l, int64_t lane, struct arena *a)
+{
+	return name_of(l, S_LANE_NAME, lane, a);
+}
+
+/* ---- one op ---- */
+
+void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out)
+{
+	*out = (struct ledger_row){
+		.key = { .conv = sqlite3_column_int64(s, 0), .ts_us = sqlite3_column_int64(s, 1),
+			.id = (const char *)sqlite3_column_text(s, 2), .kind = (enum op_kind)sqlite3_column_int(s, 3),
+			.part = sqlite3_column_int(s, 4) },
+		.lane = sqlite3_column_int64(s, 5), .state = (enum op_state)sqlite3_column_int(s, 6),
+		.target = (const char *)sqlite3_column_text(s, 7), .target2 = (const char *)sqlite3_column_text(s, 8),
+		.why = (const char *)sqlite3_column_text(s, 9),
+		.src_fp = (uint64_t)sqlite3_column_int64(s, 10), .body_fp = (uint64_t)sqlite3_column_int64(s, 11),
+		.loss = (uint32_t)sqlite3_column_int64(s, 12), .tries = sqlite3_column_int(s, 13),
+		.sent_us = sqlite3_column_int64(s, 14), .run = sqlite3_column_int64(s, 15),
+	};
+	out->stale_mapping = stale(l, out->run);
+}
+
+static void keep_strings(struct ledger_row *r, struct arena *a)
+{
+	r->key.id = arena_strdup(a, r->key.id);
+	r->target = arena_strdup(a, r->target);
+	r->target2 = arena_strdup(a, r->target2);
+	r->why = arena_strdup(a, r->why);
+}
+
+static bool row_or_none(struct ledger *l, sqlite3_stmt *s, struct arena *a, struct ledger_row *out)
+{
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		ledger_row_read(l, s, out);
+		keep_strings(out, a);
+	} else if (rc != SQLITE_DONE) {
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db)); /* "absent" would be a lie that sends twice */
+	}
+	done_with(s);
+	return rc == SQLITE_ROW;
+}
+
+bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = stmt(l, S_GET);
+	bind_key(s, k);
+	return row_or_none(l, s, a, out);
+}
+
+bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = stmt(l, S_OPEN);
+	sqlite3_bind_int64(s, 1, lane);
+	return row_or_none(l, s, a, out);
+}
+
+const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a)
+{
+	sqlite3_stmt *s = stmt(l, S_ANCHOR);
+	sqlite3_bind_int64(s, 1, lane);
+	sqlite3_bind_int64(s, 2, kinds);
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	const char *id = rc == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
+	done_with(s);
+	return id;
+}
+
+static enum ledger_stmt owns_stmt(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_POST:
+		return S_OWNS_POST;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_THREAD_OPEN:
+		return S_OWNS_MADE;
+	case OP_UPLOAD: case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_EDIT: case OP_DELETE:
+		break;
+	}
+	return S_OWNS; /* reads the whole ledger: nobody asks this often */
+}
+
+bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target)
+{
+	sqlite3_stmt *s = stmt(l, owns_stmt(kind));
+	sqlite3_bind_int(s, 1, (int)kind);
+	bind_str(s, 2, target);
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	done_with(s);
+	return rc == SQLITE_ROW;
+}
+
+/* Runs a bound change of state. The disk may fail (the commit will say so); a change that is not allowed may not. */
+static void change(struct ledger *l, sqlite3_stmt *s, const struct opkey *k, const char *what)
+{
+	int rc = sqlite3_step(s);
+	if ((rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISUSE || (rc & 0xff) == SQLITE_MISMATCH)
+		die("ledger: %s of kind %d, part %d, id %s: %s", what, (int)k->kind, k->part, k->id, sqlite3_errmsg(l->db));
+	if (rc != SQLITE_DONE)
+		fail(l, "be written");
+	else if (sqlite3_changes(l->db) != 1)
+		die("ledger: %s of kind %d, part %d, id %s does not fit its state", what, (int)k->kind, k->part, k->id);
+	done_with(s);
+}
+
+/* True when the change may be tried at all. */
+static bool may_change(const struct ledger *l)
+{
+	if (!l->asked_tx)
+		die("ledger: change outside of a transaction");
+	return !l->failed;
+}
+
+void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp, uint32_t loss,
+                   int64_t run, int64_t now_us)
+{
+	if (!may_change(l))
+		return;
+	sqlite3_stmt *s = stmt(l, S_INTENT);
+	bind_key(s, k);
+	sqlite3_bind_int64(s, 6, lane);
+	sqlite3_bind_int64(s, 7, (int64_t)src_fp);
+	sqlite3_bind_int64(s, 8, (int64_t)body_fp);
+	sqlite3_bind_int64(s, 9, loss);
+	sqlite3_bind_int64(s, 10, now_us);
+	sqlite3_bind_int64(s, 11, run);
+	change(l, s, k, "intent");
+}
+
+static void simple(struct ledger *l, enum ledger_stmt n, const struct opkey *k, const char *a, const char *b, const char *what)
+{
+	if (!may_change(l))
+		return;
+	sqlite3_stmt *s = stmt(l, n);
+	bind_key(s, k);
+	if (sqlite3_bind_parameter_count(s) >= 6)
+		bind_str(s, 6, a);
+	if (sqlite3_bind_parameter_count(s) >= 7)
+		bind_str(s, 7, b);
+	change(l, s, k, what);
+}
+
+void ledger_done(struct ledger *l, const struct opkey *k, const char *target, const char *target2)
+{
+	if (!target || !*target)
+		die("ledger: done without an id of the target");
+	simple(l, S_DONE, k, target, target2, "done");
+}
+
+void ledger_reject(struct ledger *l, const struct opkey *k, const char *why)
+{
+	simple(l, S_REJECT, k, why, NULL, "reject");
+}
+
+void ledger_unknown(struct ledger *l, const struct opkey *k, const char *why)
+{
+	simple(l, S_UNKNOWN, k, why, NULL, "unknown");
+}
+
+void ledger_unsent(struct ledger *l, const struct opkey *k)
+{
+	simple(l, S_UNSENT, k, NULL, NULL, "unsent");
+}
+
+void ledger_gone(struct ledger *l, const struct opkey *k)
+{
+	simple(l, S_GONE, k, NULL, NULL, "gone");
+}

@@ -1,0 +1,112 @@
+/* ledger_read.c: the ledger seen as a whole: walks over a conversation or a lane, lanes, sums, troubles.
+ *
+ * Promises: rows in the order the header says; an open walk costs one statement and no memory that grows. A ledger that
+ * cannot be read dies instead of looking shorter than it is: a missing row would mean a message sent twice.
+ * Called by stream, plan, verify, rollback, status. Does not write.
+ */
+#include "replay/ledger.h"
+
+#include "replay/ledger_db.h"
+
+#include <stdlib.h>
+
+struct ledger_walk {
+	struct ledger *l;
+	sqlite3_stmt *s;
+};
+
+static bool next_row(struct ledger *l, sqlite3_stmt *s)
+{
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	return rc == SQLITE_ROW;
+}
+
+static struct ledger_walk *walk(struct ledger *l, const char *sql, int64_t number)
+{
+	struct ledger_walk *w = xcalloc(1, sizeof(*w));
+	w->l = l;
+	w->s = ledger_prepare(l, sql);
+	sqlite3_bind_int64(w->s, 1, number);
+	return w;
+}
+
+struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv)
+{
+	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 ORDER BY ts, id, kind, part", conv);
+}
+
+struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane)
+{
+	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq", lane);
+}
+
+bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out)
+{
+	if (!w->s || !next_row(w->l, w->s)) {
+		sqlite3_finalize(w->s); /* a statement left at its end would start again when asked once more */
+		w->s = NULL;
+		return false;
+	}
+	ledger_row_read(w->l, w->s, out);
+	return true;
+}
+
+void ledger_walk_end(struct ledger_walk *w)
+{
+	if (w) {
+		sqlite3_finalize(w->s);
+		free(w);
+	}
+}
+
+bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const char *name), void *ctx)
+{
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT num, name FROM lane"
+		" WHERE EXISTS(SELECT 1 FROM op WHERE op.lane = lane.num AND op.state = 3) ORDER BY num");
+	bool go = true;
+	while (go && next_row(l, s))
+		go = each(ctx, sqlite3_column_int64(s, 0), (const char *)sqlite3_column_text(s, 1));
+	sqlite3_finalize(s);
+	return go;
+}
+
+void ledger_count(struct ledger *l, struct ledger_counts *out)
+{
+	*out = (struct ledger_counts){ 0 };
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT kind, state, count(*), max(sent) FROM op GROUP BY kind, state");
+	while (next_row(l, s)) {
+		int kind = sqlite3_column_int(s, 0), state = sqlite3_column_int(s, 1);
+		if (kind < 0 || kind > OP_DELETE || state < 0 || state > OP_GONE)
+			continue; /* cannot be: the schema checks both */
+		out->by_kind_state[kind][state] = sqlite3_column_int64(s, 2);
+		if (state == OP_DONE && sqlite3_column_int64(s, 3) > out->last_done_us)
+			out->last_done_us = sqlite3_column_int64(s, 3);
+	}
+	sqlite3_finalize(s);
+	s = ledger_prepare(l, "SELECT count(*) FROM run");
+	if (next_row(l, s))
+		out->runs = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+}
+
+/* Open ops first, they stop a lane; then what was refused. Both come from an index of their own. */
+bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx)
+{
+	static const char *const sql[] = {
+		"SELECT " OP_COLUMNS " FROM op WHERE state IN (1, 2) ORDER BY lane",
+		"SELECT " OP_COLUMNS " FROM op WHERE state = 4 ORDER BY lane, seq",
+	};
+	bool go = true;
+	for (size_t i = 0; go && i < countof(sql); i++) {
+		sqlite3_stmt *s = ledger_prepare(l, sql[i]);
+		struct ledger_row r;
+		while (go && next_row(l, s)) {
+			ledger_row_read(l, s, &r);
+			go = each(ctx, &r);
+		}
+		sqlite3_finalize(s);
+	}
+	return go;
+}
