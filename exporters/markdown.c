@@ -1,7 +1,7 @@
 /* markdown.c: rich text → a Markdown dialect. See markdown.h for the promises.
  *
- * In three steps: blocks become *lines* (md_lines: pieces of one style, made quiet, prefixed; styles never reach over a line's
- * end, so every line is valid on its own); a line too long for a part is cut between words; markdown_pack.c puts lines into
+ * In three steps: blocks become *lines* ( pieces of one style, made quiet, prefixed; styles never reach over a line's
+ * end, so every line is valid on its own); a line too long for a part is cut between words; markdown_line.c puts lines into
  * parts. Called through md_render only.
  */
 #include "exporters/markdown_priv.h"
@@ -15,7 +15,7 @@
 #define HAIR_SPACE "\xe2\x80\x8a"  /* U+200A: white space for a Markdown parser, a hair wide for a reader */
 #define GRAVE "\xcb\x8b"           /* U+02CB: looks like a backtick */
 
-enum { MAX_DEPTH = 6, CODE_RUN_MAX = 8 };
+enum { MAX_DEPTH = 6 };
 
 const struct md_dialect md_pachca = {
 	.bold = "**", .strike = "~~", .italic = '_', .italic_in_word = '*',
@@ -154,15 +154,20 @@ static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t be
 	}
 }
 
-/* Code keeps every character; only mentions are broken, and three backticks, which would end a fence. */
-void md_quiet_code(const char *s, size_t n, struct buf *out)
+/* Code keeps every character; only mentions are broken, and runs of backticks: a block's fence ends at three, and a span with a
+ * run of two would need a fence of three, which at the beginning of a line is a block's. */
+void md_quiet_code(enum md_code where, const char *s, size_t n, struct buf *out)
 {
+	size_t run = 0;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
 		if (c < 0x20 && c != '\t' && c != '\n')
 			continue;
-		if (c == '`' && i >= 2 && s[i - 1] == '`' && s[i - 2] == '`')
+		run = c == '`' ? run + 1 : 0;
+		if (run > (where == MD_CODE_BLOCK ? 2u : 1u)) {
 			buf_adds(out, WORD_JOINER);
+			run = 1;
+		}
 		buf_addc(out, s[i]);
 		if (c == '@' && i + 1 < n && !space(s[i + 1]) && !in_address(i ? (unsigned char)s[i - 1] : 0, s + i + 1, n - i - 1))
 			buf_adds(out, WORD_JOINER);
@@ -217,10 +222,10 @@ static const char *kept(struct buf *b, struct arena *a)
 	return s;
 }
 
-/* A name on one line, without a sign in front. */
+/* A name on one line, without a sign in front (sign 0: none is taken off). */
 static const char *bare(const char *s, char sign, struct arena *a)
 {
-	while (*s == sign)
+	while (*s && *s == sign)
 		s++;
 	char *out = arena_strdup(a, s);
 	for (char *p = out; *p; p++)
@@ -414,7 +419,7 @@ static void add_code_block(struct md_job *j, const struct block *b)
 		buf_adds(&raw, *b->spans[i].text ? b->spans[i].text : b->spans[i].kind == SPAN_TEXT ? "" : *b->spans[i].url ? b->spans[i].url : b->spans[i].ref);
 	while (raw.len && raw.p[raw.len - 1] == '\n')
 		buf_cut(&raw, raw.len - 1);
-	md_quiet_code(raw.p, raw.len, &out);
+	md_quiet_code(MD_CODE_BLOCK, raw.p, raw.len, &out);
 	buf_release(&raw);
 	if (b->quote)
 		j->loss |= LOSS_STYLE; /* a fence must begin its line, so no quote mark can stand before it */
@@ -484,16 +489,8 @@ static void quiet_pieces(struct md_job *j)
 		if (p->raw == MD_TEXT) {
 			struct buf b;
 			buf_init(&b, p->n * 4 + 16);
-			bool code = p->style & STYLE_CODE;
-			size_t ticks = 0;
-			for (size_t k = 0; code && k < p->n; k++) {
-				size_t run = run_of(p->s + k, p->n - k, '`');
-				ticks = run > ticks ? run : ticks;
-			}
-			if (ticks > CODE_RUN_MAX)
-				p->style &= ~(uint32_t)STYLE_CODE, m.ticks += 2, code = false;
-			if (code)
-				md_quiet_code(p->s, p->n, &b);
+			if (p->style & STYLE_CODE)
+				md_quiet_code(MD_CODE_SPAN, p->s, p->n, &b);
 			else
 				quiet(&m, p->s, p->n, before, after, &b);
 			p->n = b.len;

@@ -5,6 +5,7 @@
 #include "exporters/markdown.h"
 
 enum md_raw { MD_TEXT /* foreign: made quiet */, MD_READY /* already as it must be; never cut */ };
+enum md_code { MD_CODE_SPAN, MD_CODE_BLOCK };
 enum md_prefix { MD_FIRST_LINE, MD_NEXT_LINES };
 
 struct md_piece { const char *s; size_t n; uint32_t style; enum md_raw raw; }; /* n > 0 */
@@ -31,7 +32,7 @@ struct md_job {
 	bool at_block_start;
 };
 
-void md_quiet_code(const char *s, size_t n, struct buf *out);
+void md_quiet_code(enum md_code where, const char *s, size_t n, struct buf *out);
 bool md_wordy(uint32_t c);
 struct md_line *md_add_line(struct md_job *j, const char *s, size_t n);
 
