@@ -53,7 +53,7 @@ static bool fetch(struct session *s, const struct http_req *r, enum stage stage,
 			pacer_throttled(s->pacer, r->rate, r->scope, resp->retry_after_s, now);
 			if (refused_from < 0)
 				refused_from = now;
-			if (now - refused_from < REFUSED_US)
+			if (now + (int64_t)resp->retry_after_s * 1000000 - refused_from < REFUSED_US)
 				continue;
 			err_set(e, ERR_TARGET, "the target has been asking us to slow down for %lld minutes", (long long)(REFUSED_US / 60000000));
 			return err_hint(e, "try again later; nothing is lost");
