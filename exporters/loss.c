@@ -3,19 +3,19 @@
 #include "exporters/exporter.h"
 
 static const struct { const char *name, *sentence; } losses[N_LOSS] = {
-	{ "author-as-label", "the author is shown as a label: the target does not let anyone write as somebody else" },
-	{ "time-as-text", "the original time is shown as text: the target sets its own" },
-	{ "style-as-text", "lists, quotes, headings, tables or underline are written as plain characters" },
-	{ "mention-muted", "a mention is written so that it notifies nobody" },
-	{ "reaction-as-text", "reactions are written as text under the message" },
-	{ "file-named-only", "a file without its bytes in the archive: its name is in the text" },
-	{ "emoji-as-name", "a custom emoji is written as :name:" },
-	{ "split", "the message was too long for the target and continues in the next one" },
-	{ "broadcast-as-note", "\"also sent to the channel\" is written as a note" },
-	{ "root-placeholder", "the thread's first message is not in the archive; a place-holder stands for it" },
-	{ "link-left", "a link to another message still points to the old messenger" },
-	{ "edit-details", "when the message was edited, and by whom, is not shown" },
-	{ "pin", "the message was pinned and is not pinned in the target" },
+	{ "author-as-label", N_("the author is shown as a label: the target does not let anyone write as somebody else") },
+	{ "time-as-text", N_("the original time is shown as text: the target sets its own") },
+	{ "style-as-text", N_("lists, quotes, headings, tables or underline are written as plain characters") },
+	{ "mention-muted", N_("a mention is written so that it notifies nobody") },
+	{ "reaction-as-text", N_("reactions are written as text under the message") },
+	{ "file-named-only", N_("a file without its bytes in the archive: its name is in the text") },
+	{ "emoji-as-name", N_("a custom emoji is written as :name:") },
+	{ "split", N_("the message was too long for the target and continues in the next one") },
+	{ "broadcast-as-note", N_("\"also sent to the channel\" is written as a note") },
+	{ "root-placeholder", N_("the thread's first message is not in the archive; a place-holder stands for it") },
+	{ "link-left", N_("a link to another message still points to the old messenger") },
+	{ "edit-details", N_("when the message was edited, and by whom, is not shown") },
+	{ "pin", N_("the message was pinned and is not pinned in the target") },
 };
 
 static size_t bit_index(enum loss bit)

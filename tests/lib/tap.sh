@@ -1,5 +1,6 @@
+# shellcheck shell=sh
 # tap.sh: for end-to-end tests in plain shell. Sourced; prints TAP. Gives a scratch folder $T, removed at the end, and the
-# functions below. Sandboxes started here are stopped at exit. shellcheck shell=sh
+# functions below. Sandboxes started here are stopped at exit.
 set -u
 T=$(mktemp -d "${TMPDIR:-/tmp}/mvchat-e2e-XXXXXX") || exit 1
 ROOT=$(pwd)
