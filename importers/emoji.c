@@ -12,11 +12,12 @@ static const struct emoji_row *find(const char *name, size_t n)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 		const char *key = emoji_rows[mid].name;
-		int c = strncmp(key, name, n);
-		if (!c && key[n])
-			c = 1; /* the key is longer */
-		if (!c)
+		size_t k = 0;
+		while (k < n && key[k] == name[k])
+			k++;
+		if (k == n && !key[k])
 			return &emoji_rows[mid];
+		int c = k == n ? 1 : (unsigned char)key[k] - (unsigned char)name[k]; /* k == n: the key is longer */
 		if (c < 0)
 			lo = mid + 1;
 		else

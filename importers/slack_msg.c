@@ -228,6 +228,17 @@ bool slack_profile_pass(struct source *s, const struct jv *v)
 	return !s->stopped;
 }
 
+/* "added an integration to this channel: <https://x.slack.com/services/B0JL6UFSL|github>": often all that names an old bot. */
+static void learn_bot(struct source *s, const char *bot, const char *text)
+{
+	const char *p = strstr(text, "/services/");
+	size_t n = strlen(bot);
+	if (!p || strncmp(p + 10, bot, n) != 0 || p[10 + n] != '|')
+		return;
+	p += 10 + n + 1;
+	slack_found(s, bot, NAME_MENTION, slack_decode(s->step, p, strcspn(p, ">\n")), USER_BOT);
+}
+
 /* Returns the author's id or NULL. */
 static const char *author(struct source *s, const struct jv *const f[N_FIELDS], struct msg *m)
 {
@@ -236,6 +247,8 @@ static const char *author(struct source *s, const struct jv *const f[N_FIELDS], 
 	struct person *p = NULL;
 	if (!user && jv_get_str(comment, "user"))
 		user = jv_get_str(comment, "user");
+	if (m->kind == MSG_APP && bot && slack_is_id(bot, strlen(bot)))
+		learn_bot(s, bot, slack_str(s->step, f[F_TEXT]));
 	if (f[F_USER] && f[F_USER]->type == JV_NUM)
 		slack_hazard(s, HAZARD_NOTE, "integer-user", "user is a number: Slack itself");
 	if (user && slack_is_id(user, strlen(user))) {
