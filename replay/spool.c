@@ -851,7 +851,7 @@ static bool finish_threads(struct spool *s, struct err *e)
 			return false;
 	}
 	sqlite3_stmt *each = once(s, "SELECT conv,root,hint,first,n FROM grp");
-	sqlite3_stmt *set_ts = once(s, "UPDATE msg SET root_ts=?3 WHERE conv=?1 AND root=?2 AND root_ts IS NOT ?3");
+	sqlite3_stmt *set_ts = once(s, "UPDATE msg INDEXED BY reply SET root_ts=?3 WHERE conv=?1 AND root=?2 AND root_ts IS NOT ?3");
 	sqlite3_stmt *set_n = once(s, "UPDATE msg SET replies=?4 WHERE conv=?1 AND ts=?3 AND id=?2");
 	sqlite3_stmt *tell = once(s, "UPDATE conv SET threads=threads+1, replies=replies+?2 WHERE num=?1");
 	bool ok = true;

@@ -257,7 +257,10 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_THREAD_OPEN:
 		st->thread = r->state;
 		break;
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
+	case OP_REACT:
+		st->reacts[r->state]++;
+		break;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
 		break;
 	}
 }
@@ -478,8 +481,8 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 		return LOOK_PASS;
 	const char *rule;
 	enum fate fate = stream_fate(s, g->sp, m, &rule);
-	if (fate == FATE_SKIP && !st->parts)
-		return LOOK_PASS;
+	if (fate == FATE_SKIP && (!st->parts || st->complete))
+		return LOOK_PASS; /* what was sent before it fell under a rule stays as it is */
 	struct msg msg;
 	struct letter l;
 	if (!spool_walk_body(w, a, &msg, e))
@@ -642,7 +645,7 @@ static void react_op(struct stream *s, const struct goal *g, const struct react 
 }
 
 /* Reaction i of the message is the first of its emoji, and within what the target takes. */
-static bool reaction_counts(const struct stream *s, const struct msg *m, size_t i)
+bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i)
 {
 	size_t before = 0;
 	if (!*m->reacts[i].emoji)
@@ -674,7 +677,7 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 		k.kind = OP_REACT;
 		for (size_t i = 0; !found && !*broken && i < msg.n_reacts; i++) {
 			k.part = (int)i;
-			if (!reaction_counts(s, &msg, i))
+			if (!stream_reaction_counts(s, &msg, i))
 				continue;
 			row_of(s, &k, &s->trial, &row);
 			if ((found = still_to_do(row.state)))
@@ -751,12 +754,17 @@ static const char *portion_id(const char *const *ids, size_t n, struct arena *a)
 	return arena_fmt(a, "members:%016" PRIx64, h);
 }
 
+static size_t portion_max(const struct stream *s)
+{
+	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
+}
+
 /* want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the first
  * portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, g->sp, a, &ids), max = s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50, at = 0;
+	size_t n = joiners(s, g->sp, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_MEMBERS, 0 };
 	for (; at < n; at += max) {
@@ -778,16 +786,40 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 	return true;
 }
 
-static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, struct stream_op *out)
+int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
+{
+	const char **ids = NULL;
+	size_t n = joiners(s, sp, a, &ids), max = portion_max(s);
+	int64_t todo = 0;
+	*people = (int64_t)n;
+	for (size_t at = 0; at < n; at += max) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
+		row_of(s, &k, a, &row);
+		todo += still_to_do(row.state);
+	}
+	return todo;
+}
+
+bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state)
 {
 	struct ledger_row row;
-	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_ARCHIVE, 0 };
-	if (!g->sp->place.archive_at_end || !(s->tr.caps & CAP_ARCHIVE))
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_ARCHIVE, 0 };
+	*state = OP_ABSENT;
+	if (!sp->place.archive_at_end || !(s->tr.caps & CAP_ARCHIVE))
 		return false;
 	row_of(s, &k, a, &row);
-	if (!still_to_do(row.state))
+	*state = row.state;
+	return still_to_do(row.state);
+}
+
+static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, struct stream_op *out)
+{
+	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_ARCHIVE, 0 };
+	enum op_state state;
+	if (!stream_archives(s, g->sp, a, &state))
 		return false;
-	begin_op(out, &k, g, row.state, a);
+	begin_op(out, &k, g, state, a);
 	return true;
 }
 

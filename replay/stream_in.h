@@ -51,6 +51,7 @@ struct standing {
 	bool edit;               /* part 0 was edited (or the edit was refused) ... */
 	uint64_t edit_src_fp, edit_body_fp;
 	enum op_state thread;    /* OP_THREAD_OPEN */
+	int reacts[OP_GONE + 1]; /* reactions by state */
 };
 void standing_add(struct standing *st, const struct ledger_row *row);
 void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out);
@@ -75,6 +76,12 @@ struct letter_args {
 };
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
+/* Reaction i goes to the target: it has a character, is the first of its kind, and within what the target takes. */
+bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i);
+/* Portions of people still to join; *people: who joins in all. */
+int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people);
+/* Is the chat still to be archived? *state: what the ledger says. */
+bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state);
 bool stream_uploadable(const struct stream *s, const struct file *f);
 
 #endif
