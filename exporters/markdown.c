@@ -21,6 +21,7 @@ const struct md_dialect md_pachca = {
 	.bold = "**", .strike = "~~", .italic = '_', .italic_in_word = '*',
 	.bullet = { "\xe2\x80\xa2", "\xe2\x97\xa6", "\xe2\x96\xaa" }, /* • ◦ ▪ */
 	.quote = "> ", .rule = "\xe2\x80\x94\xe2\x80\x94\xe2\x80\x94", .cell = " | ",
+	.mention_open = "<@", .mention_close = ">",
 	.cyrillic_lang = "text",
 };
 
@@ -321,7 +322,9 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 		break;
 	case SPAN_USER:
 		s = r && r->live_mention ? r->live_mention(r->ctx, sp->ref) : NULL;
-		if (s && *s && strlen(s) < j->max / 2 - 64) {
+		if (s && *s && strlen(s) < j->max / 2 - 80) {
+			if (*s != '@' && *s != '<')
+				s = arena_fmt(j->a, "%s%s%s", j->d->mention_open, s, j->d->mention_close);
 			add_piece(&j->p, s, strlen(s), style & ~(uint32_t)STYLE_CODE, MD_READY);
 			break;
 		}

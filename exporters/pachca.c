@@ -229,12 +229,49 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* What storage may do to a text without changing it: line ends, and blank edges of the whole and of its lines. */
+/* A letter of a nickname, or punctuation that could be one: how many bytes, 0 if none. */
+static size_t nick_char(const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	uint32_t cp = 0;
+	if (c < 0x80)
+		return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+	size_t k = utf8_get(s, strnlen(s, 4), &cp);
+	return k && cp >= 0xc0 && cp < 0x2000 ? k : 0;
+}
+
+/* A live mention at s ("@nick" or "<@12>") with the nickname's letters behind it: its length, or 0. Pachca stores <@12> as @nick
+ * (spec, Message.content), so what was sent and what is read back differ by that. What was muted has U+2060 behind its '@'. */
+static size_t mention(const char *s)
+{
+	const char *p = s;
+	if (p[0] == '<' && p[1] == '@' && p[2] >= '0' && p[2] <= '9') {
+		p += 2 + strspn(p + 2, "0123456789");
+		if (*p++ != '>')
+			return 0;
+	} else if (p[0] == '@' && nick_char(p + 1)) {
+		p++;
+	} else {
+		return 0;
+	}
+	for (size_t k; (k = nick_char(p)); p += k)
+		;
+	return (size_t)(p - s);
+}
+
+/* What storage may do to a text without changing it: line ends, blank edges of the whole and of its lines, and the names in
+ * live mentions. For comparing only. */
 static void canon(const char *body, struct buf *out)
 {
 	size_t start = out->len;
 	for (const char *p = body; *p; p++) {
 		char c = *p;
+		size_t m = mention(p);
+		if (m) {
+			buf_addc(out, '@');
+			p += m - 1;
+			continue;
+		}
 		if (c == '\r') {
 			if (p[1] == '\n')
 				continue;
@@ -251,7 +288,7 @@ static void canon(const char *body, struct buf *out)
 		buf_cut(out, out->len - 1);
 }
 
-/* Each part is hashed with its length, so that no two different triples run into one another. */
+/* Goes on from the hash of what came before, so that texts cannot run into one another. */
 static uint64_t mix(uint64_t h, const char *s)
 {
 	struct buf b;

@@ -47,7 +47,7 @@ static const char *date_text(void *ctx, int64_t s)
 static const char *live(void *ctx, const char *id)
 {
 	(void)ctx;
-	return streq(id, "U9") ? "@ivan" : NULL;
+	return streq(id, "U9") ? "@ivan" : streq(id, "U8") ? "501" : NULL;
 }
 
 static const struct resolver res = { NULL, user_name, conv_name, msg_url, date_text, live };
@@ -106,6 +106,7 @@ static const struct row rows[] = {
 	{ "user unknown, no label", {{ .n_spans = 1 }}, {{ SPAN_USER, 0, "", "U2", "" }}, "@" WJ "U2", LOSS_MENTION },
 	{ "user hostile", {{ .n_spans = 1 }}, {{ SPAN_USER, 0, "", "UX", "" }}, "@" WJ "evil **" HAIR "x** <@" WJ "7>", LOSS_MENTION },
 	{ "user live", {{ .n_spans = 1 }}, {{ SPAN_USER, 0, "", "U9", "" }}, "@ivan", 0 },
+	{ "user live by id", {{ .n_spans = 2 }}, {{ SPAN_USER, B, "", "U8", "" }, T(" hi") }, "**<@501>** hi", 0 },
 	{ "conv", {{ .n_spans = 1 }}, {{ SPAN_CONV, 0, "", "C1", "" }}, "#sales", LOSS_MENTION },
 	{ "conv secret", {{ .n_spans = 1 }}, {{ SPAN_CONV, 0, "layoffs", "C2", "" }}, "#…", LOSS_MENTION },
 	{ "group", {{ .n_spans = 1 }}, {{ SPAN_GROUP, 0, "@sales", "S1", "" }}, "@" WJ "sales", LOSS_MENTION },
