@@ -5,7 +5,7 @@
  *  - Nothing foreign pings: in every text that comes from the archive (words, names, code, addresses) an '@' that could begin
  *    a mention is followed by U+2060 WORD JOINER (in addresses it becomes %40). Only what the resolver's live_mention
  *    returns is written alive.
- *  - Foreign characters are not taken for formatting (see md_quiet in markdown.c for the means, and docs/pachca.md).
+ *  - Foreign characters are not taken for formatting (see quiet() in markdown.c for the means, and docs/pachca.md).
  *  - Each part is valid on its own and at most `max` bytes long; styles and code fences never reach over a part's end.
  * It does not look anything up: names, dates and addresses come from the resolver.
  */

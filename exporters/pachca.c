@@ -102,7 +102,7 @@ static bool refused(const struct target *t, const char *whose, bool profile, con
 	}
 	if (r->status == 403 && profile) {
 		err_set(e, ERR_TARGET, "the %s lacks the permission profile:read: %s", whose, pe.why);
-		return err_hint(e, "without it nobody can tell whether the token belongs to a bot; add it in Pachca's settings");
+		return err_hint(e, "without it nobody can tell whether the token belongs to a bot; add it in Pachca (Automations → Integrations → API)");
 	}
 	if (r->status == 404) {
 		err_set(e, ERR_TARGET, "there is no Pachca API at %s", t->url);
@@ -149,7 +149,7 @@ static bool hello_parse(struct target *t, int i, const struct http_resp *r, stru
 			return true;
 		if (bot) {
 			err_set(e, ERR_TARGET, "the bot token belongs to a person: every message would be shown as written by that person");
-			return err_hint(e, "create a bot in Pachca (Automations → Integrations → Bots) and use its access token");
+			return err_hint(e, "create a bot in Pachca (Automations → Integrations) and use its access token (the bot's page, API)");
 		}
 		err_set(e, ERR_TARGET, "the administrator's token belongs to a bot, and bots cannot create people");
 		return err_hint(e, "use the personal access token of an administrator, or none if nobody is to be created");
@@ -215,7 +215,7 @@ static bool may(const struct target *t, uint32_t op_kinds, struct err *e)
 		const char *third = t->has_admin ? "the administrator's token lacks " : "an administrator's token is missing for ";
 		err_set(e, ERR_TARGET, "%s%s%s%s%s", bot.len ? "the bot token lacks " : "", bot.p, bot.len && admin.len ? " and " : "",
 		        admin.len ? third : "", admin.p);
-		err_hint(e, "add these permissions to the token in Pachca (Automations → API); nothing has been written");
+		err_hint(e, "add these permissions in Pachca (bot: Automations → Integrations → API; administrator: Automations → API); nothing has been written");
 	}
 	buf_release(&bot);
 	buf_release(&admin);
