@@ -240,9 +240,17 @@ static size_t nick_char(const char *s)
 	return k && cp >= 0xc0 && cp < 0x2000 ? k : 0;
 }
 
+/* The part of an e-mail address from its '@' on: a letter before, a dot with something behind it after. */
+static bool in_email(char before, const char *nick, const char *end)
+{
+	bool letter = (before >= '0' && before <= '9') || (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z');
+	const char *dot = memchr(nick, '.', (size_t)(end - nick));
+	return letter && dot && dot + 1 < end;
+}
+
 /* A live mention at s ("@nick" or "<@12>") with the nickname's letters behind it: its length, or 0. Pachca stores <@12> as @nick
  * (spec, Message.content), so what was sent and what is read back differ by that. What was muted has U+2060 behind its '@'. */
-static size_t mention(const char *s)
+static size_t mention(const char *s, char before)
 {
 	const char *p = s;
 	if (p[0] == '<' && p[1] == '@' && p[2] >= '0' && p[2] <= '9') {
@@ -256,7 +264,7 @@ static size_t mention(const char *s)
 	}
 	for (size_t k; (k = nick_char(p)); p += k)
 		;
-	return (size_t)(p - s);
+	return *s == '@' && in_email(before, s + 1, p) ? 0 : (size_t)(p - s);
 }
 
 /* What storage may do to a text without changing it: line ends, blank edges of the whole and of its lines, and the names in
@@ -266,7 +274,7 @@ static void canon(const char *body, struct buf *out)
 	size_t start = out->len;
 	for (const char *p = body; *p; p++) {
 		char c = *p;
-		size_t m = mention(p);
+		size_t m = mention(p, p > body ? p[-1] : ' ');
 		if (m) {
 			buf_addc(out, '@');
 			p += m - 1;

@@ -170,6 +170,10 @@ static void requests(void **state)
 	op.body = "New";
 	expect_request(t, &op, "PUT", "/messages/194275", "{\"message\":{\"content\":\"New\",\"display_name\":\"Anna · 14.11.2023 22:13\"}}", AUTH_BOT,
 	               REQ_POST, "334");
+	op.files = &sent_photo; /* attachments stay as they are */
+	op.n_files = 1;
+	expect_request(t, &op, "PUT", "/messages/194275", "{\"message\":{\"content\":\"New\",\"display_name\":\"Anna · 14.11.2023 22:13\"}}", AUTH_BOT,
+	               REQ_POST, "334");
 	op = op_of(OP_DELETE);
 	expect_request(t, &op, "DELETE", "/messages/194275", NULL, AUTH_BOT, REQ_POST, "334");
 	op = op_of(OP_THREAD_OPEN);
@@ -652,7 +656,7 @@ static void small_things(void **state)
 	assert_int_equal(ex->id_cmp("007", "7"), 0);
 	static const struct { const char *in, *out; } canon[] = {
 		{ " a \r\n b\t\n\n", "a\n b" }, { "hi <@12>, ok", "hi @, ok" }, { "hi @ivan.li, ok", "hi @, ok" }, { "<@12", "<@" },
-		{ "@\xe2\x81\xa0ivan @", "@\xe2\x81\xa0ivan @" }, { "<@x>", "<@>" }, { "", "" }, { "\n\n", "" }, { "a\rb", "a\nb" },
+		{ "@\xe2\x81\xa0ivan @", "@\xe2\x81\xa0ivan @" }, { "<@x>", "<@>" }, { "ivan@corp.ru.", "ivan@corp.ru." }, { "", "" }, { "\n\n", "" }, { "a\rb", "a\nb" },
 	};
 	for (size_t i = 0; i < countof(canon); i++) {
 		struct buf b;
