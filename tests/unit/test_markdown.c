@@ -325,6 +325,34 @@ static void split_places(void **state)
 		assert_int_equal(strncmp(parts[i], "**", 2), 0);
 		assert_true(strstr(parts[i], "word**") || strstr(parts[i], "long**"));
 	}
+
+	/* what fits whole is not cut; what is cut is never joined again with a line break */
+	struct span ls = S(B, p1);
+	struct block lb = { .kind = BLOCK_PARA, .spans = &ls, .n_spans = 1 };
+	struct text lt = { &lb, 1 };
+	char most[253], over[262];
+	memset(most, 'c', sizeof(most));
+	most[252] = '\0';
+	ls.text = most;
+	md_render(&md_pachca, &lt, NULL, 256, &a, &parts, &n, &loss);
+	assert_int_equal(n, 1);
+	assert_int_equal(strlen(parts[0]), 256);
+	memset(over, 'c', sizeof(over));
+	over[253] = '\0';
+	ls.text = over;
+	md_render(&md_pachca, &lt, NULL, 256, &a, &parts, &n, &loss);
+	assert_int_equal(n, 2);
+	assert_int_equal(strlen(parts[0]) + strlen(parts[1]), 253 + 8);
+	assert_null(strchr(parts[0], '\n'));
+
+	/* a cut line's end stays apart even where it would fit: two styles leave room in the first part */
+	struct span two[] = { S(B, most), S(I, "0123456789") };
+	struct block tb = { .kind = BLOCK_PARA, .spans = two, .n_spans = 2 };
+	struct text tt = { &tb, 1 };
+	most[230] = '\0';
+	md_render(&md_pachca, &tt, NULL, 256, &a, &parts, &n, &loss);
+	for (size_t i = 0; i < n; i++)
+		assert_null(strchr(parts[i], '\n'));
 	arena_release(&a);
 }
 
