@@ -130,7 +130,7 @@ static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t be
 		char next = k < left ? s[i + k] : after;
 		if (c == '@') {
 			buf_addc(out, c);
-			if (next && !space(next) && !in_address(before, s + i + 1, left - 1))
+			if (next && !space(next) && !in_address(i ? before : 0, s + i + 1, left - 1)) /* i: a part may begin with this piece */
 				buf_adds(out, WORD_JOINER);
 		} else if (c == ']' && next == '(') {
 			buf_adds(out, "]" WORD_JOINER);
@@ -434,7 +434,7 @@ static void add_code_block(struct md_job *j, const struct block *b)
 		size_t n = strcspn(s + at, "\n"), used = 0;
 		bool first = true;
 		do {
-			size_t k = n - used <= most ? n - used : utf8_cut_cluster(s + at + used, n - used, most);
+			size_t k = md_cut(s + at + used, n - used, most);
 			struct md_line *l = add_line(j, s + at + used, k, code);
 			l->lang = lang;
 			l->forced = !first;

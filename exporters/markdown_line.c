@@ -191,6 +191,18 @@ static bool flush_line(struct md_job *j, struct md_pieces *line, const char *pre
 	return n <= most;
 }
 
+size_t md_cut(const char *s, size_t n, size_t room)
+{
+	size_t k = n <= room ? n : utf8_cut_cluster(s, n, room);
+	while (k < n && s[k] == '@' && k > 1) {
+		size_t less = utf8_cut_cluster(s, n, k - 1);
+		if (!less || less >= k)
+			break;
+		k = less;
+	}
+	return k;
+}
+
 /* The largest beginning of s[0..n) that is at most room bytes: after a blank, else between characters as people see them. */
 static size_t cut_at(const char *s, size_t n, size_t room)
 {
@@ -199,7 +211,7 @@ static size_t cut_at(const char *s, size_t n, size_t room)
 	for (size_t k = room; k > room / 2; k--)
 		if (blank(s + k - 1, 1))
 			return k;
-	return utf8_cut_cluster(s, n, room);
+	return md_cut(s, n, room);
 }
 
 /* One source line of pieces: whole if it fits, else cut into lines that each fill a part. */

@@ -205,7 +205,8 @@ static void no_ping(const char *s)
 {
 	for (const char *p = strchr(s, '@'); p; p = strchr(p + 1, '@')) {
 		bool quiet = !p[1] || strchr(" \t\n", p[1]) || !strncmp(p + 1, WJ, 3) || !strncmp(p + 1, "*", 1) || !strncmp(p + 1, "`", 1) || strchr("_~", p[1]);
-		bool email = p > s && p[-1] == 'n' && !strncmp(p, "@corp.ru", 8);
+		/* behind a letter, and whole but for where a part ends (behind it only markers) */
+		bool email = p > s && p[-1] == 'n' && (!strncmp(p, "@corp.ru", 8) || strcspn(p, "*_~`\n") < 8);
 		if (!quiet && !email)
 			fail_msg("a mention is alive: '%.40s'", p);
 	}
@@ -344,6 +345,18 @@ static void split_places(void **state)
 	assert_int_equal(n, 2);
 	assert_int_equal(strlen(parts[0]) + strlen(parts[1]), 253 + 8);
 	assert_null(strchr(parts[0], '\n'));
+
+	/* an address is not cut in front of its '@': the rest would be a mention */
+	char mail[300];
+	memset(mail, 'm', sizeof(mail));
+	for (size_t at = 200; at < 260; at++) {
+		memcpy(mail + at, "@corp.ru", 9);
+		ls.text = mail;
+		md_render(&md_pachca, &lt, NULL, 256, &a, &parts, &n, &loss);
+		for (size_t i = 0; i < n; i++)
+			assert_null(strstr(parts[i], "*@"));
+		memset(mail, 'm', sizeof(mail));
+	}
 
 	/* a cut line's end stays apart even where it would fit: two styles leave room in the first part */
 	struct span two[] = { S(B, most), S(I, "0123456789") };
