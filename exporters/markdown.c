@@ -21,6 +21,7 @@ const struct md_dialect md_pachca = {
 	.bold = "**", .strike = "~~", .italic = '_', .italic_in_word = '*',
 	.bullet = { "\xe2\x80\xa2", "\xe2\x97\xa6", "\xe2\x96\xaa" }, /* • ◦ ▪ */
 	.quote = "> ", .rule = "\xe2\x80\x94\xe2\x80\x94\xe2\x80\x94", .cell = " | ",
+	.mention_open = "<@", .mention_close = ">",
 	.cyrillic_lang = "text",
 };
 
@@ -129,7 +130,7 @@ static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t be
 		char next = k < left ? s[i + k] : after;
 		if (c == '@') {
 			buf_addc(out, c);
-			if (next && !space(next) && !in_address(before, s + i + 1, left - 1))
+			if (next && !space(next) && !in_address(i ? before : 0, s + i + 1, left - 1)) /* i: a part may begin with this piece */
 				buf_adds(out, WORD_JOINER);
 		} else if (c == ']' && next == '(') {
 			buf_adds(out, "]" WORD_JOINER);
@@ -321,7 +322,9 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 		break;
 	case SPAN_USER:
 		s = r && r->live_mention ? r->live_mention(r->ctx, sp->ref) : NULL;
-		if (s && *s && strlen(s) < j->max / 2 - 64) {
+		if (s && *s && strlen(s) < j->max / 2 - 80) {
+			if (*s != '@' && *s != '<')
+				s = arena_fmt(j->a, "%s%s%s", j->d->mention_open, s, j->d->mention_close);
 			add_piece(&j->p, s, strlen(s), style & ~(uint32_t)STYLE_CODE, MD_READY);
 			break;
 		}
@@ -431,7 +434,7 @@ static void add_code_block(struct md_job *j, const struct block *b)
 		size_t n = strcspn(s + at, "\n"), used = 0;
 		bool first = true;
 		do {
-			size_t k = n - used <= most ? n - used : utf8_cut_cluster(s + at + used, n - used, most);
+			size_t k = md_cut(s + at + used, n - used, most);
 			struct md_line *l = add_line(j, s + at + used, k, code);
 			l->lang = lang;
 			l->forced = !first;

@@ -175,7 +175,8 @@ static void trim_styles(struct md_pieces *line)
 	*line = to;
 }
 
-static void flush_line(struct md_job *j, struct md_pieces *line, const char *prefix, bool goes_on)
+/* Makes a line of the pieces, which are used up; false when it would be longer than most (nothing is added then). */
+static bool flush_line(struct md_job *j, struct md_pieces *line, const char *prefix, bool goes_on, size_t most)
 {
 	struct buf b;
 	buf_init(&b, 64u << 20);
@@ -183,10 +184,23 @@ static void flush_line(struct md_job *j, struct md_pieces *line, const char *pre
 	trim_styles(line);
 	emit_pieces(j->d, line->v, line->n, &b);
 	size_t n = b.len;
-	const char *s = arena_strndup(j->a, b.p, n);
+	if (n <= most)
+		md_add_line(j, arena_strndup(j->a, b.p, n), n)->forced = goes_on;
 	buf_release(&b);
-	md_add_line(j, s, n)->forced = goes_on;
 	line->n = 0;
+	return n <= most;
+}
+
+size_t md_cut(const char *s, size_t n, size_t room)
+{
+	size_t k = n <= room ? n : utf8_cut_cluster(s, n, room);
+	while (k < n && s[k] == '@' && k > 1) {
+		size_t less = utf8_cut_cluster(s, n, k - 1);
+		if (!less || less >= k)
+			break;
+		k = less;
+	}
+	return k;
 }
 
 /* The largest beginning of s[0..n) that is at most room bytes: after a blank, else between characters as people see them. */
@@ -197,7 +211,7 @@ static size_t cut_at(const char *s, size_t n, size_t room)
 	for (size_t k = room; k > room / 2; k--)
 		if (blank(s + k - 1, 1))
 			return k;
-	return utf8_cut_cluster(s, n, room);
+	return md_cut(s, n, room);
 }
 
 /* One source line of pieces: whole if it fits, else cut into lines that each fill a part. */
@@ -206,6 +220,17 @@ static void lay_line(struct md_job *j, const struct md_piece *v, size_t n, const
 	struct md_pieces line = { 0 };
 	size_t used = strlen(prefix), most = j->max;
 	bool goes_on = false;
+	for (size_t i = 0; i < n; i++) {
+		push(&line, v[i].s, v[i].n, v[i].style, v[i].raw);
+		used += v[i].n;
+	}
+	if (used <= most && flush_line(j, &line, prefix, goes_on, most)) {
+		free(line.v);
+		return;
+	}
+	line.n = 0;
+	used = strlen(prefix);
+	/* STYLE_COST is more than the markers can take, so what is put together below fits. */
 	for (size_t i = 0; i < n; i++) {
 		const char *s = v[i].s;
 		size_t left = v[i].n;
@@ -225,14 +250,14 @@ static void lay_line(struct md_job *j, const struct md_piece *v, size_t n, const
 			s += k;
 			left -= k;
 			if (left) {
-				flush_line(j, &line, prefix, goes_on);
+				flush_line(j, &line, prefix, goes_on, SIZE_MAX);
 				goes_on = true;
 				prefix = next_prefix;
 				used = strlen(prefix);
 			}
 		}
 	}
-	flush_line(j, &line, prefix, goes_on);
+	flush_line(j, &line, prefix, goes_on, SIZE_MAX);
 	free(line.v);
 }
 

@@ -36,6 +36,9 @@ void md_quiet_code(enum md_code where, const char *s, size_t n, struct buf *out)
 bool md_wordy(uint32_t c);
 struct md_line *md_add_line(struct md_job *j, const char *s, size_t n);
 
+/* The largest beginning of s[0..n) of at most room bytes that ends between characters as people see them, and after which no
+ * '@' follows: an e-mail address cut there would begin the next part with a mention. */
+size_t md_cut(const char *s, size_t n, size_t room);
 /* j->p (quiet) → lines, each with its prefix. */
 void md_text_lines(struct md_job *j, const char *first_prefix, const char *next_prefix);
 /* j->lines → parts. */

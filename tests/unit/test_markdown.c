@@ -47,7 +47,7 @@ static const char *date_text(void *ctx, int64_t s)
 static const char *live(void *ctx, const char *id)
 {
 	(void)ctx;
-	return streq(id, "U9") ? "@ivan" : NULL;
+	return streq(id, "U9") ? "@ivan" : streq(id, "U8") ? "501" : NULL;
 }
 
 static const struct resolver res = { NULL, user_name, conv_name, msg_url, date_text, live };
@@ -106,6 +106,7 @@ static const struct row rows[] = {
 	{ "user unknown, no label", {{ .n_spans = 1 }}, {{ SPAN_USER, 0, "", "U2", "" }}, "@" WJ "U2", LOSS_MENTION },
 	{ "user hostile", {{ .n_spans = 1 }}, {{ SPAN_USER, 0, "", "UX", "" }}, "@" WJ "evil **" HAIR "x** <@" WJ "7>", LOSS_MENTION },
 	{ "user live", {{ .n_spans = 1 }}, {{ SPAN_USER, 0, "", "U9", "" }}, "@ivan", 0 },
+	{ "user live by id", {{ .n_spans = 2 }}, {{ SPAN_USER, B, "", "U8", "" }, T(" hi") }, "**<@501>** hi", 0 },
 	{ "conv", {{ .n_spans = 1 }}, {{ SPAN_CONV, 0, "", "C1", "" }}, "#sales", LOSS_MENTION },
 	{ "conv secret", {{ .n_spans = 1 }}, {{ SPAN_CONV, 0, "layoffs", "C2", "" }}, "#…", LOSS_MENTION },
 	{ "group", {{ .n_spans = 1 }}, {{ SPAN_GROUP, 0, "@sales", "S1", "" }}, "@" WJ "sales", LOSS_MENTION },
@@ -204,7 +205,8 @@ static void no_ping(const char *s)
 {
 	for (const char *p = strchr(s, '@'); p; p = strchr(p + 1, '@')) {
 		bool quiet = !p[1] || strchr(" \t\n", p[1]) || !strncmp(p + 1, WJ, 3) || !strncmp(p + 1, "*", 1) || !strncmp(p + 1, "`", 1) || strchr("_~", p[1]);
-		bool email = p > s && p[-1] == 'n' && !strncmp(p, "@corp.ru", 8);
+		/* behind a letter, and whole but for where a part ends (behind it only markers) */
+		bool email = p > s && p[-1] == 'n' && (!strncmp(p, "@corp.ru", 8) || strcspn(p, "*_~`\n") < 8);
 		if (!quiet && !email)
 			fail_msg("a mention is alive: '%.40s'", p);
 	}
@@ -324,6 +326,46 @@ static void split_places(void **state)
 		assert_int_equal(strncmp(parts[i], "**", 2), 0);
 		assert_true(strstr(parts[i], "word**") || strstr(parts[i], "long**"));
 	}
+
+	/* what fits whole is not cut; what is cut is never joined again with a line break */
+	struct span ls = S(B, p1);
+	struct block lb = { .kind = BLOCK_PARA, .spans = &ls, .n_spans = 1 };
+	struct text lt = { &lb, 1 };
+	char most[253], over[262];
+	memset(most, 'c', sizeof(most));
+	most[252] = '\0';
+	ls.text = most;
+	md_render(&md_pachca, &lt, NULL, 256, &a, &parts, &n, &loss);
+	assert_int_equal(n, 1);
+	assert_int_equal(strlen(parts[0]), 256);
+	memset(over, 'c', sizeof(over));
+	over[253] = '\0';
+	ls.text = over;
+	md_render(&md_pachca, &lt, NULL, 256, &a, &parts, &n, &loss);
+	assert_int_equal(n, 2);
+	assert_int_equal(strlen(parts[0]) + strlen(parts[1]), 253 + 8);
+	assert_null(strchr(parts[0], '\n'));
+
+	/* an address is not cut in front of its '@': the rest would be a mention */
+	char mail[300];
+	memset(mail, 'm', sizeof(mail));
+	for (size_t at = 200; at < 260; at++) {
+		memcpy(mail + at, "@corp.ru", 9);
+		ls.text = mail;
+		md_render(&md_pachca, &lt, NULL, 256, &a, &parts, &n, &loss);
+		for (size_t i = 0; i < n; i++)
+			assert_null(strstr(parts[i], "*@"));
+		memset(mail, 'm', sizeof(mail));
+	}
+
+	/* a cut line's end stays apart even where it would fit: two styles leave room in the first part */
+	struct span two[] = { S(B, most), S(I, "0123456789") };
+	struct block tb = { .kind = BLOCK_PARA, .spans = two, .n_spans = 2 };
+	struct text tt = { &tb, 1 };
+	most[230] = '\0';
+	md_render(&md_pachca, &tt, NULL, 256, &a, &parts, &n, &loss);
+	for (size_t i = 0; i < n; i++)
+		assert_null(strchr(parts[i], '\n'));
 	arena_release(&a);
 }
 

@@ -170,6 +170,10 @@ static void requests(void **state)
 	op.body = "New";
 	expect_request(t, &op, "PUT", "/messages/194275", "{\"message\":{\"content\":\"New\",\"display_name\":\"Anna · 14.11.2023 22:13\"}}", AUTH_BOT,
 	               REQ_POST, "334");
+	op.files = &sent_photo; /* attachments stay as they are */
+	op.n_files = 1;
+	expect_request(t, &op, "PUT", "/messages/194275", "{\"message\":{\"content\":\"New\",\"display_name\":\"Anna · 14.11.2023 22:13\"}}", AUTH_BOT,
+	               REQ_POST, "334");
 	op = op_of(OP_DELETE);
 	expect_request(t, &op, "DELETE", "/messages/194275", NULL, AUTH_BOT, REQ_POST, "334");
 	op = op_of(OP_THREAD_OPEN);
@@ -612,6 +616,13 @@ static void matching(void **state)
 	s.body = sent_photo.name;
 	assert_int_equal(ex->match(t, &op, &s, &arena), MATCH_SAME);
 
+	op = op_of(OP_POST); /* a live mention comes back by its nickname */
+	op.body = "<@501>: see it";
+	s = (struct seen){ .id = "1", .author = "12", .name = op.label, .body = "@anna: see it" };
+	assert_int_equal(ex->match(t, &op, &s, &arena), MATCH_SAME);
+	s.body = "anna: see it";
+	assert_int_equal(ex->match(t, &op, &s, &arena), MATCH_OTHER);
+
 	op = op_of(OP_CHAT_CREATE);
 	s = (struct seen){ .id = "1", .author = "12", .name = "sales", .body = "" };
 	assert_int_equal(ex->match(t, &op, &s, &arena), MATCH_SAME);
@@ -644,7 +655,8 @@ static void small_things(void **state)
 	assert_true(ex->id_cmp("2637266155", "2637266154") > 0);
 	assert_int_equal(ex->id_cmp("007", "7"), 0);
 	static const struct { const char *in, *out; } canon[] = {
-		{ " a \r\n b\t\n\n", "a\n b" }, { "", "" }, { "\n\n", "" }, { "a\rb", "a\nb" },
+		{ " a \r\n b\t\n\n", "a\n b" }, { "hi <@12>, ok", "hi @, ok" }, { "hi @ivan.li, ok", "hi @, ok" }, { "<@12", "<@" },
+		{ "@\xe2\x81\xa0ivan @", "@\xe2\x81\xa0ivan @" }, { "<@x>", "<@>" }, { "ivan@corp.ru.", "ivan@corp.ru." }, { "", "" }, { "\n\n", "" }, { "a\rb", "a\nb" },
 	};
 	for (size_t i = 0; i < countof(canon); i++) {
 		struct buf b;
