@@ -5,7 +5,7 @@
  * without its partner, become U+FFFD; U+0000 in a key does too (keys have no length). Nothing recurses over foreign data.
  *
  * yajl (2.1) finds the tokens. It alters lone surrogates silently ("?" or three bytes that are no UTF-8), stops at the first
- * bad byte, and collects an unfinished token without limit; so the bytes are looked over before it gets them. That costs
+ * bad byte, and collects an unfinished token without limit (it also takes U+000B and U+000C for space, which is let be); so the bytes are looked over before it gets them. That costs
  * little: escapes have a fixed length, so a lone \uD800 is overwritten by \uFFFD where it stands.
  */
 #include "core/json.h"
@@ -486,7 +486,7 @@ static size_t find_trailing(struct reader *r, const char *s, size_t n, size_t fr
 {
 	if (!r->done)
 		return n;
-	while (from < n && memchr(" \t\r\n", s[from], 4))
+	while (from < n && memchr(" \t\r\n\v\f", s[from], 6))
 		from++;
 	r->trailing = from < n;
 	return from;
@@ -559,7 +559,7 @@ struct stream {
 static enum token token_in(const char *s, size_t n, size_t *len)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (memchr(" \t\r\n,:", s[i], 6))
+		if (memchr(" \t\r\n\v\f,:", s[i], 8))
 			continue;
 		*len = n - i;
 		return s[i] == '"' ? TOKEN_STRING : TOKEN_WORD;

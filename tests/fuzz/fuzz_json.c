@@ -96,7 +96,8 @@ static void check_oracle(const char *s, size_t n, const struct jv *ours, const s
 	json_t *theirs = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
 	if (theirs && !ours)
 		CHECK(strstr(e->msg, "deeper"));
-	if (!theirs && ours && !repaired && utf8_valid(s, n) && !(n >= 3 && !memcmp(s, "\xef\xbb\xbf", 3)))
+	const bool odd_space = memchr(s, '\v', n) || memchr(s, '\f', n); /* yajl takes both for space */
+	if (!theirs && ours && !odd_space && !repaired && utf8_valid(s, n) && !(n >= 3 && !memcmp(s, "\xef\xbb\xbf", 3)))
 		CHECK(json_error_code(&je) == json_error_numeric_overflow || json_error_code(&je) == json_error_null_byte_in_key);
 	json_decref(theirs);
 }
