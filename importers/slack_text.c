@@ -365,8 +365,10 @@ static const char *emit_emoji(struct scan *s, uint32_t style, const char *run, c
 	if (q >= e || *q != ':' || q == p + 1)
 		return NULL;
 	const char *plain = emoji_plain(p + 1, (size_t)(q - p - 1));
+	if (p > run && p[-1] == ':') /* "a::b::c"; where an emoji has just ended, run is p */
+		return NULL;
 	/* A custom emoji is known by its name alone, so times, paths and C++ must not look like one. */
-	if (!plain && (!letter || is_word_before(s, p) || (p > s->start && p[-1] == ':') || (q + 1 < e && (q[1] == ':' || is_word_at(q + 1, s->end)))))
+	if (!plain && (!letter || is_word_before(s, p) || (q + 1 < e && is_word_at(q + 1, s->end))))
 		return NULL;
 	const char *name_end = q;
 	static const char mark[] = ":skin-tone-";
