@@ -36,7 +36,7 @@
  *   canvas-as-message N        a canvas stands where a message should
  *   broken-json L, too-large L an entry, or one element of it, that cannot be read
  *   large-day N                500 messages or more in one day file
- *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, txt-file N
+ *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, lone-surrogate N
  */
 #ifndef MVCHAT_SLACK_H
 #define MVCHAT_SLACK_H
