@@ -91,6 +91,14 @@ bool slack_is_id(const char *s, size_t n)
 	return true;
 }
 
+bool slack_is_ref(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-' || s[i] == '.'))
+			return false;
+	return n > 0 && n <= 64;
+}
+
 /* ---- names of entries ---- */
 
 static bool is_digits(const char *p, size_t n)

@@ -36,7 +36,7 @@
  *   canvas-as-message N        a canvas stands where a message should
  *   broken-json L, too-large L an entry, or one element of it, that cannot be read
  *   large-day N                500 messages or more in one day file
- *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, txt-file N
+ *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, lone-surrogate N
  */
 #ifndef MVCHAT_SLACK_H
 #define MVCHAT_SLACK_H
@@ -127,7 +127,8 @@ bool slack_fact(struct source *s, const char *key, const char *value);
 bool slack_fact_int(struct source *s, const char *key, int64_t value);
 typedef bool (*slack_each)(struct source *s, const struct jv *element);
 bool slack_read(struct source *s, const struct entry *en, const char *const *skip_keys, slack_each each);
-bool slack_is_id(const char *s, size_t n);
+bool slack_is_id(const char *s, size_t n);  /* Slack's own form: C024BE91L */
+bool slack_is_ref(const char *s, size_t n); /* what other tools may write as a person's id, too: no blanks, no slashes */
 
 /* slack_people.c */
 struct person *slack_person(struct source *s, const char *id);              /* NULL when nobody has told of it */
