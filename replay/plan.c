@@ -733,6 +733,9 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 			call(p, OP_MEMBERS, 0, "", (int)i, 0);
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
+		if (state == OP_DONE && (p->chat->pending || p->chat->edits))
+			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) was archived by an earlier run and has new messages: unarchive the chat %s first",
+			                                 p->chat->name, p->chat->id, p->chat->target_id ? p->chat->target_id : ""));
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);

@@ -216,6 +216,31 @@ static void bound_follows_the_lanes(void **state)
 	world_end(&w);
 }
 
+/* Before anything was ever written there is no ledger; planning makes none. */
+static void works_without_a_ledger(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	struct err e = ERR_INIT;
+	world_begin(&w);
+	char dir[80];
+	snprintf(dir, sizeof(dir), "%s/none", w.dir);
+	add_msg(&w, "C1", 1001, "U1", 0, "x");
+	add_msg(&w, "C1", 1002, "U1", 1001, "y");
+	world_ready(&w);
+	ledger_close(w.ledger);
+	w.ledger = ledger_open(dir, LEDGER_READ, &e);
+	if (!w.ledger)
+		fail_msg("%s", e.msg);
+	plan(&w, NULL, &f);
+	assert_int_equal(f.bucket[ITEM_MSG][BUCKET_PENDING], 2);
+	assert_int_equal(f.calls[REQ_POST], 2);
+	assert_int_equal(f.calls[REQ_OTHER], 2); /* chat, thread */
+	assert_int_not_equal(access(dir, F_OK), 0);
+	world_end(&w);
+}
+
 /* What a plan over a finished ledger, and a resume over it, cost. Prints with MVCHAT_BENCH=N. */
 static void bench(void **state)
 {
@@ -249,7 +274,7 @@ static void bench(void **state)
 	struct spool_meta m;
 	ledger_begin(w.ledger);
 	for (int c = 1; c <= (n > 1000 ? 2 : 1); c++) {
-		char conv[8], lane[16];
+		char conv[16], lane[24];
 		snprintf(conv, sizeof(conv), "C%d", c);
 		snprintf(lane, sizeof(lane), "c:C%d", c);
 		int64_t num = ledger_conv(w.ledger, conv), ln = ledger_lane(w.ledger, lane);
@@ -290,7 +315,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_model_adds_up), cmocka_unit_test(refusals_add_up), cmocka_unit_test(tells_edits_and_drift),
-		cmocka_unit_test(sees_the_target_and_privacy), cmocka_unit_test(bound_follows_the_lanes), cmocka_unit_test(bench),
+		cmocka_unit_test(sees_the_target_and_privacy), cmocka_unit_test(bound_follows_the_lanes),
+		cmocka_unit_test(works_without_a_ledger), cmocka_unit_test(bench),
 	};
 	clock_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
