@@ -298,6 +298,8 @@ static void thread_over(struct engine *x, struct runner *chat)
 	if (chat->threads_open || chat->lane.state != LANE_PARKED || x->halting)
 		return;
 	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
+	if (chat->hot)
+		return; /* parked in this very tick and still among the active ones */
 	x->n_parked--;
 	lanes_wait(&x->lanes, chat);
 }
