@@ -800,6 +800,146 @@ static void test_exactly_once_under_fire(void **state)
 	assert_true(i > 50);
 }
 
+/* The storm must be able to fail: without the settle wait it does. */
+static void test_settling_is_needed(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed < 200; seed++) {
+		new_world(seed, 2);
+		base_args.settle_s = 0;
+		w->faults_left = 40;
+		w->faulty = 40;
+		if (run_child() != 0 || compare())
+			return;
+	}
+	fail_msg("nothing went wrong without settling");
+}
+
+static int events_stopped, events_rejected;
+static const char *stop_after;
+static volatile int stop_flag;
+
+static void on_event(void *ctx, const char *ev, const char *lane, const char *what)
+{
+	(void)ctx, (void)lane, (void)what;
+	events_stopped += streq(ev, "lane.stopped");
+	events_rejected += streq(ev, "op.rejected");
+}
+
+static void on_progress(void *ctx, const struct engine_progress *p)
+{
+	(void)ctx;
+	if (stop_after && p->done >= 3)
+		stop_flag = 1;
+}
+
+static void test_stops_and_goes_on(void **state)
+{
+	(void)state;
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	new_world(11, MAX_CHATS);
+	base_args.max_ops = 5;
+	base_args.event = on_event;
+	events_rejected = 0;
+	assert_true(run_once(&res, &e));
+	assert_true(res.stopped);
+	assert_int_equal(res.in_doubt, 0);
+	assert_int_equal(res.posted + res.created + res.uploaded + res.rejected, 5);
+	base_args.max_ops = 0;
+	base_args.stop = &stop_flag;
+	base_args.progress = on_progress;
+	stop_after = "some";
+	stop_flag = 0;
+	assert_true(run_once(&res, &e)); /* ^C: what is out is finished */
+	assert_true(res.stopped);
+	assert_int_equal(res.in_doubt, 0);
+	stop_after = NULL;
+	stop_flag = 0;
+	assert_true(run_once(&res, &e));
+	assert_false(res.stopped);
+	assert_null(compare());
+	int rejected = 0;
+	for (int c = 0; c < src.n_chats; c++)
+		for (int m = 0; m < src.n_msgs[c]; m++)
+			rejected += src.m[c][m].rejected;
+	assert_int_equal(events_rejected, rejected);
+}
+
+static void test_no_network(void **state)
+{
+	(void)state;
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	new_world(12, MAX_CHATS);
+	base_args.max_wait_s = 300;
+	no_network = true;
+	assert_true(run_once(&res, &e));
+	assert_true(res.stopped);
+	assert_int_equal(res.in_doubt, 0);
+	assert_true(res.elapsed_us > 300 * SECOND && res.elapsed_us < 600 * SECOND);
+	assert_true(res.requests < 40); /* it does not spin */
+	no_network = false;
+	assert_true(run_once(&res, &e));
+	assert_null(compare());
+}
+
+static void test_wrong_token(void **state)
+{
+	(void)state;
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	new_world(13, 3);
+	wrong_token = true;
+	assert_false(run_once(&res, &e));
+	assert_int_equal(e.code, ERR_TARGET);
+	assert_true(*e.hint);
+	assert_true(res.requests <= N_PEOPLE);
+	wrong_token = false;
+	assert_true(run_once(&res, &e));
+	assert_int_equal(res.in_doubt + res.adopted + res.resent, 0);
+	assert_null(compare());
+}
+
+/* Something of ours that the ledger does not know, where an op is in doubt: that lane stops, the others go on. */
+static void test_strange_stops_one_lane(void **state)
+{
+	(void)state;
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	for (uint64_t seed = 1; ; seed++) {
+		assert_true(seed < 300);
+		new_world(seed, 4);
+		w->faults_left = 1;
+		w->faulty = 10;
+		base_args.event = on_event;
+		base_args.max_ops = 14;
+		events_stopped = 0;
+		assert_true(run_once(&res, &e));
+		if (res.in_doubt != 1 || !w->n_places)
+			continue;
+		for (int i = 0; i < w->n_places; i++)
+			add_row(w->place[i].id, 77, true);
+		base_args.max_ops = 0;
+		assert_true(run_once(&res, &e));
+		if (res.lanes_stopped)
+			break; /* else it was an op that may be repeated */
+	}
+	assert_false(res.stopped);
+	assert_true(events_stopped >= 1);
+	assert_int_equal(res.in_doubt, 1);
+	int whole = 0;
+	for (int c = 0; c < src.n_chats; c++) {
+		const struct spot *p = place_named(c);
+		whole += p && p->members > 0;
+	}
+	assert_true(whole >= src.n_chats - 1);
+	int writes = w->writes;
+	assert_true(run_once(&res, &e)); /* it stays stopped, and writes nothing */
+	assert_int_equal(w->writes, writes);
+	assert_true(res.lanes_stopped >= 1);
+}
+
 int main(void)
 {
 	/* in memory where there is such a folder: thousands of runs sync at every commit */
@@ -816,7 +956,9 @@ int main(void)
 	unlink(path);
 	if (w == MAP_FAILED)
 		return 1;
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_undisturbed), cmocka_unit_test(test_exactly_once_under_fire) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_undisturbed), cmocka_unit_test(test_exactly_once_under_fire),
+		cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_no_network),
+		cmocka_unit_test(test_wrong_token), cmocka_unit_test(test_strange_stops_one_lane) };
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	wipe();
 	rmdir(dir);
