@@ -71,7 +71,7 @@ struct json_elements {
 	bool (*bad)(void *ctx, const struct err *e, size_t index, size_t line);
 	void *ctx;
 	bool stopped;
-	size_t n_replaced;              /* out: lone surrogates replaced by U+FFFD */
+	size_t n_replaced;              /* out: lone surrogates replaced by U+FFFD (each byte that is no UTF-8 is replaced too, uncounted) */
 };
 /* false: read failed or the JSON is broken (e->where = "line L"); the elements before that place have been delivered. */
 bool json_elements(struct json_elements *r, struct err *e);

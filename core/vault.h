@@ -4,8 +4,12 @@
  * (vault_top tells it); "__MACOSX/", ".DS_Store" and folder entries do not appear. Zip: the central directory is the only
  * truth; name bytes that are valid UTF-8 are UTF-8 whatever the flag says, else CP866 where that gives Cyrillic, else CP437.
  * Links, devices, absolute names and names leading out are refused with an error that names them; so are archives beyond the
- * limits (a bomb). Nothing is ever written beside the archive; formats without random access (tar) are unpacked once into a
- * private 0700 folder under `scratch`, removed by vault_close.
+ * limits (a bomb). Nothing is ever written beside the archive; formats without random access (tar) are unpacked once into one
+ * private file under `scratch` that has no name any more, so nothing stays behind however the program ends.
+ *
+ * The top folder is taken away while everything lies in one folder and that folder has a folder in it; a folder that holds
+ * files only stays, as its name may mean something ("general/2024-01-01.json"). A name that comes twice: the first entry has
+ * it, the next ones are "NAME (2)", "NAME (3)"…
  */
 #ifndef MVCHAT_VAULT_H
 #define MVCHAT_VAULT_H

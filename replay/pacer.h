@@ -18,6 +18,7 @@ int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t 
 void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
 void pacer_throttled(struct pacer *p, enum req_class c, const char *scope, int retry_after_s, int64_t now_us);
 void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
+size_t pacer_scopes(const struct pacer *p); /* buckets held now: what the memory is proportional to */
 /* The least time n requests of this class take in one scope (seconds): the bound that plan and bench use. */
 double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n);
 

@@ -17,11 +17,13 @@ struct session {
 	struct pacer *pacer;
 	struct arena arena;      /* lives as long as the session */
 	const char *target_id;   /* ex->identity() */
+	int64_t list_requests;   /* made by session_list so far */
+	int last_status;         /* HTTP status of its last answer; 0 = none came */
 };
 struct session_args {
 	const struct exporter *ex;
 	struct wire_config wire;      /* base_url NULL = the exporter's default */
-	const char *const *options;   /* for ex->configure */
+	const char *const *options;   /* for ex->configure; "url=ADDRESS" is added when wire.base_url is set and it is not among them */
 	uint32_t op_kinds;            /* permissions to check for: mask of 1 << op_kind; 0 = reads only */
 	double rate;                  /* 0 = 1.0 */
 };

@@ -10,14 +10,22 @@ struct verify_result {
 	int64_t messages[N_FINDING];      /* FOREIGN: other people's, not counted against us */
 	int64_t users_ok, users_missing, chats_ok, chats_missing, members_missing, privacy_wrong, archived_wrong;
 	int64_t lists;                    /* requests made */
-	bool clean;                       /* nothing missing, altered, misplaced, twice */
+	bool clean;                       /* nothing missing, altered, misplaced, twice, and nothing wrong with people and chats */
+	bool stopped;                     /* by args.stop: the counts cover a part only, and clean is false */
 };
 struct verify_args {
 	struct session *session; struct ledger *ledger;
-	/* one row per finding other than MATCH and FOREIGN; url may be NULL */
+	/* one row per finding other than MATCH and FOREIGN; url may be NULL. k: the source's message, or NULL where the finding
+	 * is about a person or a chat (f is then MISSING or ALTERED), or about a message that the ledger has in another chat. */
 	void (*finding)(void *ctx, enum finding f, const char *lane, const struct opkey *k, const char *target, const char *url, const char *what);
 	void (*progress)(void *ctx, int64_t lanes_done, int64_t lanes_total);
-	void *ctx;
+	/* Optional, about a source conversation: the target chat it was adopted into (NULL: it was not; chats that were created
+	 * are in the ledger); should it be public (1), private (0), or is that not known (-1); target ids of the people who
+	 * should be in it (asked only where members were added). */
+	const char *(*chat_of)(void *ctx, const char *source_conv);
+	int (*public_of)(void *ctx, const char *source_conv);
+	const char *const *(*members_of)(void *ctx, const char *source_conv, size_t *n);
+	void *ctx; /* for all of these */
 	const volatile int *stop;
 };
 bool verify_run(const struct verify_args *args, struct verify_result *out, struct err *e);

@@ -1,0 +1,779 @@
+/* canon.c: records as JSON lines and back.
+ *
+ * Promises: what is read back equals what was written, field by field; unknown keys are ignored, so that a newer program's
+ * lines can be read; strings read back point into the arena (no further copies). Called by the spool, `--dump`, the jsonl
+ * source and target. It does not write line ends and knows no files.
+ *
+ * The format. A key is absent where its value is the default (NULL, 0, false, empty, the kind in brackets). Times are UTC
+ * microseconds; ids and names are strings (numbers are accepted when read).
+ *
+ *  user  type "user", id, alias, handle, name, first, last, email, phone, title, zone, avatar
+ *        via   how the name became known: ["listed"], "bot", "profile", "mention", "placeholder"
+ *        flags array of "bot", "gone", "guest", "stranger", "system", "admin", "owner", "invited"
+ *  conv  type "conv", id, name, kind "public" "private" "group" "dm", topic, purpose, creator, archived, general, shared,
+ *        created, members (array of user ids), pins (array of {msg, by, at})
+ *  msg   type "msg", conv (left out where it is known), id
+ *        by    author              as     name shown instead of the author's
+ *        re    parent's id         re_at  when the parent was written
+ *        at    when written        grain  how coarse that is, in seconds
+ *        kind  ["text"], "me", "bot", "join", "leave", "topic", "rename", "archive", "pin", "call", "deleted", "lost-root",
+ *              "app", "system"
+ *        sub   the source's own word for the kind
+ *        body  see below; absent: nothing
+ *        files array of {id, name, title, mime, url, link, preview, entry, state "present" "linked" "external" "gone",
+ *              kind ["file"] "image" "audio" "voice" "video" "canvas" "snippet", size, w, h, ms (duration), arc (archive)}
+ *        reacts array of {name, emoji, by (array of user ids), n (absent: as many as `by` has)}
+ *        edited when
+ *        flags array of "broadcast", "unknown-kind", "fallback-text", "forwarded"
+ *
+ *  body  a string (one paragraph of plain text), or an array of blocks
+ *  block a string (a paragraph of plain text), an array of spans (a paragraph), or an object
+ *        k "heading" "item" "code" "rule" "row" "note" ["para"], q quote depth, in indent, no ordinal, lv level, lang,
+ *        s a string or an array of spans
+ *  span  a string (plain text), or an object: k "link" "user" "conv" "group" "all" "emoji" "date" "msg" "cell" ["text"],
+ *        st style: letters of "biscu" (bold, italic, strike, code, underline), t text, r reference, u address
+ */
+#include "core/canon.h"
+
+#include "core/hash.h"
+#include "core/json.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+static const char *const conv_kinds[] = { [CONV_PUBLIC] = "public", [CONV_PRIVATE] = "private", [CONV_GROUP] = "group", [CONV_DM] = "dm" };
+static const char *const msg_kinds[] = {
+	[MSG_TEXT] = "text", [MSG_ME] = "me", [MSG_BOT] = "bot", [MSG_JOIN] = "join", [MSG_LEAVE] = "leave",
+	[MSG_TOPIC] = "topic", [MSG_RENAME] = "rename", [MSG_ARCHIVE] = "archive", [MSG_PIN] = "pin", [MSG_CALL] = "call",
+	[MSG_DELETED] = "deleted", [MSG_LOST_ROOT] = "lost-root", [MSG_APP] = "app", [MSG_SYSTEM] = "system",
+};
+static const char *const file_states[] = {
+	[FILE_PRESENT] = "present", [FILE_LINKED] = "linked", [FILE_EXTERNAL] = "external", [FILE_GONE] = "gone",
+};
+static const char *const file_kinds[] = {
+	[FILE_PLAIN] = "file", [FILE_IMAGE] = "image", [FILE_AUDIO] = "audio", [FILE_VOICE] = "voice", [FILE_VIDEO] = "video",
+	[FILE_CANVAS] = "canvas", [FILE_SNIPPET] = "snippet",
+};
+static const char *const name_sources[] = {
+	[NAME_LISTED] = "listed", [NAME_BOT] = "bot", [NAME_PROFILE] = "profile", [NAME_MENTION] = "mention",
+	[NAME_PLACEHOLDER] = "placeholder",
+};
+static const char *const block_kinds[] = {
+	[BLOCK_PARA] = "para", [BLOCK_HEADING] = "heading", [BLOCK_ITEM] = "item", [BLOCK_CODE] = "code", [BLOCK_RULE] = "rule",
+	[BLOCK_ROW] = "row", [BLOCK_NOTE] = "note",
+};
+static const char *const span_kinds[] = {
+	[SPAN_TEXT] = "text", [SPAN_LINK] = "link", [SPAN_USER] = "user", [SPAN_CONV] = "conv", [SPAN_GROUP] = "group",
+	[SPAN_BROADCAST] = "all", [SPAN_EMOJI] = "emoji", [SPAN_DATE] = "date", [SPAN_MSG] = "msg", [SPAN_CELL] = "cell",
+};
+/* Names of bits, lowest first. */
+static const char *const user_flags[] = { "bot", "gone", "guest", "stranger", "system", "admin", "owner", "invited" };
+static const char *const msg_flags[] = { "broadcast", "unknown-kind", "fallback-text", "forwarded" };
+static const char style_letters[] = "biscu";
+
+static const char *name_in(const char *const *names, size_t n, size_t i)
+{
+	return i < n && names[i] ? names[i] : "unknown";
+}
+
+const char *conv_kind_name(enum conv_kind k)
+{
+	return name_in(conv_kinds, countof(conv_kinds), (size_t)k);
+}
+
+const char *msg_kind_name(enum msg_kind k)
+{
+	return name_in(msg_kinds, countof(msg_kinds), (size_t)k);
+}
+
+const char *file_state_name(enum file_state s)
+{
+	return name_in(file_states, countof(file_states), (size_t)s);
+}
+
+const char *file_kind_name(enum file_kind k)
+{
+	return name_in(file_kinds, countof(file_kinds), (size_t)k);
+}
+
+/* ---- writing ---- */
+
+static void put_int(struct jw *w, const char *key, int64_t v)
+{
+	if (v)
+		jw_kint(w, key, v);
+}
+
+static void put_true(struct jw *w, const char *key, bool v)
+{
+	if (v)
+		jw_kbool(w, key, true);
+}
+
+static void put_flags(struct jw *w, uint32_t flags, const char *const *names, size_t n)
+{
+	if (!flags)
+		return;
+	jw_key(w, "flags");
+	jw_arr(w);
+	for (size_t i = 0; i < n; i++)
+		if (flags & 1u << i)
+			jw_str(w, names[i]);
+	jw_arr_end(w);
+}
+
+static void put_strings(struct jw *w, const char *key, const char *const *s, size_t n)
+{
+	if (!n)
+		return;
+	jw_key(w, key);
+	jw_arr(w);
+	for (size_t i = 0; i < n; i++)
+		jw_str(w, s[i]);
+	jw_arr_end(w);
+}
+
+static void put_filled(struct jw *w, const char *key, const char *s)
+{
+	if (*s)
+		jw_kstr(w, key, s);
+}
+
+static bool is_bare_span(const struct span *s)
+{
+	return s->kind == SPAN_TEXT && !s->style && !*s->ref && !*s->url;
+}
+
+static bool is_para(const struct block *k)
+{
+	return k->kind == BLOCK_PARA && !k->quote && !k->indent && !k->ordinal && !k->level && !k->lang;
+}
+
+static void put_span(struct jw *w, const struct span *s)
+{
+	if (is_bare_span(s)) {
+		jw_str(w, s->text);
+		return;
+	}
+	jw_obj(w);
+	if (s->kind != SPAN_TEXT)
+		jw_kstr(w, "k", name_in(span_kinds, countof(span_kinds), (size_t)s->kind));
+	if (s->style) {
+		char st[sizeof(style_letters)];
+		size_t n = 0;
+		for (size_t i = 0; style_letters[i]; i++)
+			if (s->style & 1u << i)
+				st[n++] = style_letters[i];
+		jw_key(w, "st");
+		jw_strn(w, st, n);
+	}
+	put_filled(w, "t", s->text);
+	put_filled(w, "r", s->ref);
+	put_filled(w, "u", s->url);
+	jw_obj_end(w);
+}
+
+static void put_spans(struct jw *w, const struct block *k)
+{
+	if (k->n_spans == 1 && is_bare_span(&k->spans[0])) {
+		jw_str(w, k->spans[0].text);
+		return;
+	}
+	jw_arr(w);
+	for (size_t i = 0; i < k->n_spans; i++)
+		put_span(w, &k->spans[i]);
+	jw_arr_end(w);
+}
+
+static void put_block(struct jw *w, const struct block *k)
+{
+	if (is_para(k)) {
+		put_spans(w, k);
+		return;
+	}
+	jw_obj(w);
+	if (k->kind != BLOCK_PARA)
+		jw_kstr(w, "k", name_in(block_kinds, countof(block_kinds), (size_t)k->kind));
+	put_int(w, "q", k->quote);
+	put_int(w, "in", k->indent);
+	put_int(w, "no", k->ordinal);
+	put_int(w, "lv", k->level);
+	jw_kstr(w, "lang", k->lang);
+	if (k->n_spans) {
+		jw_key(w, "s");
+		put_spans(w, k);
+	}
+	jw_obj_end(w);
+}
+
+static void put_body(struct jw *w, const struct text *t)
+{
+	if (!t->n_blocks)
+		return;
+	jw_key(w, "body");
+	const struct block *k = &t->blocks[0];
+	if (t->n_blocks == 1 && is_para(k) && k->n_spans == 1 && is_bare_span(&k->spans[0])) {
+		jw_str(w, k->spans[0].text);
+		return;
+	}
+	jw_arr(w);
+	for (size_t i = 0; i < t->n_blocks; i++)
+		put_block(w, &t->blocks[i]);
+	jw_arr_end(w);
+}
+
+static void put_file(struct jw *w, const struct file *f)
+{
+	jw_obj(w);
+	jw_kstr(w, "id", f->id);
+	jw_kstr(w, "name", f->name);
+	jw_kstr(w, "title", f->title);
+	jw_kstr(w, "mime", f->mime);
+	jw_kstr(w, "url", f->url);
+	jw_kstr(w, "link", f->permalink);
+	jw_kstr(w, "preview", f->preview);
+	jw_kstr(w, "entry", f->entry);
+	jw_kstr(w, "state", file_state_name(f->state));
+	if (f->kind != FILE_PLAIN)
+		jw_kstr(w, "kind", file_kind_name(f->kind));
+	if (f->size >= 0)
+		jw_kint(w, "size", f->size);
+	put_int(w, "w", f->width);
+	put_int(w, "h", f->height);
+	put_int(w, "ms", f->duration_ms);
+	put_int(w, "arc", f->archive);
+	jw_obj_end(w);
+}
+
+static void put_react(struct jw *w, const struct react *r)
+{
+	jw_obj(w);
+	jw_kstr(w, "name", r->name);
+	put_filled(w, "emoji", r->emoji);
+	put_strings(w, "by", r->users, r->n_users);
+	if (r->count < 0 || (size_t)r->count != r->n_users)
+		jw_kint(w, "n", r->count);
+	jw_obj_end(w);
+}
+
+void canon_user(const struct user *u, struct buf *out)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_obj(&w);
+	jw_kstr(&w, "type", "user");
+	jw_kstr(&w, "id", u->id);
+	jw_kstr(&w, "alias", u->alias);
+	jw_kstr(&w, "handle", u->handle);
+	jw_kstr(&w, "name", u->name);
+	jw_kstr(&w, "first", u->first);
+	jw_kstr(&w, "last", u->last);
+	jw_kstr(&w, "email", u->email);
+	jw_kstr(&w, "phone", u->phone);
+	jw_kstr(&w, "title", u->title);
+	jw_kstr(&w, "zone", u->zone);
+	jw_kstr(&w, "avatar", u->avatar_url);
+	if (u->name_source != NAME_LISTED)
+		jw_kstr(&w, "via", name_in(name_sources, countof(name_sources), (size_t)u->name_source));
+	put_flags(&w, u->flags, user_flags, countof(user_flags));
+	jw_obj_end(&w);
+}
+
+void canon_conv(const struct conv *c, struct buf *out)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_obj(&w);
+	jw_kstr(&w, "type", "conv");
+	jw_kstr(&w, "id", c->id);
+	jw_kstr(&w, "name", c->name);
+	jw_kstr(&w, "kind", conv_kind_name(c->kind));
+	jw_kstr(&w, "topic", c->topic);
+	jw_kstr(&w, "purpose", c->purpose);
+	jw_kstr(&w, "creator", c->creator);
+	put_true(&w, "archived", c->archived);
+	put_true(&w, "general", c->general);
+	put_true(&w, "shared", c->shared);
+	put_int(&w, "created", c->created_us);
+	put_strings(&w, "members", c->members, c->n_members);
+	if (c->n_pins) {
+		jw_key(&w, "pins");
+		jw_arr(&w);
+		for (size_t i = 0; i < c->n_pins; i++) {
+			jw_obj(&w);
+			jw_kstr(&w, "msg", c->pins[i].msg_id);
+			jw_kstr(&w, "by", c->pins[i].user);
+			put_int(&w, "at", c->pins[i].at_us);
+			jw_obj_end(&w);
+		}
+		jw_arr_end(&w);
+	}
+	jw_obj_end(&w);
+}
+
+void canon_msg(const struct msg *m, const char *conv_id, struct buf *out)
+{
+	struct jw w;
+	jw_init(&w, out);
+	jw_obj(&w);
+	jw_kstr(&w, "type", "msg");
+	jw_kstr(&w, "conv", conv_id);
+	jw_kstr(&w, "id", m->id);
+	jw_kstr(&w, "by", m->author);
+	jw_kstr(&w, "as", m->author_name);
+	jw_kstr(&w, "re", m->parent);
+	put_int(&w, "re_at", m->parent_ts_us);
+	put_int(&w, "at", m->ts_us);
+	put_int(&w, "grain", m->grain_s);
+	if (m->kind != MSG_TEXT)
+		jw_kstr(&w, "kind", msg_kind_name(m->kind));
+	jw_kstr(&w, "sub", m->subtype);
+	put_body(&w, &m->body);
+	if (m->n_files) {
+		jw_key(&w, "files");
+		jw_arr(&w);
+		for (size_t i = 0; i < m->n_files; i++)
+			put_file(&w, &m->files[i]);
+		jw_arr_end(&w);
+	}
+	if (m->n_reacts) {
+		jw_key(&w, "reacts");
+		jw_arr(&w);
+		for (size_t i = 0; i < m->n_reacts; i++)
+			put_react(&w, &m->reacts[i]);
+		jw_arr_end(&w);
+	}
+	put_int(&w, "edited", m->edited_us);
+	put_flags(&w, m->flags, msg_flags, countof(msg_flags));
+	jw_obj_end(&w);
+}
+
+/* ---- reading ---- */
+
+/* Which of the names v is, or `otherwise`. Names start at the first one that is set. */
+static int pick(const struct jv *v, const char *const *names, size_t n, int otherwise)
+{
+	const char *s = jv_str(v);
+	for (size_t i = 0; s && i < n; i++)
+		if (names[i] && streq(names[i], s))
+			return (int)i;
+	return otherwise;
+}
+
+/* A string; a number counts as its digits. NULL for all else. */
+static const char *words(const struct jv *v)
+{
+	return v && (v->type == JV_STR || v->type == JV_NUM) ? v->s : NULL;
+}
+
+static const char *words_or_empty(const struct jv *v)
+{
+	const char *s = words(v);
+	return s ? s : "";
+}
+
+static int number(const struct jv *v)
+{
+	int64_t i = jv_int(v, 0);
+	return i > INT_MAX ? INT_MAX : i < INT_MIN ? INT_MIN : (int)i;
+}
+
+static bool truth(const struct jv *v)
+{
+	return v->type == JV_BOOL && v->b;
+}
+
+static uint32_t read_flags(const struct jv *v, const char *const *names, size_t n)
+{
+	uint32_t flags = 0;
+	jv_each(v, it) {
+		int bit = pick(it, names, n, -1);
+		if (bit >= 0)
+			flags |= 1u << bit;
+	}
+	return flags;
+}
+
+/* An array of strings; what is none is left out. */
+static const char *const *read_strings(const struct jv *v, struct arena *a, size_t *n)
+{
+	*n = 0;
+	if (!v || v->type != JV_ARR || !v->n)
+		return NULL;
+	const char **out = arena_array(a, v->n, const char *);
+	jv_each(v, it)
+		if (words(it))
+			out[(*n)++] = it->s;
+	return out;
+}
+
+static void read_span(const struct jv *v, struct span *out)
+{
+	*out = (struct span){ SPAN_TEXT, 0, "", "", "" };
+	if (v->type != JV_OBJ) {
+		out->text = words_or_empty(v);
+		return;
+	}
+	jv_each(v, k) {
+		if (streq(k->key, "k"))
+			out->kind = (enum span_kind)pick(k, span_kinds, countof(span_kinds), SPAN_TEXT);
+		else if (streq(k->key, "t"))
+			out->text = words_or_empty(k);
+		else if (streq(k->key, "r"))
+			out->ref = words_or_empty(k);
+		else if (streq(k->key, "u"))
+			out->url = words_or_empty(k);
+		else if (streq(k->key, "st")) {
+			const char *st = words_or_empty(k);
+			out->style = 0;
+			for (size_t i = 0; style_letters[i]; i++)
+				if (strchr(st, style_letters[i]))
+					out->style |= 1u << i;
+		}
+	}
+}
+
+static void read_spans(const struct jv *v, struct arena *a, struct block *out)
+{
+	const bool list = v->type == JV_ARR;
+	size_t n = list ? v->n : 1;
+	out->spans = n ? arena_array(a, n, struct span) : NULL;
+	out->n_spans = n;
+	if (!list) {
+		read_span(v, &out->spans[0]);
+		return;
+	}
+	size_t i = 0;
+	jv_each(v, it)
+		read_span(it, &out->spans[i++]);
+}
+
+static void read_block(const struct jv *v, struct arena *a, struct block *out)
+{
+	if (v->type != JV_OBJ) {
+		read_spans(v, a, out);
+		return;
+	}
+	jv_each(v, k) {
+		if (streq(k->key, "k"))
+			out->kind = (enum block_kind)pick(k, block_kinds, countof(block_kinds), BLOCK_PARA);
+		else if (streq(k->key, "s"))
+			read_spans(k, a, out);
+		else if (streq(k->key, "q"))
+			out->quote = number(k);
+		else if (streq(k->key, "in"))
+			out->indent = number(k);
+		else if (streq(k->key, "no"))
+			out->ordinal = number(k);
+		else if (streq(k->key, "lv"))
+			out->level = number(k);
+		else if (streq(k->key, "lang"))
+			out->lang = words(k);
+	}
+}
+
+static struct text read_body(const struct jv *v, struct arena *a)
+{
+	struct text t = { NULL, 0 };
+	if (v->type == JV_NULL)
+		return t;
+	const bool list = v->type == JV_ARR;
+	t.n_blocks = list ? v->n : 1;
+	if (!t.n_blocks)
+		return t;
+	t.blocks = arena_array(a, t.n_blocks, struct block);
+	if (!list) {
+		read_block(v, a, &t.blocks[0]);
+		return t;
+	}
+	size_t i = 0;
+	jv_each(v, it)
+		read_block(it, a, &t.blocks[i++]);
+	return t;
+}
+
+static void read_file(const struct jv *v, struct file *f)
+{
+	*f = (struct file){ .name = "file", .state = FILE_GONE, .kind = FILE_PLAIN, .size = -1 };
+	jv_each(v, k) {
+		if (streq(k->key, "id"))
+			f->id = words(k);
+		else if (streq(k->key, "name"))
+			f->name = *words_or_empty(k) ? k->s : "file";
+		else if (streq(k->key, "title"))
+			f->title = words(k);
+		else if (streq(k->key, "mime"))
+			f->mime = words(k);
+		else if (streq(k->key, "url"))
+			f->url = words(k);
+		else if (streq(k->key, "link"))
+			f->permalink = words(k);
+		else if (streq(k->key, "preview"))
+			f->preview = words(k);
+		else if (streq(k->key, "entry"))
+			f->entry = words(k);
+		else if (streq(k->key, "state"))
+			f->state = (enum file_state)pick(k, file_states, countof(file_states), FILE_GONE);
+		else if (streq(k->key, "kind"))
+			f->kind = (enum file_kind)pick(k, file_kinds, countof(file_kinds), FILE_PLAIN);
+		else if (streq(k->key, "size"))
+			f->size = jv_int(k, -1);
+		else if (streq(k->key, "w"))
+			f->width = number(k);
+		else if (streq(k->key, "h"))
+			f->height = number(k);
+		else if (streq(k->key, "ms"))
+			f->duration_ms = number(k);
+		else if (streq(k->key, "arc"))
+			f->archive = number(k);
+	}
+}
+
+static void read_react(const struct jv *v, struct arena *a, struct react *r)
+{
+	bool counted = false;
+	*r = (struct react){ .name = "", .emoji = "" };
+	jv_each(v, k) {
+		if (streq(k->key, "name"))
+			r->name = words_or_empty(k);
+		else if (streq(k->key, "emoji"))
+			r->emoji = words_or_empty(k);
+		else if (streq(k->key, "by"))
+			r->users = read_strings(k, a, &r->n_users);
+		else if (streq(k->key, "n")) {
+			r->count = number(k);
+			counted = true;
+		}
+	}
+	if (!counted)
+		r->count = r->n_users > INT_MAX ? INT_MAX : (int)r->n_users;
+}
+
+/* The object on the line, which must be of this type and have an id. */
+static const struct jv *read_line(const char *s, size_t n, const char *type, struct arena *a, struct err *e)
+{
+	const struct jv *v = jv_parse(a, s, n, e);
+	if (!v)
+		return NULL;
+	const char *t = jv_get_str(v, "type");
+	const char *id = words(jv_get(v, "id"));
+	if (v->type != JV_OBJ || !t || !streq(t, type))
+		err_set(e, ERR_RECORD, "not a record of type \"%s\"", type);
+	else if (!id || !*id)
+		err_set(e, ERR_RECORD, "a record of type \"%s\" without id", type);
+	else
+		return v;
+	return NULL;
+}
+
+static bool no_such_kind(const struct jv *k, struct err *e)
+{
+	return err_set(e, ERR_RECORD, "unknown kind '%s'", words_or_empty(k));
+}
+
+bool canon_read_user(const char *s, size_t n, struct arena *a, struct user *out, struct err *e)
+{
+	const struct jv *v = read_line(s, n, "user", a, e);
+	if (!v)
+		return false;
+	*out = (struct user){ .name_source = NAME_LISTED };
+	jv_each(v, k) {
+		if (streq(k->key, "id"))
+			out->id = words(k);
+		else if (streq(k->key, "alias"))
+			out->alias = words(k);
+		else if (streq(k->key, "handle"))
+			out->handle = words(k);
+		else if (streq(k->key, "name"))
+			out->name = words(k);
+		else if (streq(k->key, "first"))
+			out->first = words(k);
+		else if (streq(k->key, "last"))
+			out->last = words(k);
+		else if (streq(k->key, "email"))
+			out->email = words(k);
+		else if (streq(k->key, "phone"))
+			out->phone = words(k);
+		else if (streq(k->key, "title"))
+			out->title = words(k);
+		else if (streq(k->key, "zone"))
+			out->zone = words(k);
+		else if (streq(k->key, "avatar"))
+			out->avatar_url = words(k);
+		else if (streq(k->key, "via"))
+			out->name_source = (enum name_source)pick(k, name_sources, countof(name_sources), NAME_PLACEHOLDER);
+		else if (streq(k->key, "flags"))
+			out->flags = read_flags(k, user_flags, countof(user_flags));
+	}
+	if (!out->name || !*out->name) /* the model never has an empty name */
+		out->name = out->handle && *out->handle ? out->handle : out->id;
+	return true;
+}
+
+static void read_pins(const struct jv *v, struct arena *a, struct conv *out)
+{
+	struct pin *pins = v->n ? arena_array(a, v->n, struct pin) : NULL;
+	out->n_pins = 0;
+	jv_each(v, it) {
+		struct pin p = { words(jv_get(it, "msg")), words(jv_get(it, "by")), jv_get_int(it, "at", 0) };
+		if (p.msg_id)
+			pins[out->n_pins++] = p;
+	}
+	out->pins = pins;
+}
+
+bool canon_read_conv(const char *s, size_t n, struct arena *a, struct conv *out, struct err *e)
+{
+	const struct jv *v = read_line(s, n, "conv", a, e);
+	if (!v)
+		return false;
+	int kind = 0;
+	*out = (struct conv){ 0 };
+	jv_each(v, k) {
+		if (streq(k->key, "id"))
+			out->id = words(k);
+		else if (streq(k->key, "name"))
+			out->name = words(k);
+		else if (streq(k->key, "kind")) {
+			kind = pick(k, conv_kinds, countof(conv_kinds), 0);
+			if (!kind)
+				return no_such_kind(k, e);
+		} else if (streq(k->key, "topic"))
+			out->topic = words(k);
+		else if (streq(k->key, "purpose"))
+			out->purpose = words(k);
+		else if (streq(k->key, "creator"))
+			out->creator = words(k);
+		else if (streq(k->key, "archived"))
+			out->archived = truth(k);
+		else if (streq(k->key, "general"))
+			out->general = truth(k);
+		else if (streq(k->key, "shared"))
+			out->shared = truth(k);
+		else if (streq(k->key, "created"))
+			out->created_us = jv_int(k, 0);
+		else if (streq(k->key, "members"))
+			out->members = read_strings(k, a, &out->n_members);
+		else if (streq(k->key, "pins") && k->type == JV_ARR)
+			read_pins(k, a, out);
+	}
+	if (!kind)
+		return err_set(e, ERR_RECORD, "a conversation without kind");
+	out->kind = (enum conv_kind)kind;
+	if (!out->name)
+		out->name = out->id;
+	return true;
+}
+
+static void read_files(const struct jv *v, struct arena *a, struct msg *out)
+{
+	struct file *files = v->n ? arena_array(a, v->n, struct file) : NULL;
+	out->n_files = 0;
+	jv_each(v, it)
+		read_file(it, &files[out->n_files++]);
+	out->files = files;
+}
+
+static void read_reacts(const struct jv *v, struct arena *a, struct msg *out)
+{
+	struct react *reacts = v->n ? arena_array(a, v->n, struct react) : NULL;
+	out->n_reacts = 0;
+	jv_each(v, it)
+		read_react(it, a, &reacts[out->n_reacts++]);
+	out->reacts = reacts;
+}
+
+bool canon_read_msg(const char *s, size_t n, struct arena *a, struct msg *out, const char **conv_id, struct err *e)
+{
+	const struct jv *v = read_line(s, n, "msg", a, e);
+	if (!v)
+		return false;
+	*out = (struct msg){ .kind = MSG_TEXT };
+	if (conv_id)
+		*conv_id = NULL;
+	jv_each(v, k) {
+		if (streq(k->key, "id"))
+			out->id = words(k);
+		else if (streq(k->key, "by"))
+			out->author = words(k);
+		else if (streq(k->key, "at"))
+			out->ts_us = jv_int(k, 0);
+		else if (streq(k->key, "body"))
+			out->body = read_body(k, a);
+		else if (streq(k->key, "re"))
+			out->parent = words(k);
+		else if (streq(k->key, "re_at"))
+			out->parent_ts_us = jv_int(k, 0);
+		else if (streq(k->key, "as"))
+			out->author_name = words(k);
+		else if (streq(k->key, "conv") && conv_id)
+			*conv_id = words(k);
+		else if (streq(k->key, "grain")) {
+			int g = number(k);
+			out->grain_s = g > 0 ? (uint32_t)g : 0;
+		} else if (streq(k->key, "kind")) {
+			int kind = pick(k, msg_kinds, countof(msg_kinds), 0);
+			if (!kind)
+				return no_such_kind(k, e);
+			out->kind = (enum msg_kind)kind;
+		} else if (streq(k->key, "sub"))
+			out->subtype = words(k);
+		else if (streq(k->key, "files") && k->type == JV_ARR)
+			read_files(k, a, out);
+		else if (streq(k->key, "reacts") && k->type == JV_ARR)
+			read_reacts(k, a, out);
+		else if (streq(k->key, "edited"))
+			out->edited_us = jv_int(k, 0);
+		else if (streq(k->key, "flags"))
+			out->flags = read_flags(k, msg_flags, countof(msg_flags));
+	}
+	if (out->parent && streq(out->parent, out->id))
+		out->parent = NULL;
+	return true;
+}
+
+/* ---- change detection ---- */
+
+static uint64_t mix_s(uint64_t h, const char *s)
+{
+	return hash64(s ? s : "", s ? strlen(s) + 1 : 0, h); /* the final NUL tells "" from NULL */
+}
+
+static uint64_t mix_i(uint64_t h, int64_t v)
+{
+	return hash64(&v, sizeof(v), h);
+}
+
+/* Labels of mentions are left out: they follow the names people have when the export is made. So are a file's addresses and
+ * whether its bytes are in this archive. Neither is a change of the message. */
+uint64_t canon_msg_fp(const struct msg *m)
+{
+	uint64_t h = mix_i(0, (int64_t)m->kind);
+	h = mix_s(h, m->author);
+	h = mix_s(h, m->author_name);
+	h = mix_i(h, m->edited_us);
+	for (size_t i = 0; i < m->body.n_blocks; i++) {
+		const struct block *k = &m->body.blocks[i];
+		const int64_t head[] = { (int64_t)k->kind, k->quote, k->indent, k->ordinal, k->level };
+		h = hash64(head, sizeof(head), h);
+		for (size_t j = 0; j < k->n_spans; j++) {
+			const struct span *s = &k->spans[j];
+			const bool by_ref = *s->ref && s->kind != SPAN_TEXT && s->kind != SPAN_LINK;
+			h = mix_i(h, (int64_t)s->kind << 32 | s->style);
+			h = mix_s(h, by_ref ? s->ref : s->text);
+			h = mix_s(h, by_ref ? "" : s->url);
+		}
+	}
+	h = mix_i(h, (int64_t)m->n_files);
+	for (size_t i = 0; i < m->n_files; i++)
+		h = m->files[i].id ? mix_s(h, m->files[i].id) : mix_i(mix_s(h, m->files[i].name), m->files[i].size);
+	h = mix_i(h, (int64_t)m->n_reacts);
+	for (size_t i = 0; i < m->n_reacts; i++) {
+		h = mix_i(mix_s(h, m->reacts[i].name), m->reacts[i].count);
+		for (size_t j = 0; j < m->reacts[i].n_users; j++)
+			h = mix_s(h, m->reacts[i].users[j]);
+	}
+	return h;
+}

@@ -1,0 +1,131 @@
+/* vault_dir.c: a folder as a vault.
+ *
+ * Promises: no link is followed, at any level, now or when a file is read later (each part is opened below the one before
+ * with O_NOFOLLOW); nothing but regular files is opened; a link, device, socket or pipe refuses the folder by name.
+ */
+#include "core/vault_int.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool cannot(struct err *e, const char *what, const char *path)
+{
+	err_set(e, ERR_ARCHIVE, "cannot %s:", what);
+	return err_where(e, "%s", *path ? path : ".");
+}
+
+static bool is_noise(const char *name)
+{
+	return streq(name, ".") || streq(name, "..") || streq(name, "__MACOSX") || streq(name, ".DS_Store");
+}
+
+static bool take_file(struct vault *v, const struct buf *path, const struct stat *st, struct err *e)
+{
+	struct item *it;
+	if (!vault_admit(v, path->p, path->len, &it, e))
+		return false;
+	if (!it)
+		return true;
+	it->at.raw = streq(it->pub.name, path->p) ? it->pub.name : arena_strndup(&v->names, path->p, path->len);
+	it->pub.mtime_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+	return vault_count_bytes(v, it, st->st_size, st->st_size, e);
+}
+
+static bool walk(struct vault *v, int fd, struct buf *path, int depth, struct err *e);
+
+static bool visit(struct vault *v, int dir, const char *name, struct buf *path, int depth, struct err *e)
+{
+	struct stat st;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return cannot(e, "look at", path->p);
+	if (S_ISREG(st.st_mode))
+		return take_file(v, path, &st, e);
+	if (!S_ISDIR(st.st_mode))
+		return vault_refuse(e, path->p, path->len, S_ISLNK(st.st_mode) ? "a link" : "a device, pipe or socket");
+	if (depth >= v->limits.max_depth)
+		return vault_refuse(e, path->p, path->len, "folders too deep in one another");
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 ? walk(v, fd, path, depth + 1, e) : cannot(e, "open the folder", path->p);
+}
+
+/* Takes fd over. Recursion is bounded by max_depth. */
+static bool walk(struct vault *v, int fd, struct buf *path, int depth, struct err *e)
+{
+	DIR *d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return cannot(e, "read the folder", path->p);
+	}
+	const size_t here = path->len;
+	bool ok = true;
+	while (ok) {
+		errno = 0;
+		const struct dirent *de = readdir(d);
+		if (!de) {
+			ok = !errno || cannot(e, "read the folder", path->p);
+			break;
+		}
+		if (is_noise(de->d_name))
+			continue;
+		if (here)
+			buf_addc(path, '/');
+		buf_adds(path, de->d_name);
+		ok = path->full ? vault_refuse(e, path->p, path->len, "a path too long")
+				: visit(v, dirfd(d), de->d_name, path, depth, e);
+		buf_cut(path, here);
+	}
+	closedir(d);
+	return ok;
+}
+
+bool vault_load_dir(struct vault *v, struct err *e)
+{
+	struct buf path;
+	int fd = openat(v->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir will close it; v->fd stays */
+	if (fd < 0)
+		return cannot(e, "open the folder", v->path);
+	buf_init(&path, 64 * 1024);
+	bool ok = walk(v, fd, &path, 0, e);
+	buf_release(&path);
+	return ok;
+}
+
+int vault_open_beneath(int root, const char *raw, struct err *e)
+{
+	int at = root;
+	char part[256];
+	for (const char *s = raw;;) {
+		size_t n = strcspn(s, "/");
+		const bool last = s[n] == '\0';
+		int fd = -1;
+		errno = ENAMETOOLONG;
+		if (n < sizeof(part)) {
+			memcpy(part, s, n);
+			part[n] = '\0';
+			fd = openat(at, part, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? O_NONBLOCK : O_DIRECTORY));
+		}
+		int saved = errno;
+		if (at != root)
+			close(at);
+		errno = saved;
+		if (fd < 0) {
+			cannot(e, "open", raw);
+			return -1;
+		}
+		if (last) {
+			struct stat st;
+			if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+				return fd;
+			close(fd);
+			vault_refuse(e, raw, strlen(raw), "no longer a file");
+			return -1;
+		}
+		at = fd;
+		s += n + 1;
+	}
+}

@@ -1,0 +1,61 @@
+/* vault_int.h: what the parts of the vault share. Only core/vault*.c include it. */
+#ifndef MVCHAT_VAULT_INT_H
+#define MVCHAT_VAULT_INT_H
+
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/vault.h"
+
+#include <iconv.h>
+
+struct zip;      /* libzip's zip_t */
+struct zip_file; /* libzip's zip_file_t */
+
+/* One entry: 56 bytes and its name; a million of them must be no burden. `pub` is first: callers hold pointers to it. */
+struct item {
+	struct entry pub;
+	union {
+		int64_t index;   /* zip: number in the central directory; unpacked archive: where its bytes begin */
+		const char *raw; /* folder: the path below it as the file system spells it */
+	} at;
+	uint64_t sum;            /* zip: CRC-32; unpacked archive: a hash of the bytes; else 0 */
+};
+
+struct vault {
+	enum vault_kind kind;
+	char *path, *top;
+	struct vault_limits limits;
+	struct arena names;
+	struct item *items;
+	size_t n, cap;
+	int64_t total;           /* unpacked bytes of all entries */
+	int fd;                  /* the folder, the bare file, or the unpacked bytes; -1 for a zip */
+	struct zip *zip;
+	bool backslashes;        /* '\\' separates folders in this zip */
+	struct buf name;         /* the name being looked at */
+	iconv_t cp866, cp437;    /* opened when first needed */
+};
+
+/* Takes an entry in: decodes and checks the name, counts it against the limits. true with *out = NULL: an entry that is left
+ * out (a folder, "__MACOSX", ".DS_Store"). The caller fills the rest of *out, size first through vault_count_bytes. */
+bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, struct err *e);
+bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t packed, struct err *e);
+bool vault_refuse(struct err *e, const char *name, size_t n, const char *why);
+
+enum found { FOUND_YES, FOUND_NO, FOUND_BROKEN /* and e is filled */ };
+
+/* vault_dir.c */
+bool vault_load_dir(struct vault *v, struct err *e);
+int vault_open_beneath(int root, const char *raw, struct err *e); /* an open regular file, or -1 */
+
+/* vault_zip.c */
+enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e);
+struct zip_file *vault_zip_open(struct vault *v, const struct item *it, struct err *e);
+ptrdiff_t vault_zip_read(struct zip_file *f, const struct item *it, char *dst, size_t n, struct err *e);
+void vault_zip_close(struct zip_file *f);
+void vault_zip_discard(struct vault *v);
+
+/* vault_unpack.c */
+enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);
+
+#endif

@@ -1,0 +1,502 @@
+/* verify.c: reads the target back and holds it against the ledger.
+ *
+ * Promises: every message the ledger calls done is looked for in the chat it was written to, by its id; text, label and files
+ * are compared by fingerprint; the order is the ledger's order of writing against the target's order of ids. Only reads.
+ * Memory: a page of the list and one row of the ledger, whatever a lane's length, because both are walked together, ids
+ * ascending; beyond that only what is wrong, and one entry per chat and person. Called by `mvchat verify`.
+ */
+#include "replay/verify.h"
+
+#include "core/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRANGERS_MAX = 4096 }; /* messages of ours that the ledger does not know: collected, then looked up in one walk */
+
+struct stranger { uint64_t fp; char *id; bool told; };
+
+/* One lane being compared. */
+struct lane {
+	struct verify *v;
+	const char *name, *chat;
+	int64_t num;
+	struct ledger_walk *walk;
+	bool have;               /* row is the next message to find */
+	struct ledger_row row;
+	struct arena arena;      /* lives as long as the lane: what is out of order */
+	struct table early;      /* ids seen before their turn: out of order; value: this very id, NULL once it is explained */
+	struct stranger *strangers;
+	size_t n_strangers, cap_strangers;
+	char *last;              /* the last id seen */
+};
+
+struct chat { const char *id, *conv; int64_t num; bool created, seen; };
+
+struct verify {
+	const struct verify_args *args;
+	struct verify_result *out;
+	const struct exporter *ex;
+	struct arena arena;      /* chats and people */
+	struct arena step;       /* one row */
+	struct table chats;      /* target chat id -> struct chat */
+	struct table users;      /* target user id -> a non-NULL value, &unseen until it is listed */
+	bool edits, deletes;     /* has the ledger any? */
+	int64_t lanes, lanes_done;
+	struct err *err;
+	bool failed;
+};
+
+static char unseen[] = "unseen", found[] = "found";
+
+static bool stopping(const struct verify *v)
+{
+	return v->args->stop && *v->args->stop;
+}
+
+static void tell(struct verify *v, enum finding f, const char *lane, const struct opkey *k, const char *chat, const char *target, const char *what)
+{
+	if (!v->args->finding)
+		return;
+	const char *url = chat && target && k ? v->ex->message_url(v->args->session->target, chat, target, &v->step) : NULL;
+	v->args->finding(v->args->ctx, f, lane, k, target, url, what);
+}
+
+static void count(struct lane *l, enum finding f, const struct opkey *k, const char *target, const char *what)
+{
+	l->v->out->messages[f]++;
+	if (f != FIND_MATCH && f != FIND_FOREIGN)
+		tell(l->v, f, l->name, k, l->chat, target, what);
+}
+
+/* ---- what the ledger expects ---- */
+
+/* The next post of the lane that was written at some time: done, or done and taken back. */
+static void next_expected(struct lane *l)
+{
+	do {
+		l->have = ledger_walk_next(l->walk, &l->row);
+	} while (l->have && (l->row.key.kind != OP_POST || (l->row.state != OP_DONE && l->row.state != OP_GONE)));
+}
+
+static bool get_sibling(struct verify *v, const struct opkey *post, enum op_kind kind, struct ledger_row *out)
+{
+	struct opkey k = *post;
+	k.kind = kind;
+	return ledger_get(v->args->ledger, &k, &v->step, out);
+}
+
+/* Is this fingerprint what we wrote last? While an edit's outcome is open, the text before it is as good as the one after. */
+static bool ours_now(struct verify *v, const struct ledger_row *post, uint64_t fp)
+{
+	struct ledger_row edit;
+	if (!v->edits || !get_sibling(v, &post->key, OP_EDIT, &edit))
+		return fp == post->body_fp;
+	switch (edit.state) {
+	case OP_DONE:
+		return fp == edit.body_fp;
+	case OP_INTENT:
+	case OP_UNKNOWN:
+		return fp == edit.body_fp || fp == post->body_fp;
+	case OP_ABSENT:
+	case OP_REJECTED:
+	case OP_GONE:
+		break;
+	}
+	return fp == post->body_fp;
+}
+
+static bool was_deleted(struct verify *v, const struct ledger_row *post)
+{
+	struct ledger_row del;
+	return v->deletes && get_sibling(v, &post->key, OP_DELETE, &del) && del.state == OP_DONE;
+}
+
+static void expected_is_here(struct lane *l, const struct seen *s)
+{
+	struct verify *v = l->v;
+	if (l->row.state == OP_GONE || was_deleted(v, &l->row))
+		count(l, FIND_ALTERED, &l->row.key, s->id, "it was deleted and is still there");
+	else if (ours_now(v, &l->row, v->ex->fingerprint_seen(s)))
+		count(l, FIND_MATCH, &l->row.key, s->id, NULL);
+	else
+		count(l, FIND_ALTERED, &l->row.key, s->id, "text, label or files differ from what was written");
+}
+
+/* The list has passed the place where the expected message should stand. */
+static void expected_is_not_here(struct lane *l, const char *what)
+{
+	if (table_get(&l->early, l->row.target)) {
+		table_put(&l->early, l->row.target, NULL);
+		count(l, FIND_MISPLACED, &l->row.key, l->row.target, "it stands before a message that was written earlier");
+	} else if (l->row.state != OP_GONE && !was_deleted(l->v, &l->row)) {
+		count(l, FIND_MISSING, &l->row.key, l->row.target, what);
+	}
+}
+
+/* ---- what the target has and the ledger does not ---- */
+
+static int by_fp(const void *a, const void *b)
+{
+	const struct stranger *x = a, *y = b;
+	return x->fp != y->fp ? (x->fp < y->fp ? -1 : 1) : strcmp(x->id, y->id);
+}
+
+static struct stranger *stranger_with(struct lane *l, uint64_t fp)
+{
+	size_t lo = 0, hi = l->n_strangers;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (l->strangers[mid].fp < fp)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < l->n_strangers && l->strangers[lo].fp == fp; lo++)
+		if (!l->strangers[lo].told)
+			return &l->strangers[lo];
+	return NULL;
+}
+
+/* Which of the unknown messages say what a message of the ledger says? Those are there twice. One may belong to a post whose
+ * outcome is still open: the next apply will find it. */
+static void explain_strangers(struct lane *l)
+{
+	struct verify *v = l->v;
+	struct ledger_row r;
+	struct stranger *s;
+	if (!l->n_strangers)
+		return;
+	qsort(l->strangers, l->n_strangers, sizeof(*l->strangers), by_fp);
+	struct ledger_walk *w = ledger_walk_lane(v->args->ledger, l->num);
+	for (int pass = 0; pass < 2; pass++) { /* open ones first, so that they are not called duplicates of a twin */
+		while (ledger_walk_next(w, &r)) {
+			bool open = r.state == OP_INTENT || r.state == OP_UNKNOWN;
+			if ((r.key.kind != OP_POST && r.key.kind != OP_EDIT) || (pass == 0 ? !open : r.state != OP_DONE))
+				continue;
+			if (pass == 0 && r.key.kind == OP_POST && (s = stranger_with(l, r.body_fp))) {
+				s->told = true;
+				v->out->messages[FIND_FOREIGN]++;
+			}
+			while (pass == 1 && (s = stranger_with(l, r.body_fp))) {
+				s->told = true;
+				count(l, FIND_TWICE, &r.key, s->id, "the same message is there a second time");
+			}
+		}
+		ledger_walk_end(w);
+		w = pass == 0 ? ledger_walk_lane(v->args->ledger, l->num) : NULL;
+	}
+	for (size_t i = 0; i < l->n_strangers; i++) {
+		v->out->messages[FIND_FOREIGN] += !l->strangers[i].told;
+		free(l->strangers[i].id);
+	}
+	l->n_strangers = 0;
+}
+
+static void unexpected(struct lane *l, const struct seen *s)
+{
+	struct verify *v = l->v;
+	struct op any = { .key = { .kind = OP_POST, .id = "" }, .body = "", .label = "" };
+	if (v->ex->match(v->args->session->target, &any, s, &v->step) == MATCH_FOREIGN) {
+		v->out->messages[FIND_FOREIGN]++;
+		return;
+	}
+	if (ledger_owns(v->args->ledger, OP_POST, s->id)) {
+		char *id = arena_strdup(&l->arena, s->id);
+		table_put(&l->early, id, id);
+		return;
+	}
+	if (l->n_strangers == STRANGERS_MAX)
+		explain_strangers(l);
+	if (l->n_strangers == l->cap_strangers) {
+		l->cap_strangers = l->cap_strangers ? l->cap_strangers * 2 : 16;
+		l->strangers = xrealloc(l->strangers, l->cap_strangers * sizeof(*l->strangers));
+	}
+	l->strangers[l->n_strangers++] = (struct stranger){ v->ex->fingerprint_seen(s), xstrdup(s->id), false };
+}
+
+/* ---- one lane ---- */
+
+static bool on_message(void *ctx, const struct seen *s)
+{
+	struct lane *l = ctx;
+	struct verify *v = l->v;
+	arena_reset(&v->step);
+	if (stopping(v))
+		return false;
+	/* Pages shift when somebody deletes meanwhile: what was seen already is not seen again. */
+	if (l->last && v->ex->id_cmp(s->id, l->last) <= 0)
+		return true;
+	free(l->last);
+	l->last = xstrdup(s->id);
+	for (; l->have; next_expected(l)) {
+		int c = v->ex->id_cmp(s->id, l->row.target);
+		if (c < 0)
+			break;
+		if (c == 0) {
+			expected_is_here(l, s);
+			next_expected(l);
+			return true;
+		}
+		expected_is_not_here(l, "it is not in the chat");
+	}
+	unexpected(l, s);
+	return true;
+}
+
+static void rest_is_missing(struct lane *l, const char *what)
+{
+	for (; l->have; next_expected(l)) {
+		arena_reset(&l->v->step);
+		expected_is_not_here(l, what);
+	}
+	for (size_t i = 0; i < l->early.n; i++)
+		if (l->early.rows[i].value)
+			count(l, FIND_MISPLACED, NULL, l->early.rows[i].key, "the ledger has it in another chat");
+}
+
+static bool denied(int status)
+{
+	return status == 403 || status == 404 || status == 410;
+}
+
+static bool compare(struct lane *l, struct err *e)
+{
+	struct verify *v = l->v;
+	next_expected(l);
+	if (!l->have)
+		return true;
+	if (!l->chat) {
+		rest_is_missing(l, "the chat's id in the target is not known");
+		return true;
+	}
+	struct err why = ERR_INIT;
+	if (session_list(v->args->session, LIST_MESSAGES, l->chat, OLDEST_FIRST, on_message, l, &why)) {
+		if (stopping(v))
+			return true;
+		rest_is_missing(l, "it is not in the chat");
+		explain_strangers(l);
+		return true;
+	}
+	if (denied(v->args->session->last_status)) {
+		rest_is_missing(l, "the chat is gone or closed to us");
+		return true;
+	}
+	if (e)
+		*e = why;
+	return err_wrap(e, "reading %s back", l->name);
+}
+
+/* The thread's own chat, as opening the thread told. */
+static const char *thread_chat(struct verify *v, int64_t lane, struct arena *a)
+{
+	struct ledger_row r;
+	const char *chat = NULL;
+	struct ledger_walk *w = ledger_walk_lane(v->args->ledger, lane);
+	while (!chat && ledger_walk_next(w, &r))
+		if (r.key.kind == OP_THREAD_OPEN && r.state == OP_DONE)
+			chat = arena_strdup(a, r.target2);
+	ledger_walk_end(w);
+	return chat;
+}
+
+static void remember_chat(struct verify *v, const char *id, const char *conv, int64_t num, bool created)
+{
+	struct chat *c = arena_new(&v->arena, struct chat);
+	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created };
+	table_put(&v->chats, c->id, c);
+}
+
+/* The chat of a conversation: the one we made, else the one it was adopted into. */
+static const char *conv_chat(struct verify *v, const char *conv, struct arena *a)
+{
+	struct ledger_row r;
+	int64_t num = ledger_conv(v->args->ledger, conv);
+	struct opkey k = { .conv = num, .id = "", .kind = OP_CHAT_CREATE };
+	bool created = num >= 0 && ledger_get(v->args->ledger, &k, a, &r) && r.state == OP_DONE;
+	const char *chat = created ? r.target : v->args->chat_of ? v->args->chat_of(v->args->ctx, conv) : NULL;
+	if (chat)
+		remember_chat(v, chat, conv, num, created);
+	return chat;
+}
+
+static void person_lane(struct verify *v, int64_t lane)
+{
+	struct ledger_row r;
+	struct ledger_walk *w = ledger_walk_lane(v->args->ledger, lane);
+	while (ledger_walk_next(w, &r))
+		if (r.key.kind == OP_USER_CREATE && r.state == OP_DONE)
+			table_put(&v->users, arena_strdup(&v->arena, r.target), unseen);
+	ledger_walk_end(w);
+}
+
+static bool on_lane(void *ctx, int64_t num, const char *name)
+{
+	struct verify *v = ctx;
+	if (stopping(v))
+		return false;
+	if (!strncmp(name, "p:", 2)) {
+		person_lane(v, num);
+	} else {
+		struct lane l = { .v = v, .num = num };
+		arena_init(&l.arena);
+		table_init(&l.early);
+		l.name = arena_strdup(&l.arena, name);
+		l.chat = strncmp(name, "t:", 2) ? conv_chat(v, name + (strncmp(name, "c:", 2) ? 0 : 2), &l.arena) : thread_chat(v, num, &l.arena);
+		l.walk = ledger_walk_lane(v->args->ledger, num);
+		v->failed = !compare(&l, v->err);
+		ledger_walk_end(l.walk);
+		for (size_t i = 0; i < l.n_strangers; i++)
+			free(l.strangers[i].id);
+		free(l.strangers);
+		free(l.last);
+		table_release(&l.early);
+		arena_release(&l.arena);
+	}
+	v->lanes_done++;
+	if (v->args->progress)
+		v->args->progress(v->args->ctx, v->lanes_done, v->lanes);
+	return !v->failed;
+}
+
+static bool count_lane(void *ctx, int64_t num, const char *name)
+{
+	(void)num;
+	(void)name;
+	((struct verify *)ctx)->lanes++;
+	return true;
+}
+
+/* ---- people and chats ---- */
+
+static bool on_user(void *ctx, const struct seen *s)
+{
+	struct verify *v = ctx;
+	if (table_get(&v->users, s->id) == unseen) {
+		table_put(&v->users, s->id, found); /* the key is there: it keeps its own copy */
+		v->out->users_ok++;
+	}
+	return !stopping(v);
+}
+
+static bool ledger_has(struct verify *v, int64_t conv, enum op_kind kind)
+{
+	struct ledger_row r;
+	struct opkey k = { .conv = conv, .id = "", .kind = kind };
+	return conv >= 0 && ledger_get(v->args->ledger, &k, &v->step, &r) && r.state == OP_DONE;
+}
+
+struct members { struct verify *v; struct table ids; };
+
+static bool on_member(void *ctx, const struct seen *s)
+{
+	struct members *m = ctx;
+	table_put(&m->ids, arena_strdup(&m->v->step, s->id), found);
+	return true;
+}
+
+/* Who should be in the chat and is not. The chat's own row usually names its members; else they are listed. */
+static bool check_members(struct verify *v, const struct chat *c, const char *const *ids, size_t n_ids)
+{
+	size_t n = 0;
+	const char *const *want = v->args->members_of(v->args->ctx, c->conv, &n);
+	struct members m = { .v = v };
+	bool ok = true;
+	table_init(&m.ids);
+	for (size_t i = 0; i < n_ids; i++)
+		table_put(&m.ids, ids[i], found);
+	if (!n_ids && n)
+		ok = session_list(v->args->session, LIST_MEMBERS, c->id, OLDEST_FIRST, on_member, &m, v->err);
+	for (size_t i = 0; ok && i < n; i++) {
+		if (table_get(&m.ids, want[i]))
+			continue;
+		v->out->members_missing++;
+		tell(v, FIND_MISSING, c->conv, NULL, c->id, want[i], "this person is not a member of the chat");
+	}
+	table_release(&m.ids);
+	return ok;
+}
+
+static bool on_chat(void *ctx, const struct seen *s)
+{
+	struct verify *v = ctx;
+	struct chat *c = table_get(&v->chats, s->id);
+	arena_reset(&v->step);
+	if (!c || c->seen)
+		return !stopping(v);
+	c->seen = true;
+	v->out->chats_ok++;
+	int public = v->args->public_of && c->created ? v->args->public_of(v->args->ctx, c->conv) : -1;
+	if (public >= 0 && (public != 0) != s->is_public) {
+		v->out->privacy_wrong++;
+		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, s->is_public ? "the chat is public and should be private" : "the chat is private and should be public");
+	}
+	if (!s->archived && ledger_has(v, c->num, OP_ARCHIVE)) {
+		v->out->archived_wrong++;
+		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat should be archived");
+	}
+	if (v->args->members_of && ledger_has(v, c->num, OP_MEMBERS))
+		v->failed = !check_members(v, c, s->ids, s->n_ids);
+	return !v->failed && !stopping(v);
+}
+
+static bool check_people(struct verify *v)
+{
+	if (!v->users.n)
+		return true;
+	if (!session_list(v->args->session, LIST_USERS, "", OLDEST_FIRST, on_user, v, v->err))
+		return err_wrap(v->err, "reading people back");
+	for (size_t i = 0; i < v->users.n && !stopping(v); i++) {
+		if (v->users.rows[i].value != unseen)
+			continue;
+		v->out->users_missing++;
+		tell(v, FIND_MISSING, "people", NULL, NULL, v->users.rows[i].key, "the person we created is not in the target");
+	}
+	return true;
+}
+
+static bool check_chats(struct verify *v)
+{
+	if (!v->chats.n)
+		return true;
+	if (!session_list(v->args->session, LIST_CHATS, "", OLDEST_FIRST, on_chat, v, v->err) || v->failed)
+		return err_wrap(v->err, "reading chats back");
+	for (size_t i = 0; i < v->chats.n && !stopping(v); i++) {
+		const struct chat *c = v->chats.rows[i].value;
+		if (c->seen)
+			continue;
+		v->out->chats_missing++;
+		tell(v, FIND_MISSING, c->conv, NULL, c->id, c->id, "the chat is not in the target, or closed to us");
+	}
+	return true;
+}
+
+bool verify_run(const struct verify_args *args, struct verify_result *out, struct err *e)
+{
+	struct verify v = { .args = args, .out = out, .ex = args->session->ex, .err = e };
+	struct ledger_counts counts;
+	int64_t before = args->session->list_requests;
+	*out = (struct verify_result){ 0 };
+	arena_init(&v.arena);
+	arena_init(&v.step);
+	table_init(&v.chats);
+	table_init(&v.users);
+	ledger_count(args->ledger, &counts);
+	for (int s = 0; s <= OP_GONE; s++) {
+		v.edits = v.edits || counts.by_kind_state[OP_EDIT][s];
+		v.deletes = v.deletes || counts.by_kind_state[OP_DELETE][s];
+	}
+	ledger_lanes(args->ledger, count_lane, &v);
+	ledger_lanes(args->ledger, on_lane, &v);
+	bool ok = !v.failed && (stopping(&v) || (check_people(&v) && check_chats(&v)));
+	out->lists = args->session->list_requests - before;
+	out->stopped = stopping(&v);
+	out->clean = ok && !out->stopped && !out->messages[FIND_MISSING] && !out->messages[FIND_ALTERED] && !out->messages[FIND_MISPLACED] &&
+	             !out->messages[FIND_TWICE] && !out->users_missing && !out->chats_missing && !out->members_missing && !out->privacy_wrong &&
+	             !out->archived_wrong;
+	table_release(&v.users);
+	table_release(&v.chats);
+	arena_release(&v.step);
+	arena_release(&v.arena);
+	return ok;
+}

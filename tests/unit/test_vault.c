@@ -1,0 +1,516 @@
+/* The vault against honest and hostile archives, all made here. */
+#include "core/vault.h"
+
+#include "core/buf.h"
+#include "tests/tools/hostile.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[64];
+static char path_buf[256];
+
+static const char *at(const char *name)
+{
+	assert_true(fmt_into(path_buf, sizeof(path_buf), "%s/%s", root, name));
+	return path_buf;
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/mvchat-vault-XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static void remove_tree(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *de;
+	while (d && (de = readdir(d)))
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..") && unlinkat(fd, de->d_name, 0) != 0)
+			remove_tree(fd, de->d_name);
+	if (d)
+		closedir(d);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static int drop_root(void **state)
+{
+	(void)state;
+	remove_tree(AT_FDCWD, root);
+	return 0;
+}
+
+static void put(const char *name, const char *data)
+{
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	buf_adds(&b, data);
+	hostile_write(at(name), &b);
+	buf_release(&b);
+}
+
+static struct vault *open_ok(const char *path)
+{
+	struct err e = ERR_INIT;
+	struct vault *v = vault_open(path, NULL, root, &e);
+	if (!v)
+		fail_msg("%s: %s (%s)", path, e.msg, e.where);
+	return v;
+}
+
+static void refused(const char *path, const struct vault_limits *l, const char *words)
+{
+	struct err e = ERR_INIT;
+	struct vault *v = vault_open(path, l, root, &e);
+	if (v)
+		fail_msg("%s was accepted", path);
+	assert_int_equal(e.code, ERR_ARCHIVE);
+	if (!strstr(e.msg, words))
+		fail_msg("%s: '%s' lacks '%s'", path, e.msg, words);
+}
+
+static void assert_holds(struct vault *v, const char *name, const char *text)
+{
+	struct err e = ERR_INIT;
+	size_t n = 0;
+	const struct entry *en = vault_find(v, name);
+	if (!en)
+		fail_msg("no entry '%s'", name);
+	char *s = vault_slurp(v, en, 1 << 20, &n, &e);
+	if (!s)
+		fail_msg("%s: %s", name, e.msg);
+	assert_string_equal(s, text);
+	assert_int_equal(n, strlen(text));
+	assert_int_equal(en->size, n);
+	free(s);
+}
+
+static size_t files_in_root(void)
+{
+	DIR *d = opendir(root);
+	size_t n = 0;
+	const struct dirent *de;
+	while ((de = readdir(d)))
+		n += de->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void test_hostile(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < countof(hostile); i++) {
+		const struct hostile *h = &hostile[i];
+		struct buf b;
+		struct err e = ERR_INIT;
+		buf_init(&b, 64u << 20);
+		h->make(&b);
+		hostile_write(at(h->file), &b);
+		buf_release(&b);
+		switch (h->fate) {
+		case FATE_REFUSED:
+			refused(at(h->file), NULL, h->words);
+			break;
+		case FATE_UNREADABLE: {
+			struct vault *v = open_ok(at(h->file));
+			const struct entry *en = vault_find(v, h->entry);
+			if (!en)
+				fail_msg("%s: no '%s'", h->file, h->entry);
+			if (vault_slurp(v, en, 1 << 20, NULL, &e))
+				fail_msg("%s was readable", h->file);
+			assert_int_equal(e.code, ERR_ARCHIVE);
+			assert_string_equal(e.where, h->entry);
+			if (!strstr(e.msg, h->words))
+				fail_msg("%s: '%s' lacks '%s'", h->file, e.msg, h->words);
+			assert_holds(v, "users.json", "[]");
+			vault_close(v);
+			break;
+		}
+		case FATE_READ: {
+			struct vault *v = open_ok(at(h->file));
+			assert_holds(v, h->entry, "hello");
+			vault_close(v);
+			break;
+		}
+		case FATE_EMPTY: {
+			struct vault *v = open_ok(at(h->file));
+			assert_int_equal(vault_count(v), 0);
+			assert_string_equal(vault_top(v), "");
+			assert_null(vault_find(v, ""));
+			vault_close(v);
+			break;
+		}
+		}
+		unlink(at(h->file));
+		assert_int_equal(files_in_root(), 0); /* nothing beside it, nothing left in scratch */
+	}
+}
+
+static void test_twins(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	h_twins(&b);
+	hostile_write(at("t.zip"), &b);
+	buf_release(&b);
+	struct vault *v = open_ok(at("t.zip"));
+	assert_int_equal(vault_count(v), 3);
+	assert_holds(v, "x", "hello");           /* the first keeps the name */
+	assert_holds(v, "x (2)", "third");       /* a name the archive gave is kept */
+	assert_holds(v, "x (2) (2)", "second");  /* so the made one moves on */
+	vault_close(v);
+	unlink(at("t.zip"));
+}
+
+/* Every cut of a zip is an error or a readable subset, and never a crash. */
+static void test_cut(void **state)
+{
+	(void)state;
+	struct zip_maker z;
+	struct buf b;
+	char data[3000], name[32];
+	zip_begin(&z);
+	for (int i = 0; i < 12; i++) {
+		memset(data, 'a' + i, sizeof(data));
+		snprintf(name, sizeof(name), "channel-%d/x.json", i);
+		zip_part(&z, (struct zip_part){ .name = name, .data = data, .len = sizeof(data) });
+	}
+	buf_init(&b, 1 << 20);
+	zip_end(&z, &b);
+	const size_t all = b.len;
+	size_t opened = 0;
+	for (size_t cut = all; cut > 0; cut -= cut > all - 300 ? 1 : cut > 1024 ? 1024 : cut) {
+		struct err e = ERR_INIT;
+		buf_cut(&b, cut);
+		hostile_write(at("cut.zip"), &b);
+		struct vault *v = vault_open(at("cut.zip"), NULL, root, &e);
+		if (!v) {
+			assert_int_equal(e.code, ERR_ARCHIVE);
+			assert_true(e.msg[0] && e.hint[0]);
+			continue;
+		}
+		opened++;
+		for (size_t i = 0; i < vault_count(v); i++)
+			free(vault_slurp(v, vault_entry(v, i), 1 << 20, NULL, &e));
+		vault_close(v);
+	}
+	assert_int_equal(opened, 1); /* the whole one */
+	buf_release(&b);
+	unlink(at("cut.zip"));
+}
+
+/* Any one byte of a zip may be wrong. */
+static void test_flipped(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	h_end64(&b);
+	for (size_t i = 0; i < b.len; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			struct err e = ERR_INIT;
+			b.p[i] = (char)(b.p[i] ^ 1 << bit);
+			hostile_write(at("flip.zip"), &b);
+			struct vault *v = vault_open(at("flip.zip"), NULL, root, &e);
+			for (size_t k = 0; v && k < vault_count(v); k++) {
+				size_t n;
+				char *s = vault_slurp(v, vault_entry(v, k), 1 << 20, &n, &e);
+				if (s && vault_kind(v) == VAULT_ZIP) /* what can be read is right: the checksum says so */
+					assert_true((n == 2 && !memcmp(s, "[]", 2)) || (n == 5 && !memcmp(s, "hello", 5)));
+				free(s);
+			}
+			assert_true(v || e.msg[0]);
+			vault_close(v);
+			b.p[i] = (char)(b.p[i] ^ 1 << bit);
+		}
+	}
+	buf_release(&b);
+	unlink(at("flip.zip"));
+}
+
+static void test_top(void **state)
+{
+	(void)state;
+	static const struct { const char *names[4]; const char *top, *find; } cases[] = {
+		{ { "export/users.json", "export/general/2024-01-01.json" }, "export", "users.json" },
+		{ { "export/general/a", "export/random/a" }, "export", "general/a" },
+		{ { "a/b/users.json", "a/b/general/x" }, "a/b", "users.json" },
+		{ { "general/2024-01-01.json", "general/2024-01-02.json" }, "", "general/2024-01-01.json" },
+		{ { "users.json", "general/x" }, "", "users.json" },
+		{ { "a/x", "b/y" }, "", "a/x" },
+		{ { "a/x", "ab/c/y" }, "", "a/x" },
+		{ { "./export//users.json", "export/./d/x" }, "export", "d/x" },
+		{ { "x" }, "", "x" },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct zip_maker z;
+		struct buf b;
+		zip_begin(&z);
+		for (size_t k = 0; k < 4 && cases[i].names[k]; k++)
+			zip_part(&z, (struct zip_part){ .name = cases[i].names[k], .data = "1", .len = 1 });
+		buf_init(&b, 1 << 20);
+		zip_end(&z, &b);
+		hostile_write(at("top.zip"), &b);
+		buf_release(&b);
+		struct vault *v = open_ok(at("top.zip"));
+		assert_string_equal(vault_top(v), cases[i].top);
+		assert_holds(v, cases[i].find, "1");
+		for (size_t k = 1; k < vault_count(v); k++)
+			assert_true(strcmp(vault_entry(v, k - 1)->name, vault_entry(v, k)->name) < 0);
+		vault_close(v);
+	}
+	unlink(at("top.zip"));
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	struct zip_maker z;
+	struct buf b;
+	struct vault_limits l;
+	zip_begin(&z);
+	zip_part(&z, (struct zip_part){ .name = "a/b/c/x", .data = "12345", .len = 5 });
+	zip_part(&z, (struct zip_part){ .name = "a/b/c/y", .data = "12345", .len = 5 });
+	buf_init(&b, 1 << 20);
+	zip_end(&z, &b);
+	hostile_write(at("l.zip"), &b);
+	vault_limits_default(&l);
+	l.max_entries = 1;
+	refused(at("l.zip"), &l, "more than 1 entries");
+	vault_limits_default(&l);
+	l.max_entry_bytes = 4;
+	refused(at("l.zip"), &l, "larger than the limit");
+	vault_limits_default(&l);
+	l.max_total_bytes = 9;
+	refused(at("l.zip"), &l, "in all");
+	vault_limits_default(&l);
+	l.max_depth = 2;
+	refused(at("l.zip"), &l, "too deep");
+	l.max_depth = 3;
+	struct vault *v = vault_open(at("l.zip"), &l, root, NULL);
+	assert_non_null(v);
+	vault_close(v);
+	buf_reset(&b);
+	tar_part(&b, "x", '0', "", "12345");
+	tar_part(&b, "y", '0', "", "12345");
+	tar_end(&b);
+	hostile_write(at("l.tar"), &b);
+	vault_limits_default(&l);
+	l.max_entry_bytes = 4;
+	refused(at("l.tar"), &l, "larger than the limit");
+	vault_limits_default(&l);
+	l.max_total_bytes = 9;
+	refused(at("l.tar"), &l, "in all");
+	buf_release(&b);
+	unlink(at("l.zip"));
+	unlink(at("l.tar"));
+}
+
+static void test_folder(void **state)
+{
+	(void)state;
+	mkdir(at("f"), 0700);
+	struct vault *v = open_ok(at("f"));
+	assert_int_equal(vault_kind(v), VAULT_DIR);
+	assert_int_equal(vault_count(v), 0);
+	vault_close(v);
+
+	mkdir(at("f/general"), 0700);
+	mkdir(at("f/__MACOSX"), 0700);
+	put("f/users.json", "[]");
+	put("f/general/2024-01-01.json", "[1]");
+	put("f/general/.DS_Store", "junk");
+	put("f/__MACOSX/x", "junk");
+	put("f/\xae\xe2\xe7\xf1\xe2.txt", "cp866");
+	v = open_ok(at("f"));
+	assert_int_equal(vault_count(v), 3);
+	assert_holds(v, "users.json", "[]");
+	assert_holds(v, "general/2024-01-01.json", "[1]");
+	assert_holds(v, "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.txt", "cp866");
+	assert_int_equal(vault_lower(v, "general/"), 0);
+	assert_int_equal(vault_lower(v, "zzz"), 2); /* bytes, not letters: Cyrillic comes after */
+	uint8_t d1[DIGEST_BYTES], d2[DIGEST_BYTES];
+	assert_true(vault_digest(v, d1, NULL));
+
+	/* A file that grows behind our back is told, not read as if nothing had happened. */
+	const struct entry *en = vault_find(v, "users.json");
+	put("f/users.json", "[1,2]");
+	struct err e = ERR_INIT;
+	assert_null(vault_slurp(v, en, 100, NULL, &e));
+	assert_non_null(strstr(e.msg, "changed"));
+
+	/* Nor is a link that has taken a file's place followed. */
+	unlink(at("f/users.json"));
+	assert_int_equal(symlink("/etc/passwd", at("f/users.json")), 0);
+	assert_null(vault_slurp(v, en, 1 << 20, NULL, &e));
+	vault_close(v);
+	refused(at("f"), NULL, "a link");
+	unlink(at("f/users.json"));
+	assert_int_equal(mkfifo(at("f/pipe"), 0600), 0);
+	refused(at("f"), NULL, "pipe");
+	unlink(at("f/pipe"));
+	v = open_ok(at("f"));
+	assert_true(vault_digest(v, d2, NULL));
+	assert_memory_not_equal(d1, d2, DIGEST_BYTES);
+	vault_close(v);
+	remove_tree(AT_FDCWD, at("f"));
+}
+
+static void test_bare(void **state)
+{
+	(void)state;
+	put("chat.txt", "12.03.2024, 14:05 - A: hi\n");
+	struct vault *v = open_ok(at("chat.txt"));
+	assert_int_equal(vault_kind(v), VAULT_FILE);
+	assert_int_equal(vault_count(v), 1);
+	assert_holds(v, "chat.txt", "12.03.2024, 14:05 - A: hi\n");
+	struct err e = ERR_INIT;
+	assert_null(vault_slurp(v, vault_entry(v, 0), 5, NULL, &e));
+	assert_int_equal(e.code, ERR_ARCHIVE);
+	vault_close(v);
+	put("none", "");
+	v = open_ok(at("none"));
+	assert_int_equal(vault_entry(v, 0)->size, 0);
+	assert_holds(v, "none", "");
+	vault_close(v);
+	/* Text that looks like a format libarchive knows is still text. */
+	put("m.txt", "#mtree\n./x type=file\n");
+	v = open_ok(at("m.txt"));
+	assert_int_equal(vault_kind(v), VAULT_FILE);
+	vault_close(v);
+	refused(at("absent"), NULL, "cannot open");
+	unlink(at("chat.txt"));
+	unlink(at("none"));
+	unlink(at("m.txt"));
+	assert_int_equal(mkfifo(at("p"), 0600), 0);
+	refused(at("p"), NULL, "neither a file nor a folder"); /* and does not wait for a writer */
+	unlink(at("p"));
+}
+
+/* A tar whose last member is a zip ends with a zip's last record; it is a tar. */
+static void test_tar_of_zip(void **state)
+{
+	(void)state;
+	struct buf b, inner;
+	buf_init(&b, 1 << 20);
+	buf_init(&inner, 1 << 20);
+	h_empty(&inner);
+	assert_int_equal(inner.len, 22);
+	tar_part(&b, "a.txt", '0', "", "hello");
+	tar_part(&b, "z.zip", '0', "", "PK");
+	tar_end(&b);
+	memcpy(b.p + b.len - 1024 - 512, inner.p, inner.len);
+	hostile_write(at("z.tar"), &b);
+	struct vault *v = open_ok(at("z.tar"));
+	assert_int_equal(vault_kind(v), VAULT_ARCHIVE);
+	assert_int_equal(vault_count(v), 2);
+	assert_holds(v, "a.txt", "hello");
+	vault_close(v);
+	buf_release(&b);
+	buf_release(&inner);
+	unlink(at("z.tar"));
+}
+
+/* The digest follows names, sizes and checksums, and nothing else. */
+static void test_digest(void **state)
+{
+	(void)state;
+	static const char *const data[] = { "hello", "hello", "hellp" };
+	uint8_t d[3][DIGEST_BYTES];
+	for (size_t i = 0; i < 3; i++) {
+		struct zip_maker z;
+		struct buf b;
+		zip_begin(&z);
+		if (i == 1)
+			zip_part(&z, (struct zip_part){ .name = "folder/", .data = "" });
+		zip_part(&z, (struct zip_part){ .name = "x", .data = data[i], .len = 5, .descriptor = i == 1 });
+		buf_init(&b, 1 << 20);
+		zip_end(&z, &b);
+		hostile_write(at("d.zip"), &b);
+		buf_release(&b);
+		struct vault *v = open_ok(at("d.zip"));
+		assert_true(vault_digest(v, d[i], NULL));
+		vault_close(v);
+	}
+	assert_memory_equal(d[0], d[1], DIGEST_BYTES);
+	assert_memory_not_equal(d[0], d[2], DIGEST_BYTES);
+	unlink(at("d.zip"));
+}
+
+/* Two entries read by turns, in pieces of odd sizes. */
+static void test_interleaved(void **state)
+{
+	(void)state;
+	struct zip_maker z;
+	struct buf b;
+	static char x[200000], y[100000];
+	for (size_t i = 0; i < sizeof(x); i++)
+		x[i] = (char)('a' + i % 23);
+	memset(y, 'y', sizeof(y));
+	zip_begin(&z);
+	zip_part(&z, (struct zip_part){ .name = "x", .data = x, .len = sizeof(x) });
+	zip_part(&z, (struct zip_part){ .name = "y", .data = y, .len = sizeof(y) });
+	buf_init(&b, 1 << 20);
+	zip_end(&z, &b);
+	hostile_write(at("i.zip"), &b);
+	buf_release(&b);
+	struct vault *v = open_ok(at("i.zip"));
+	struct err e = ERR_INIT;
+	struct vfile *fx = vault_read(v, vault_find(v, "x"), &e), *fy = vault_read(v, vault_find(v, "y"), &e);
+	assert_non_null(fx);
+	assert_non_null(fy);
+	static char got_x[sizeof(x)], got_y[sizeof(y)];
+	size_t nx = 0, ny = 0;
+	for (ptrdiff_t k = 1, m = 1; k > 0 || m > 0;) {
+		k = vfile_read(fx, got_x + nx, sizeof(x) - nx < 777 ? sizeof(x) - nx + (nx == sizeof(x)) : 777, &e);
+		m = vfile_read(fy, got_y + ny, sizeof(y) - ny < 333 ? sizeof(y) - ny + (ny == sizeof(y)) : 333, &e);
+		assert_true(k >= 0 && m >= 0);
+		nx += (size_t)k;
+		ny += (size_t)m;
+	}
+	assert_int_equal(nx, sizeof(x));
+	assert_int_equal(ny, sizeof(y));
+	assert_memory_equal(x, got_x, sizeof(x));
+	assert_memory_equal(y, got_y, sizeof(y));
+	vfile_close(fx);
+	vfile_close(fy);
+	vault_close(v);
+	unlink(at("i.zip"));
+}
+
+static void test_close_null(void **state)
+{
+	(void)state;
+	vault_close(NULL);
+	vfile_close(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_twins),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_flipped),
+		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_folder),
+		cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_tar_of_zip),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_interleaved),
+		cmocka_unit_test(test_close_null),
+	};
+	return cmocka_run_group_tests(tests, make_root, drop_root);
+}

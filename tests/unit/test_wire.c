@@ -1,0 +1,983 @@
+/* The wire against a tiny server of plain sockets that misbehaves on purpose.
+ *
+ * The server counts what it "applied": every request that it read completely. The path says how it behaves afterwards.
+ */
+#define _DEFAULT_SOURCE
+#include "replay/wire.h"
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TOKEN "s3cret-admin-token"
+#define BOT "s3cret-bot-token"
+
+/* ---- the server ---- */
+
+enum { SEEN_MAX = 256, REQUEST_MAX = 4 << 20 };
+struct request { char method[8], path[256], *head, *body; size_t body_len; int connection; };
+static struct request seen[SEEN_MAX];
+static int n_seen, n_connections, n_open, most_open, listener, port;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t acceptor, workers[SEEN_MAX];
+static int sockets[SEEN_MAX];
+
+static void send_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
+		if (k <= 0)
+			return;
+		p += k;
+		n -= (size_t)k;
+	}
+}
+
+static void reset(int fd)
+{
+	struct linger l = { .l_onoff = 1, .l_linger = 0 };
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
+static const char *const CANNED[][2] = {
+	{ "/429s", "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429none", "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429date", "HTTP/1.1 429 Slow\r\nDate: Tue, 01 Jul 2025 10:00:00 GMT\r\nRetry-After: Tue, 01 Jul 2025 10:00:30 GMT\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429past", "HTTP/1.1 429 Slow\r\nDate: Tue, 01 Jul 2025 10:00:00 GMT\r\nRetry-After: Tue, 01 Jul 2025 09:00:30 GMT\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429nodate", "HTTP/1.1 429 Slow\r\nRetry-After: Tue, 01 Jul 2025 10:01:30 GMT\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429baddate", "HTTP/1.1 429 Slow\r\nDate: yesterday, I think\r\nRetry-After: Tue, 01 Jul 2025 10:01:30 GMT\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429minus", "HTTP/1.1 429 Slow\r\nRetry-After: -5\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429huge", "HTTP/1.1 429 Slow\r\nRetry-After: 99999999999999999999\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429junk", "HTTP/1.1 429 Slow\r\nRetry-After: soon, promise\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429half", "HTTP/1.1 429 Slow\r\nRetry-After: 20.5\r\nContent-Length: 0\r\n\r\n" },
+	{ "/429empty", "HTTP/1.1 429 Slow\r\nRetry-After: \r\nContent-Length: 0\r\n\r\n" },
+	{ "/429utf", "HTTP/1.1 429 Slow\r\nRetry-After: \xff\xfe\r\nContent-Type: text/\xff\r\nContent-Length: 0\r\n\r\n" },
+	{ "/interim", "HTTP/1.1 103 Early\r\nRetry-After: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" },
+	{ "/500", "HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<oops>" },
+	{ "/204", "HTTP/1.1 204 No\r\n\r\n" },
+	{ "/redirect", "HTTP/1.1 307 There\r\nLocation: /target\r\nContent-Length: 0\r\n\r\n" },
+	{ "/chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n" },
+};
+
+/* Behaves as the path asks; false = the connection is over. */
+static bool answer(int fd, const struct request *r)
+{
+	char out[512];
+	const char *p = r->path;
+	if (!strncmp(p, "/drop", 5))
+		return false;
+	if (!strncmp(p, "/reset", 6)) {
+		reset(fd);
+		return false;
+	}
+	if (!strncmp(p, "/hang", 5)) {
+		char c;
+		while (recv(fd, &c, 1, 0) > 0)
+			continue;
+		return false;
+	}
+	if (!strncmp(p, "/cut", 4)) {
+		send_all(fd, "HTTP/1.1 201 Made\r\nContent-Length: 100\r\n\r\n{\"id\":", 48);
+		return false;
+	}
+	if (!strncmp(p, "/halfhead", 9)) {
+		send_all(fd, "HTTP/1.1 201 Ma", 15);
+		return false;
+	}
+	if (!strncmp(p, "/garbage", 8)) {
+		send_all(fd, "what do you want\r\n\r\n", 20);
+		return false;
+	}
+	if (!strncmp(p, "/big", 4)) {
+		snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n");
+		send_all(fd, out, strlen(out));
+		memset(out, 'x', sizeof(out));
+		for (int i = 0; i < 5000000 / (int)sizeof(out); i++)
+			send_all(fd, out, sizeof(out));
+		return false;
+	}
+	for (size_t i = 0; i < countof(CANNED); i++) {
+		if (!strcmp(p, CANNED[i][0])) {
+			send_all(fd, CANNED[i][1], strlen(CANNED[i][1]));
+			return true;
+		}
+	}
+	snprintf(out, sizeof(out), "HTTP/1.1 201 Made\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n{\"path\":\"%s\"}", strlen(p) + 11, p);
+	send_all(fd, out, strlen(out));
+	return true;
+}
+
+static size_t content_length(const char *head)
+{
+	for (const char *l = strstr(head, "\r\n"); l; l = strstr(l + 2, "\r\n"))
+		if (!strncasecmp(l + 2, "content-length:", 15))
+			return (size_t)strtoul(l + 17, NULL, 10);
+	return 0;
+}
+
+/* Reads one whole request; what is cut off by the peer was not applied and is not counted. */
+static bool read_request(int fd, int connection, struct request *r)
+{
+	char *b = malloc(REQUEST_MAX);
+	size_t n = 0, head = 0, want = 0;
+	while (!head || n < head + want) {
+		ssize_t k = n < REQUEST_MAX - 1 ? recv(fd, b + n, REQUEST_MAX - 1 - n, 0) : 0;
+		if (k <= 0) {
+			free(b);
+			return false;
+		}
+		n += (size_t)k;
+		b[n] = '\0';
+		if (b[0] == 0x16) { /* a TLS handshake */
+			free(b);
+			return false;
+		}
+		char *end = head ? NULL : strstr(b, "\r\n\r\n");
+		if (end) {
+			head = (size_t)(end - b) + 4;
+			want = content_length(b);
+		}
+	}
+	*r = (struct request){ .connection = connection, .head = strndup(b, head), .body = malloc(want + 1), .body_len = want };
+	memcpy(r->body, b + head, want);
+	r->body[want] = '\0';
+	sscanf(r->head, "%7s %255s", r->method, r->path);
+	free(b);
+	return true;
+}
+
+static void *serve(void *arg)
+{
+	int connection = (int)(intptr_t)arg, fd = sockets[connection];
+	struct request r;
+	while (read_request(fd, connection, &r)) {
+		pthread_mutex_lock(&lock);
+		if (n_seen < SEEN_MAX)
+			seen[n_seen++] = r;
+		pthread_mutex_unlock(&lock);
+		if (!answer(fd, &r))
+			break;
+	}
+	pthread_mutex_lock(&lock);
+	close(fd);
+	n_open--;
+	sockets[connection] = -1;
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static void *accept_all(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		if (fd < 0)
+			return NULL;
+		pthread_mutex_lock(&lock);
+		int i = n_connections++;
+		sockets[i] = fd;
+		n_open++;
+		most_open = n_open > most_open ? n_open : most_open;
+		pthread_mutex_unlock(&lock);
+		pthread_create(&workers[i], NULL, serve, (void *)(intptr_t)i);
+	}
+}
+
+static int bind_loopback(int *out_port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	*out_port = ntohs(a.sin_port);
+	return fd;
+}
+
+static void clock_mode(const char *mode)
+{
+	if (mode)
+		setenv("MVCHAT_CLOCK", mode, 1);
+	else
+		unsetenv("MVCHAT_CLOCK");
+	setenv("MVCHAT_CLOCK_START", "1751364000", 1); /* 2025-07-01 10:00:00 UTC */
+	clock_init();
+}
+
+static int server_up(void **state)
+{
+	(void)state;
+	n_seen = n_connections = n_open = most_open = 0;
+	listener = bind_loopback(&port);
+	assert_int_equal(listen(listener, 64), 0);
+	pthread_create(&acceptor, NULL, accept_all, NULL);
+	clock_mode("virtual");
+	return 0;
+}
+
+static int server_down(void **state)
+{
+	(void)state;
+	shutdown(listener, SHUT_RDWR);
+	pthread_join(acceptor, NULL);
+	close(listener);
+	for (int i = 0; i < n_connections; i++) {
+		pthread_mutex_lock(&lock);
+		if (sockets[i] >= 0)
+			shutdown(sockets[i], SHUT_RDWR);
+		pthread_mutex_unlock(&lock);
+		pthread_join(workers[i], NULL);
+	}
+	for (int i = 0; i < n_seen; i++) {
+		free(seen[i].head);
+		free(seen[i].body);
+	}
+	clock_mode(NULL);
+	return 0;
+}
+
+/* How often the server applied a request with this path. */
+static int applied(const char *path)
+{
+	int n = 0;
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < n_seen; i++)
+		n += !strcmp(seen[i].path, path);
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+static const struct request *last(void)
+{
+	pthread_mutex_lock(&lock);
+	const struct request *r = n_seen ? &seen[n_seen - 1] : NULL;
+	pthread_mutex_unlock(&lock);
+	assert_non_null(r);
+	return r;
+}
+
+/* ---- helpers ---- */
+
+static struct arena arena;
+
+static struct wire *open_with(struct wire_config c)
+{
+	char base[64];
+	struct err e = ERR_INIT;
+	snprintf(base, sizeof(base), "http://127.0.0.1:%d/api", port);
+	if (!c.base_url)
+		c.base_url = base;
+	c.admin_token = TOKEN;
+	c.bot_token = BOT;
+	struct wire *w = wire_open(&c, &e);
+	if (!w)
+		fail_msg("%s", e.msg);
+	arena_init(&arena);
+	return w;
+}
+
+static struct wire *open_plain(void)
+{
+	return open_with((struct wire_config){ 0 });
+}
+
+static void close_all(struct wire *w)
+{
+	wire_close(w);
+	arena_release(&arena);
+}
+
+static char base_path[160];
+static const char *absolute(const char *path) /* the server knows its paths without "/api" */
+{
+	snprintf(base_path, sizeof(base_path), "http://127.0.0.1:%d%s", port, path);
+	return base_path;
+}
+
+static struct http_req request(const char *method, const char *path, const char *body)
+{
+	return (struct http_req){ .method = method, .path = absolute(path), .content_type = body ? "application/json" : NULL, .body = body,
+		                  .body_len = body ? strlen(body) : 0, .auth = AUTH_BOT, .rate = REQ_POST, .scope = "", .writes = strcmp(method, "GET") != 0 };
+}
+
+static struct wire_done one(struct wire *w, struct http_req r)
+{
+	struct err e = ERR_INIT;
+	struct wire_done d[2];
+	int mark;
+	if (!wire_send(w, &r, &mark, &e))
+		fail_msg("%s", e.msg);
+	size_t n = 0;
+	for (int i = 0; i < 2000 && !n; i++)
+		n = wire_poll(w, clock_mono_us() + 100000, d, 2);
+	assert_int_equal(n, 1);
+	assert_ptr_equal(d[0].tag, &mark);
+	assert_int_equal(wire_in_flight(w), 0);
+	if (d[0].cls != WIRE_ANSWER) {
+		assert_non_null(d[0].why);
+		assert_true(strlen(d[0].why) > 10);
+		assert_null(strstr(d[0].why, "s3cret"));
+		assert_null(strchr(d[0].why, '?'));
+	} else {
+		assert_null(d[0].why);
+	}
+	return d[0];
+}
+
+/* ---- the tests ---- */
+
+static void an_answer_is_complete(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	struct wire_done d = one(w, (struct http_req){ .method = "POST", .path = "/messages?x=1", .content_type = "application/json", .body = "{\"a\":1}",
+	                                               .body_len = 7, .auth = AUTH_ADMIN, .scope = "", .writes = true });
+	assert_int_equal(d.cls, WIRE_ANSWER);
+	assert_int_equal(d.resp.status, 201);
+	assert_string_equal(d.resp.body, "{\"path\":\"/api/messages?x=1\"}");
+	assert_int_equal(d.resp.len, strlen(d.resp.body));
+	assert_string_equal(d.resp.content_type, "application/json");
+	assert_int_equal(d.resp.retry_after_s, -1);
+	const struct request *r = last();
+	assert_string_equal(r->method, "POST");
+	assert_string_equal(r->body, "{\"a\":1}");
+	assert_non_null(strstr(r->head, "Authorization: Bearer " TOKEN "\r\n"));
+	assert_non_null(strstr(r->head, "Content-Type: application/json\r\n"));
+	assert_non_null(strstr(r->head, "Content-Length: 7\r\n"));
+	assert_non_null(strstr(r->head, "User-Agent: mvchat/"));
+	assert_non_null(strstr(r->head, "X-Mvchat-Now: 1751364000000000\r\n"));
+	assert_non_null(strstr(r->head, "Accept-Encoding: "));
+	assert_null(strstr(r->head, "Expect"));
+	assert_int_equal(wire_requests(w, false), 1);
+	assert_int_equal(wire_requests(w, true), 1);
+	assert_int_equal(clock_mono_us(), 0); /* time stands still while a request is under way */
+	d = one(w, request("GET", "/chunked", NULL));
+	assert_string_equal(d.resp.body, "hello world");
+	d = one(w, request("GET", "/204", NULL));
+	assert_int_equal(d.resp.status, 204);
+	assert_string_equal(d.resp.body, "");
+	d = one(w, request("POST", "/500", "x"));
+	assert_int_equal(d.cls, WIRE_ANSWER);
+	assert_int_equal(d.resp.status, 500);
+	assert_string_equal(d.resp.body, "<oops>");
+	assert_int_equal(wire_requests(w, false), 4);
+	assert_int_equal(wire_requests(w, true), 2);
+	close_all(w);
+}
+
+static void every_method_goes_out_as_it_is(void **state)
+{
+	(void)state;
+	static const struct { const char *method, *body, *length; } T[] = {
+		{ "POST", "b", "Content-Length: 1\r\n" }, { "PUT", "bb", "Content-Length: 2\r\n" }, { "DELETE", "bbb", "Content-Length: 3\r\n" },
+		{ "POST", NULL, "Content-Length: 0\r\n" }, { "PUT", NULL, "Content-Length: 0\r\n" }, { "DELETE", NULL, NULL }, { "GET", NULL, NULL },
+	};
+	struct wire *w = open_plain();
+	for (int round = 0; round < 2; round++) { /* the second with handles used before, in another order */
+		for (size_t i = 0; i < countof(T); i++) {
+			size_t k = round ? countof(T) - 1 - i : i;
+			struct wire_done d = one(w, request(T[k].method, "/ok", T[k].body));
+			assert_int_equal(d.cls, WIRE_ANSWER);
+			assert_string_equal(last()->method, T[k].method);
+			assert_string_equal(last()->body, T[k].body ? T[k].body : "");
+			assert_non_null(strstr(last()->head, "Authorization: Bearer " BOT "\r\n"));
+			if (T[k].length)
+				assert_non_null(strstr(last()->head, T[k].length));
+			else
+				assert_null(strstr(last()->head, "Content-Length"));
+			assert_null(strstr(last()->head, "chunked"));
+			if (!T[k].body)
+				assert_null(strstr(last()->head, "Content-Type"));
+		}
+	}
+	close_all(w);
+}
+
+/* THE regression test. libcurl re-sends a request when a reused connection dies before the answer, and reports one success.
+ * First what it does by itself, so that the reason is on record; then that we do not let it. */
+static size_t ignore_body(char *p, size_t a, size_t b, void *ctx)
+{
+	(void)p;
+	(void)ctx;
+	return a * b;
+}
+
+static void libcurl_sends_again_when_left_alone(void **state)
+{
+	(void)state;
+	CURL *h = curl_easy_init();
+	curl_easy_setopt(h, CURLOPT_PROXY, "");
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, ignore_body);
+	curl_easy_setopt(h, CURLOPT_POSTFIELDS, "m");
+	static const char *const PATHS[] = { "/one", "/drop", "/three" };
+	for (size_t i = 0; i < countof(PATHS); i++) {
+		curl_easy_setopt(h, CURLOPT_URL, absolute(PATHS[i]));
+		curl_easy_perform(h);
+	}
+	curl_easy_cleanup(h);
+	assert_int_equal(applied("/one"), 1);
+	if (applied("/drop") == 1)
+		print_message("this libcurl (%s) does not send a POST again; the guard stays\n", curl_version());
+	else
+		assert_true(applied("/drop") == 2); /* one POST asked for, two applied */
+}
+
+static void a_post_on_a_reused_connection_is_never_sent_again(void **state)
+{
+	(void)state;
+	static const char *const METHODS[] = { "POST", "PUT", "DELETE" };
+	static const char *const FAULTS[] = { "/drop", "/reset" };
+	struct wire *w = open_plain();
+	for (size_t f = 0; f < countof(FAULTS); f++) {
+		for (size_t i = 0; i < countof(METHODS); i++) {
+			char path[64];
+			snprintf(path, sizeof(path), "%s-%s", FAULTS[f], METHODS[i]);
+			assert_int_equal(one(w, request(METHODS[i], "/ok", "m1")).cls, WIRE_ANSWER);
+			int connection = last()->connection;
+			struct wire_done d = one(w, request(METHODS[i], path, "m2"));
+			assert_int_equal(last()->connection, connection); /* it was a reused one, or this test tests nothing */
+			assert_int_equal(d.cls, WIRE_UNKNOWN);
+			assert_int_equal(applied(path), 1);
+			assert_int_equal(one(w, request(METHODS[i], "/ok", "m3")).cls, WIRE_ANSWER);
+			assert_int_equal(applied(path), 1);
+		}
+	}
+	close_all(w);
+}
+
+static void without_a_body_neither(void **state)
+{
+	(void)state;
+	static const char *const METHODS[] = { "POST", "PUT", "DELETE" };
+	static const char *const FAULTS[] = { "/drop", "/reset" };
+	struct wire *w = open_plain();
+	for (size_t f = 0; f < countof(FAULTS); f++) {
+		for (size_t i = 0; i < countof(METHODS); i++) {
+			char path[64];
+			snprintf(path, sizeof(path), "%s-%s", FAULTS[f], METHODS[i]);
+			assert_int_equal(one(w, request("POST", "/ok", "m1")).cls, WIRE_ANSWER);
+			int connection = last()->connection;
+			struct wire_done d = one(w, request(METHODS[i], path, NULL));
+			assert_int_equal(d.cls, WIRE_UNKNOWN);
+			assert_int_equal(applied(path), 1);
+			assert_true(last()->connection != connection);
+			/* and the connection we had is still in use for the rest */
+			assert_int_equal(one(w, request("POST", "/ok", "m3")).cls, WIRE_ANSWER);
+			assert_int_equal(last()->connection, connection);
+		}
+	}
+	close_all(w);
+}
+
+static void several_at_once_are_not_sent_again_either(void **state)
+{
+	(void)state;
+	enum { N = 8 };
+	struct wire *w = open_plain();
+	struct wire_done d[N];
+	int tags[N];
+	for (int round = 0; round < 2; round++) {
+		size_t left = N;
+		for (int i = 0; i < N; i++) {
+			char path[32];
+			snprintf(path, sizeof(path), round ? "/drop%d" : "/warm%d", i);
+			struct http_req r = request("POST", path, "m");
+			assert_true(wire_send(w, &r, &tags[i], NULL));
+		}
+		assert_int_equal(wire_in_flight(w), N);
+		while (left) {
+			size_t n = wire_poll(w, clock_mono_us(), d, 3);
+			assert_true(n <= 3);
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(d[i].cls, round ? WIRE_UNKNOWN : WIRE_ANSWER);
+			left -= n;
+		}
+	}
+	for (int i = 0; i < N; i++) {
+		char path[32];
+		snprintf(path, sizeof(path), "/drop%d", i);
+		assert_int_equal(applied(path), 1);
+	}
+	close_all(w);
+}
+
+static void a_read_may_be_sent_again(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	assert_int_equal(one(w, request("GET", "/ok", NULL)).cls, WIRE_ANSWER);
+	assert_int_equal(one(w, request("GET", "/drop", NULL)).cls, WIRE_UNKNOWN); /* in the end it is the same */
+	assert_true(applied("/drop") >= 1);
+	close_all(w);
+}
+
+static void broken_answers_are_unknown(void **state)
+{
+	(void)state;
+	static const char *const PATHS[] = { "/drop", "/reset", "/cut", "/halfhead", "/garbage" };
+	struct wire *w = open_plain();
+	for (size_t i = 0; i < countof(PATHS); i++) {
+		struct wire_done d = one(w, request("POST", PATHS[i], "m"));
+		assert_int_equal(d.cls, WIRE_UNKNOWN);
+		assert_int_equal(applied(PATHS[i]), 1);
+	}
+	close_all(w);
+}
+
+static void what_was_not_sent_is_called_so(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	int closed_port;
+	char url[96];
+	int fd = bind_loopback(&closed_port); /* bound, not listening: refuses */
+	struct http_req r = request("POST", "/x", "m");
+	r.auth = AUTH_NONE;
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/x?sig=s3cret", closed_port);
+	r.path = url;
+	assert_int_equal(one(w, r).cls, WIRE_UNSENT);
+	/* TLS asked of a server that does not speak it */
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d/x?sig=s3cret", port);
+	struct wire_done d = one(w, r);
+	assert_int_equal(d.cls, WIRE_UNSENT);
+	assert_non_null(strstr(d.why, "cannot connect"));
+	/* a name that does not exist (RFC 6761) */
+	r.path = "https://nowhere.invalid/x?sig=s3cret";
+	assert_int_equal(one(w, r).cls, WIRE_UNSENT);
+	assert_int_equal(n_seen, 0);
+	close(fd);
+	close_all(w);
+}
+
+static void a_connection_that_never_opens_is_unsent(void **state)
+{
+	(void)state;
+	/* A listener whose queue is full: the kernel leaves further connections without an answer. */
+	int full_port, fd = bind_loopback(&full_port), fill[4];
+	assert_int_equal(listen(fd, 0), 0);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)full_port) };
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (size_t i = 0; i < countof(fill); i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fill[i], (struct sockaddr *)&a, sizeof(a));
+	}
+	struct wire *w = open_plain();
+	char url[96];
+	struct http_req r = request("POST", "/x", "m");
+	r.auth = AUTH_NONE;
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", full_port);
+	r.path = url;
+	struct wire_done d = one(w, r);
+	assert_int_equal(d.cls, WIRE_UNSENT);
+	assert_int_equal(clock_mono_us(), 15000000); /* the limit for connecting, not the total */
+	for (size_t i = 0; i < countof(fill); i++)
+		close(fill[i]);
+	close(fd);
+	close_all(w);
+}
+
+static void a_hung_server_costs_no_real_minute(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	struct timeval a, b;
+	gettimeofday(&a, NULL);
+	struct wire_done d = one(w, request("POST", "/hang", "m"));
+	gettimeofday(&b, NULL);
+	assert_int_equal(d.cls, WIRE_UNKNOWN);
+	assert_non_null(strstr(d.why, "no answer in time"));
+	assert_int_equal(clock_mono_us(), 60000000);
+	assert_true(b.tv_sec - a.tv_sec < 10);
+	assert_int_equal(applied("/hang"), 1);
+	/* the next one is not harmed */
+	assert_int_equal(one(w, request("POST", "/ok", "m")).cls, WIRE_ANSWER);
+	assert_non_null(strstr(last()->head, "X-Mvchat-Now: 1751364060000000\r\n"));
+	close_all(w);
+}
+
+static void a_timeout_in_real_time(void **state)
+{
+	(void)state;
+	clock_mode(NULL);
+	struct wire *w = open_with((struct wire_config){ .timeout_s = 1 });
+	assert_int_equal(one(w, request("POST", "/ok", "m")).cls, WIRE_ANSWER);
+	assert_null(strstr(last()->head, "X-Mvchat-Now"));
+	int64_t t = clock_mono_us();
+	assert_int_equal(one(w, request("POST", "/hang", "m")).cls, WIRE_UNKNOWN);
+	assert_true(clock_mono_us() - t >= 1000000);
+	/* with nothing under way a poll waits for its deadline and not longer */
+	struct wire_done d;
+	t = clock_mono_us();
+	assert_int_equal(wire_poll(w, t + 20000, &d, 1), 0);
+	assert_true(clock_mono_us() - t >= 19000 && clock_mono_us() - t < 5000000);
+	assert_int_equal(wire_poll(w, 0, &d, 1), 0);
+	close_all(w);
+}
+
+static void an_idle_poll_jumps_to_its_deadline(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	struct wire_done d;
+	assert_int_equal(wire_poll(w, 3600 * (int64_t)1000000, &d, 1), 0);
+	assert_int_equal(clock_mono_us(), 3600 * (int64_t)1000000);
+	close_all(w);
+}
+
+static void retry_after(void **state)
+{
+	(void)state;
+	static const struct { const char *path; int s; } T[] = {
+		{ "/429s", 7 }, { "/429none", -1 }, { "/429date", 30 }, { "/429past", 0 }, { "/429nodate", 90 }, { "/429baddate", 90 },
+		{ "/429minus", 0 }, { "/429huge", 2147483647 }, { "/429junk", -1 }, { "/429half", -1 }, { "/429empty", -1 }, { "/429utf", -1 },
+		{ "/interim", -1 },
+	};
+	struct wire *w = open_plain();
+	for (size_t i = 0; i < countof(T); i++) {
+		struct wire_done d = one(w, request("POST", T[i].path, "m"));
+		assert_int_equal(d.cls, WIRE_ANSWER);
+		assert_int_equal(d.resp.retry_after_s, T[i].s);
+		assert_string_equal(d.resp.content_type, "");
+	}
+	assert_int_equal(wire_throttled(w), countof(T) - 1);
+	close_all(w);
+}
+
+static void a_redirect_is_an_answer_and_not_followed(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	assert_int_equal(one(w, request("POST", "/redirect", "m")).resp.status, 307);
+	assert_int_equal(one(w, request("GET", "/redirect", NULL)).resp.status, 307);
+	assert_int_equal(applied("/target"), 0);
+	close_all(w);
+}
+
+static void an_answer_too_large_is_unknown(void **state)
+{
+	(void)state;
+	struct wire *w = open_with((struct wire_config){ .max_answer_bytes = 100000 });
+	struct wire_done d = one(w, request("POST", "/big", "m"));
+	assert_int_equal(d.cls, WIRE_UNKNOWN);
+	assert_non_null(strstr(d.why, "larger than 100000 bytes"));
+	assert_int_equal(one(w, request("POST", "/ok", "m")).cls, WIRE_ANSWER);
+	close_all(w);
+}
+
+static void tokens_stay_at_home(void **state)
+{
+	(void)state;
+	static const struct { const char *url; bool fine; } BASES[] = {
+		{ "https://api.example.com/v1", true }, { "https://api.example.com:8443", true }, { "http://127.0.0.1:1", true },
+		{ "http://127.9.8.7:1", true }, { "http://localhost:1/x/", true }, { "http://[::1]:8080", true }, { "HTTPS://api.example.com", true },
+		{ "http://api.example.com", false }, { "http://10.0.0.1", false }, { "http://127.0.0.1.example.com", false },
+		{ "http://localhost.example.com", false }, { "http://128.0.0.1", false }, { "ftp://127.0.0.1", false }, { "file:///etc/passwd", false },
+		{ "https://me:s3cret@api.example.com", false }, { "http://127.0.0.1@evil.example.com/", false }, { "api.example.com", false },
+		{ "", false }, { "https://", false }, { "https://api.example.com/?q=1", false }, { "https://api.example.com/#x", false },
+		{ "https://a b.example.com", false }, { "https://api.example.com/\r\nX: y", false },
+	};
+	for (size_t i = 0; i < countof(BASES); i++) {
+		struct err e = ERR_INIT;
+		struct wire_config c = { .base_url = BASES[i].url, .admin_token = TOKEN };
+		struct wire *w = wire_open(&c, &e);
+		if ((w != NULL) != BASES[i].fine)
+			fail_msg("%s: %s", BASES[i].url, e.msg);
+		if (!w) {
+			assert_int_equal(e.code, ERR_USAGE);
+			assert_null(strstr(e.msg, "s3cret"));
+		}
+		wire_close(w);
+	}
+	struct wire *w = open_plain();
+	static const struct { const char *path; enum auth auth; enum err_code code; } REFUSED[] = {
+		{ "http://files.example.com/x?sig=s3cret", AUTH_NONE, ERR_TARGET },   /* plain http beyond loopback */
+		{ "https://files.example.com/x?sig=s3cret", AUTH_BOT, ERR_TARGET },   /* a token to another host */
+		{ "https://files.example.com/x", AUTH_ADMIN, ERR_TARGET },
+		{ "ftp://127.0.0.1/x", AUTH_NONE, ERR_TARGET }, { "file:///etc/passwd", AUTH_NONE, ERR_TARGET },
+		{ "messages", AUTH_NONE, ERR_TARGET }, { "/a b", AUTH_NONE, ERR_INTERNAL }, { "/a\r\nX: y", AUTH_NONE, ERR_INTERNAL },
+		{ "http://127.0.0.1:1/x", AUTH_BOT, ERR_TARGET },                     /* the same host, another port */
+	};
+	for (size_t i = 0; i < countof(REFUSED); i++) {
+		struct err e = ERR_INIT;
+		struct http_req r = request("POST", "/x", "m");
+		r.path = REFUSED[i].path;
+		r.auth = REFUSED[i].auth;
+		if (wire_send(w, &r, NULL, &e))
+			fail_msg("sent: %s", REFUSED[i].path);
+		assert_int_equal(e.code, REFUSED[i].code);
+		assert_null(strstr(e.msg, "s3cret"));
+	}
+	/* an address handed out, without a token */
+	struct http_req r = request("POST", "/form?sig=1", "m");
+	r.auth = AUTH_NONE;
+	assert_int_equal(one(w, r).cls, WIRE_ANSWER);
+	assert_null(strstr(last()->head, "Authorization"));
+	assert_int_equal(wire_requests(w, false), 1); /* the refused ones were never started */
+	assert_int_equal(wire_in_flight(w), 0);
+	/* injection */
+	r.content_type = "text/plain\r\nX-Evil: 1";
+	assert_false(wire_send(w, &r, NULL, NULL));
+	r.content_type = NULL;
+	r.method = "POST / HTTP/1.1\r\nX";
+	assert_false(wire_send(w, &r, NULL, NULL));
+	close_all(w);
+	struct err e = ERR_INIT;
+	struct wire_config c = { .base_url = "https://api.example.com", .bot_token = "abc\r\nX: y" };
+	assert_null(wire_open(&c, &e));
+	c = (struct wire_config){ .base_url = "https://api.example.com", .cacert = "/nonexistent/ca.pem" };
+	assert_null(wire_open(&c, &e));
+	assert_non_null(strstr(e.msg, "/nonexistent/ca.pem"));
+}
+
+static void a_missing_token_is_a_usage_error(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char base[64];
+	snprintf(base, sizeof(base), "http://127.0.0.1:%d", port);
+	struct wire_config c = { .base_url = base, .admin_token = TOKEN };
+	struct wire *w = wire_open(&c, &e);
+	struct http_req r = { .method = "GET", .path = "/x", .auth = AUTH_BOT, .scope = "" };
+	assert_false(wire_send(w, &r, NULL, &e));
+	assert_int_equal(e.code, ERR_USAGE);
+	wire_close(w);
+}
+
+static void loopback_ignores_the_proxy_of_the_environment(void **state)
+{
+	(void)state;
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	setenv("all_proxy", "http://127.0.0.1:1", 1);
+	struct wire *w = open_plain();
+	assert_int_equal(one(w, request("GET", "/ok", NULL)).cls, WIRE_ANSWER);
+	close_all(w);
+	unsetenv("http_proxy");
+	unsetenv("all_proxy");
+	/* one that is named is used, also with a password that must not show up anywhere */
+	char proxy[96];
+	snprintf(proxy, sizeof(proxy), "http://me:s3cret-proxy@127.0.0.1:%d", port);
+	w = open_with((struct wire_config){ .proxy = proxy });
+	assert_int_equal(one(w, request("GET", "/ok", NULL)).cls, WIRE_ANSWER);
+	assert_non_null(strstr(last()->head, "GET http://127.0.0.1:"));
+	close_all(w);
+	/* for https the proxy is asked to connect, and when it is not there nothing was sent */
+	snprintf(proxy, sizeof(proxy), "http://me:s3cret-proxy@127.0.0.1:1");
+	w = open_with((struct wire_config){ .proxy = proxy, .base_url = "https://api.example.com" });
+	struct wire_done d = one(w, (struct http_req){ .method = "POST", .path = "/x", .body = "m", .body_len = 1, .auth = AUTH_BOT, .scope = "", .writes = true });
+	assert_int_equal(d.cls, WIRE_UNSENT);
+	close_all(w);
+}
+
+/* ---- files ---- */
+
+struct vfile { size_t size, pos, break_at; char salt; };
+static struct vfile the_file;
+static int files_open;
+
+/* A file of the archive, in miniature: what core/vault does is tested there. */
+static char byte_at(size_t i, char salt)
+{
+	return (char)(i * 31 + i / 251 + (unsigned char)salt);
+}
+
+
+ptrdiff_t vfile_read(void *v, char *dst, size_t n, struct err *e)
+{
+	struct vfile *f = v;
+	if (f->break_at && f->pos >= f->break_at) {
+		err_set(e, ERR_ARCHIVE, "checksum of the entry is wrong (" TOKEN ")");
+		return -1;
+	}
+	size_t k = f->size - f->pos;
+	k = k < n ? k : n;
+	k = k < 1000 ? k : 1000; /* short reads */
+	if (f->break_at && k > f->break_at - f->pos)
+		k = f->break_at - f->pos;
+	for (size_t i = 0; i < k; i++)
+		dst[i] = byte_at(f->pos + i, f->salt);
+	f->pos += k;
+	return (ptrdiff_t)k;
+}
+
+void vfile_close(struct vfile *f)
+{
+	(void)f;
+	files_open--;
+}
+
+static char opened[64];
+static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
+{
+	assert_ptr_equal(ctx, &the_file);
+	snprintf(opened, sizeof(opened), "%s", f->entry);
+	if (!strcmp(f->entry, "missing")) {
+		err_set(e, ERR_ARCHIVE, "no such entry: %s", f->entry);
+		return NULL;
+	}
+	the_file.pos = 0;
+	files_open++;
+	return &the_file;
+}
+
+static void a_file_is_streamed_between_body_and_tail(void **state)
+{
+	(void)state;
+	static const size_t SIZES[] = { 0, 1, 999, 1000, 1001, 65536, 1500000 };
+	struct wire *w = open_with((struct wire_config){ .open_file = open_file, .ctx = &the_file });
+	for (size_t i = 0; i < countof(SIZES); i++) {
+		char entry[] = "files/one.bin";
+		the_file = (struct vfile){ .size = SIZES[i], .salt = 's' };
+		struct file f = { .name = "one.bin", .entry = entry, .size = (int64_t)SIZES[i], .state = FILE_PRESENT };
+		struct http_req r = request("POST", "/form", "HEAD--");
+		r.auth = AUTH_NONE;
+		r.content_type = "multipart/form-data; boundary=x";
+		r.stream = &f;
+		r.tail = "--TAIL!";
+		r.tail_len = 7;
+		struct wire_done d = one(w, r);
+		assert_int_equal(d.cls, WIRE_ANSWER);
+		assert_string_equal(opened, "files/one.bin");
+		const struct request *q = last();
+		assert_int_equal(q->body_len, SIZES[i] + 13);
+		assert_memory_equal(q->body, "HEAD--", 6);
+		assert_null(strstr(q->head, "Expect")); /* libcurl would add it to the largest */
+		for (size_t k = 0; k < SIZES[i]; k++)
+			if (q->body[6 + k] != byte_at(k, 's'))
+				fail_msg("byte %zu differs", k);
+		assert_memory_equal(q->body + 6 + SIZES[i], "--TAIL!", 7);
+		assert_int_equal(files_open, 0);
+	}
+	close_all(w);
+}
+
+static void a_file_that_fails_is_our_own_fault(void **state)
+{
+	(void)state;
+	static const struct { const char *entry; size_t size, break_at; int64_t said; } T[] = {
+		{ "short", 5000, 0, 5001 }, { "long", 5000, 0, 4999 }, { "broken", 5000, 3000, 5000 }, { "bad-checksum", 5000, 5000, 5000 },
+		{ "missing", 0, 0, 10 }, { "unknown-size", 10, 0, -1 }, { "not-empty", 10, 0, 0 }, { "large-short", 900000, 0, 900001 },
+	};
+	struct wire *w = open_with((struct wire_config){ .open_file = open_file, .ctx = &the_file });
+	for (size_t i = 0; i < countof(T); i++) {
+		the_file = (struct vfile){ .size = T[i].size, .break_at = T[i].break_at };
+		struct file f = { .name = "x", .entry = T[i].entry, .size = T[i].said, .state = FILE_PRESENT };
+		struct http_req r = request("POST", "/form", "HEAD");
+		r.stream = &f;
+		r.tail = "TAIL";
+		r.tail_len = 4;
+		struct wire_done d = one(w, r);
+		assert_int_equal(d.cls, WIRE_LOCAL);
+		assert_int_equal(files_open, 0);
+	}
+	assert_int_equal(applied("/form"), 0); /* the server never saw a whole request */
+	assert_int_equal(one(w, request("POST", "/ok", "m")).cls, WIRE_ANSWER);
+	close_all(w);
+}
+
+static void closing_with_requests_under_way(void **state)
+{
+	(void)state;
+	struct wire *w = open_with((struct wire_config){ .open_file = open_file, .ctx = &the_file });
+	the_file = (struct vfile){ .size = 3000000 };
+	struct file f = { .name = "x", .entry = "x", .size = 3000000, .state = FILE_PRESENT };
+	struct http_req r = request("POST", "/form", "HEAD");
+	r.stream = &f;
+	assert_true(wire_send(w, &r, NULL, NULL));
+	r = request("POST", "/ok", "m");
+	assert_true(wire_send(w, &r, NULL, NULL));
+	close_all(w);
+	assert_int_equal(files_open, 0);
+}
+
+static void a_call_among_others(void **state)
+{
+	(void)state;
+	struct wire *w = open_plain();
+	struct http_resp resp;
+	struct err e = ERR_INIT;
+	int tag;
+	struct http_req hang = request("POST", "/ok-first", "m");
+	assert_true(wire_send(w, &hang, &tag, &e));
+	struct http_req r = request("GET", "/read", NULL);
+	assert_int_equal(wire_call(w, &r, &arena, &resp, &e), WIRE_ANSWER);
+	assert_int_equal(resp.status, 201);
+	assert_string_equal(resp.body, "{\"path\":\"/read\"}");
+	assert_string_equal(resp.content_type, "application/json");
+	struct wire_done d;
+	while (!wire_poll(w, clock_mono_us(), &d, 1))
+		continue;
+	assert_ptr_equal(d.tag, &tag);
+	assert_string_equal(d.resp.body, "{\"path\":\"/ok-first\"}");
+	/* what wire_poll gave stays while a call is made */
+	assert_int_equal(wire_call(w, &r, &arena, &resp, &e), WIRE_ANSWER);
+	assert_string_equal(d.resp.body, "{\"path\":\"/ok-first\"}");
+	r = request("GET", "/cut?s3cret=1", NULL);
+	assert_int_equal(wire_call(w, &r, &arena, &resp, &e), WIRE_UNKNOWN);
+	assert_int_equal(e.code, ERR_TARGET);
+	assert_null(strstr(e.msg, "s3cret"));
+	assert_int_equal(resp.status, 0);
+	close_all(w);
+}
+
+static void connections_are_bounded(void **state)
+{
+	(void)state;
+	enum { N = 60 };
+	struct wire *w = open_with((struct wire_config){ .max_connections = 4 });
+	struct wire_done d[N];
+	for (int i = 0; i < N; i++) {
+		struct http_req r = request("POST", "/ok", i % 3 ? "m" : NULL);
+		assert_true(wire_send(w, &r, NULL, NULL));
+	}
+	for (size_t left = N; left;) {
+		size_t n = wire_poll(w, clock_mono_us(), d, N);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(d[i].cls, WIRE_ANSWER);
+		left -= n;
+	}
+	assert_int_equal(applied("/ok"), N);
+	assert_in_range(most_open, 2, 12); /* 4, and those whose end the server has not noticed yet */
+	close_all(w);
+}
+
+#define served(t) cmocka_unit_test_setup_teardown(t, server_up, server_down)
+
+int main(void)
+{
+	static const char *const PROXY_VARS[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+	for (size_t i = 0; i < countof(PROXY_VARS); i++)
+		unsetenv(PROXY_VARS[i]);
+	const struct CMUnitTest tests[] = {
+		served(an_answer_is_complete), served(every_method_goes_out_as_it_is), served(libcurl_sends_again_when_left_alone),
+		served(a_post_on_a_reused_connection_is_never_sent_again), served(without_a_body_neither),
+		served(several_at_once_are_not_sent_again_either), served(a_read_may_be_sent_again), served(broken_answers_are_unknown),
+		served(what_was_not_sent_is_called_so), served(a_connection_that_never_opens_is_unsent), served(a_hung_server_costs_no_real_minute),
+		served(a_timeout_in_real_time), served(an_idle_poll_jumps_to_its_deadline), served(retry_after),
+		served(a_redirect_is_an_answer_and_not_followed), served(an_answer_too_large_is_unknown), served(tokens_stay_at_home),
+		served(a_missing_token_is_a_usage_error), served(loopback_ignores_the_proxy_of_the_environment),
+		served(a_file_is_streamed_between_body_and_tail), served(a_file_that_fails_is_our_own_fault),
+		served(closing_with_requests_under_way), served(a_call_among_others), served(connections_are_bounded),
+	};
+	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
+}
