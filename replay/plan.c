@@ -1,0 +1,856 @@
+/* plan.c: see plan.h. Called by cli/ (plan, apply before it starts, status, reports); writes nothing.
+ *
+ * For each conversation spool and ledger are walked side by side. A message is rendered only when its words matter: it is not
+ * in the target yet (parts, uploads, losses), its source changed (is it an edit?), or it was written under another mapping
+ * (drift). So a plan over a finished ledger reads no text at all.
+ *
+ * What the buckets mean (everything read is in exactly one of them):
+ *
+ *            sent                 merged   text           skipped                rejected           doubt       pending
+ * users      has an account       –        name in label  mapping leaves out,    creation refused   creation    to be created
+ *                                                         or no e-mail to create
+ * channels   exists in the target –        –              mapping leaves out     creation refused   creation    to be created
+ * messages   every part posted    read     –              by rule, unreadable,   a part refused,    a part      the rest
+ *                                 twice                   taken back             or chat, root are
+ * threads    opened               –        inline target  no reply is sent       as their root      opening     the rest
+ * files      uploaded, and their  –        named in the   with their message     with their message, with it    the rest
+ *            message sent                  message                               or the upload
+ * reactions  set                  –        a line of text dropped, custom, with  refused            with it     the rest
+ *                                                         their message
+ * pins       pinned               –        –              switched off, message  refused            with it     the rest
+ *                                                         not sent or not found
+ *
+ * The sums are checked against the spool's own counts, which are made while reading and know nothing of this walk.
+ */
+#include "replay/plan.h"
+
+#include "core/buf.h"
+#include "core/table.h"
+#include "replay/stream_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
+
+const char *item_name(enum item i)
+{
+	static const char *const names[N_ITEM] = { "users", "channels", "messages", "threads", "files", "reactions", "pins" };
+	return names[i];
+}
+
+const char *bucket_name(enum bucket b)
+{
+	static const char *const names[N_BUCKET] = { "sent", "merged", "text", "skipped", "rejected", "doubt", "pending" };
+	return names[b];
+}
+
+struct sentences { const char **v; size_t n, cap, left_out; };
+
+/* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
+struct rest { int64_t posts, before; };
+
+struct plan {
+	struct stream *s;
+	struct facts *f;
+	const struct snapshot *snap;
+	struct arena *a;               /* results */
+	struct arena one, conv, lists; /* reset for each message; for each conversation; after each record of a list */
+	struct digest digest;
+	struct table rules;            /* "item rule" -> int64_t */
+	struct sentences unresolved, privacy;
+	size_t chats_cap, people_cap;
+	int64_t ops;
+	struct err *e;
+	bool ok;
+	/* the conversation being walked */
+	struct spot *sp;
+	struct facts_chat *chat;
+	struct table closed;           /* roots whose replies cannot be sent -> rule */
+	struct table rests;            /* roots with replies to send -> struct rest */
+	int64_t posts;                 /* of the chat's own lane */
+	enum op_state made;            /* CHAT_CREATE */
+};
+
+/* ---- small things ---- */
+
+static void say(struct plan *p, struct sentences *s, const char *text)
+{
+	if (s->n >= SENTENCES_MAX) {
+		s->left_out++;
+		return;
+	}
+	if (s->n + 1 >= s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 16;
+		const char **v = arena_array(p->a, s->cap, const char *);
+		if (s->n)
+			memcpy(v, s->v, s->n * sizeof(*v));
+		s->v = v;
+	}
+	s->v[s->n++] = text;
+}
+
+static void say_end(struct plan *p, struct sentences *s, const char ***v, size_t *n)
+{
+	if (s->left_out) {
+		size_t left = s->left_out;
+		s->n--; /* the last one makes room */
+		s->v[s->n++] = arena_fmt(p->a, "… and %zu more", left + 1);
+	}
+	*v = s->v;
+	*n = s->n;
+}
+
+/* A reason as a word that can be counted: the code before the colon of "code: message". */
+static const char *reason(struct arena *a, const char *why)
+{
+	if (!why || !*why)
+		return "refused";
+	size_t n = strcspn(why, ":");
+	return arena_strndup(a, why, n < WHY_MAX ? n : WHY_MAX);
+}
+
+static void count(struct plan *p, enum item item, enum bucket b, const char *rule, int64_t n)
+{
+	if (!n)
+		return;
+	p->f->bucket[item][b] += n;
+	if (!rule)
+		return;
+	char key[160];
+	if (!fmt_into(key, sizeof(key), "%d %d %s", (int)item, (int)b, rule) || p->rules.n >= RULES_MAX)
+		rule = "other", fmt_into(key, sizeof(key), "%d %d other", (int)item, (int)b);
+	struct facts_rule *r = table_get(&p->rules, key);
+	if (!r) {
+		r = arena_new(p->a, struct facts_rule);
+		*r = (struct facts_rule){ item, arena_strdup(p->a, rule), 0 };
+		table_put(&p->rules, arena_strdup(p->a, key), r);
+	}
+	r->n += n;
+}
+
+static void digest_num(struct plan *p, int64_t v)
+{
+	uint8_t b[8];
+	for (int i = 0; i < 8; i++)
+		b[i] = (uint8_t)((uint64_t)v >> (8 * i));
+	digest_add(&p->digest, b, sizeof(b));
+}
+
+static void digest_str(struct plan *p, const char *s)
+{
+	digest_add(&p->digest, s, strlen(s) + 1);
+}
+
+/* Which limit a write falls under (the exporter says it for each request; a kind always has the same). An upload is a
+ * request for a place and one that brings the bytes. */
+static void call(struct plan *p, enum op_kind kind, int64_t ts_us, const char *id, int part, uint64_t body_fp)
+{
+	bool post = kind == OP_POST || kind == OP_EDIT || kind == OP_DELETE;
+	p->ops++;
+	p->f->calls[post ? REQ_POST : REQ_OTHER]++;
+	if (kind == OP_UPLOAD)
+		p->f->calls[REQ_BLOB]++;
+	digest_str(p, p->sp ? p->sp->id : "");
+	digest_num(p, ts_us);
+	digest_str(p, id);
+	digest_num(p, (int64_t)kind);
+	digest_num(p, part);
+	digest_num(p, (int64_t)body_fp);
+}
+
+static void count_loss(struct plan *p, uint32_t loss)
+{
+	for (int i = 0; i < N_LOSS; i++)
+		p->f->loss[i] += loss >> i & 1;
+}
+
+static enum op_state state_of(struct plan *p, int64_t conv, int64_t ts, const char *id, enum op_kind kind, const char **target, const char **why)
+{
+	struct ledger_row row = { .state = OP_ABSENT };
+	struct opkey k = { conv, ts, id, kind, 0 };
+	bool found = ledger_get(p->s->x.ledger, &k, &p->one, &row);
+	if (target)
+		*target = found ? row.target : NULL;
+	if (why)
+		*why = found ? row.why : NULL;
+	return found ? row.state : OP_ABSENT;
+}
+
+static bool is_open(enum op_state s)
+{
+	return s == OP_INTENT || s == OP_UNKNOWN;
+}
+
+/* ---- people ---- */
+
+static const struct target_person *snap_person(const struct snapshot *snap, const char *id, const char *email)
+{
+	for (size_t i = 0; snap && i < snap->n_people; i++)
+		if ((id && streq(snap->people[i].id, id)) || (email && snap->people[i].email && !strcasecmp(snap->people[i].email, email)))
+			return &snap->people[i];
+	return NULL;
+}
+
+static const char *copy(struct plan *p, const char *s)
+{
+	return arena_strdup(p->a, s);
+}
+
+static void judge_person(struct plan *p, struct facts_person *w, const struct person *m, const char *target)
+{
+	enum bucket b = BUCKET_TEXT;
+	const char *rule = NULL;
+	bool can = (p->s->tr.caps & CAP_USER_CREATE) && m->email && *m->email;
+	switch (m->action) {
+	case PERSON_LABEL: b = w->state == OP_DONE ? BUCKET_SENT : BUCKET_TEXT; break;
+	case PERSON_SKIP: b = BUCKET_SKIPPED; rule = m->why; break;
+	case PERSON_MATCH:
+		b = BUCKET_SENT;
+		w->target_id = copy(p, m->target_id);
+		w->unresolved = p->snap && !snap_person(p->snap, m->target_id, NULL);
+		if (w->unresolved)
+			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is matched to the account %s, which the target does not have", w->name, w->id, m->target_id));
+		break;
+	case PERSON_CREATE:
+		w->target_id = copy(p, target);
+		b = w->state == OP_DONE ? BUCKET_SENT : w->state == OP_REJECTED || w->state == OP_GONE ? BUCKET_REJECTED
+		  : is_open(w->state) ? BUCKET_DOUBT : can ? BUCKET_PENDING : BUCKET_SKIPPED;
+		if (b == BUCKET_SKIPPED) {
+			rule = "no-email";
+			w->unresolved = true;
+			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to get an account, but has no e-mail", w->name, w->id));
+		}
+		break;
+	}
+	count(p, ITEM_USER, b, rule, 1);
+	if (b != BUCKET_PENDING && b != BUCKET_DOUBT)
+		return;
+	call(p, OP_USER_CREATE, 0, w->id, 0, hash64s(m->email ? m->email : ""));
+	const struct target_person *same = snap_person(p->snap, NULL, m->email);
+	if (same) {
+		w->unresolved = true;
+		say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to get an account, but %s exists in the target already (id %s)", w->name, w->id, m->email, same->id));
+	} else if (m->suspended) {
+		say(p, &p->privacy, arena_fmt(p->a, "%s <%s> gets an account without access", w->name, m->email));
+	} else {
+		say(p, &p->privacy, arena_fmt(p->a, "%s <%s> gets an account%s", w->name, m->email, p->s->cfg->invite ? " and an invitation" : ""));
+	}
+}
+
+static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
+{
+	struct plan *p = ctx;
+	struct facts *f = p->f;
+	struct person m;
+	const char *target;
+	arena_reset(&p->one);
+	mapping_person(p->s->x.mapping, u, &p->one, &m);
+	if (f->n_people == p->people_cap) {
+		p->people_cap = p->people_cap ? 2 * p->people_cap : 64;
+		f->people = xrealloc(f->people, p->people_cap * sizeof(*f->people));
+	}
+	struct facts_person *w = &f->people[f->n_people++];
+	*w = (struct facts_person){ .id = copy(p, u->id), .name = copy(p, m.name), .email = copy(p, m.email ? m.email : u->email),
+	                            .why = copy(p, m.why), .action = m.action, .messages = n_msgs };
+	w->state = state_of(p, 0, 0, u->id, OP_USER_CREATE, &target, NULL);
+	judge_person(p, w, &m, target);
+	arena_reset(&p->lists);
+	return true;
+}
+
+/* ---- one message ---- */
+
+/* What a message still needs, with its losses, as if all its uploads were done. */
+static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
+{
+	struct letter l;
+	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL };
+	stream_letter(p->s, &x, &p->one, &l);
+	int todo = l.n_uploads;
+	for (size_t i = 0; todo && i < msg->n_files; i++) {
+		if (l.upload <= (int)i && stream_uploadable(p->s, &msg->files[i])) {
+			call(p, OP_UPLOAD, m->ts_us, m->id, (int)i, 0);
+			todo--;
+		}
+	}
+	for (size_t part = (size_t)st->parts; part < l.n_parts; part++) {
+		struct op op = { .label = "", .body = "" };
+		stream_post(p->s, &l, part, &op);
+		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
+	}
+	int64_t posts = (int64_t)l.n_parts - st->parts;
+	if (m->root && p->s->threads) {
+		struct rest *r = table_get(&p->rests, m->root);
+		if (!r) {
+			r = arena_new(&p->conv, struct rest);
+			table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
+		}
+		r->posts += posts > 0 ? posts : 0;
+	} else {
+		if (m->n_replies) {
+			struct rest *r = arena_new(&p->conv, struct rest);
+			struct rest *had = table_get(&p->rests, m->id);
+			r->posts = had ? had->posts : 0;
+			r->before = p->posts + 1;
+			table_put(&p->rests, arena_strdup(&p->conv, m->id), r);
+		}
+		p->posts += posts > 0 ? posts : 0;
+	}
+	count_loss(p, l.loss | (l.n_parts > 1 ? LOSS_SPLIT : 0));
+}
+
+/* A sent message whose source or mapping is not what it was: edits to make, or drift to tell. */
+static void plan_again(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st)
+{
+	struct letter l;
+	const char *rule;
+	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL };
+	if (x.fate == FATE_SKIP)
+		return; /* no longer to be sent: it stays as it is */
+	stream_letter(p->s, &x, &p->one, &l);
+	int edits = 0, drift = 0;
+	for (int part = 0; part < st->parts; part++) {
+		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
+		struct opkey k = { stream_lconv(p->s, p->sp), m->ts_us, m->id, OP_POST, part };
+		struct op op = { .label = "", .body = "" };
+		if (!ledger_get(p->s->x.ledger, &k, &p->one, &post))
+			continue;
+		k.kind = OP_EDIT;
+		bool edited = ledger_get(p->s->x.ledger, &k, &p->one, &edit) && (edit.state == OP_DONE || edit.state == OP_REJECTED);
+		stream_post(p->s, &l, (size_t)part, &op);
+		uint64_t now = p->s->x.exporter->fingerprint(&op), then = edited && edit.state == OP_DONE ? edit.body_fp : post.body_fp;
+		if (now == then)
+			continue;
+		bool known = (edited ? edit.src_fp : post.src_fp) == m->fp;
+		if (known || !(p->s->tr.caps & CAP_EDIT)) {
+			drift++;
+			continue;
+		}
+		edits++;
+		call(p, OP_EDIT, m->ts_us, m->id, part, now);
+		if (m->root && p->s->threads) {
+			struct rest *r = table_get(&p->rests, m->root);
+			if (!r) {
+				r = arena_new(&p->conv, struct rest);
+				table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
+			}
+			r->posts++;
+		} else {
+			p->posts++;
+		}
+	}
+	p->f->edits += edits > 0;
+	p->chat->edits += edits > 0;
+	p->f->drift += drift > 0;
+}
+
+/* Where one message stands. *rule: why, for skipped and rejected. */
+static enum bucket judge(struct plan *p, const struct spool_meta *m, const struct standing *st, enum fate *fate, const char **rule, bool *send)
+{
+	*send = false;
+	*rule = NULL;
+	*fate = FATE_SEND;
+	const char *why = NULL;
+	if (st->rejected) {
+		*rule = st->parts ? "torn" : "refused";
+		return BUCKET_REJECTED;
+	}
+	if (st->gone) {
+		*rule = "taken-back";
+		return BUCKET_SKIPPED;
+	}
+	bool stand_in = (st->loss & LOSS_ROOT) || !st->complete;
+	if (stand_in || m->kind == MSG_LOST_ROOT)
+		*fate = stream_fate(p->s, p->sp, m, &why);
+	if (st->complete) {
+		*rule = st->loss & LOSS_ROOT ? why ? why : "left-out" : NULL;
+		return *rule ? BUCKET_SKIPPED : BUCKET_SENT;
+	}
+	if (st->open && (st->parts || p->sp->place.action == PLACE_SKIP || *fate == FATE_SKIP))
+		return BUCKET_DOUBT;
+	if (p->sp->place.action == PLACE_SKIP) {
+		*rule = p->sp->place.why ? p->sp->place.why : "channel";
+		return BUCKET_SKIPPED;
+	}
+	if (*fate == FATE_SKIP && !st->parts) {
+		*rule = why;
+		return BUCKET_SKIPPED;
+	}
+	const char *shut = p->made == OP_REJECTED || p->made == OP_GONE ? "chat-rejected"
+	                 : m->root && p->s->threads ? table_get(&p->closed, m->root) : NULL;
+	if (shut) {
+		*rule = shut;
+		return streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED;
+	}
+	*send = true;
+	if (st->open)
+		return BUCKET_DOUBT;
+	*rule = *fate == FATE_PLACEHOLDER ? why : NULL;
+	return *fate == FATE_PLACEHOLDER ? BUCKET_SKIPPED : BUCKET_PENDING;
+}
+
+static void judge_reactions(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b, const char *rule, const struct msg *msg)
+{
+	int64_t left = m->n_reacts;
+	if (!left)
+		return;
+	if (b != BUCKET_SENT && b != BUCKET_PENDING) {
+		count(p, ITEM_REACTION, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "with-message" : NULL, left);
+		return;
+	}
+	if (p->s->cfg->reactions == REACTION_DROP) {
+		count(p, ITEM_REACTION, BUCKET_SKIPPED, "reactions-dropped", left);
+		return;
+	}
+	if (p->s->cfg->reactions == REACTION_TEXT || !(p->s->tr.caps & (CAP_REACT_SELF | CAP_REACT_AS))) {
+		bool text = p->s->cfg->reactions == REACTION_TEXT;
+		count(p, ITEM_REACTION, b == BUCKET_PENDING && text ? BUCKET_PENDING : text ? BUCKET_TEXT : BUCKET_SKIPPED, text ? NULL : "target-cannot-react", left);
+		return;
+	}
+	const int64_t sent = st->reacts[OP_DONE], refused = st->reacts[OP_REJECTED] + st->reacts[OP_GONE], open = st->reacts[OP_INTENT] + st->reacts[OP_UNKNOWN];
+	count(p, ITEM_REACTION, BUCKET_SENT, NULL, sent);
+	count(p, ITEM_REACTION, BUCKET_REJECTED, refused ? "refused" : NULL, refused);
+	count(p, ITEM_REACTION, BUCKET_DOUBT, NULL, open);
+	left -= sent + refused + open;
+	int64_t eligible = 0;
+	for (size_t i = 0; left && msg && i < msg->n_reacts; i++)
+		eligible += stream_reaction_counts(p->s, msg, i);
+	int64_t todo = eligible - sent - refused - open;
+	todo = todo < 0 ? 0 : todo > left ? left : todo;
+	for (int64_t i = 0; i < todo + open; i++)
+		call(p, OP_REACT, m->ts_us, m->id, (int)i, 0);
+	count(p, ITEM_REACTION, BUCKET_PENDING, NULL, todo);
+	count(p, ITEM_REACTION, BUCKET_SKIPPED, left > todo ? "custom-emoji" : NULL, left - todo);
+}
+
+static void judge_files(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b, const char *rule)
+{
+	if (!m->n_files)
+		return;
+	int64_t up = st->uploads < m->n_files ? st->uploads : m->n_files;
+	if (b == BUCKET_SENT) {
+		count(p, ITEM_FILE, BUCKET_SENT, NULL, up);
+		count(p, ITEM_FILE, BUCKET_TEXT, NULL, m->n_files - up);
+		p->chat->files += up;
+		return;
+	}
+	count(p, ITEM_FILE, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "with-message" : NULL, m->n_files);
+}
+
+/* Why the replies to this message cannot be sent, or NULL. */
+static const char *closed_by(const struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	if (st->thread == OP_DONE)
+		return NULL;
+	if (st->rejected || st->gone)
+		return "root-rejected";
+	if (p->made == OP_REJECTED || p->made == OP_GONE)
+		return "chat-rejected";
+	if (st->thread == OP_REJECTED || st->thread == OP_GONE)
+		return "thread-rejected";
+	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
+}
+
+/* A message with replies: where its thread stands. */
+static void judge_thread(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b, enum fate fate, const char *rule)
+{
+	const char *shut = closed_by(p, m, st);
+	if (!p->s->threads) {
+		count(p, ITEM_THREAD, BUCKET_TEXT, NULL, 1);
+		return;
+	}
+	if (shut) {
+		table_put(&p->closed, arena_strdup(&p->conv, m->id), (void *)(uintptr_t)shut);
+		count(p, ITEM_THREAD, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
+		return;
+	}
+	if (st->thread == OP_DONE) {
+		count(p, ITEM_THREAD, BUCKET_SENT, NULL, 1);
+		return;
+	}
+	if (is_open(st->thread)) {
+		count(p, ITEM_THREAD, BUCKET_DOUBT, NULL, 1);
+		call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
+		return;
+	}
+	/* Not opened yet: is any reply going to be sent? */
+	bool goes = fate == FATE_PLACEHOLDER;
+	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP ? NULL
+	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
+	struct spool_meta r;
+	const char *why;
+	while (w && !goes && spool_walk_next(w, &r))
+		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
+	spool_walk_end(w);
+	if (!goes || p->sp->place.action == PLACE_SKIP) {
+		count(p, ITEM_THREAD, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
+		return;
+	}
+	count(p, ITEM_THREAD, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
+	call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
+}
+
+/* The root of a reply lies after it in time: it has not been judged yet. */
+static void judge_late_root(struct plan *p, const struct spool_meta *m)
+{
+	struct standing st;
+	struct spool_meta root;
+	int64_t conv = stream_lconv(p->s, p->sp);
+	if (!p->s->threads || table_get(&p->closed, m->root) ||
+	    !spool_msg(p->s->x.spool, p->sp->num, m->root_ts_us, m->root, &p->one, NULL, &root, NULL))
+		return;
+	standing_get(p->s, conv, m->root_ts_us, m->root, &st);
+	st.thread = state_of(p, conv, m->root_ts_us, m->root, OP_THREAD_OPEN, NULL, NULL);
+	const char *shut = closed_by(p, &root, &st);
+	if (shut)
+		table_put(&p->closed, arena_strdup(&p->conv, m->root), (void *)(uintptr_t)shut);
+}
+
+static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
+{
+	struct facts_chat *c = p->chat;
+	enum fate fate;
+	const char *rule;
+	bool send, decoded = false;
+	struct msg msg;
+	arena_reset(&p->one);
+	arena_reset(&p->s->tmp);
+	if (m->root && (m->root_ts_us > m->ts_us || (m->root_ts_us == m->ts_us && strcmp(m->root, m->id) > 0)))
+		judge_late_root(p, m);
+	enum bucket b = judge(p, m, st, &fate, &rule, &send);
+	bool again = st->complete && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, st, m->fp) || st->stale || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
+	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
+	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
+	if (send || again || native) {
+		decoded = true;
+		if (!spool_walk_body(w, &p->one, &msg, p->e))
+			return false;
+	}
+	if (send)
+		plan_send(p, m, &msg, st, fate, rule);
+	else if (st->complete)
+		count_loss(p, st->loss | (st->parts > 1 ? LOSS_SPLIT : 0));
+	if (again)
+		plan_again(p, m, &msg, st);
+	if (m->n_replies && !m->root)
+		judge_thread(p, m, st, b, fate, rule);
+	if (m->kind == MSG_LOST_ROOT)
+		return true; /* ours, not the source's: in no bucket */
+	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
+	c->sent += b == BUCKET_SENT;
+	c->pending += b == BUCKET_PENDING;
+	c->skipped += b == BUCKET_SKIPPED;
+	c->rejected += b == BUCKET_REJECTED;
+	c->doubt += b == BUCKET_DOUBT;
+	judge_files(p, m, st, b, rule);
+	judge_reactions(p, m, st, b, rule, decoded ? &msg : NULL);
+	return true;
+}
+
+static bool walk_messages(struct plan *p)
+{
+	struct stream *s = p->s;
+	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, p->sp));
+	struct spool_walk *w = spool_walk(s->x.spool, p->sp->num, SPOOL_ALL, NULL, 0, NULL);
+	struct ledger_row row;
+	struct spool_meta m;
+	bool more = ledger_walk_next(lw, &row), ok = true;
+	while (ok && spool_walk_next(w, &m)) {
+		struct standing st = { 0 };
+		int c;
+		while (more && (c = row.key.ts_us != m.ts_us ? (row.key.ts_us < m.ts_us ? -1 : 1) : strcmp(row.key.id, m.id)) <= 0) {
+			if (c == 0)
+				standing_add(&st, &row);
+			more = ledger_walk_next(lw, &row);
+		}
+		ok = one_message(p, w, &m, &st);
+	}
+	spool_walk_end(w);
+	ledger_walk_end(lw);
+	return ok;
+}
+
+/* ---- one conversation ---- */
+
+static void judge_pins(struct plan *p, const struct conv *c)
+{
+	struct stream *s = p->s;
+	for (size_t i = 0; i < c->n_pins; i++) {
+		int64_t ts, conv = stream_lconv(s, p->sp);
+		struct spool_meta m;
+		struct standing st;
+		const char *rule = NULL;
+		arena_reset(&p->one);
+		arena_reset(&s->tmp);
+		if (p->sp->place.action == PLACE_SKIP || !s->cfg->pins || !(s->tr.caps & CAP_PIN)) {
+			count(p, ITEM_PIN, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
+			continue;
+		}
+		if (!spool_find(s->x.spool, p->sp->num, c->pins[i].msg_id, &ts) ||
+		    !spool_msg(s->x.spool, p->sp->num, ts, c->pins[i].msg_id, &p->one, NULL, &m, NULL)) {
+			count(p, ITEM_PIN, BUCKET_SKIPPED, "message-not-found", 1);
+			continue;
+		}
+		bool twice = false;
+		for (size_t k = 0; k < i && !twice; k++)
+			twice = streq(c->pins[k].msg_id, c->pins[i].msg_id);
+		if (twice) {
+			count(p, ITEM_PIN, BUCKET_MERGED, NULL, 1);
+			continue;
+		}
+		enum op_state state = state_of(p, conv, ts, m.id, OP_PIN, NULL, NULL);
+		standing_get(s, conv, ts, m.id, &st);
+		enum bucket b = state == OP_DONE ? BUCKET_SENT : state == OP_REJECTED || state == OP_GONE ? BUCKET_REJECTED : is_open(state) ? BUCKET_DOUBT : N_BUCKET;
+		if (b == N_BUCKET) {
+			enum fate fate;
+			bool send;
+			b = judge(p, &m, &st, &fate, &rule, &send);
+			if (b == BUCKET_SENT || b == BUCKET_DOUBT || fate == FATE_PLACEHOLDER)
+				b = BUCKET_PENDING;
+		}
+		count(p, ITEM_PIN, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
+		if (b == BUCKET_PENDING || b == BUCKET_DOUBT)
+			call(p, OP_PIN, ts, m.id, 0, 0);
+	}
+}
+
+static const struct target_chat *snap_chat(const struct snapshot *snap, const char *id, const char *name)
+{
+	for (size_t i = 0; snap && i < snap->n_chats; i++)
+		if ((id && streq(snap->chats[i].id, id)) || (name && snap->chats[i].name && streq(snap->chats[i].name, name)))
+			return &snap->chats[i];
+	return NULL;
+}
+
+static const char *source_privacy(enum conv_kind k)
+{
+	switch (k) {
+	case CONV_PUBLIC: return "public";
+	case CONV_PRIVATE: return "private";
+	case CONV_GROUP: return "a group conversation";
+	case CONV_DM: return "a direct conversation";
+	}
+	return "private";
+}
+
+/* What becomes of the chat itself, and who could read what they could not before. */
+static void judge_chat(struct plan *p, const struct conv *c)
+{
+	struct facts_chat *f = p->chat;
+	const struct place *pl = &p->sp->place;
+	const char *target = NULL, *why = NULL, *rule = NULL;
+	enum bucket b = BUCKET_SENT;
+	p->made = state_of(p, stream_lconv(p->s, p->sp), 0, "", OP_CHAT_CREATE, &target, &why);
+	if (pl->action == PLACE_SKIP) {
+		f->action = CHAT_SKIP;
+		b = BUCKET_SKIPPED;
+		rule = pl->why ? pl->why : "channel";
+	} else if (pl->action == PLACE_ADOPT) {
+		const struct target_chat *seen = snap_chat(p->snap, pl->target_id, NULL);
+		p->made = OP_DONE;
+		f->action = CHAT_ADOPT;
+		f->target_id = pl->target_id;
+		if (p->snap && !seen)
+			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have", c->name, c->id, pl->target_id));
+		if (c->kind != CONV_PUBLIC)
+			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; whoever is in the chat %s%s will read it", c->name, source_privacy(c->kind),
+			                              pl->target_id, seen && seen->is_public ? " (public)" : ""));
+	} else if (p->made == OP_DONE) {
+		f->action = CHAT_EXISTS;
+		f->target_id = copy(p, target);
+	} else if (p->made == OP_REJECTED || p->made == OP_GONE) {
+		f->action = CHAT_REJECTED;
+		f->why = copy(p, why);
+		b = BUCKET_REJECTED;
+		rule = reason(&p->one, why);
+	} else {
+		f->action = CHAT_CREATE;
+		b = is_open(p->made) ? BUCKET_DOUBT : BUCKET_PENDING;
+		call(p, OP_CHAT_CREATE, 0, "", 0, hash64s(f->target_name));
+		const struct target_chat *same = snap_chat(p->snap, NULL, f->target_name);
+		if (same)
+			f->why = arena_fmt(p->a, "the target has a chat of this name already (id %s); a second one will be made", same->id);
+	}
+	if (pl->action == PLACE_CREATE && pl->is_public && c->kind != CONV_PUBLIC)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
+	count(p, ITEM_CONV, b, rule, 1);
+}
+
+static double lane_bound(const struct plan *p, int64_t n)
+{
+	return n > 0 ? pacer_bound_s(&p->s->tr, REQ_POST, n) : 0;
+}
+
+/* The chat's own lane, and each thread's after the posts before its root. */
+static double chat_bound(const struct plan *p)
+{
+	double max = lane_bound(p, p->posts);
+	for (size_t i = 0; i < p->rests.n; i++) {
+		const struct rest *r = p->rests.rows[i].value;
+		double t = lane_bound(p, r->before) + lane_bound(p, r->posts);
+		if (r->posts && t > max)
+			max = t;
+	}
+	return max;
+}
+
+static void begin_chat(struct plan *p, const struct spool_conv *c)
+{
+	struct facts *f = p->f;
+	if (f->n_chats == p->chats_cap) {
+		p->chats_cap = p->chats_cap ? 2 * p->chats_cap : 64;
+		f->chats = xrealloc(f->chats, p->chats_cap * sizeof(*f->chats));
+	}
+	p->sp = stream_spot(p->s, c->conv.id);
+	p->chat = &f->chats[f->n_chats++];
+	*p->chat = (struct facts_chat){ .id = copy(p, c->conv.id), .name = copy(p, c->conv.name), .kind = c->conv.kind, .archived = c->conv.archived,
+	                                .is_public = p->sp->place.is_public, .why = copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
+	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
+	p->posts = 0;
+	table_init(&p->closed);
+	table_init(&p->rests);
+}
+
+static bool each_conv(void *ctx, const struct spool_conv *c)
+{
+	struct plan *p = ctx;
+	struct arena finish;
+	enum op_state state;
+	begin_chat(p, c);
+	arena_reset(&p->one);
+	judge_chat(p, &c->conv);
+	p->chat->target_id = copy(p, p->chat->target_id);
+	p->ok = walk_messages(p);
+	if (p->ok)
+		judge_pins(p, &c->conv);
+	if (p->ok && p->sp->place.action != PLACE_SKIP && p->chat->action != CHAT_REJECTED) {
+		arena_init(&finish);
+		int64_t portions = stream_portions(p->s, p->sp, &finish, &p->chat->members);
+		for (int64_t i = 0; i < portions; i++)
+			call(p, OP_MEMBERS, 0, "", (int)i, 0);
+		if (stream_archives(p->s, p->sp, &finish, &state))
+			call(p, OP_ARCHIVE, 0, "", 0, 0);
+		arena_release(&finish);
+	}
+	p->chat->bound_s = chat_bound(p);
+	if (p->chat->bound_s > p->f->bound_s)
+		p->f->bound_s = p->chat->bound_s;
+	table_release(&p->closed);
+	table_release(&p->rests);
+	arena_reset(&p->conv);
+	arena_reset(&p->lists);
+	return p->ok;
+}
+
+/* ---- the whole ---- */
+
+static void check_sums(struct facts *f)
+{
+	const struct spool_counts *c = &f->spool;
+	f->read[ITEM_USER] = c->users;
+	f->read[ITEM_CONV] = c->convs;
+	f->read[ITEM_MSG] = c->read + c->bad;
+	f->read[ITEM_THREAD] = c->threads;
+	f->read[ITEM_FILE] = c->files;
+	f->read[ITEM_REACTION] = c->reactions;
+	f->read[ITEM_PIN] = c->pins;
+	f->adds_up = true;
+	for (int i = 0; i < N_ITEM; i++) {
+		int64_t sum = 0;
+		for (int b = 0; b < N_BUCKET; b++)
+			sum += f->bucket[i][b];
+		if (sum != f->read[i] && f->adds_up) {
+			f->adds_up = false;
+			f->mismatch = item_name((enum item)i);
+		}
+	}
+}
+
+static void finish_digest(struct plan *p)
+{
+	struct ledger_counts lc;
+	uint8_t m[DIGEST_BYTES];
+	mapping_digest(p->s->x.mapping, m);
+	digest_add(&p->digest, m, sizeof(m));
+	digest_str(p, p->s->x.exporter->name);
+	digest_str(p, spool_source_id(p->s->x.spool, &p->one));
+	const struct spool_counts *c = &p->f->spool;
+	const int64_t read[] = { c->read, c->stored, c->merged, c->conflicts, c->bad, c->users, c->convs, c->threads, c->replies, c->lost_roots,
+	                         c->files, c->files_present, c->reactions, c->pins, c->first_us, c->last_us };
+	for (size_t i = 0; i < countof(read); i++)
+		digest_num(p, read[i]);
+	ledger_count(p->s->x.ledger, &lc);
+	for (int k = 0; k <= OP_DELETE; k++)
+		for (int st = 0; st <= OP_GONE; st++)
+			digest_num(p, lc.by_kind_state[k][st]);
+	digest_end(&p->digest, p->f->digest);
+	int64_t open = 0;
+	for (int k = 0; k <= OP_DELETE; k++)
+		open += lc.by_kind_state[k][OP_INTENT] + lc.by_kind_state[k][OP_UNKNOWN];
+	p->f->nothing_to_do = !p->ops && !open;
+}
+
+/* What grew by realloc goes into the arena, so that the caller owns one thing. */
+static void *settle(struct arena *a, void *v, size_t n, size_t size)
+{
+	void *kept = n ? arena_memdup(a, v, n * size) : NULL;
+	free(v);
+	return kept;
+}
+
+static void finish_facts(struct plan *p)
+{
+	struct facts *f = p->f;
+	count(p, ITEM_MSG, BUCKET_MERGED, NULL, f->spool.merged);
+	count(p, ITEM_MSG, BUCKET_SKIPPED, "unreadable", f->spool.bad);
+	check_sums(f);
+	for (int c = 0; c < N_REQ_CLASS; c++) {
+		f->calls_total += f->calls[c];
+		if (f->calls[c] && !p->s->tr.rate[c].per_scope) {
+			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
+			f->bound_s = t > f->bound_s ? t : f->bound_s;
+		}
+	}
+	f->n_rules = p->rules.n;
+	f->rules = arena_array(p->a, p->rules.n + 1, struct facts_rule);
+	for (size_t i = 0; i < p->rules.n; i++)
+		f->rules[i] = *(const struct facts_rule *)p->rules.rows[i].value;
+	say_end(p, &p->unresolved, &f->unresolved, &f->n_unresolved);
+	say_end(p, &p->privacy, &f->privacy, &f->n_privacy);
+	finish_digest(p);
+}
+
+bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
+              struct ledger *l, const struct snapshot *snap, struct arena *a, struct facts *out, struct err *e)
+{
+	struct stream_args args = { sp, m, ex, t, l };
+	struct plan p = { .f = out, .snap = snap, .a = a, .e = e, .ok = true };
+	*out = (struct facts){ 0 };
+	if (!(p.s = stream_open(&args, e)))
+		return false;
+	p.s->tr = *tr;
+	p.s->threads = (tr->caps & CAP_THREAD) && (tr->caps & CAP_THREAD_LANES);
+	arena_init(&p.one);
+	arena_init(&p.conv);
+	arena_init(&p.lists);
+	digest_init(&p.digest);
+	table_init(&p.rules);
+	spool_count(sp, &out->spool);
+	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
+	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
+	out->chats = settle(a, out->chats, out->n_chats, sizeof(*out->chats));
+	out->people = settle(a, out->people, out->n_people, sizeof(*out->people));
+	if (ok)
+		finish_facts(&p);
+	else
+		digest_end(&p.digest, out->digest);
+	table_release(&p.rules);
+	arena_release(&p.one);
+	arena_release(&p.conv);
+	arena_release(&p.lists);
+	stream_close(p.s);
+	return ok;
+}

@@ -1,0 +1,1060 @@
+/* stream.c: see stream.h. Decides the order; what a message says is stream_text.c.
+ *
+ * Called by engine.c (op by op) and plan.c (lanes, fates and standings). It writes nothing: it reads spool and ledger and
+ * answers "what is next". The ledger is the only memory: a position says which messages of a lane are certainly behind, and
+ * what is left of a message is asked from the ledger again each time, so that any op may be repeated, put off or refused
+ * without the position being wrong.
+ *
+ * The open op. A lane's first call asks the ledger for its open op and yields that before anything else, whatever stands
+ * before it by now: a later archive may have brought an earlier message, a message may have changed (EDIT) or fallen under a
+ * rule, or the op belongs to the finish. Only when the ledger has no open op in this lane does the ordinary walk begin, and
+ * from there on the engine opens at most the one op it was given. So the schema's "one open op in a lane" cannot be broken by
+ * order. Such an op is rebuilt from its key; links to messages that have found their address meanwhile are left as they were
+ * when the fingerprint in the ledger says so.
+ */
+#include "replay/stream_in.h"
+
+#include "core/hash.h"
+#include "core/utf8.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REACT, PH_PIN, PH_MEMBERS, PH_ARCHIVE, PH_END };
+
+/* ---- people and places ---- */
+
+struct someone *stream_someone(struct stream *s, const char *id)
+{
+	struct someone *w = table_get(&s->people, id);
+	if (w)
+		return w;
+	struct arena a;
+	struct user u;
+	arena_init(&a);
+	w = arena_new(&s->run, struct someone);
+	if (spool_user(s->x.spool, id, &a, &u)) {
+		struct person p;
+		mapping_person(s->x.mapping, &u, &a, &p);
+		*w = (struct someone){ arena_strdup(&s->run, p.name), p.action == PERSON_MATCH ? arena_strdup(&s->run, p.target_id) : NULL,
+		                       p.action, p.flags | u.flags, p.suspended, true };
+	}
+	arena_release(&a);
+	table_put(&s->people, arena_strdup(&s->run, id), w);
+	return w;
+}
+
+/* Kept: the place and the numbers; members and pins are read again when they are needed. */
+static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
+{
+	struct spot *sp = table_get(&s->spots, c->conv.id);
+	if (sp)
+		return sp;
+	struct place p;
+	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
+	sp = arena_new(&s->run, struct spot);
+	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
+	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
+	sp->place.id = sp->id;
+	sp->place.name = arena_strdup(&s->run, p.name);
+	sp->place.target_id = arena_strdup(&s->run, p.target_id);
+	sp->place.why = arena_strdup(&s->run, p.why);
+	table_put(&s->spots, sp->id, sp);
+	return sp;
+}
+
+struct spot *stream_spot(struct stream *s, const char *id)
+{
+	struct spot *sp = table_get(&s->spots, id);
+	if (sp)
+		return sp;
+	struct arena a;
+	struct spool_conv c;
+	arena_init(&a);
+	if (spool_conv(s->x.spool, id, &a, &c))
+		sp = keep_spot(s, &c);
+	arena_release(&a);
+	return sp;
+}
+
+int64_t stream_lconv(struct stream *s, struct spot *sp)
+{
+	if (!sp->lconv)
+		sp->lconv = ledger_conv(s->x.ledger, sp->id);
+	return sp->lconv;
+}
+
+static bool row_of(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
+{
+	*row = (struct ledger_row){ .state = OP_ABSENT };
+	if (ledger_get(s->x.ledger, k, a, row))
+		return true;
+	row->state = OP_ABSENT;
+	return false;
+}
+
+static bool still_to_do(enum op_state state)
+{
+	return state == OP_ABSENT || state == OP_INTENT || state == OP_UNKNOWN;
+}
+
+const char *stream_spot_target(struct stream *s, struct spot *sp)
+{
+	if (sp->target)
+		return sp->target;
+	if (sp->place.action == PLACE_ADOPT)
+		return sp->target = sp->place.target_id;
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+	struct arena a;
+	arena_init(&a);
+	if (row_of(s, &k, &a, &row) && row.state == OP_DONE)
+		sp->target = arena_strdup(&s->run, row.target);
+	arena_release(&a);
+	return sp->target;
+}
+
+const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a)
+{
+	struct spot *sp = stream_spot(s, source_conv);
+	return sp ? arena_strdup(a, stream_spot_target(s, sp)) : NULL;
+}
+
+const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a)
+{
+	struct someone *w = stream_someone(s, source_user);
+	if (w->target)
+		return arena_strdup(a, w->target);
+	struct ledger_row row;
+	struct opkey k = { 0, 0, source_user, OP_USER_CREATE, 0 };
+	return row_of(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
+}
+
+struct stream *stream_open(const struct stream_args *args, struct err *e)
+{
+	struct stream *s = xcalloc(1, sizeof(*s));
+	s->x = *args;
+	s->cfg = mapping_config(args->mapping);
+	args->exporter->traits(args->target, &s->tr);
+	s->threads = (s->tr.caps & CAP_THREAD) && (s->tr.caps & CAP_THREAD_LANES);
+	arena_init(&s->run);
+	arena_init(&s->tmp);
+	arena_init(&s->trial);
+	table_init(&s->people);
+	table_init(&s->spots);
+	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
+		err_set(e, ERR_USAGE, "the mapping names no zone, locale or label");
+		stream_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void stream_close(struct stream *s)
+{
+	if (!s)
+		return;
+	table_release(&s->people);
+	table_release(&s->spots);
+	arena_release(&s->run);
+	arena_release(&s->tmp);
+	arena_release(&s->trial);
+	free(s);
+}
+
+void stream_pos_release(struct stream_pos *p)
+{
+	free(p->id);
+	*p = (struct stream_pos){ 0 };
+}
+
+static void move_to(struct stream_pos *p, int64_t ts_us, const char *id)
+{
+	if (p->id && p->ts_us == ts_us && streq(p->id, id))
+		return;
+	free(p->id);
+	p->id = xstrdup(id);
+	p->ts_us = ts_us;
+}
+
+static void enter(struct stream_pos *p, enum phase phase)
+{
+	free(p->id);
+	*p = (struct stream_pos){ .phase = (int)phase };
+}
+
+/* ---- rules ---- */
+
+static const char *rule_of(struct stream *s, const struct spot *sp, const struct spool_meta *m)
+{
+	if (m->kind == MSG_LOST_ROOT)
+		return "orphan"; /* sent only where replies need it */
+	struct msg_meta mm = { .conv = sp->id, .author = m->author, .ts_us = m->ts_us, .kind = m->kind, .flags = m->flags,
+	                       .has_replies = m->n_replies > 0, .is_reply = m->root != NULL, .is_empty = m->empty };
+	const char *rule = mapping_skips(s->x.mapping, &mm);
+	return rule ? rule : m->empty && m->kind != MSG_DELETED ? "empty" : NULL;
+}
+
+/* Will any reply be sent? Asked only for first messages that are themselves left out. */
+static bool any_reply_goes(struct stream *s, const struct spot *sp, const char *root)
+{
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
+	struct spool_meta m;
+	bool goes = false;
+	while (!goes && spool_walk_next(w, &m))
+		goes = !rule_of(s, sp, &m);
+	spool_walk_end(w);
+	return goes;
+}
+
+enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
+{
+	*rule = rule_of(s, sp, m);
+	if (!*rule)
+		return FATE_SEND;
+	if (!s->threads || m->root || !m->n_replies || (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP))
+		return FATE_SKIP;
+	return any_reply_goes(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
+}
+
+/* ---- standing ---- */
+
+void standing_add(struct standing *st, const struct ledger_row *r)
+{
+	if (r->state == OP_ABSENT)
+		return;
+	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
+	switch (r->key.kind) {
+	case OP_UPLOAD:
+		st->uploads += r->state == OP_DONE;
+		st->open |= open;
+		break;
+	case OP_POST:
+		st->open |= open;
+		st->rejected |= r->state == OP_REJECTED;
+		st->gone |= r->state == OP_GONE;
+		st->stale |= r->stale_mapping;
+		st->loss |= r->loss;
+		if (r->state == OP_DONE) {
+			st->parts++;
+			st->complete |= !(r->loss & LOSS_SPLIT);
+		}
+		if (r->key.part == 0) {
+			st->src_fp = r->src_fp;
+			st->body_fp = r->body_fp;
+		}
+		break;
+	case OP_EDIT:
+		st->open |= open;
+		if (r->key.part == 0 && (r->state == OP_DONE || r->state == OP_REJECTED)) {
+			st->edit = true;
+			st->edit_src_fp = r->src_fp;
+			st->edit_body_fp = r->state == OP_DONE ? r->body_fp : st->body_fp;
+			st->stale = r->state == OP_DONE ? r->stale_mapping : st->stale;
+		}
+		break;
+	case OP_THREAD_OPEN:
+		st->thread = r->state;
+		break;
+	case OP_REACT:
+		st->reacts[r->state]++;
+		break;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
+		break;
+	}
+}
+
+void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out)
+{
+	struct ledger_row row;
+	struct opkey k = { lconv, ts_us, id, OP_POST, 0 };
+	*out = (struct standing){ 0 };
+	while (row_of(s, &k, &s->tmp, &row)) {
+		standing_add(out, &row);
+		if (!(row.loss & LOSS_SPLIT) || row.state != OP_DONE)
+			break;
+		k.part++;
+	}
+	if (!out->parts)
+		return;
+	k.kind = OP_EDIT;
+	k.part = 0;
+	if (row_of(s, &k, &s->tmp, &row))
+		standing_add(out, &row);
+}
+
+bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp)
+{
+	if (st->open)
+		return false;
+	if (st->rejected || st->gone)
+		return true;
+	if (!st->complete)
+		return false;
+	return st->src_fp == fp || !(s->tr.caps & CAP_EDIT) || (st->parts == 1 && st->edit && st->edit_src_fp == fp);
+}
+
+/* ---- lanes ---- */
+
+struct lanes { struct stream *s; bool (*each)(void *, const struct lane_spec *); void *ctx; struct arena a; bool stopped; };
+
+static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
+{
+	struct lanes *l = ctx;
+	struct person p;
+	struct ledger_row row;
+	struct opkey k = { 0, 0, u->id, OP_USER_CREATE, 0 };
+	mapping_person(l->s->x.mapping, u, &l->a, &p);
+	(void)n_msgs;
+	if (p.action == PERSON_CREATE && p.email && *p.email) {
+		row_of(l->s, &k, &l->a, &row);
+		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, 0 };
+		if (still_to_do(row.state) && !l->each(l->ctx, &spec))
+			l->stopped = true;
+	}
+	arena_reset(&l->a);
+	return !l->stopped;
+}
+
+static bool chat_lane(void *ctx, const struct spool_conv *c)
+{
+	struct lanes *l = ctx;
+	struct spot *sp = keep_spot(l->s, c);
+	if (sp->place.action != PLACE_SKIP) {
+		struct lane_spec spec = { LANE_CHAT, arena_fmt(&l->a, "c:%s", sp->id), sp->id, NULL, 0, sp->n_msgs };
+		if (!l->each(l->ctx, &spec))
+			l->stopped = true;
+	}
+	arena_reset(&l->a);
+	return !l->stopped;
+}
+
+bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_spec *), void *ctx, struct err *e)
+{
+	struct lanes l = { .s = s, .each = each, .ctx = ctx };
+	arena_init(&l.a);
+	bool ok = true;
+	if (s->tr.caps & CAP_USER_CREATE)
+		ok = spool_users(s->x.spool, &l.a, person_lane, &l, e);
+	if (ok && !l.stopped)
+		ok = spool_convs(s->x.spool, &l.a, chat_lane, &l, e);
+	arena_release(&l.a);
+	return ok;
+}
+
+/* ---- building one op ---- */
+
+/* Where a message goes: the chat, or a thread of it. */
+struct goal { struct spot *sp; const char *chat, *thread; };
+
+static struct op *begin_op(struct stream_op *out, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a)
+{
+	*out = (struct stream_op){ .state = state, .visible = k->kind != OP_UPLOAD };
+	out->op.key = *k;
+	out->op.key.id = arena_strdup(a, k->id);
+	out->op.label = out->op.body = "";
+	if (g) {
+		out->op.chat = arena_strdup(a, g->chat);
+		out->op.thread = arena_strdup(a, g->thread);
+	}
+	return &out->op;
+}
+
+static void user_op(struct stream *s, const char *id, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
+{
+	struct user u;
+	struct person p;
+	struct op *op = begin_op(out, k, NULL, state, a);
+	if (!spool_user(s->x.spool, id, a, &u))
+		die("stream: the user %s has left the spool", id);
+	mapping_person(s->x.mapping, &u, a, &p);
+	const char *space = strchr(p.name, ' ');
+	op->name = arena_strdup(a, p.name);
+	op->email = arena_strdup(a, p.email);
+	op->first = p.first ? arena_strdup(a, p.first) : space && space > p.name ? arena_strndup(a, p.name, (size_t)(space - p.name)) : op->name;
+	op->last = p.last ? arena_strdup(a, p.last) : !p.first && space && space > p.name ? arena_strdup(a, space + strspn(space, " ")) : NULL;
+	op->phone = arena_strdup(a, p.phone);
+	op->title = arena_strdup(a, p.title);
+	op->role = arena_strdup(a, p.role);
+	op->suspended = p.suspended;
+	op->invite = s->cfg->invite && !p.suspended;
+	out->src_fp = hash64s(id);
+}
+
+static void chat_op(struct stream *s, const struct spot *sp, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
+{
+	struct op *op = begin_op(out, k, NULL, state, a);
+	op->name = s->x.exporter->chat_name(sp->place.name, a);
+	op->is_public = sp->place.is_public;
+	out->src_fp = hash64s(sp->id);
+}
+
+static bool upload_op(const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
+                      uint64_t fp, struct stream_op *out)
+{
+	if (k->part < 0 || (size_t)k->part >= m->n_files)
+		return false;
+	struct op *op = begin_op(out, k, g, state, a);
+	op->file = &m->files[k->part];
+	op->name = op->file->name;
+	out->src_fp = fp;
+	return true;
+}
+
+static void post_op(struct stream *s, const struct letter *l, const struct opkey *k, const struct goal *g, enum op_state state,
+                    struct arena *a, uint64_t fp, struct stream_op *out)
+{
+	struct op *op = begin_op(out, k, g, state, a);
+	stream_post(s, l, (size_t)k->part, op);
+	out->src_fp = fp;
+	out->body_fp = s->x.exporter->fingerprint(op);
+	/* Every part but the last says that more follow: a message is complete when a part without this bit is DONE. */
+	out->loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | ((size_t)k->part + 1 < l->n_parts ? LOSS_SPLIT : 0);
+}
+
+/* The target's id of a part that was posted, or NULL. */
+static const char *post_target(struct stream *s, const struct opkey *of, int part, struct arena *a, struct ledger_row *row)
+{
+	struct opkey k = *of;
+	k.kind = OP_POST;
+	k.part = part;
+	return row_of(s, &k, a, row) && row->state == OP_DONE ? row->target : NULL;
+}
+
+/* ---- the next op of one message ---- */
+
+enum look { LOOK_PASS, LOOK_OP, LOOK_ERROR };
+
+/* A message in the target whose source has changed: an edit for each part whose words differ. */
+static enum look look_edit(struct stream *s, const struct goal *g, const struct letter *l, const struct spool_meta *m, int sent,
+                           struct arena *a, struct stream_op *out)
+{
+	for (int part = 0; part < sent; part++) {
+		struct ledger_row post, edit;
+		struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_EDIT, part };
+		const char *target = post_target(s, &k, part, a, &post);
+		if (!target)
+			continue;
+		row_of(s, &k, a, &edit);
+		if (edit.src_fp == m->fp && (edit.state == OP_DONE || edit.state == OP_REJECTED))
+			continue;
+		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
+		out->op.target_id = target;
+		out->loss = l->loss & ~(uint32_t)LOSS_SPLIT;
+		if (out->body_fp != (edit.state == OP_DONE ? edit.body_fp : post.body_fp))
+			return LOOK_OP;
+	}
+	return LOOK_PASS;
+}
+
+/* Uploads first, then the parts in order. *last: nothing of this message follows the op. */
+static enum look look_send(struct stream *s, const struct goal *g, struct letter *l, const struct spool_meta *m, const struct msg *msg,
+                           struct arena *a, struct stream_op *out, bool *last)
+{
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_UPLOAD, l->upload };
+	if (l->upload >= 0) {
+		row_of(s, &k, a, &row);
+		return upload_op(msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
+	}
+	k.kind = OP_POST;
+	for (k.part = 0; (size_t)k.part < l->n_parts; k.part++) {
+		row_of(s, &k, a, &row);
+		if (still_to_do(row.state)) {
+			post_op(s, l, &k, g, row.state, a, m->fp, out);
+			*last = (size_t)k.part + 1 == l->n_parts;
+			return LOOK_OP;
+		}
+		if (row.state != OP_DONE)
+			break; /* a part was refused: the rest would be a torn message */
+	}
+	return LOOK_PASS;
+}
+
+/* One message: what is to be done for it, if anything. st: in: what the ledger has. */
+static enum look look(struct stream *s, const struct goal *g, struct spool_walk *w, const struct spool_meta *m, const struct standing *st,
+                      struct arena *a, struct stream_op *out, bool *last, struct err *e)
+{
+	*last = false;
+	if (standing_settled(s, st, m->fp))
+		return LOOK_PASS;
+	const char *rule;
+	enum fate fate = stream_fate(s, g->sp, m, &rule);
+	if (fate == FATE_SKIP && (!st->parts || st->complete))
+		return LOOK_PASS; /* what was sent before it fell under a rule stays as it is */
+	struct msg msg;
+	struct letter l;
+	if (!spool_walk_body(w, a, &msg, e))
+		return LOOK_ERROR;
+	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT };
+	stream_letter(s, &x, a, &l);
+	if (st->complete)
+		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, st->parts, a, out) : LOOK_PASS;
+	return look_send(s, g, &l, m, &msg, a, out, last);
+}
+
+/* ---- threads ---- */
+
+static bool thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, const char *root, struct arena *a, struct goal *out, enum op_state *state)
+{
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
+	row_of(s, &k, a, &row);
+	*state = row.state;
+	*out = (struct goal){ sp, stream_spot_target(s, sp), NULL };
+	if (row.state != OP_DONE)
+		return false;
+	out->thread = row.target;
+	if (row.target2 && *row.target2)
+		out->chat = row.target2;
+	return true;
+}
+
+/* Is there anything to do in this thread? Stops at the first reply that needs a look. */
+static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, const char *root)
+{
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
+	arena_reset(&s->tmp);
+	row_of(s, &k, &s->tmp, &row);
+	if (row.state == OP_REJECTED || row.state == OP_GONE)
+		return false;
+	bool waits = row.state == OP_INTENT || row.state == OP_UNKNOWN;
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
+	struct spool_meta m;
+	while (!waits && spool_walk_next(w, &m)) {
+		struct standing st;
+		const char *rule;
+		arena_reset(&s->tmp);
+		standing_get(s, sp->lconv, m.ts_us, m.id, &st);
+		waits = !standing_settled(s, &st, m.fp) && (st.parts || st.open || stream_fate(s, sp, &m, &rule) != FATE_SKIP);
+	}
+	spool_walk_end(w);
+	return waits;
+}
+
+static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx)
+{
+	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, sp, m->ts_us, m->id))
+		return;
+	arena_reset(&s->tmp);
+	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
+	fn(ctx, &spec);
+}
+
+/* ---- messages of a lane ---- */
+
+struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; };
+
+/* Passes over everything the ledger has settled by walking spool and ledger side by side, without decoding a message. The
+ * position is then the last message before the first one that needs a look. */
+static void skip_settled(struct stream *s, struct spot *sp, const struct asked *q)
+{
+	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, sp));
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, s->threads ? SPOOL_CHANNEL : SPOOL_ALL, NULL, 0, NULL);
+	struct ledger_row row;
+	struct spool_meta m;
+	bool more = ledger_walk_next(lw, &row), ok = true;
+	struct buf last;
+	int64_t last_ts = 0;
+	buf_init(&last, 1 << 20);
+	while (ok && more && spool_walk_next(w, &m)) {
+		int c = -1;
+		struct standing st = { 0 };
+		while (more && (c = row.key.ts_us != m.ts_us ? (row.key.ts_us < m.ts_us ? -1 : 1) : strcmp(row.key.id, m.id)) <= 0) {
+			if (c == 0)
+				standing_add(&st, &row);
+			more = ledger_walk_next(lw, &row);
+		}
+		ok = standing_settled(s, &st, m.fp);
+		if (!ok && !st.parts && !st.open) {
+			const char *rule;
+			ok = stream_fate(s, sp, &m, &rule) == FATE_SKIP;
+		}
+		if (!ok)
+			break;
+		buf_reset(&last);
+		buf_adds(&last, m.id);
+		last_ts = m.ts_us;
+		if (m.n_replies && st.complete)
+			announce(s, sp, &m, q->fn, q->ctx);
+	}
+	spool_walk_end(w);
+	ledger_walk_end(lw);
+	if (last.len)
+		move_to(q->pos, last_ts, last.p);
+	buf_release(&last);
+}
+
+/* false: no message is left (or, with *got = STREAM_ERROR, something broke). */
+static bool next_msg(struct stream *s, const struct goal *g, const struct asked *q, struct arena *a, struct stream_op *out,
+                     enum stream_got *got, struct err *e)
+{
+	bool chat = q->lane->kind == LANE_CHAT;
+	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
+	struct spool_walk *w = spool_walk(s->x.spool, g->sp->num, which, q->lane->root, q->pos->ts_us, q->pos->id);
+	struct spool_meta m;
+	bool found = false, spent = false;
+	struct buf passed;
+	int64_t passed_ts = 0;
+	buf_init(&passed, 1 << 20);
+	while (!found && spool_walk_next(w, &m)) {
+		struct standing st;
+		bool last;
+		size_t used = a->used;
+		arena_reset(&s->tmp);
+		standing_get(s, stream_lconv(s, g->sp), m.ts_us, m.id, &st);
+		if (spent)
+			arena_reset(&s->trial);
+		enum look r = look(s, g, w, &m, &st, spent ? &s->trial : a, out, &last, e);
+		if (r == LOOK_OP && spent)
+			r = look(s, g, w, &m, &st, a, out, &last, e);
+		/* What was decoded for nothing must not pile up in the caller's arena: from now on each is tried apart first. */
+		spent |= r == LOOK_PASS && a->used != used;
+		if (r != LOOK_PASS) {
+			*got = r == LOOK_OP ? STREAM_OP : STREAM_ERROR;
+			q->pos->part = r == LOOK_OP && last && !(chat && m.n_replies); /* stream_passed may go past the message */
+			found = true;
+			break;
+		}
+		buf_reset(&passed);
+		buf_adds(&passed, m.id);
+		passed_ts = m.ts_us;
+		if (chat && m.n_replies && st.complete)
+			announce(s, g->sp, &m, q->fn, q->ctx);
+	}
+	spool_walk_end(w);
+	if (passed.len)
+		move_to(q->pos, passed_ts, passed.p);
+	buf_release(&passed);
+	return found;
+}
+
+/* ---- the finish of a chat ---- */
+
+static void react_op(struct stream *s, const struct goal *g, const struct react *r, const struct opkey *k, const char *target, enum op_state state,
+                     uint64_t fp, struct arena *a, struct stream_op *out)
+{
+	struct op *op = begin_op(out, k, g, state, a);
+	(void)s;
+	op->target_id = target;
+	op->emoji = arena_strdup(a, r->emoji);
+	op->emoji_name = arena_strdup(a, r->name);
+	out->src_fp = fp;
+}
+
+/* Reaction i of the message is the first of its emoji, and within what the target takes. */
+bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i)
+{
+	size_t before = 0;
+	if (!*m->reacts[i].emoji)
+		return false;
+	for (size_t k = 0; k < i; k++) {
+		if (streq(m->reacts[k].emoji, m->reacts[i].emoji))
+			return false;
+		before += *m->reacts[k].emoji != '\0';
+	}
+	return s->tr.reactions_max <= 0 || before < (size_t)s->tr.reactions_max;
+}
+
+static bool next_react(struct stream *s, const struct goal *g, struct stream_pos *pos, struct arena *a, struct stream_op *out, bool *broken, struct err *e)
+{
+	if (s->cfg->reactions != REACTION_NATIVE || !(s->tr.caps & (CAP_REACT_SELF | CAP_REACT_AS)))
+		return false;
+	struct spool_walk *w = spool_walk(s->x.spool, g->sp->num, SPOOL_ALL, NULL, pos->ts_us, pos->id);
+	struct spool_meta m;
+	bool found = false;
+	while (!found && !*broken && spool_walk_next(w, &m)) {
+		struct ledger_row row;
+		struct msg msg;
+		struct opkey k = { stream_lconv(s, g->sp), m.ts_us, m.id, OP_POST, 0 };
+		const char *target;
+		arena_reset(&s->trial);
+		if (!m.n_reacts || !(target = post_target(s, &k, 0, &s->trial, &row)))
+			continue;
+		*broken = !spool_walk_body(w, &s->trial, &msg, e);
+		k.kind = OP_REACT;
+		for (size_t i = 0; !found && !*broken && i < msg.n_reacts; i++) {
+			k.part = (int)i;
+			if (!stream_reaction_counts(s, &msg, i))
+				continue;
+			row_of(s, &k, &s->trial, &row);
+			if ((found = still_to_do(row.state)))
+				react_op(s, g, &msg.reacts[i], &k, arena_strdup(a, target), row.state, m.fp, a, out);
+		}
+		if (!found && !*broken)
+			move_to(pos, m.ts_us, m.id);
+	}
+	spool_walk_end(w);
+	return found;
+}
+
+static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *pos, struct arena *a, struct stream_op *out)
+{
+	struct spool_conv c;
+	if (!s->cfg->pins || !(s->tr.caps & CAP_PIN) || !spool_conv(s->x.spool, g->sp->id, a, &c))
+		return false;
+	for (; (size_t)pos->part < c.conv.n_pins; pos->part++) {
+		const char *id = c.conv.pins[pos->part].msg_id, *target;
+		struct ledger_row row;
+		int64_t ts;
+		if (!spool_find(s->x.spool, g->sp->num, id, &ts))
+			continue;
+		struct opkey k = { stream_lconv(s, g->sp), ts, id, OP_PIN, 0 };
+		if (!(target = post_target(s, &k, 0, a, &row)))
+			continue;
+		row_of(s, &k, a, &row);
+		if (!still_to_do(row.state))
+			continue;
+		begin_op(out, &k, g, row.state, a)->target_id = target;
+		out->src_fp = hash64s(id);
+		return true;
+	}
+	return false;
+}
+
+static int by_text(const void *x, const void *y)
+{
+	return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. */
+static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, const char ***ids)
+{
+	struct spool_conv c;
+	size_t n = 0, kept = 0;
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+		return 0;
+	const char **v = arena_array(a, c.conv.n_members + 1, const char *);
+	for (size_t i = 0; i < c.conv.n_members; i++) {
+		const struct someone *w = stream_someone(s, c.conv.members[i]);
+		if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))
+			continue;
+		if (w->action != PERSON_MATCH && w->action != PERSON_CREATE)
+			continue;
+		const char *target = stream_user_target(s, c.conv.members[i], a);
+		if (target)
+			v[n++] = target;
+	}
+	qsort(v, n, sizeof(*v), by_text);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || !streq(v[kept - 1], v[i]))
+			v[kept++] = v[i];
+	*ids = v;
+	return kept;
+}
+
+/* A portion's identity is who is in it: a second run with the same people finds it done, new people make a new portion. */
+static const char *portion_id(const char *const *ids, size_t n, struct arena *a)
+{
+	uint64_t h = 0;
+	for (size_t i = 0; i < n; i++)
+		h = hash64(ids[i], strlen(ids[i]) + 1, h);
+	return arena_fmt(a, "members:%016" PRIx64, h);
+}
+
+static size_t portion_max(const struct stream *s)
+{
+	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
+}
+
+/* want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the first
+ * portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
+static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
+{
+	const char **ids = NULL;
+	size_t n = joiners(s, g->sp, a, &ids), max = portion_max(s), at = 0;
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_MEMBERS, 0 };
+	for (; at < n; at += max) {
+		k.id = portion_id(ids + at, n - at < max ? n - at : max, a);
+		row_of(s, &k, a, &row);
+		if (want ? streq(want, k.id) : still_to_do(row.state))
+			break;
+	}
+	if (at >= n && !want)
+		return false;
+	if (at >= n)
+		at = 0;
+	if (want)
+		k.id = want;
+	struct op *op = begin_op(out, &k, g, want ? want_state : row.state, a);
+	op->ids = ids + at;
+	op->n_ids = !n ? 0 : n - at < max ? n - at : max;
+	out->src_fp = hash64s(k.id);
+	return true;
+}
+
+int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
+{
+	const char **ids = NULL;
+	size_t n = joiners(s, sp, a, &ids), max = portion_max(s);
+	int64_t todo = 0;
+	*people = (int64_t)n;
+	for (size_t at = 0; at < n; at += max) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
+		row_of(s, &k, a, &row);
+		todo += still_to_do(row.state);
+	}
+	return todo;
+}
+
+bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state)
+{
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_ARCHIVE, 0 };
+	*state = OP_ABSENT;
+	if (!sp->place.archive_at_end || !(s->tr.caps & CAP_ARCHIVE))
+		return false;
+	row_of(s, &k, a, &row);
+	*state = row.state;
+	return still_to_do(row.state);
+}
+
+static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, struct stream_op *out)
+{
+	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_ARCHIVE, 0 };
+	enum op_state state;
+	if (!stream_archives(s, g->sp, a, &state))
+		return false;
+	begin_op(out, &k, g, state, a);
+	return true;
+}
+
+/* ---- the open op ---- */
+
+static bool gone_from_source(const struct ledger_row *row, const struct lane_spec *lane, struct err *e)
+{
+	err_set(e, ERR_PARTIAL, "an op of %s is in doubt and its message %s is no longer in the archives", lane->name, row->key.id);
+	return err_hint(e, "add the archive it came from again, or look at the chat and settle it by hand");
+}
+
+/* The message ops: rebuilt from the spool, whatever rules and changes say by now. */
+static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, const struct lane_spec *lane, struct arena *a,
+                       struct stream_op *out, struct err *e)
+{
+	struct spool_meta m;
+	struct msg msg;
+	struct standing st;
+	struct letter l;
+	struct ledger_row post;
+	const struct opkey *k = &row->key;
+	if (!spool_msg(s->x.spool, g->sp->num, k->ts_us, k->id, a, &msg, &m, NULL))
+		return gone_from_source(row, lane, e);
+	if (k->kind == OP_UPLOAD)
+		return upload_op(&msg, k, g, row->state, a, m.fp, out) || gone_from_source(row, lane, e);
+	const char *rule;
+	arena_reset(&s->tmp);
+	standing_get(s, k->conv, k->ts_us, k->id, &st);
+	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT };
+	if (x.fate == FATE_SKIP)
+		x.fate = FATE_SEND;
+	if (x.fate == FATE_SEND && m.kind != MSG_LOST_ROOT)
+		x.rule = NULL;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		x.no_links = attempt == 1;
+		stream_letter(s, &x, a, &l);
+		post_op(s, &l, k, g, row->state, a, m.fp, out);
+		if (out->body_fp == row->body_fp)
+			break;
+	}
+	if (k->kind == OP_EDIT)
+		out->op.target_id = post_target(s, k, k->part, a, &post);
+	return k->kind != OP_EDIT || out->op.target_id || gone_from_source(row, lane, e);
+}
+
+static bool reopen_react(struct stream *s, const struct goal *g, const struct ledger_row *row, const struct lane_spec *lane, struct arena *a,
+                         struct stream_op *out, struct err *e)
+{
+	struct spool_meta m;
+	struct msg msg;
+	struct ledger_row post;
+	const char *target = post_target(s, &row->key, 0, a, &post);
+	if (!target || !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, &msg, &m, NULL) || row->key.part < 0 ||
+	    (size_t)row->key.part >= msg.n_reacts)
+		return gone_from_source(row, lane, e);
+	react_op(s, g, &msg.reacts[row->key.part], &row->key, target, row->state, m.fp, a, out);
+	return true;
+}
+
+static bool reopen(struct stream *s, const struct lane_spec *lane, const struct goal *g, const struct ledger_row *row, struct arena *a,
+                   struct stream_op *out, struct err *e)
+{
+	struct ledger_row post;
+	switch (row->key.kind) {
+	case OP_USER_CREATE:
+		user_op(s, row->key.id, &row->key, row->state, a, out);
+		return true;
+	case OP_CHAT_CREATE:
+		chat_op(s, g->sp, &row->key, row->state, a, out);
+		return true;
+	case OP_UPLOAD: case OP_POST: case OP_EDIT:
+		return reopen_msg(s, g, row, lane, a, out, e);
+	case OP_REACT:
+		return reopen_react(s, g, row, lane, a, out, e);
+	case OP_THREAD_OPEN: case OP_PIN:
+		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, 0, a, &post);
+		return out->op.target_id || gone_from_source(row, lane, e);
+	case OP_MEMBERS:
+		return next_members(s, g, row->key.id, row->state, a, out);
+	case OP_ARCHIVE:
+		begin_op(out, &row->key, g, row->state, a);
+		return true;
+	case OP_DELETE:
+		break;
+	}
+	return err_set(e, ERR_PARTIAL, "%s: a deletion is in doubt; finish the rollback first", lane->name);
+}
+
+/* The lane's open op as the ledger has it; ABSENT when there is none. */
+static enum stream_got open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, struct err *e)
+{
+	struct ledger_row row;
+	int64_t n = ledger_lane(s->x.ledger, lane->name);
+	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))
+		return STREAM_END;
+	return reopen(s, lane, g, &row, a, out, e) ? STREAM_OP : STREAM_ERROR;
+}
+
+/* ---- one step of a lane ---- */
+
+static enum stream_got next_person(struct stream *s, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+{
+	struct ledger_row row;
+	struct opkey k = { 0, 0, q->lane->id, OP_USER_CREATE, 0 };
+	if (q->pos->phase == PH_START) {
+		enum stream_got got = open_op(s, q->lane, NULL, a, out, e);
+		if (got != STREAM_END)
+			return got;
+		q->pos->phase = PH_MAKE;
+	}
+	row_of(s, &k, a, &row);
+	if (q->pos->phase == PH_END || !still_to_do(row.state)) {
+		q->pos->phase = PH_END;
+		return STREAM_END;
+	}
+	user_op(s, q->lane->id, &k, row.state, a, out);
+	return STREAM_OP;
+}
+
+static enum stream_got next_thread(struct stream *s, struct spot *sp, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+{
+	struct goal g;
+	enum op_state state;
+	enum stream_got got;
+	bool open = thread_goal(s, sp, q->lane->root_ts_us, q->lane->root, a, &g, &state);
+	if (q->pos->phase == PH_START) {
+		if ((got = open_op(s, q->lane, &g, a, out, e)) != STREAM_END)
+			return got;
+		enter(q->pos, PH_MAKE);
+	}
+	if (q->pos->phase == PH_MAKE && !open) {
+		struct ledger_row post;
+		struct opkey k = { stream_lconv(s, sp), q->lane->root_ts_us, q->lane->root, OP_THREAD_OPEN, 0 };
+		const char *target = post_target(s, &k, 0, a, &post);
+		if (!target || !still_to_do(state)) {
+			enter(q->pos, PH_END); /* the root is not there, or threads were refused on it: its replies cannot be sent */
+			return STREAM_END;
+		}
+		begin_op(out, &k, &g, state, a)->target_id = target;
+		out->src_fp = hash64s(q->lane->root);
+		return STREAM_OP;
+	}
+	if (q->pos->phase == PH_MAKE)
+		q->pos->phase = PH_MSGS;
+	if (q->pos->phase == PH_MSGS && next_msg(s, &g, q, a, out, &got, e))
+		return got;
+	enter(q->pos, PH_END);
+	return STREAM_END;
+}
+
+static enum stream_got next_finish(struct stream *s, const struct goal *g, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+{
+	bool broken = false;
+	switch ((enum phase)q->pos->phase) {
+	case PH_REACT:
+		if (next_react(s, g, q->pos, a, out, &broken, e))
+			return STREAM_OP;
+		if (broken)
+			return STREAM_ERROR;
+		enter(q->pos, PH_PIN);
+		/* fall through */
+	case PH_PIN:
+		if (next_pin(s, g, q->pos, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_MEMBERS);
+		/* fall through */
+	case PH_MEMBERS:
+		if (next_members(s, g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_ARCHIVE);
+		/* fall through */
+	case PH_ARCHIVE:
+		if (archive_op(s, g, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_END);
+		break;
+	case PH_START: case PH_MAKE: case PH_MSGS: case PH_END:
+		break;
+	}
+	return STREAM_END;
+}
+
+static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+{
+	struct goal g = { sp, stream_spot_target(s, sp), NULL };
+	enum stream_got got;
+	if (q->pos->phase == PH_START) {
+		if ((got = open_op(s, q->lane, &g, a, out, e)) != STREAM_END)
+			return got;
+		enter(q->pos, PH_MAKE);
+	}
+	if (q->pos->phase == PH_MAKE) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+		if (!g.chat) {
+			row_of(s, &k, a, &row);
+			if (!still_to_do(row.state)) {
+				enter(q->pos, PH_END); /* the chat was refused: nothing can be said in it */
+				return STREAM_END;
+			}
+			chat_op(s, sp, &k, row.state, a, out);
+			return STREAM_OP;
+		}
+		enter(q->pos, PH_MSGS);
+		skip_settled(s, sp, q);
+	}
+	if (q->pos->phase == PH_MSGS) {
+		if (next_msg(s, &g, q, a, out, &got, e))
+			return got;
+		if (q->threads_open)
+			return STREAM_WAIT;
+		enter(q->pos, PH_REACT);
+	}
+	return next_finish(s, &g, q, a, out, e);
+}
+
+enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
+                            stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e)
+{
+	struct asked q = { lane, pos, threads_open, on_thread, ctx };
+	if (lane->kind == LANE_PERSON)
+		return next_person(s, &q, a, out, e);
+	struct spot *sp = stream_spot(s, lane->id);
+	if (!sp) {
+		err_set(e, ERR_INTERNAL, "the conversation %s is not in the spool", lane->id);
+		return STREAM_ERROR;
+	}
+	return lane->kind == LANE_CHAT ? next_chat(s, sp, &q, a, out, e) : next_thread(s, sp, &q, a, out, e);
+}
+
+void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream_op *op)
+{
+	(void)s;
+	if (pos->phase == PH_MSGS && pos->part && op->op.key.kind == OP_POST)
+		move_to(pos, op->op.key.ts_us, op->op.key.id);
+	if (pos->phase == PH_MSGS)
+		pos->part = 0;
+}

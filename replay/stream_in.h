@@ -1,0 +1,87 @@
+/* stream_in.h: what stream.c (order), stream_text.c (words) and plan.c (counting) share. Nobody else includes it. */
+#ifndef MVCHAT_STREAM_IN_H
+#define MVCHAT_STREAM_IN_H
+
+#include "core/table.h"
+#include "replay/stream.h"
+
+/* A person of the source, as far as messages need it; kept for the life of the stream. */
+struct someone { const char *name; const char *target; /* PERSON_MATCH */ enum person_action action; uint32_t flags; bool suspended, known; };
+
+/* A conversation of the source and its place in the target. */
+struct spot {
+	const char *id;
+	int64_t num;             /* spool's number */
+	int64_t lconv;           /* ledger's number; 0 = not asked yet, -1 unknown to a ledger that is only read */
+	int64_t n_msgs, n_roots, n_threads;
+	enum conv_kind kind;
+	struct place place;      /* strings live as long as the stream */
+	const char *target;      /* chat in the target, once known */
+};
+
+struct stream {
+	struct stream_args x;
+	struct traits tr;
+	const struct mapping_config *cfg;
+	bool threads;            /* replies go into threads with lanes of their own */
+	struct arena run;
+	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
+	struct table people, spots;
+};
+
+struct someone *stream_someone(struct stream *s, const char *id);
+struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such conversation */
+int64_t stream_lconv(struct stream *s, struct spot *sp);
+const char *stream_spot_target(struct stream *s, struct spot *sp);
+
+/* What becomes of a message by rules alone. */
+enum fate { FATE_SEND, FATE_PLACEHOLDER /* left out, but its thread needs a first message */, FATE_SKIP };
+/* *rule: why it is not sent as it is, or NULL. */
+enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *meta, const char **rule);
+
+/* What the ledger has of one message, summed up from its rows. */
+struct standing {
+	int parts;               /* posts DONE */
+	int uploads;             /* uploads DONE */
+	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
+	bool rejected, gone, open;
+	uint64_t src_fp, body_fp;/* of part 0 */
+	uint32_t loss;
+	bool stale;              /* written under another mapping */
+	bool edit;               /* part 0 was edited (or the edit was refused) ... */
+	uint64_t edit_src_fp, edit_body_fp;
+	enum op_state thread;    /* OP_THREAD_OPEN */
+	int reacts[OP_GONE + 1]; /* reactions by state */
+};
+void standing_add(struct standing *st, const struct ledger_row *row);
+void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out);
+/* Nothing more to do for it, as far as the ledger tells without looking at the text. */
+bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp);
+
+/* A message put into the target's words. */
+struct letter {
+	const char *label;
+	const char *const *parts; size_t n_parts;
+	uint32_t loss;
+	struct op_file *files; size_t n_files; /* ride on the last part */
+	int upload;              /* index of the first file that must be uploaded before, or -1; parts are then not rendered ... */
+	int n_uploads;           /* ... unless asked for; number of those */
+	int n_named;             /* files only named in the text */
+};
+enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */ };
+/* posted: a part of it is in the target already; files that were not uploaded before are then only named. */
+struct letter_args {
+	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;
+	enum fate fate; const char *rule; bool posted, no_links; enum letter_want want;
+};
+void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
+void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
+/* Reaction i goes to the target: it has a character, is the first of its kind, and within what the target takes. */
+bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i);
+/* Portions of people still to join; *people: who joins in all. */
+int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people);
+/* Is the chat still to be archived? *state: what the ledger says. */
+bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state);
+bool stream_uploadable(const struct stream *s, const struct file *f);
+
+#endif

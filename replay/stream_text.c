@@ -1,0 +1,363 @@
+/* stream_text.c: one message of the source in the words of the target: label, body, what we add ourselves.
+ *
+ * Called by stream.c and plan.c through stream_in.h. What we add (names of files that stay behind, reactions, place-holders)
+ * is built as blocks of rich text and rendered by the exporter with the rest: no Markdown is written here. The only texts of
+ * ours that people will read in their chats stand in the table below, in the mapping's language.
+ */
+#include "replay/stream_in.h"
+
+#include "core/clock.h"
+#include "core/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum word { W_DELETED, W_LOST_ROOT, W_LEFT_OUT, W_EMPTY, W_BROADCAST, W_NO_FILE, W_FILE_GONE, W_FILE_LARGE, W_SYSTEM, W_SHORTENED, N_WORD };
+static const char *const words[N_WORD][2] = {
+	[W_DELETED] = { "(message deleted)", "(сообщение удалено)" },
+	[W_LOST_ROOT] = { "(the first message of this thread is not in the archive)", "(первого сообщения этого треда нет в архиве)" },
+	[W_LEFT_OUT] = { "(message left out)", "(сообщение не перенесено)" },
+	[W_EMPTY] = { "(message without text)", "(сообщение без текста)" },
+	[W_BROADCAST] = { "(also sent to the channel)", "(также отправлено в канал)" },
+	[W_NO_FILE] = { "not in the export", "нет в выгрузке" },
+	[W_FILE_GONE] = { "deleted", "удалён" },
+	[W_FILE_LARGE] = { "could not be transferred", "не удалось перенести" },
+	[W_SYSTEM] = { "System", "Система" },
+	[W_SHORTENED] = { "(text shortened)", "(текст сокращён)" },
+};
+enum { NAMES_MAX = 20 }; /* people named after one emoji; the rest is a number */
+
+static const char *word(const struct stream *s, enum word w)
+{
+	return words[w][streq(s->cfg->locale, "ru")];
+}
+
+/* ---- label ---- */
+
+static void put_date(const struct stream *s, const struct zoned *z, char out[32])
+{
+	if (streq(s->cfg->locale, "ru"))
+		snprintf(out, 32, "%02d.%02d.%04d", z->day, z->month, z->year);
+	else
+		snprintf(out, 32, "%04d-%02d-%02d", z->year, z->month, z->day);
+}
+
+static void local_time(const struct stream *s, int64_t ts_us, struct zoned *z)
+{
+	if (!zone_local(s->cfg->zone, ts_us, z) && !zone_local("UTC", ts_us, z))
+		*z = (struct zoned){ 1970, 1, 1, 0, 0, 0, 0 };
+}
+
+static void put_zone(const struct zoned *z, char out[32])
+{
+	int off = z->offset_s < 0 ? -z->offset_s : z->offset_s;
+	if (off % 3600)
+		snprintf(out, 32, "UTC%c%d:%02d", z->offset_s < 0 ? '-' : '+', off / 3600, off % 3600 / 60);
+	else if (off)
+		snprintf(out, 32, "UTC%c%d", z->offset_s < 0 ? '-' : '+', off / 3600);
+	else
+		snprintf(out, 32, "UTC");
+}
+
+static void format_label(const struct stream *s, int64_t ts_us, const char *name, struct buf *out, uint32_t *loss)
+{
+	struct zoned z;
+	char date[32], time[32], zone[32];
+	local_time(s, ts_us, &z);
+	put_date(s, &z, date);
+	snprintf(time, sizeof(time), "%02d:%02d", z.hour, z.minute);
+	put_zone(&z, zone);
+	const struct { const char *key, *value; uint32_t loss; } keys[] = {
+		{ "{name}", name, s->tr.caps & CAP_AUTHOR ? 0 : LOSS_AUTHOR },
+		{ "{date}", date, s->tr.caps & CAP_TIME ? 0 : LOSS_TIME },
+		{ "{time}", time, s->tr.caps & CAP_TIME ? 0 : LOSS_TIME },
+		{ "{zone}", zone, 0 },
+	};
+	for (const char *p = s->cfg->label_format; *p;) {
+		size_t k = 0;
+		while (k < countof(keys) && strncmp(p, keys[k].key, strlen(keys[k].key)) != 0)
+			k++;
+		if (k == countof(keys)) {
+			buf_addc(out, *p++);
+			continue;
+		}
+		buf_adds(out, keys[k].value);
+		*loss |= keys[k].loss;
+		p += strlen(keys[k].key);
+	}
+}
+
+/* Too long a label loses characters of the name, never of the time. */
+static const char *make_label(struct stream *s, int64_t ts_us, const char *name, struct arena *a, uint32_t *loss)
+{
+	size_t max = s->tr.label_max > 0 ? (size_t)s->tr.label_max : SIZE_MAX / 2, n = strlen(name);
+	struct buf b;
+	buf_init(&b, 64 << 10);
+	format_label(s, ts_us, name, &b, loss);
+	if (b.len > max && n + max > b.len + strlen("…")) {
+		size_t keep = utf8_cut_cluster(name, n, n + max - b.len - strlen("…"));
+		buf_reset(&b);
+		format_label(s, ts_us, arena_fmt(a, "%.*s…", (int)keep, name), &b, loss);
+	}
+	if (b.len > max)
+		buf_cut(&b, utf8_cut_cluster(b.p, b.len, max));
+	const char *label = arena_strdup(a, b.p);
+	buf_release(&b);
+	return label;
+}
+
+static const char *author_name(struct stream *s, const struct msg *m)
+{
+	if (m->author_name && *m->author_name)
+		return m->author_name;
+	struct someone *w = m->author ? stream_someone(s, m->author) : NULL;
+	return w && w->name ? w->name : word(s, W_SYSTEM);
+}
+
+/* ---- what a renderer asks ---- */
+
+struct asking { struct stream *s; const struct spot *here; struct arena *a; bool no_links; };
+
+static const char *ask_user(void *ctx, const char *id)
+{
+	struct asking *q = ctx;
+	return stream_someone(q->s, id)->name;
+}
+
+/* The name of a private place is told only inside it. */
+static const char *ask_conv(void *ctx, const char *id)
+{
+	struct asking *q = ctx;
+	const struct spot *sp = stream_spot(q->s, id);
+	return sp && (sp->kind == CONV_PUBLIC || sp == q->here) ? sp->place.name : NULL;
+}
+
+static const char *ask_url(void *ctx, const char *ref)
+{
+	struct asking *q = ctx;
+	struct stream *s = q->s;
+	const char *slash = strchr(ref, '/');
+	if (!slash || q->no_links || !s->x.exporter->message_url)
+		return NULL;
+	struct spot *sp = stream_spot(s, arena_strndup(q->a, ref, (size_t)(slash - ref)));
+	int64_t ts;
+	struct ledger_row row;
+	if (!sp || !spool_find(s->x.spool, sp->num, slash + 1, &ts))
+		return NULL;
+	struct opkey k = { stream_lconv(s, sp), ts, slash + 1, OP_POST, 0 };
+	const char *chat = stream_spot_target(s, sp);
+	if (!chat || !ledger_get(s->x.ledger, &k, q->a, &row) || row.state != OP_DONE)
+		return NULL;
+	return s->x.exporter->message_url(s->x.target, chat, row.target, q->a);
+}
+
+static const char *ask_date(void *ctx, int64_t unix_s)
+{
+	struct asking *q = ctx;
+	struct zoned z;
+	char date[32];
+	if (unix_s > INT64_MAX / 1000000 || unix_s < INT64_MIN / 1000000)
+		return NULL;
+	local_time(q->s, unix_s * 1000000, &z);
+	put_date(q->s, &z, date);
+	return arena_fmt(q->a, "%s %02d:%02d", date, z.hour, z.minute);
+}
+
+static const char *ask_live(void *ctx, const char *id)
+{
+	struct asking *q = ctx;
+	const char *target = q->s->cfg->mentions == MENTION_LIVE ? stream_user_target(q->s, id, q->a) : NULL;
+	return target ? arena_fmt(q->a, "<@%s>", target) : NULL; /* the form both Pachca and Slack read */
+}
+
+/* ---- body ---- */
+
+static void note(struct text_builder *b, const char *s)
+{
+	text_block(b, BLOCK_NOTE);
+	text_span(b, SPAN_TEXT, 0, s, NULL, NULL);
+}
+
+static void name_file(struct stream *s, struct text_builder *b, const struct file *f)
+{
+	const char *url = f->state == FILE_EXTERNAL ? f->url : f->state == FILE_LINKED ? f->permalink : NULL;
+	text_block(b, BLOCK_NOTE);
+	text_span(b, SPAN_TEXT, 0, "📎 ", NULL, NULL);
+	if (url && *url)
+		text_span(b, SPAN_LINK, 0, f->name, NULL, url);
+	else
+		text_span(b, SPAN_TEXT, 0, f->name, NULL, NULL);
+	enum word why = f->state == FILE_GONE ? W_FILE_GONE : f->state == FILE_PRESENT ? W_FILE_LARGE : W_NO_FILE;
+	if (f->state != FILE_EXTERNAL) {
+		text_span(b, SPAN_TEXT, 0, " (", NULL, NULL);
+		text_span(b, SPAN_TEXT, 0, word(s, why), NULL, NULL);
+		text_span(b, SPAN_TEXT, 0, ")", NULL, NULL);
+	}
+	if (f->preview && *f->preview) {
+		text_block(b, BLOCK_CODE);
+		text_span(b, SPAN_TEXT, 0, f->preview, NULL, NULL);
+	}
+}
+
+static void name_reactions(struct stream *s, struct text_builder *b, const struct msg *m, struct arena *a)
+{
+	text_block(b, BLOCK_NOTE);
+	for (size_t i = 0; i < m->n_reacts; i++) {
+		const struct react *r = &m->reacts[i];
+		if (i)
+			text_span(b, SPAN_TEXT, 0, " · ", NULL, NULL);
+		text_span(b, SPAN_EMOJI, 0, r->emoji, r->name, NULL);
+		size_t shown = 0;
+		for (size_t k = 0; k < r->n_users && shown < NAMES_MAX; k++) {
+			const char *name = stream_someone(s, r->users[k])->name;
+			if (!name)
+				continue;
+			text_span(b, SPAN_TEXT, 0, shown++ ? ", " : " ", NULL, NULL);
+			text_span(b, SPAN_TEXT, 0, name, NULL, NULL);
+		}
+		int64_t all = r->count > 0 ? r->count : 0;
+		if (all < (int64_t)r->n_users)
+			all = (int64_t)r->n_users;
+		if (all > (int64_t)shown)
+			text_span(b, SPAN_TEXT, 0, arena_fmt(a, shown ? " +%lld" : " %lld", (long long)all - (long long)shown), NULL, NULL);
+	}
+}
+
+static struct text italic(const struct text *t, struct arena *a)
+{
+	struct text out = { arena_memdup(a, t->blocks, t->n_blocks * sizeof(*t->blocks)), t->n_blocks };
+	for (size_t i = 0; i < out.n_blocks; i++) {
+		struct block *k = &out.blocks[i];
+		k->spans = arena_memdup(a, k->spans, k->n_spans * sizeof(*k->spans));
+		for (size_t j = 0; j < k->n_spans; j++)
+			k->spans[j].style |= STYLE_ITALIC;
+	}
+	return out;
+}
+
+bool stream_uploadable(const struct stream *s, const struct file *f)
+{
+	return f->state == FILE_PRESENT && f->entry && (s->tr.caps & CAP_UPLOAD) && !(s->tr.file_max > 0 && f->size > s->tr.file_max);
+}
+
+/* Which files ride, which must be uploaded first, which are only named. */
+static void sort_files(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out, bool *named)
+{
+	out->files = arena_array(a, x->msg->n_files + 1, struct op_file);
+	for (size_t i = 0; i < x->msg->n_files; i++) {
+		const struct file *f = &x->msg->files[i];
+		struct opkey k = { stream_lconv(s, x->sp), x->meta->ts_us, x->meta->id, OP_UPLOAD, (int)i };
+		struct ledger_row row = { .state = OP_ABSENT };
+		bool can = stream_uploadable(s, f);
+		if (f->state == FILE_PRESENT)
+			ledger_get(s->x.ledger, &k, a, &row);
+		bool done = row.state == OP_DONE;
+		bool todo = can && !done && !x->posted && row.state != OP_REJECTED && row.state != OP_GONE;
+		named[i] = !done && !todo;
+		out->n_named += named[i];
+		if (todo && !out->n_uploads++)
+			out->upload = (int)i;
+		if (!named[i])
+			out->files[out->n_files++] = (struct op_file){ done ? row.target : "", f->name, f->mime, f->kind, f->size, f->width, f->height, f->duration_ms };
+	}
+}
+
+/* A text whose blocks are those of three, one after the other. */
+static struct text joined(struct arena *a, const struct text *x, const struct text *y, const struct text *z)
+{
+	struct text t = { arena_array(a, x->n_blocks + y->n_blocks + z->n_blocks + 1, struct block), 0 };
+	const struct text *const all[] = { x, y, z };
+	for (size_t i = 0; i < countof(all); i++) {
+		if (all[i]->n_blocks)
+			memcpy(t.blocks + t.n_blocks, all[i]->blocks, all[i]->n_blocks * sizeof(*t.blocks));
+		t.n_blocks += all[i]->n_blocks;
+	}
+	return t;
+}
+
+/* What stands in for the message's own words, or NULL. */
+static const char *placeholder(struct stream *s, const struct letter_args *x)
+{
+	if (x->meta->kind == MSG_LOST_ROOT)
+		return word(s, W_LOST_ROOT);
+	if (x->meta->kind == MSG_DELETED)
+		return word(s, W_DELETED);
+	if (x->fate == FATE_PLACEHOLDER)
+		return word(s, x->meta->empty ? W_EMPTY : W_LEFT_OUT);
+	return NULL;
+}
+
+static void add_notes(struct stream *s, const struct letter_args *x, const bool *named, struct text_builder *b, struct letter *out)
+{
+	const struct msg *m = x->msg;
+	for (size_t i = 0; i < m->n_files; i++) {
+		if (!named[i])
+			continue;
+		name_file(s, b, &m->files[i]);
+		out->loss |= LOSS_FILE;
+	}
+	if (m->flags & MSGF_BROADCAST) {
+		note(b, word(s, W_BROADCAST));
+		out->loss |= LOSS_BROADCAST;
+	}
+	if (m->n_reacts && s->cfg->reactions == REACTION_TEXT) {
+		name_reactions(s, b, m, b->a);
+		out->loss |= LOSS_REACTION;
+	}
+	if (m->edited_us)
+		out->loss |= LOSS_EDITED;
+}
+
+void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out)
+{
+	const char *stand_in = placeholder(s, x);
+	*out = (struct letter){ .label = "", .upload = -1 };
+	struct text_builder head, tail;
+	text_begin(&head, a);
+	text_begin(&tail, a);
+	struct text body = { 0 };
+	bool anonymous = x->fate == FATE_PLACEHOLDER || x->meta->kind == MSG_LOST_ROOT;
+	if (stand_in) {
+		note(&tail, stand_in);
+		if (x->fate == FATE_PLACEHOLDER || x->meta->kind == MSG_LOST_ROOT)
+			out->loss |= LOSS_ROOT;
+	} else {
+		bool *named = arena_array(a, x->msg->n_files + 1, bool);
+		sort_files(s, x, a, out, named);
+		if (out->upload >= 0 && x->want == LETTER_NEXT)
+			return;
+		body = x->msg->kind == MSG_ME ? italic(&x->msg->body, a) : x->msg->body;
+		add_notes(s, x, named, &tail, out);
+	}
+	const char *label = "";
+	if (s->cfg->attribution != ATTRIBUTION_NONE)
+		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_name(s, x->msg), a, &out->loss);
+	if (s->cfg->attribution == ATTRIBUTION_LABEL && (s->tr.caps & CAP_LABEL)) {
+		out->label = label;
+	} else if (*label) {
+		text_block(&head, BLOCK_PARA);
+		text_span(&head, SPAN_TEXT, STYLE_BOLD, label, NULL, NULL);
+	}
+	struct text h = text_end(&head), t = text_end(&tail);
+	if (!out->n_files && text_is_empty(&body) && !t.n_blocks) {
+		/* Nothing a reader would see: say so rather than be refused by the target. */
+		struct text_builder b;
+		text_begin(&b, a);
+		note(&b, word(s, W_EMPTY));
+		t = text_end(&b);
+	}
+	struct text whole = joined(a, &h, &body, &t);
+	struct asking q = { s, x->sp, a, x->no_links };
+	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
+	s->x.exporter->render(s->x.target, &whole, &r, a, &out->parts, &out->n_parts, &out->loss);
+}
+
+void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op)
+{
+	op->label = l->label;
+	op->body = part < l->n_parts ? l->parts[part] : word(s, W_SHORTENED);
+	if (part + 1 == l->n_parts) {
+		op->files = l->files;
+		op->n_files = l->n_files;
+	}
+}

@@ -1,0 +1,395 @@
+/* The spool: whatever the order of what importers push, reading gives time order, one copy of everything, and whole threads. */
+#include "core/base.h"
+
+#include "core/arena.h"
+#include "core/clock.h"
+#include "replay/spool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char path[64];
+static const uint8_t digests[2][DIGEST_BYTES] = { { 1, 2, 3 }, { 4, 5, 6 } };
+
+static struct spool *begin(struct sink *k)
+{
+	struct err e = ERR_INIT;
+	snprintf(path, sizeof(path), "/tmp/mvchat-spool-%ld", (long)getpid());
+	struct spool *s = spool_open(path, SPOOL_BUILD, &e);
+	assert_non_null(s);
+	assert_true(spool_archive_begin(s, "a.zip", "slack", "T1", digests[0], &e));
+	spool_sink(s, k);
+	return s;
+}
+
+static struct spool *reopen(struct spool *s)
+{
+	struct err e = ERR_INIT;
+	if (!spool_finish(s, &e))
+		fail_msg("%s", e.msg);
+	spool_close(s);
+	s = spool_open(path, SPOOL_READ, &e);
+	if (!s)
+		fail_msg("%s", e.msg);
+	return s;
+}
+
+static void end(struct spool *s)
+{
+	spool_close(s);
+	unlink(path);
+}
+
+/* n-th second, spelt as Slack does */
+static const char *id_of(struct arena *a, int n)
+{
+	return arena_fmt(a, "%d.000000", 1000 + n);
+}
+
+static void push(struct sink *k, struct arena *a, const char *conv, const char *author, int at, int root, const char *text)
+{
+	struct msg m = { .id = id_of(a, at), .author = author, .ts_us = (int64_t)(1000 + at) * 1000000, .kind = MSG_TEXT, .body = text_from_plain(a, text) };
+	if (root >= 0) {
+		m.parent = id_of(a, root);
+		m.parent_ts_us = (int64_t)(1000 + root) * 1000000;
+	}
+	assert_true(k->msg(k->ctx, conv, &m));
+}
+
+static int64_t conv_num(struct spool *s, const char *id)
+{
+	struct arena a;
+	struct spool_conv c;
+	arena_init(&a);
+	assert_true(spool_conv(s, id, &a, &c));
+	arena_release(&a);
+	return c.num;
+}
+
+/* Ids of a walk, one after the other. */
+static void assert_walk(struct spool *s, const char *conv, enum spool_which which, const char *root, const char *want)
+{
+	char got[1024] = "";
+	struct spool_meta m;
+	struct spool_walk *w = spool_walk(s, conv_num(s, conv), which, root, 0, NULL);
+	while (spool_walk_next(w, &m)) {
+		size_t n = strlen(got);
+		snprintf(got + n, sizeof(got) - n, "%s%.4s%s%.4s", n ? " " : "", m.id, m.root ? "<" : "", m.root ? m.root : "");
+	}
+	spool_walk_end(w);
+	assert_string_equal(got, want);
+}
+
+static void sorts_and_merges(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct sink k;
+	struct spool_counts c;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	struct user u = { .id = "U1", .name = "Иван", .name_source = NAME_PROFILE };
+	struct user better = { .id = "U1", .alias = "B1", .name = "Иван Петров", .email = "i@x.ru", .name_source = NAME_LISTED };
+	assert_true(k.user(k.ctx, &u) && k.user(k.ctx, &better) && k.user(k.ctx, &u));
+	struct conv cv = { .id = "C1", .name = "general", .kind = CONV_PUBLIC };
+	assert_true(k.conv(k.ctx, &cv));
+	static const int order[] = { 5, 1, 9, 3, 1, 7, 5 };
+	for (size_t i = 0; i < countof(order); i++)
+		push(&k, &a, "C1", i % 2 ? "U1" : "U1", order[i], -1, "text");
+	push(&k, &a, "C1", "B1", 4, -1, "by alias");
+	push(&k, &a, "C1", "U9", 6, -1, "by a stranger");
+	push(&k, &a, "C9", NULL, 6, -1, "in an unlisted place");
+	struct err bad = ERR_INIT;
+	err_set(&bad, ERR_RECORD, "broken");
+	err_where(&bad, "day.json:3");
+	assert_true(k.bad(k.ctx, &bad));
+	assert_true(k.hazard(k.ctx, HAZARD_NOTE, "odd", "here", "what") && k.hazard(k.ctx, HAZARD_WARN, "odd", "there", "what"));
+	s = reopen(s);
+	spool_count(s, &c);
+	assert_int_equal(c.read, 10);
+	assert_int_equal(c.stored, 8);
+	assert_int_equal(c.merged, 2);
+	assert_int_equal(c.conflicts, 0);
+	assert_int_equal(c.bad, 1);
+	assert_int_equal(c.users, 2);
+	assert_int_equal(c.convs, 2);
+	assert_int_equal(c.first_us, 1001000000);
+	assert_int_equal(c.last_us, 1009000000);
+	assert_walk(s, "C1", SPOOL_ALL, NULL, "1001 1003 1004 1005 1006 1007 1009");
+	struct user got;
+	assert_true(spool_user(s, "B1", &a, &got));
+	assert_string_equal(got.id, "U1");
+	assert_string_equal(got.name, "Иван Петров");
+	assert_true(spool_user(s, "U9", &a, &got));
+	assert_int_equal(got.name_source, NAME_PLACEHOLDER);
+	assert_true(got.flags & USER_STRANGER);
+	struct spool_conv sc;
+	assert_true(spool_conv(s, "C9", &a, &sc));
+	assert_int_equal(sc.conv.kind, CONV_PRIVATE);
+	/* an author by alias is the person */
+	struct msg m;
+	struct spool_meta meta;
+	struct err e = ERR_INIT;
+	assert_true(spool_msg(s, conv_num(s, "C1"), 1004000000, "1004.000000", &a, &m, &meta, &e));
+	assert_string_equal(m.author, "U1");
+	assert_string_equal(meta.author, "U1");
+	assert_false(spool_msg(s, conv_num(s, "C1"), 1004000000, "1004.000001", &a, &m, &meta, &e));
+	assert_true(spool_matches(s, digests, 1));
+	assert_false(spool_matches(s, digests, 2));
+	assert_string_equal(spool_source_id(s, &a), "slack:T1");
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	end(s);
+	arena_release(&a);
+}
+
+/* What is kept of two copies does not depend on which was read first. */
+static void newest_edit_wins(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		struct arena a;
+		struct sink k;
+		struct err e = ERR_INIT;
+		struct spool_counts c;
+		arena_init(&a);
+		struct spool *s = begin(&k);
+		static const struct file f = { .name = "f.txt", .entry = "files/f.txt", .state = FILE_PRESENT, .kind = FILE_PLAIN, .size = 3 };
+		struct msg old = { .id = "1001.000000", .author = "U1", .ts_us = 1001000000, .kind = MSG_TEXT, .body = text_from_plain(&a, "old"), .files = &f, .n_files = 1 };
+		struct msg new = old;
+		new.body = text_from_plain(&a, "new");
+		new.author = "U2";
+		new.edited_us = 1002000000;
+		new.n_files = 0;
+		assert_true(k.msg(k.ctx, "C1", turn ? &new : &old));
+		assert_true(spool_archive_begin(s, "b.zip", "slack", "T1", digests[1], &e));
+		assert_true(k.msg(k.ctx, "C1", turn ? &old : &new));
+		s = reopen(s);
+		spool_count(s, &c);
+		assert_int_equal(c.merged, 1);
+		assert_int_equal(c.conflicts, 1);
+		assert_int_equal(c.files, 0);
+		struct msg m;
+		assert_true(spool_msg(s, 1, 1001000000, "1001.000000", &a, &m, NULL, &e));
+		struct buf b;
+		buf_init(&b, 1000);
+		text_plaintext(&m.body, &b);
+		assert_string_equal(b.p, "new");
+		buf_release(&b);
+		assert_true(spool_matches(s, digests, 2));
+		assert_string_equal(spool_source_id(s, &a), "slack:T1");
+		end(s);
+		arena_release(&a);
+	}
+}
+
+static void file_knows_its_archive(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct sink k;
+	struct err e = ERR_INIT;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	assert_true(spool_archive_begin(s, "b.zip", "slack", "T1", digests[1], &e));
+	static const struct file f = { .name = "f.txt", .entry = "files/f.txt", .state = FILE_PRESENT, .kind = FILE_PLAIN, .size = 3 };
+	struct msg m = { .id = "1001.000000", .ts_us = 1001000000, .kind = MSG_TEXT, .files = &f, .n_files = 1 };
+	assert_true(k.msg(k.ctx, "C1", &m));
+	s = reopen(s);
+	assert_true(spool_msg(s, 1, 1001000000, "1001.000000", &a, &m, NULL, &e));
+	assert_int_equal(m.n_files, 1);
+	assert_int_equal(m.files[0].archive, 1);
+	struct spool_counts c;
+	spool_count(s, &c);
+	assert_int_equal(c.files_present, 1);
+	end(s);
+	arena_release(&a);
+}
+
+static void threads_are_whole(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct sink k;
+	struct spool_counts c;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	push(&k, &a, "C1", "U1", 7, 5, "reply to a reply to a reply");
+	push(&k, &a, "C1", "U1", 5, 3, "reply to a reply");
+	push(&k, &a, "C1", "U1", 3, 1, "reply");
+	push(&k, &a, "C1", "U1", 1, -1, "root");
+	push(&k, &a, "C1", "U1", 9, 2, "orphan"); /* 2 is nowhere */
+	push(&k, &a, "C1", "U1", 8, 2, "orphan");
+	push(&k, &a, "C1", "U1", 20, 21, "a circle");
+	push(&k, &a, "C1", "U1", 21, 20, "a circle");
+	s = reopen(s);
+	spool_count(s, &c);
+	assert_walk(s, "C1", SPOOL_ALL, NULL, "1001 1002 1003<1001 1005<1001 1007<1001 1008<1002 1009<1002 1020 1021<1020");
+	assert_walk(s, "C1", SPOOL_CHANNEL, NULL, "1001 1002 1020");
+	assert_walk(s, "C1", SPOOL_THREAD, "1001.000000", "1003<1001 1005<1001 1007<1001");
+	assert_int_equal(c.threads, 3);
+	assert_int_equal(c.replies, 6);
+	assert_int_equal(c.lost_roots, 1);
+	assert_int_equal(c.stored, 8);
+	struct msg m;
+	struct spool_meta meta;
+	struct err e = ERR_INIT;
+	assert_true(spool_msg(s, 1, 1002000000, "1002.000000", &a, &m, &meta, &e));
+	assert_int_equal(m.kind, MSG_LOST_ROOT);
+	assert_int_equal(meta.n_replies, 2);
+	assert_true(spool_msg(s, 1, 1007000000, "1007.000000", &a, &m, &meta, &e));
+	assert_string_equal(m.parent, "1001.000000");
+	assert_int_equal(m.parent_ts_us, 1001000000);
+	end(s);
+	arena_release(&a);
+}
+
+/* Ids that do not tell their time, parents without one. */
+static void untimed_ids(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct sink k;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	struct msg root = { .id = "m-root", .ts_us = 5000, .kind = MSG_TEXT, .body = text_from_plain(&a, "x") };
+	struct msg reply = { .id = "m-reply", .parent = "m-root", .ts_us = 6000, .kind = MSG_TEXT, .body = text_from_plain(&a, "y") };
+	struct msg orphan = { .id = "m-orphan", .parent = "m-lost", .ts_us = 7000, .kind = MSG_TEXT, .body = text_from_plain(&a, "z") };
+	assert_true(k.msg(k.ctx, "C1", &reply) && k.msg(k.ctx, "C1", &orphan) && k.msg(k.ctx, "C1", &root));
+	s = reopen(s);
+	int64_t ts;
+	assert_true(spool_find(s, 1, "m-root", &ts));
+	assert_int_equal(ts, 5000);
+	assert_true(spool_find(s, 1, "m-lost", &ts));
+	assert_int_equal(ts, 6999);
+	assert_false(spool_find(s, 1, "m-none", &ts));
+	end(s);
+	arena_release(&a);
+}
+
+static void unfinished_does_not_count(void **state)
+{
+	(void)state;
+	struct sink k;
+	struct arena a;
+	struct err e = ERR_INIT;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	push(&k, &a, "C1", "U1", 1, -1, "text");
+	spool_close(s);
+	assert_null(spool_open(path, SPOOL_READ, &e));
+	assert_int_equal(e.code, ERR_INTERNAL);
+	FILE *f = fopen(path, "wb");
+	fputs("not a database", f);
+	fclose(f);
+	assert_null(spool_open(path, SPOOL_READ, &e));
+	unlink(path);
+	assert_null(spool_open(path, SPOOL_READ, &e));
+	arena_release(&a);
+}
+
+
+static bool one_bad(void *ctx, const char *where, const char *msg, const char *archive)
+{
+	assert_string_equal(where, "e:1");
+	assert_string_equal(msg, "m");
+	assert_string_equal(archive, "a.zip");
+	++*(int *)ctx;
+	return true;
+}
+
+static bool one_hazard(void *ctx, const struct spool_hazard *h)
+{
+	assert_string_equal(h->name, "odd");
+	assert_int_equal(h->n, 3);
+	assert_int_equal(h->level, HAZARD_WARN);
+	++*(int *)ctx;
+	return true;
+}
+
+static bool one_fact(void *ctx, const char *archive, const char *key, const char *value)
+{
+	assert_string_equal(archive, "a.zip");
+	assert_string_equal(key, "k");
+	assert_string_equal(value, "v");
+	++*(int *)ctx;
+	return true;
+}
+
+static void lists_are_told(void **state)
+{
+	(void)state;
+	struct sink k;
+	struct spool *s = begin(&k);
+	struct err bad = { .code = ERR_RECORD, .msg = "m", .where = "e:1" };
+	int n = 0;
+	assert_true(k.bad(k.ctx, &bad) && k.fact(k.ctx, "k", "v"));
+	for (int i = 0; i < 3; i++)
+		assert_true(k.hazard(k.ctx, i == 1 ? HAZARD_WARN : HAZARD_NOTE, "odd", "w", "x"));
+	s = reopen(s);
+	assert_true(spool_bads(s, one_bad, &n) && spool_hazards(s, one_hazard, &n) && spool_facts(s, one_fact, &n));
+	assert_int_equal(n, 3);
+	end(s);
+}
+
+/* A synthetic read: what the sink costs. Prints; asserts only that all of it is there. MVCHAT_BENCH=N messages. */
+static void bench(void **state)
+{
+	(void)state;
+	const char *env = getenv("MVCHAT_BENCH");
+	int n = env ? atoi(env) : 2000;
+	struct arena a;
+	struct sink k;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	char text[700];
+	memset(text, 'x', sizeof(text));
+	text[650] = '\0';
+	int64_t t0 = clock_mono_us();
+	for (int i = 0; i < n; i++) {
+		arena_reset(&a);
+		char id[32], root[32], conv[16];
+		int per = n / 200 ? n / 200 : 1;
+		int64_t ts = (int64_t)1600000000 * 1000000 + (int64_t)i * 1000000 + 100;
+		snprintf(id, sizeof(id), "%lld.%06d", (long long)(ts / 1000000), 100);
+		snprintf(conv, sizeof(conv), "C%d", i / per);
+		struct msg m = { .id = id, .author = i % 3 ? "U1" : "U2", .ts_us = ts, .kind = MSG_TEXT, .body = text_from_plain(&a, text) };
+		if (i % 10 == 9 && i % per >= 9) {
+			int64_t up = ts - (int64_t)(i % 10) * 1000000;
+			snprintf(root, sizeof(root), "%lld.%06d", (long long)(up / 1000000), 100);
+			m.parent = root;
+			m.parent_ts_us = up;
+		}
+		assert_true(k.msg(k.ctx, conv, &m));
+	}
+	int64_t t1 = clock_mono_us();
+	s = reopen(s);
+	int64_t t2 = clock_mono_us();
+	struct spool_counts c;
+	spool_count(s, &c);
+	assert_int_equal(c.stored, n);
+	assert_int_equal(c.lost_roots, 0);
+	if (env)
+		print_message("# sink %.2f us/message, finish %.2f us/message, %lld threads\n", (double)(t1 - t0) / n, (double)(t2 - t1) / n, (long long)c.threads);
+	end(s);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sorts_and_merges), cmocka_unit_test(newest_edit_wins), cmocka_unit_test(file_knows_its_archive),
+		cmocka_unit_test(threads_are_whole), cmocka_unit_test(untimed_ids), cmocka_unit_test(unfinished_does_not_count),
+		cmocka_unit_test(lists_are_told), cmocka_unit_test(bench),
+	};
+	clock_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
