@@ -4,8 +4,8 @@
  * the loss mask. Three promises:
  *  - Nothing foreign pings: in every text that comes from the archive (words, names, code, addresses) an '@' that could begin
  *    a mention is followed by U+2060 WORD JOINER (in addresses it becomes %40). Only what the resolver's live_mention
- *    returns is written as it is.
- *  - Foreign characters are not taken for formatting (see md_quiet in markdown.c for the means, and docs/pachca.md).
+ *    returns is written alive.
+ *  - Foreign characters are not taken for formatting (see quiet() in markdown.c for the means, and docs/pachca.md).
  *  - Each part is valid on its own and at most `max` bytes long; styles and code fences never reach over a part's end.
  * It does not look anything up: names, dates and addresses come from the resolver.
  */
@@ -20,6 +20,7 @@ struct md_dialect {
 	const char *bullet[3];        /* by depth; the last one also for everything deeper */
 	const char *quote;            /* before each line, once per level */
 	const char *rule, *cell;      /* a divider; between the cells of a table row */
+	const char *mention_open, *mention_close; /* around an account's id: what live_mention returned, unless that begins with '@' or '<' */
 	const char *cyrillic_lang;    /* language word of a code block that has none and holds Cyrillic, or NULL */
 	bool shows_lists, shows_quotes, shows_headings, shows_tables; /* false: written as characters, LOSS_STYLE */
 };

@@ -102,7 +102,7 @@ static bool refused(const struct target *t, const char *whose, bool profile, con
 	}
 	if (r->status == 403 && profile) {
 		err_set(e, ERR_TARGET, "the %s lacks the permission profile:read: %s", whose, pe.why);
-		return err_hint(e, "without it nobody can tell whether the token belongs to a bot; add it in Pachca's settings");
+		return err_hint(e, "without it nobody can tell whether the token belongs to a bot; add it in Pachca (Automations → Integrations → API)");
 	}
 	if (r->status == 404) {
 		err_set(e, ERR_TARGET, "there is no Pachca API at %s", t->url);
@@ -149,7 +149,7 @@ static bool hello_parse(struct target *t, int i, const struct http_resp *r, stru
 			return true;
 		if (bot) {
 			err_set(e, ERR_TARGET, "the bot token belongs to a person: every message would be shown as written by that person");
-			return err_hint(e, "create a bot in Pachca (Automations → Integrations → Bots) and use its access token");
+			return err_hint(e, "create a bot in Pachca (Automations → Integrations) and use its access token (the bot's page, API)");
 		}
 		err_set(e, ERR_TARGET, "the administrator's token belongs to a bot, and bots cannot create people");
 		return err_hint(e, "use the personal access token of an administrator, or none if nobody is to be created");
@@ -215,7 +215,7 @@ static bool may(const struct target *t, uint32_t op_kinds, struct err *e)
 		const char *third = t->has_admin ? "the administrator's token lacks " : "an administrator's token is missing for ";
 		err_set(e, ERR_TARGET, "%s%s%s%s%s", bot.len ? "the bot token lacks " : "", bot.p, bot.len && admin.len ? " and " : "",
 		        admin.len ? third : "", admin.p);
-		err_hint(e, "add these permissions to the token in Pachca (Automations → API); nothing has been written");
+		err_hint(e, "add these permissions in Pachca (bot: Automations → Integrations → API; administrator: Automations → API); nothing has been written");
 	}
 	buf_release(&bot);
 	buf_release(&admin);
@@ -229,12 +229,57 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* What storage may do to a text without changing it: line ends, and blank edges of the whole and of its lines. */
+/* A letter of a nickname, or punctuation that could be one: how many bytes, 0 if none. */
+static size_t nick_char(const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	uint32_t cp = 0;
+	if (c < 0x80)
+		return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+	size_t k = utf8_get(s, strnlen(s, 4), &cp);
+	return k && cp >= 0xc0 && cp < 0x2000 ? k : 0;
+}
+
+/* The part of an e-mail address from its '@' on: a letter before, a dot with something behind it after. */
+static bool in_email(char before, const char *nick, const char *end)
+{
+	bool letter = (before >= '0' && before <= '9') || (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z');
+	const char *dot = memchr(nick, '.', (size_t)(end - nick));
+	return letter && dot && dot + 1 < end;
+}
+
+/* A live mention at s ("@nick" or "<@12>") with the nickname's letters behind it: its length, or 0. Pachca stores <@12> as @nick
+ * (spec, Message.content), so what was sent and what is read back differ by that. What was muted has U+2060 behind its '@'. */
+static size_t mention(const char *s, char before)
+{
+	const char *p = s;
+	if (p[0] == '<' && p[1] == '@' && p[2] >= '0' && p[2] <= '9') {
+		p += 2 + strspn(p + 2, "0123456789");
+		if (*p++ != '>')
+			return 0;
+	} else if (p[0] == '@' && nick_char(p + 1)) {
+		p++;
+	} else {
+		return 0;
+	}
+	for (size_t k; (k = nick_char(p)); p += k)
+		;
+	return *s == '@' && in_email(before, s + 1, p) ? 0 : (size_t)(p - s);
+}
+
+/* What storage may do to a text without changing it: line ends, blank edges of the whole and of its lines, and the names in
+ * live mentions. For comparing only. */
 static void canon(const char *body, struct buf *out)
 {
 	size_t start = out->len;
 	for (const char *p = body; *p; p++) {
 		char c = *p;
+		size_t m = mention(p, p > body ? p[-1] : ' ');
+		if (m) {
+			buf_addc(out, '@');
+			p += m - 1;
+			continue;
+		}
 		if (c == '\r') {
 			if (p[1] == '\n')
 				continue;
@@ -251,7 +296,7 @@ static void canon(const char *body, struct buf *out)
 		buf_cut(out, out->len - 1);
 }
 
-/* Each part is hashed with its length, so that no two different triples run into one another. */
+/* Goes on from the hash of what came before, so that texts cannot run into one another. */
 static uint64_t mix(uint64_t h, const char *s)
 {
 	struct buf b;

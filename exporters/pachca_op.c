@@ -163,8 +163,9 @@ static bool build_message(const struct op *op, struct arena *a, struct jw *w, st
 		key_id(w, "entity_id", where);
 	}
 	jw_kstr(w, "content", pachca_content(op, a));
-	/* An edit that brings no files leaves them as they are. */
-	if (all_uploaded(op))
+	/* An edit leaves the attachments as they are: whether `files` in a PUT replaces or adds is not said, and a key that has been
+	 * used once may not be accepted again. */
+	if (post && op->n_files)
 		write_files(w, op, a);
 	const char *label = pachca_label(op, a);
 	if (*label)

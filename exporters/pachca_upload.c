@@ -115,7 +115,7 @@ static void parse_form(const struct op *op, const struct http_resp *r, struct ar
 	if (jv_is(jv_get(doc, "data"), JV_OBJ)) /* the spec has no envelope here, and everywhere else it has */
 		doc = jv_get(doc, "data");
 	const struct jv *url = jv_get(doc, "direct_url"), *key = jv_get(doc, "key");
-	if (!usable(url) || !usable(key) || !key->len || !one_line(key) || doc->n > MAX_FIELDS || !web_address(jv_str(url)))
+	if (!doc || !usable(url) || !usable(key) || !key->len || !one_line(key) || doc->n > MAX_FIELDS || !web_address(jv_str(url)))
 		return; /* stays UNKNOWN: asking again is free */
 	struct buf b;
 	struct jw w;

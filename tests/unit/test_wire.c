@@ -843,7 +843,7 @@ static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 static void a_file_is_streamed_between_body_and_tail(void **state)
 {
 	(void)state;
-	static const size_t SIZES[] = { 0, 1, 999, 1000, 1001, 65536, 1000000 };
+	static const size_t SIZES[] = { 0, 1, 999, 1000, 1001, 65536, 1500000 };
 	struct wire *w = open_with((struct wire_config){ .open_file = open_file, .ctx = &the_file });
 	for (size_t i = 0; i < countof(SIZES); i++) {
 		char entry[] = "files/one.bin";
@@ -861,6 +861,7 @@ static void a_file_is_streamed_between_body_and_tail(void **state)
 		const struct request *q = last();
 		assert_int_equal(q->body_len, SIZES[i] + 13);
 		assert_memory_equal(q->body, "HEAD--", 6);
+		assert_null(strstr(q->head, "Expect")); /* libcurl would add it to the largest */
 		for (size_t k = 0; k < SIZES[i]; k++)
 			if (q->body[6 + k] != byte_at(k, 's'))
 				fail_msg("byte %zu differs", k);

@@ -1,0 +1,642 @@
+/* engine.c: the loop: lanes × pacer × wire × ledger.
+ *
+ * One tick: what was answered is written down, lanes that may go get their next intent, one commit makes all of it durable,
+ * and only then the requests of those intents leave. So a request is never out without an intent on disk, and a tick costs
+ * one sync however many lanes it serves.
+ * Promises: order inside a lane, at most one open op per lane, nothing sent blindly twice; a lane that cannot go on stops
+ * alone; whatever ends the run, the next one goes on from the ledger. Memory is bounded by the number of hot lanes.
+ * Called by apply. Does not: print, decide what to write (stream), know HTTP or SQLite.
+ */
+#include "replay/engine.h"
+
+#include "replay/engine_lanes.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/step.h"
+#include "core/utf8.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t SECOND_US = 1000000, TELL_EVERY_US = 100000, NEVER = INT64_MAX;
+enum { MAX_RESENDS = 3, MAX_BLIND = 5, MAX_WAIT_S = 900 };
+
+/* ---- telling ---- */
+
+void engine_event(struct engine *x, const char *ev, const struct runner *r, const char *fmt, ...)
+{
+	char what[512];
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	if (n >= (int)sizeof(what))
+		what[utf8_cut(what, sizeof(what) - 1)] = '\0';
+	log_debug(ev, "%s: %s", r ? r->name : "-", what);
+	if (x->a->event)
+		x->a->event(x->a->ctx, ev, r ? r->name : "", what);
+}
+
+static const char *op_words(const struct op *op, char out[160])
+{
+	static const char *const names[] = { "?", "person", "chat", "upload", "message", "thread", "reaction", "pin", "members", "archiving",
+		"edit", "deletion" };
+	fmt_into(out, 160, "%s %s", names[op->key.kind <= OP_DELETE ? op->key.kind : 0], op->key.id);
+	return out;
+}
+
+enum when { WHEN_DUE, WHEN_AT_END };
+static void tell(struct engine *x, enum when when)
+{
+	int64_t now = clock_mono_us();
+	if (!x->a->progress || (when == WHEN_DUE && x->told_us && now - x->told_us < TELL_EVERY_US))
+		return;
+	x->told_us = now;
+	int64_t until = NEVER;
+	for (size_t i = 0; i < x->n_active && until > now; i++)
+		until = x->active[i]->not_before < until ? x->active[i]->not_before : until;
+	struct engine_progress p = {
+		.done = x->res->posted + x->res->edited, .total = x->a->total,
+		.ops_done = x->res->posted + x->res->edited + x->res->created + x->res->uploaded + x->res->rejected,
+		.lanes_open = x->n_active, .lanes_waiting = x->lanes.n - x->n_active, .lanes_stopped = x->res->lanes_stopped,
+		.in_flight = x->flying, .throttled = wire_throttled(x->s->wire) - x->throttled0,
+		.wait_until_mono_us = !x->flying && until != NEVER && until > now ? until : 0, .began_mono_us = x->began_us,
+	};
+	x->a->progress(x->a->ctx, &p);
+}
+
+/* ---- stopping ---- */
+
+void engine_halt(struct engine *x, const char *why)
+{
+	if (!x->halting)
+		engine_event(x, "engine.halt", NULL, "%s", why);
+	x->halting = true;
+	x->res->stopped = true;
+}
+
+void engine_break(struct engine *x, const struct err *e)
+{
+	if (!x->broken)
+		x->err = *e;
+	x->broken = true;
+	engine_halt(x, e->msg);
+}
+
+/* ---- what a step of a lane writes ---- */
+
+static void count_done(struct engine *x, struct runner *r)
+{
+	switch (r->hot->op.op.key.kind) {
+	case OP_POST:
+		x->res->posted++;
+		r->weight -= r->weight > 0;
+		break;
+	case OP_EDIT:
+		x->res->edited++;
+		break;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_THREAD_OPEN:
+		x->res->created++;
+		break;
+	case OP_UPLOAD:
+		x->res->uploaded++;
+		break;
+	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
+		break;
+	}
+}
+
+static void write_intent(struct engine *x, struct runner *r)
+{
+	const struct stream_op *o = &r->hot->op;
+	ledger_intent(x->l, &o->op.key, r->num, o->src_fp, o->body_fp, o->loss, x->a->run, clock_wall_us());
+	x->wrote |= WROTE_INTENT;
+}
+
+static void write_reject(struct engine *x, struct runner *r, const char *why)
+{
+	char words[160];
+	ledger_reject(x->l, &r->hot->op.op.key, why);
+	x->wrote |= WROTE_REJECT;
+	x->res->rejected++;
+	engine_event(x, "op.rejected", r, "%s: %s", op_words(&r->hot->op.op, words), why);
+	stream_passed(x->a->stream, &r->pos, &r->hot->op);
+}
+
+/* The op begins again at its first step. */
+static void rewind_op(struct hot *h)
+{
+	h->op.op.step = 0;
+	h->op.op.carry = NULL;
+	h->built = false;
+}
+
+void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said)
+{
+	static const struct said nothing = { NULL, NULL, NULL };
+	struct hot *h = r->hot;
+	char words[160];
+	if (!said)
+		said = &nothing;
+	const char *why = said->why ? said->why : "no reason given";
+	enum settle settle = ev == LANE_EV_OP || ev == LANE_EV_OPEN ? x->s->traits.settle[h->op.op.key.kind] : SETTLE_STOP;
+	switch (lane_step(&r->lane, ev, settle, &x->limits)) {
+	case LANE_DO_NOTHING: case LANE_DO_SEND: case LANE_DO_LOOK: /* sending is send_batch's, and after the commit */
+		break;
+	case LANE_DO_INTENT:
+		write_intent(x, r);
+		x->intents++;
+		break;
+	case LANE_DO_DONE:
+		ledger_done(x->l, &h->op.op.key, said->id, said->id2);
+		x->wrote |= WROTE_DONE;
+		count_done(x, r);
+		if (ev == LANE_EV_FOUND) {
+			x->res->adopted++;
+			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
+		}
+		stream_passed(x->a->stream, &r->pos, &h->op);
+		break;
+	case LANE_DO_REFUSE:
+		write_intent(x, r);
+		write_reject(x, r, why);
+		break;
+	case LANE_DO_REJECT:
+		write_reject(x, r, why);
+		break;
+	case LANE_DO_UNKNOWN:
+		if (h->op.state != OP_UNKNOWN || ev != LANE_EV_OPEN) { /* an older reason says more than "found open" */
+			ledger_unknown(x->l, &h->op.op.key, why);
+			x->wrote |= WROTE_UNKNOWN;
+		}
+		if (ev == LANE_EV_UNKNOWN)
+			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words), why);
+		rewind_op(h);
+		break;
+	case LANE_DO_FORGET:
+		ledger_unsent(x->l, &h->op.op.key);
+		x->wrote |= WROTE_FORGET;
+		if (ev != LANE_EV_AGAIN)
+			rewind_op(h);
+		break;
+	}
+	if (ev == LANE_EV_ABSENT && r->lane.state == LANE_READY) {
+		x->res->resent++;
+		engine_event(x, "op.resent", r, "%s had not arrived and is sent again", op_words(&h->op.op, words));
+	}
+	if (r->lane.state == LANE_STOPPED) {
+		static const char *const reasons[] = {
+			[LANE_WHY_NONE] = "", [LANE_WHY_CLOSED] = "the target does not let us write here",
+			[LANE_WHY_STRANGE] = "its outcome cannot be told from what the chat holds",
+			[LANE_WHY_TRIES] = "sent several times, it never arrived", [LANE_WHY_BLIND] = "the target does not show the chat",
+			[LANE_WHY_UNKNOWABLE] = "whether it arrived cannot be found out",
+		};
+		engine_event(x, "lane.stopped", r, "%s: %s (%s)", op_words(&h->op.op, words), reasons[r->lane.why], why);
+	}
+}
+
+/* ---- lanes come and go ---- */
+
+static void on_thread(void *ctx, const struct lane_spec *spec)
+{
+	void **both = ctx;
+	struct engine *x = both[0];
+	struct runner *chat = both[1], *r = lanes_add(&x->lanes, spec, chat);
+	if (!r)
+		return; /* announced twice */
+	chat->threads_open++;
+	lanes_wait(&x->lanes, r);
+}
+
+static bool on_lane(void *ctx, const struct lane_spec *spec)
+{
+	struct engine *x = ctx;
+	struct runner *r = lanes_add(&x->lanes, spec, NULL);
+	if (r) {
+		lanes_wait(&x->lanes, r);
+		x->people_left += spec->kind == LANE_PERSON;
+	}
+	return true;
+}
+
+static struct heap *next_heap(struct engine *x)
+{
+	if (x->people_left) /* messages name people; members must exist: everybody first */
+		return &x->lanes.people;
+	struct runner *chat = heap_top(&x->lanes.chats), *thread = heap_top(&x->lanes.threads);
+	if (!thread)
+		return x->n_active_chats < HOT_CHATS_MAX ? &x->lanes.chats : NULL;
+	bool take_chat = chat && chat->weight > thread->weight && x->n_active_chats < HOT_CHATS_MAX;
+	return take_chat ? &x->lanes.chats : &x->lanes.threads;
+}
+
+static void activate(struct engine *x)
+{
+	while (x->n_active < HOT_MAX) {
+		struct heap *h = next_heap(x);
+		struct runner *r = h ? heap_pop(h) : NULL;
+		if (!r)
+			return;
+		r->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*r->hot));
+		r->hot->refused_since = -1;
+		x->n_active_chats += r->kind == LANE_CHAT;
+		x->active[x->n_active++] = r;
+	}
+}
+
+static void stopped(struct engine *x, const struct runner *r)
+{
+	x->res->lanes_stopped++;
+	x->res->in_doubt += r->lane.row != LANE_ROW_NONE;
+}
+
+static void thread_over(struct engine *x, struct runner *chat)
+{
+	chat->threads_open--;
+	if (chat->threads_open || chat->lane.state != LANE_PARKED || x->halting)
+		return;
+	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
+	if (chat->hot)
+		return; /* parked in this very tick and still among the active ones */
+	x->n_parked--;
+	lanes_wait(&x->lanes, chat);
+}
+
+/* Takes a lane that has come to rest out of the active ones (its place in them is i). */
+static void retire(struct engine *x, size_t i)
+{
+	struct runner *r = x->active[i];
+	x->active[i] = x->active[--x->n_active];
+	x->n_active_chats -= r->kind == LANE_CHAT;
+	arena_reset(&r->hot->arena);
+	struct arena keep = r->hot->arena;
+	*r->hot = (struct hot){ .arena = keep };
+	x->spare[x->n_spare++] = r->hot;
+	r->hot = NULL;
+	enum lane_state st = (enum lane_state)r->lane.state;
+	if (st == LANE_PARKED) {
+		x->n_parked++;
+		return;
+	}
+	x->people_left -= r->kind == LANE_PERSON;
+	if (st == LANE_STOPPED)
+		stopped(x, r);
+	else if (st == LANE_HALTED)
+		x->res->in_doubt += r->lane.row != LANE_ROW_NONE;
+	if (r->parent && st == LANE_ENDED)
+		thread_over(x, r->parent); /* of a thread that stopped the chat goes on waiting: nobody joins before it is in */
+	if (r->kind == LANE_CHAT && r->threads_open)
+		return; /* its threads point to it; it is freed with all the rest */
+	lanes_drop(&x->lanes, r);
+}
+
+static void retire_all(struct engine *x)
+{
+	for (size_t i = 0; i < x->n_active;) {
+		enum lane_state st = (enum lane_state)x->active[i]->lane.state;
+		if (st == LANE_ENDED || st == LANE_STOPPED || st == LANE_HALTED || st == LANE_PARKED)
+			retire(x, i);
+		else
+			i++;
+	}
+}
+
+/* ---- one tick ---- */
+
+/* Chats announce threads faster than these can be written: they pause, so that what waits stays bounded. */
+static bool crowded(const struct engine *x)
+{
+	return x->lanes.threads.n > THREADS_WAITING_MAX;
+}
+
+/* The ledger has an op open that the stream does not give back first: the source or the mapping no longer knows it. */
+static bool orphaned(struct engine *x, struct runner *r, enum stream_got got)
+{
+	struct ledger_row row;
+	struct hot *h = r->hot;
+	if (r->num >= 0)
+		return false;
+	r->num = ledger_lane(x->l, r->name);
+	if (r->num < 0 || !ledger_open_op(x->l, r->num, &x->scratch, &row))
+		return false;
+	const struct opkey *k = &h->op.op.key;
+	if (got == STREAM_OP && k->conv == row.key.conv && k->ts_us == row.key.ts_us && k->kind == row.key.kind &&
+	    k->part == row.key.part && streq(k->id, row.key.id) && (h->op.state == OP_INTENT || h->op.state == OP_UNKNOWN))
+		return false;
+	h->op = (struct stream_op){ .op = { .key = row.key }, .state = row.state };
+	h->op.op.key.id = arena_strdup(&h->arena, row.key.id);
+	lane_step(&r->lane, LANE_EV_OPEN, SETTLE_STOP, &x->limits);
+	if (row.state == OP_INTENT) {
+		ledger_unknown(x->l, &row.key, "in doubt, and no longer part of what is to be sent");
+		x->wrote |= WROTE_UNKNOWN;
+	}
+	char words[160];
+	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", op_words(&h->op.op, words));
+	return true;
+}
+
+static bool pull(struct engine *x, struct runner *r)
+{
+	struct hot *h = r->hot;
+	struct lane_spec spec = { .kind = (enum lane_kind)r->kind, .name = r->name, .id = r->id, .root = r->root,
+		.root_ts_us = r->root_ts_us, .weight = r->weight };
+	void *both[2] = { x, r };
+	struct err e = ERR_INIT;
+	arena_reset(&h->arena);
+	arena_reset(&x->scratch);
+	h->built = h->looking = false;
+	h->refused_since = -1;
+	r->not_before = 0;
+	enum stream_got got = stream_next(x->a->stream, &spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, &e);
+	if (got == STREAM_ERROR) {
+		engine_break(x, &e);
+		return false;
+	}
+	if (orphaned(x, r, got))
+		return true;
+	switch (got) {
+	case STREAM_OP:
+		if (h->op.state == OP_INTENT || h->op.state == OP_UNKNOWN) {
+			r->not_before = x->began_us + x->settle_us; /* a monotonic clock: what the wall clock did meanwhile is no matter */
+			engine_step(x, r, LANE_EV_OPEN, &(struct said){ .why = "found open: an earlier run ended before the answer" });
+		} else {
+			engine_step(x, r, LANE_EV_OP, NULL);
+		}
+		break;
+	case STREAM_WAIT:
+		lane_step(&r->lane, LANE_EV_WAIT, SETTLE_STOP, &x->limits);
+		break;
+	case STREAM_END:
+		lane_step(&r->lane, LANE_EV_END, SETTLE_STOP, &x->limits);
+		break;
+	case STREAM_ERROR:
+		break;
+	}
+	return true;
+}
+
+static bool pull_all(struct engine *x, int64_t now)
+{
+	for (size_t i = 0; i < x->n_active; i++) {
+		struct runner *r = x->active[i];
+		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)) && !pull(x, r))
+			return false;
+		if (r->lane.state == LANE_SETTLING && r->not_before <= now) {
+			step("settled");
+			r->not_before = 0;
+			r->hot->looking = r->hot->built = false;
+			engine_step(x, r, LANE_EV_SETTLED, &(struct said){ .why = "its outcome stayed unknown" });
+		}
+	}
+	return true;
+}
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct runner *x = *(struct runner *const *)a, *y = *(struct runner *const *)b;
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Makes the request of a lane's current step. False: it has none (the op is refused or the look failed). */
+static bool build(struct engine *x, struct runner *r)
+{
+	struct hot *h = r->hot;
+	struct err e = ERR_INIT;
+	if (h->built)
+		return true;
+	if (r->lane.state == LANE_LOOK) {
+		if (engine_look_build(x, r, &e))
+			return true;
+		engine_step(x, r, LANE_EV_GRANTED, NULL);
+		engine_look_blind(x, r, e.msg);
+		return false;
+	}
+	h->built = x->s->ex->build(x->s->target, &h->op.op, &h->arena, &h->req, &e);
+	if (!h->built)
+		engine_step(x, r, LANE_EV_UNFIT, &(struct said){ .why = e.msg });
+	return h->built;
+}
+
+/* One lane that could go: slot, then intent. */
+static void grant(struct engine *x, struct runner *r, int64_t now)
+{
+	struct hot *h = r->hot;
+	if (!build(x, r))
+		return;
+	struct gate *g = engine_gate(x, &h->req);
+	bool was_probing = g->probing;
+	int64_t at = engine_gate_ask(g, now);
+	if (!at) {
+		at = pacer_ask(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
+		if (at)
+			g->probing = was_probing;
+		if (at - now > x->max_wait_us)
+			engine_halt(x, "the target asks us to wait longer than we are allowed to");
+	}
+	r->not_before = at;
+	if (at)
+		return;
+	engine_step(x, r, LANE_EV_GRANTED, NULL);
+	x->batch[x->n_batch++] = r;
+}
+
+static void grant_all(struct engine *x, int64_t now)
+{
+	struct runner *may[HOT_MAX];
+	size_t n = 0;
+	if (x->halting || x->flying >= FLIGHT_MAX)
+		return;
+	for (size_t i = 0; i < x->n_active; i++) {
+		struct runner *r = x->active[i];
+		if ((r->lane.state == LANE_READY || r->lane.state == LANE_LOOK) && r->not_before <= now)
+			may[n++] = r;
+	}
+	qsort(may, n, sizeof(may[0]), by_weight); /* what takes longest goes first: the schedule is as long as the longest lane */
+	for (size_t i = 0; i < n && x->flying + x->n_batch < FLIGHT_MAX && !x->halting; i++) {
+		if (x->a->max_ops && x->intents >= x->a->max_ops && may[i]->lane.state == LANE_READY && !may[i]->lane.mid) {
+			engine_halt(x, "the number of writes asked for is reached");
+			return;
+		}
+		grant(x, may[i], now);
+	}
+}
+
+static bool commit(struct engine *x)
+{
+	static const struct { uint32_t bit; const char *step; } names[] = {
+		{ WROTE_DONE, "done-commit" }, { WROTE_REJECT, "reject-commit" }, { WROTE_UNKNOWN, "unknown-commit" },
+		{ WROTE_FORGET, "unsent-commit" }, { WROTE_INTENT, "intent-commit" },
+	};
+	if (!x->wrote)
+		return true; /* names at most: they can wait */
+	if (!ledger_commit(x->l, &x->err)) {
+		x->broken = true;
+		return false;
+	}
+	for (size_t i = 0; i < countof(names); i++)
+		if (x->wrote & names[i].bit)
+			step(names[i].step);
+	x->wrote = 0;
+	ledger_begin(x->l);
+	return true;
+}
+
+static void refused_to_send(struct engine *x, struct runner *r, struct err *e)
+{
+	struct hot *h = r->hot;
+	pacer_return(x->s->pacer, h->req.rate, engine_scope(&h->req), clock_mono_us());
+	engine_gate(x, &h->req)->probing = false;
+	if (r->lane.state == LANE_LOOKING) {
+		engine_step(x, r, LANE_EV_AGAIN, NULL);
+		engine_break(x, e);
+	} else if (h->req.auth == AUTH_NONE) { /* an address the target handed out that we do not use: this op's matter */
+		engine_step(x, r, LANE_EV_REJECTED, &(struct said){ .why = e->msg });
+	} else {
+		engine_step(x, r, LANE_EV_AGAIN, NULL);
+		engine_break(x, e);
+	}
+}
+
+static void send_batch(struct engine *x)
+{
+	for (size_t i = 0; i < x->n_batch; i++) {
+		struct runner *r = x->batch[i];
+		struct err e = ERR_INIT;
+		if (r->lane.state == LANE_WRITING)
+			engine_step(x, r, LANE_EV_COMMITTED, NULL);
+		if (!wire_send(x->s->wire, &r->hot->req, r, &e)) {
+			refused_to_send(x, r, &e);
+			continue;
+		}
+		x->flying++;
+		step(r->lane.state == LANE_LOOKING ? "look-sent" : "request-sent");
+	}
+	x->n_batch = 0;
+}
+
+static void halt_all(struct engine *x)
+{
+	for (size_t i = 0; i < x->n_active; i++) {
+		struct runner *r = x->active[i];
+		if (r->lane.state != LANE_FLYING && r->lane.state != LANE_LOOKING && r->lane.state != LANE_WRITING)
+			engine_step(x, r, LANE_EV_HALT, NULL);
+	}
+}
+
+/* ---- the loop ---- */
+
+/* Until the first lane may go again, or something is answered. */
+static void wait(struct engine *x)
+{
+	enum { ROWS = 64 };
+	struct wire_done done[ROWS];
+	int64_t now = clock_mono_us(), until = NEVER;
+	for (size_t i = 0; i < x->n_active; i++) {
+		struct runner *r = x->active[i];
+		bool timed = r->lane.state == LANE_READY || r->lane.state == LANE_LOOK || r->lane.state == LANE_SETTLING;
+		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)))
+			until = now;
+		if (timed && !x->halting && x->flying < FLIGHT_MAX && r->not_before < until)
+			until = r->not_before;
+	}
+	if (until == NEVER && !x->flying)
+		return;
+	if (!clock_is_virtual() && until > now + SECOND_US)
+		until = now + SECOND_US; /* so that progress and ^C are seen */
+	if (!x->flying) {
+		if (until > now)
+			clock_sleep_until_mono(until);
+		return;
+	}
+	size_t n = wire_poll(x->s->wire, until, done, ROWS);
+	for (size_t i = 0; i < n; i++)
+		engine_answer(x, &done[i]);
+}
+
+static bool loop(struct engine *x)
+{
+	for (;;) {
+		int64_t now = clock_mono_us();
+		if (x->a->stop && *x->a->stop)
+			engine_halt(x, "asked to stop");
+		if (!x->halting) {
+			activate(x);
+			if (pull_all(x, now))
+				grant_all(x, now);
+		}
+		if (x->halting)
+			halt_all(x); /* lanes granted a slot in this very tick are not at rest: they go and are waited for */
+		if (!commit(x))
+			return false;
+		send_batch(x);
+		retire_all(x);
+		tell(x, WHEN_DUE);
+		bool waiting = x->lanes.people.n || x->lanes.chats.n || x->lanes.threads.n;
+		if (!x->n_active && (x->halting || !waiting))
+			return commit(x);
+		wait(x);
+	}
+}
+
+/* Chats that still wait for a thread that stopped: what comes after their history was not done. */
+static void count_waiting(struct engine *x)
+{
+	for (size_t i = 0; i < x->lanes.n_buckets && !x->halting; i++)
+		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain)
+			if (r->lane.state == LANE_PARKED) {
+				x->res->lanes_stopped++;
+				engine_event(x, "lane.stopped", r, "waits for threads that stopped: what follows the history (people, archiving) is not done before they are in");
+			}
+}
+
+bool engine_run(const struct engine_args *args, struct engine_result *out, struct err *e)
+{
+	struct engine *x = xcalloc(1, sizeof(*x));
+	*out = (struct engine_result){ 0 };
+	x->a = args;
+	x->s = args->session;
+	x->l = args->ledger;
+	x->res = out;
+	x->limits = (struct lane_limits){ .max_resends = args->max_tries > 0 ? args->max_tries : MAX_RESENDS, .max_blind = MAX_BLIND };
+	x->began_us = clock_mono_us();
+	x->settle_us = (args->settle_s >= 0 ? args->settle_s : x->s->traits.settle_s) * SECOND_US;
+	x->max_wait_us = (args->max_wait_s > 0 ? args->max_wait_s : MAX_WAIT_S) * SECOND_US;
+	x->requests0 = wire_requests(x->s->wire, false);
+	x->writes0 = wire_requests(x->s->wire, true);
+	x->throttled0 = wire_throttled(x->s->wire);
+	arena_init(&x->scratch);
+	lanes_init(&x->lanes);
+	ledger_begin(x->l);
+	if (!stream_lanes(args->stream, on_lane, x, &x->err))
+		x->broken = true;
+	else if (loop(x))
+		count_waiting(x);
+	struct err last = ERR_INIT;
+	bool in_tx = !x->wrote || !x->broken; /* a commit that failed has ended its transaction */
+	if (in_tx && !ledger_commit(x->l, &last) && !x->broken) {
+		x->err = last;
+		x->broken = true;
+	}
+	tell(x, WHEN_AT_END);
+	out->requests = wire_requests(x->s->wire, false) - x->requests0;
+	out->writes = wire_requests(x->s->wire, true) - x->writes0;
+	out->throttled = wire_throttled(x->s->wire) - x->throttled0;
+	out->elapsed_us = clock_mono_us() - x->began_us;
+	for (size_t i = 0; i < x->n_active; i++)
+		x->spare[x->n_spare++] = x->active[i]->hot; /* only after a failed commit: requests may still be out */
+	for (size_t i = 0; i < x->n_spare; i++) {
+		arena_release(&x->spare[i]->arena);
+		free(x->spare[i]);
+	}
+	lanes_release(&x->lanes);
+	arena_release(&x->scratch);
+	bool ok = !x->broken;
+	if (!ok && e)
+		*e = x->err;
+	free(x);
+	return ok;
+}

@@ -1,0 +1,105 @@
+/* engine_lanes.h: the engine's own view: its lanes (waiting, hot, parked) and what its parts share. Private to engine*.c. */
+#ifndef MVCHAT_ENGINE_LANES_H
+#define MVCHAT_ENGINE_LANES_H
+
+#include "replay/engine.h"
+#include "replay/lane.h"
+
+enum {
+	HOT_MAX = 256,      /* lanes with an op in memory */
+	HOT_CHATS_MAX = 192,/* ... of which chats: what is left lets the threads they announce drain */
+	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
+};
+
+/* What a lane needs only while it is at work. */
+struct hot {
+	struct arena arena;          /* its current op, request and reading back; reset with each op */
+	struct stream_op op;
+	struct http_req req;
+	bool built;                  /* req is that of the current step */
+	int64_t refused_since;       /* mono: first of the refusals in a row of this op; -1 none */
+	struct lane_look look;       /* reading back, see engine_look.c */
+	bool looking;
+	const char *cursor, *anchor;
+	int64_t sent_us;
+	char *found, *found2;        /* in arena */
+	size_t rows, members;
+};
+
+struct runner {
+	struct runner *chain;        /* same hash bucket */
+	struct runner *parent;       /* a thread's chat */
+	struct hot *hot;             /* NULL while waiting or parked */
+	char *name;                  /* owned; id and root lie behind it */
+	const char *id, *root;
+	struct stream_pos pos;
+	int64_t root_ts_us, weight, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
+	uint32_t threads_open;
+	uint8_t kind;                /* enum lane_kind */
+	struct lane lane;
+};
+
+struct heap { struct runner **v; size_t n, cap; }; /* heaviest on top */
+struct lanes {
+	struct runner **buckets;
+	size_t n_buckets, n;         /* n: all that live */
+	struct heap people, chats, threads;
+};
+
+void lanes_init(struct lanes *l);
+void lanes_release(struct lanes *l);
+/* NULL when a lane of this name lives already. */
+struct runner *lanes_add(struct lanes *l, const struct lane_spec *spec, struct runner *parent);
+void lanes_drop(struct lanes *l, struct runner *r); /* frees it; it must not be in a heap */
+void lanes_wait(struct lanes *l, struct runner *r); /* puts it into its heap */
+struct runner *heap_top(const struct heap *h);
+struct runner *heap_pop(struct heap *h);
+
+/* A part of the world that cannot be reached now: while shut nothing goes there, then one request tries. */
+struct gate { int64_t open_at, since; int fails; bool probing; };
+enum { GATE_API, GATE_STORAGE, N_GATE };
+
+enum wrote { WROTE_INTENT = 1, WROTE_DONE = 2, WROTE_UNKNOWN = 4, WROTE_REJECT = 8, WROTE_FORGET = 16 };
+
+struct engine {
+	const struct engine_args *a;
+	struct session *s;
+	struct ledger *l;
+	struct engine_result *res;
+	struct lane_limits limits;
+	struct lanes lanes;
+	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_parked;
+	struct hot *spare[HOT_MAX]; size_t n_spare;
+	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
+	struct gate gate[N_GATE];
+	struct arena scratch;        /* one answer */
+	size_t people_left, flying;
+	uint32_t wrote;              /* enum wrote: what the open transaction holds */
+	bool halting, broken /* err is set: end with false */;
+	struct err err;
+	int64_t began_us, settle_us, max_wait_us, intents, requests0, writes0, throttled0, told_us;
+};
+
+void engine_event(struct engine *x, const char *ev, const struct runner *r, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void engine_halt(struct engine *x, const char *why); /* begin nothing new; the run ends resumably */
+void engine_break(struct engine *x, const struct err *e); /* the same, but the run ends with an error */
+/* Carries an event into the lane and the action out into the ledger. */
+struct said { const char *id, *id2, *why; };
+void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said);
+int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
+int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
+struct gate *engine_gate(struct engine *x, const struct http_req *req);
+static inline const char *engine_scope(const struct http_req *req)
+{
+	return req->scope ? req->scope : "";
+}
+
+void engine_answer(struct engine *x, const struct wire_done *d); /* engine_answer.c */
+
+/* engine_look.c */
+bool engine_look_build(struct engine *x, struct runner *r, struct err *e); /* the request of the next page into hot->req */
+void engine_look_blind(struct engine *x, struct runner *r, const char *why); /* the list cannot be read: later, from its start */
+void engine_look_answer(struct engine *x, struct runner *r, const struct wire_done *d);
+
+#endif

@@ -1,0 +1,308 @@
+// The sandbox's page: chats, messages, threads. Everything from the server becomes text nodes; nothing is parsed as HTML.
+"use strict";
+(() => {
+const words = {
+  en: { totals: (c, m, u) => `${c} chats · ${m} messages · ${u} people`, bell: n => `Notifications: ${n}`, invites: n => ` · invitations: ${n}`,
+    search: "Search messages", filter: "Find a chat", pick: "Choose a chat", none: "Nothing here yet", earlier: "Earlier messages", later: "Newer messages",
+    more: "Show more", thread: n => `Thread: ${n}`, threadTitle: "Thread", members: n => `Members: ${n}`, membersTitle: "Members", found: "Found",
+    nothing: "Nothing found", priv: "private", pub: "public", channel: "channel", archived: "archived", direct: "one-to-one", pinned: "📌 pinned",
+    edited: "edited", bot: "bot", back: "← Back", close: "Close", lang: "Русский", owner: "owner", admin: "admin", editor: "editor", member: "", off: "deactivated", limits: "limits on" },
+  ru: { totals: (c, m, u) => `Чатов: ${c} · сообщений: ${m} · людей: ${u}`, bell: n => `Уведомлений: ${n}`, invites: n => ` · приглашений: ${n}`,
+    search: "Поиск сообщений", filter: "Найти чат", pick: "Выберите чат", none: "Здесь пока пусто", earlier: "Более ранние", later: "Более новые",
+    more: "Показать ещё", thread: n => `Тред: ${n}`, threadTitle: "Тред", members: n => `Участников: ${n}`, membersTitle: "Участники", found: "Найдено",
+    nothing: "Ничего не найдено", priv: "закрытый", pub: "открытый", channel: "канал", archived: "в архиве", direct: "личный", pinned: "📌 закреплено",
+    edited: "изменено", bot: "бот", back: "← Назад", close: "Закрыть", lang: "English", owner: "владелец", admin: "админ", editor: "редактор", member: "", off: "отключён", limits: "лимиты включены" },
+};
+const $ = id => document.getElementById(id);
+const params = new URLSearchParams(location.search);
+let lang = ["ru", "en"].includes(params.get("lang")) ? params.get("lang") : "", t = words.en, chat = null, turn = 0;
+
+const el = (tag, cls, ...kids) => {
+  const e = document.createElement(tag);
+  if (cls) e.className = cls;
+  e.append(...kids.filter(k => k !== null && k !== undefined && k !== ""));
+  return e;
+};
+const button = (cls, text, on) => { const b = el("button", cls, text); b.type = "button"; b.addEventListener("click", on); return b; };
+const num = n => n.toLocaleString(lang);
+async function get(what, args = {}) {
+  const r = await fetch("/sandbox/ui/" + what + "?" + new URLSearchParams(args));
+  if (!r.ok) throw new Error(what + ": " + r.status);
+  return r.json();
+}
+const view = v => { $("main").dataset.view = v; $("back").hidden = v === "chats"; };
+
+// ---- small Markdown: **bold**, *italic*, _italic_, ~~strike~~, `code`, fences, [text](http…), bare links ----
+const inline = /`([^`\n]+)`|\*\*([^\n]+?)\*\*|~~([^\n]+?)~~|\*([^\s*](?:[^*\n]*[^\s*])?)\*|(?<![\p{L}\p{N}_])_([^\s_](?:[^_\n]*[^\s_])?)_(?![\p{L}\p{N}_])|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>()"]+[^\s<>()".,;:!?])/u;
+function link(text, href, depth) {
+  const a = el("a");
+  let url = null;
+  try { url = new URL(href); } catch { /* stays text */ }
+  if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) return document.createTextNode(text);
+  a.href = url.href;
+  a.rel = "noopener noreferrer nofollow";
+  a.target = "_blank";
+  if (depth === null) a.textContent = text; else spans(a, text, depth);
+  return a;
+}
+function spans(into, text, depth = 0) {
+  while (text) {
+    const m = depth < 6 ? inline.exec(text) : null;
+    if (!m) { into.append(text); return; }
+    if (m.index) into.append(text.slice(0, m.index));
+    const inner = (tag, s) => { const e = el(tag); spans(e, s, depth + 1); into.append(e); };
+    if (m[1]) into.append(el("code", "", m[1]));
+    else if (m[2]) inner("strong", m[2]);
+    else if (m[3]) inner("s", m[3]);
+    else if (m[4]) inner("em", m[4]);
+    else if (m[5]) inner("em", m[5]);
+    else if (m[6]) into.append(link(m[6], m[7], depth + 1));
+    else into.append(link(m[8], m[8], null));
+    text = text.slice(m.index + m[0].length);
+  }
+}
+function markdown(text) {
+  const box = el("div", "text");
+  const lines = text.split("\n");
+  let run = [];
+  const flush = () => { if (run.length) spans(box, run.join("\n")); run = []; };
+  for (let i = 0; i < lines.length; i++) {
+    const end = /^```\S*\s*$/.test(lines[i]) ? lines.findIndex((l, k) => k > i && /^```\s*$/.test(l)) : -1;
+    if (end < 0) { run.push(lines[i]); continue; }
+    flush();
+    box.append(el("pre", "", el("code", "", lines.slice(i + 1, end).join("\n"))));
+    i = end;
+  }
+  flush();
+  return box;
+}
+
+// ---- messages ----
+const size = n => n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(0) + " KB" : (n / 1048576).toFixed(1) + " MB";
+function fileNode(f) {
+  const url = "/sandbox/ui/file?id=" + f.id;
+  const plain = () => { const a = el("a", "file", f.name, el("span", "", size(f.size))); a.href = url; return a; };
+  if (f.type === "image") {
+    const img = el("img");
+    img.loading = "lazy";
+    img.alt = f.name;
+    img.src = url;
+    if (f.width && f.height && f.width < 1e4 && f.height < 1e4) { img.width = f.width; img.height = f.height; img.style.height = "auto"; }
+    img.addEventListener("error", () => img.replaceWith(plain()));
+    return img;
+  }
+  if (f.type === "audio" || f.type === "voice") {
+    const a = el("audio");
+    a.controls = true;
+    a.preload = "none";
+    a.src = url;
+    a.title = f.name;
+    return el("div", "", el("div", "", f.name), a);
+  }
+  return plain();
+}
+function messageNode(m, inThread) {
+  const when = new Date(m.time), time = el("time", "", when.toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" }));
+  time.dateTime = m.time;
+  time.title = when.toLocaleString(lang);
+  const node = el("article", "msg", el("div", "by", el("b", "", m.label || m.author), m.bot && !m.label ? el("span", "badge", t.bot) : "", time,
+    m.edited ? el("span", "small", t.edited) : "", m.pinned ? el("span", "small", t.pinned) : ""));
+  node.dataset.id = m.id;
+  if (m.reply) node.append(el("div", "reply", m.reply));
+  if (m.text) node.append(markdown(m.text));
+  if (m.files.length) node.append(el("div", "files", ...m.files.map(fileNode)));
+  const marks = el("div", "marks", ...m.reactions.map(r => el("span", "mark", r.code + " " + r.n)));
+  if (m.thread && !inThread) marks.append(button("open", t.thread(num(m.replies)), () => openThread(m.thread)));
+  if (marks.childNodes.length) node.append(marks);
+  return node;
+}
+const dayOf = m => new Date(m.time).toLocaleDateString(lang, { year: "numeric", month: "long", day: "numeric" });
+function fragment(list, inThread) {
+  const f = document.createDocumentFragment();
+  let day = "";
+  for (const m of list) {
+    const d = dayOf(m);
+    if (d !== day && !inThread) f.append(el("div", "day", d));
+    day = d;
+    f.append(messageNode(m, inThread));
+  }
+  return f;
+}
+const firstId = box => (box.querySelector("article:not(.root)") || { dataset: {} }).dataset.id;
+const lastId = box => { const all = box.querySelectorAll("article:not(.root)"); return all.length ? all[all.length - 1].dataset.id : undefined; };
+function paged(box, id, data, inThread, mine) {
+  const put = (d, where) => {
+    const old = box.scrollHeight - box.scrollTop;
+    if (where === "top") {
+      const anchor = box.querySelector(".anchor");
+      anchor.after(fragment(d.messages, inThread));
+      box.scrollTop = box.scrollHeight - old;
+    } else box.append(fragment(d.messages, inThread));
+  };
+  box.append(el("div", "anchor"));
+  put(data, "end");
+  const grow = (text, args, where, more) => {
+    if (!more) return;
+    const b = button("more", text, async () => {
+      if (turn !== mine) return;
+      b.disabled = true;
+      const d = await get("messages", { chat: id, ...args() });
+      if (turn !== mine) return;
+      b.remove();
+      put(d, where);
+      grow(text, args, where, d.more);
+    });
+    if (where === "top") box.prepend(b); else box.append(b);
+  };
+  if (inThread) grow(t.later, () => ({ after: lastId(box) }), "end", data.more);
+  else {
+    grow(t.earlier, () => ({ before: firstId(box) }), "top", data.more);
+    grow(t.later, () => ({ after: lastId(box) }), "end", data.newer);
+  }
+}
+function badges(c) {
+  const all = [];
+  if (c.kind === 2) all.push(t.direct);
+  else all.push(c.public ? t.pub : t.priv);
+  if (c.channel) all.push(t.channel);
+  if (c.archived) all.push(t.archived);
+  return all.map(b => el("span", "badge", b));
+}
+async function openChat(id, around) {
+  const mine = ++turn;
+  const [info, data] = await Promise.all([get("chat", { id }), get("messages", around ? { chat: id, around } : { chat: id })]);
+  if (turn !== mine) return;
+  chat = id;
+  closeSide();
+  view("chat");
+  $("title").textContent = info.chat.name || t.threadTitle;
+  $("badges").replaceChildren(...badges(info.chat));
+  $("people").hidden = false;
+  $("people").textContent = t.members(num(info.chat.members));
+  $("people").onclick = () => showMembers(info);
+  const box = $("list");
+  box.replaceChildren();
+  paged(box, id, data, false, mine);
+  if (!data.messages.length) box.append(el("p", "empty", t.none));
+  const hit = around ? box.querySelector(`article[data-id="${Number(around)}"]`) : null;
+  if (hit) { hit.classList.add("hit"); hit.scrollIntoView({ block: "center" }); } else box.scrollTop = box.scrollHeight;
+  for (const b of document.querySelectorAll(".chat")) b.classList.toggle("on", b.dataset.id === String(id));
+  const url = new URL(location.href);
+  url.searchParams.set("chat", id);
+  url.searchParams.delete("message");
+  history.replaceState(null, "", url);
+}
+function side(title) {
+  $("right").hidden = false;
+  $("main").classList.add("side");
+  view("side");
+  $("side").textContent = title;
+  $("sidelist").replaceChildren();
+  return $("sidelist");
+}
+function closeSide() {
+  $("right").hidden = true;
+  $("main").classList.remove("side");
+  view(chat ? "chat" : "chats");
+}
+async function openThread(id, hit) {
+  const mine = turn;
+  const [info, data] = await Promise.all([get("chat", { id }), get("messages", { chat: id, after: hit ? Math.max(0, hit - 1) : 0 })]);
+  if (turn !== mine) return;
+  const box = side(t.threadTitle + " · " + t.members(num(info.chat.members)));
+  if (info.root) { const r = messageNode(info.root, true); r.classList.add("root"); box.append(r); }
+  paged(box, id, data, true, mine);
+}
+function showMembers(info) {
+  const box = side(t.members(num(info.chat.members)));
+  const put = list => box.append(...list.map(m => el("div", "member", el("span", "", m.name), el("span", "who", m.who),
+    ...[t[m.role], m.bot ? t.bot : "", m.suspended ? t.off : ""].filter(Boolean).map(x => el("span", "badge", x)))));
+  put(info.members);
+  let n = info.members.length;
+  const grow = more => {
+    if (!more) return;
+    const b = button("more", t.more, async () => {
+      const d = await get("chat", { id: info.chat.id, skip: n });
+      b.remove();
+      put(d.members);
+      n += d.members.length;
+      grow(d.more);
+    });
+    box.append(b);
+  };
+  grow(info.more);
+}
+
+// ---- chats, search, totals ----
+async function loadChats(skip = 0) {
+  const q = $("filter").value.trim(), d = await get("chats", { q, skip });
+  if (q !== $("filter").value.trim()) return;
+  const box = $("chats");
+  if (!skip) box.replaceChildren();
+  else box.querySelector(".more")?.remove();
+  for (const c of d.chats) {
+    const sign = c.archived ? "🗄" : c.kind === 2 ? "👤" : !c.public ? "🔒" : c.channel ? "📣" : "#";
+    const b = button("chat" + (c.archived ? " old" : "") + (c.id === chat ? " on" : ""), "", () => openChat(c.id).catch(fail));
+    b.dataset.id = c.id;
+    b.title = c.name;
+    b.append(el("span", "sign", sign), el("span", "name", c.name || t.threadTitle), el("span", "n", num(c.messages)));
+    box.append(b);
+  }
+  if (d.more) box.append(button("more", t.more, () => loadChats(skip + d.chats.length).catch(fail)));
+  if (!skip && !d.chats.length) box.append(el("p", "empty", q ? t.nothing : t.none));
+}
+async function search(q) {
+  const d = await get("search", { q }), box = side(t.found);
+  if (!d.found.length) box.append(el("p", "empty", t.nothing));
+  for (const f of d.found) {
+    const node = messageNode(f.message, true);
+    node.prepend(button("open", f.chat_name || t.threadTitle, async () => {
+      await openChat(f.chat, f.root || (f.thread ? undefined : f.message.id));
+      if (f.thread) await openThread(f.thread, f.message.id);
+    }));
+    box.append(node);
+  }
+}
+async function totals() {
+  const s = await get("summary");
+  if (!lang) lang = s.lang;
+  t = words[lang];
+  document.documentElement.lang = lang;
+  $("totals").textContent = t.totals(num(s.chats), num(s.messages), num(s.users)) + (s.limits ? " · " + t.limits : "");
+  $("bell").textContent = t.bell(num(s.notifications)) + (s.invitations ? t.invites(num(s.invitations)) : "");
+  $("bell").classList.toggle("loud", s.notifications + s.invitations > 0);
+  $("q").placeholder = t.search;
+  $("q").setAttribute("aria-label", t.search);
+  $("filter").placeholder = t.filter;
+  $("filter").setAttribute("aria-label", t.filter);
+  $("back").textContent = t.back;
+  $("close").setAttribute("aria-label", t.close);
+  const other = new URL(location.href);
+  other.searchParams.set("lang", lang === "ru" ? "en" : "ru");
+  $("lang").href = other.href;
+  $("lang").textContent = t.lang;
+}
+function fail(e) { $("list").replaceChildren(el("p", "empty", String(e.message || e))); }
+
+let timer;
+$("filter").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => loadChats().catch(fail), 150); });
+$("search").addEventListener("submit", e => { e.preventDefault(); const q = $("q").value.trim(); if (q) search(q).catch(fail); });
+$("close").addEventListener("click", closeSide);
+$("back").addEventListener("click", () => { if ($("main").dataset.view === "side") closeSide(); else view("chats"); });
+totals().then(async () => {
+  await loadChats();
+  const want = Number(params.get("chat")), message = Number(params.get("message"));
+  if (want) {
+    const info = await get("chat", { id: want });
+    if (info.parent) { await openChat(info.parent, info.root && info.root.id); await openThread(want, message); }
+    else await openChat(want, message || undefined);
+    const q = params.get("q");
+    if (q) await search(q);
+  } else {
+    $("list").replaceChildren(el("p", "empty", t.pick));
+    const first = document.querySelector(".chat");
+    if (first && matchMedia("(min-width: 641px)").matches) first.click();
+  }
+}).catch(fail);
+setInterval(() => totals().catch(() => {}), 5000);
+})();

@@ -1,0 +1,497 @@
+/* JSON: the writer, the tree, and the streaming reader over every way of cutting its input. */
+#include "core/json.h"
+
+#include "core/utf8.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- helpers ---- */
+
+static void put_tree(const struct jv *v, struct jw *w)
+{
+	switch (v->type) {
+	case JV_NULL:
+		jw_null(w);
+		break;
+	case JV_BOOL:
+		jw_bool(w, v->b);
+		break;
+	case JV_NUM: /* as written: the writer has no call for that, so a string stands for it */
+		jw_strn(w, v->s, v->len);
+		break;
+	case JV_STR:
+		jw_strn(w, v->s, v->len);
+		break;
+	case JV_ARR:
+		jw_arr(w);
+		jv_each(v, it)
+			put_tree(it, w);
+		jw_arr_end(w);
+		break;
+	case JV_OBJ:
+		jw_obj(w);
+		jv_each(v, it) {
+			jw_key(w, it->key);
+			put_tree(it, w);
+		}
+		jw_obj_end(w);
+		break;
+	}
+}
+
+struct source { const char *p; size_t n, step; bool fails; };
+
+static ptrdiff_t read_source(void *ctx, char *dst, size_t n, struct err *e)
+{
+	struct source *s = ctx;
+	size_t k = s->step && s->step < n ? s->step : n;
+	if (k > s->n)
+		k = s->n;
+	if (!k && s->fails) {
+		err_set(e, ERR_INTERNAL, "the disk is gone");
+		return -1;
+	}
+	memcpy(dst, s->p, k);
+	s->p += k;
+	s->n -= k;
+	return (ptrdiff_t)k;
+}
+
+struct seen { struct buf text; size_t n, stop_after; };
+
+static bool see(void *ctx, const struct jv *v, size_t index, size_t line)
+{
+	struct seen *s = ctx;
+	struct jw w;
+	jw_init(&w, &s->text);
+	buf_addf(&s->text, "%zu@%zu:", index, line);
+	put_tree(v, &w);
+	buf_addc(&s->text, '\n');
+	return ++s->n != s->stop_after;
+}
+
+static bool see_bad(void *ctx, const struct err *e, size_t index, size_t line)
+{
+	struct seen *s = ctx;
+	assert_int_equal(e->code, ERR_RECORD);
+	buf_addf(&s->text, "%zu@%zu!%s\n", index, line, strstr(e->msg, "deeper") ? "deep" : "big");
+	return ++s->n != s->stop_after;
+}
+
+struct want { size_t step, max_element; int max_depth; const char *const *skip; size_t stop_after; bool fails; };
+
+/* What the reader delivers, as text, then "ok", "stopped" or the error's place. */
+static char *stream(const char *s, size_t n, struct want want, size_t *replaced)
+{
+	struct arena a;
+	struct seen seen = { .stop_after = want.stop_after };
+	struct source src = { s, n, want.step, want.fails };
+	struct err e = ERR_INIT;
+	arena_init(&a);
+	buf_init(&seen.text, 1 << 24);
+	struct json_elements r = {
+		.read = read_source, .read_ctx = &src, .skip_keys = want.skip, .max_element = want.max_element,
+		.max_depth = want.max_depth, .step = &a, .each = see, .bad = see_bad, .ctx = &seen,
+	};
+	bool ok = json_elements(&r, &e);
+	if (ok)
+		buf_adds(&seen.text, r.stopped ? "stopped" : "ok");
+	else
+		buf_addf(&seen.text, "%s", *e.where ? e.where : e.msg);
+	if (replaced)
+		*replaced = r.n_replaced;
+	arena_release(&a);
+	return buf_detach(&seen.text);
+}
+
+static void assert_streams(const char *s, size_t n, struct want want, const char *expected)
+{
+	static const size_t steps[] = { 0, 1, 2, 3, 5, 7, 11, 13 };
+	for (size_t i = 0; i < countof(steps); i++) {
+		want.step = steps[i];
+		char *got = stream(s, n, want, NULL);
+		assert_string_equal(got, expected);
+		free(got);
+	}
+}
+
+/* ---- writer ---- */
+
+static void test_writer(void **state)
+{
+	(void)state;
+	struct buf b;
+	struct jw w;
+	buf_init(&b, 1000);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_kstr(&w, "s", "a\"b\\c\n\t\r\b\f\x01\x7f\xd0\xb6/");
+	jw_kstr(&w, "absent", NULL);
+	jw_key(&w, "n\n");
+	jw_str(&w, NULL);
+	jw_kint(&w, "min", INT64_MIN);
+	jw_kint(&w, "max", INT64_MAX);
+	jw_kint(&w, "zero", 0);
+	jw_kbool(&w, "t", true);
+	jw_key(&w, "a");
+	jw_arr(&w);
+	jw_arr(&w), jw_arr_end(&w);
+	jw_obj(&w), jw_obj_end(&w);
+	jw_int(&w, -7);
+	jw_strn(&w, "a\0b", 3);
+	jw_strn(&w, "", 0);
+	jw_arr_end(&w);
+	jw_kbool(&w, "f", false);
+	jw_obj_end(&w);
+	assert_string_equal(b.p, "{\"s\":\"a\\\"b\\\\c\\n\\t\\r\\b\\f\\u0001\x7f\xd0\xb6/\",\"n\\n\":null,\"min\":-9223372036854775808,"
+		"\"max\":9223372036854775807,\"zero\":0,\"t\":true,\"a\":[[],{},-7,\"a\\u0000b\",\"\"],\"f\":false}");
+	assert_false(b.full);
+	buf_release(&b);
+	buf_init(&b, 5);
+	jw_init(&w, &b);
+	jw_str(&w, "123456");
+	assert_true(b.full);
+	buf_release(&b);
+}
+
+/* ---- getters ---- */
+
+static void test_getters(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct err e = ERR_INIT;
+	arena_init(&a);
+	static const char doc[] = "{\"a\":{\"b\":{\"c\":\"deep\"}},\"k\":1,\"k\":2,\"e\":\"\",\"t\":true,\"f\":false,\"n\":null,\"s\":\"x\",\"l\":[1,2,3],\"\":0}";
+	const struct jv *v = jv_parse(&a, doc, strlen(doc), &e);
+	assert_non_null(v);
+	assert_string_equal(jv_str(jv_at(v, "a.b.c")), "deep");
+	assert_null(jv_at(v, "a.b.c.d"));
+	assert_null(jv_at(v, "a.x.c"));
+	assert_null(jv_at(NULL, "a"));
+	assert_int_equal(jv_get_int(v, "k", -1), 2); /* the last of several */
+	assert_int_equal(jv_get_int(v, "", -1), 0);
+	assert_null(jv_get(v, "a.b"));
+	assert_null(jv_get(jv_get(v, "l"), "a"));
+	assert_null(jv_get(NULL, "a"));
+	assert_null(jv_get_str(v, "e"));
+	assert_string_equal(jv_str(jv_get(v, "e")), "");
+	assert_null(jv_get_str(v, "k"));
+	assert_null(jv_str(NULL));
+	assert_true(jv_get_bool(v, "t"));
+	assert_false(jv_get_bool(v, "f"));
+	assert_false(jv_get_bool(v, "k"));
+	assert_false(jv_get_bool(v, "none"));
+	assert_true(jv_is(jv_get(v, "n"), JV_NULL));
+	assert_false(jv_is(NULL, JV_NULL));
+	assert_int_equal(jv_get(v, "l")->n, 3);
+	int64_t sum = 0;
+	jv_each(jv_get(v, "l"), it)
+		sum += jv_int(it, 0);
+	assert_int_equal(sum, 6);
+	jv_each(jv_get(v, "s"), it)
+		fail();
+	jv_each(jv_get(v, "none"), it)
+		fail();
+	arena_release(&a);
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	static const struct { const char *text; int64_t value; } cases[] = {
+		{ "0", 0 }, { "-0", 0 }, { "1", 1 }, { "-5", -5 }, { "9223372036854775807", INT64_MAX },
+		{ "9223372036854775808", INT64_MAX }, { "-9223372036854775808", INT64_MIN }, { "-9223372036854775809", INT64_MIN },
+		{ "99999999999999999999999999", INT64_MAX }, { "1.9", 1 }, { "-1.9", -1 }, { "1.9e3", 1900 }, { "12345e-2", 123 },
+		{ "1e18", 1000000000000000000 }, { "1e19", INT64_MAX }, { "1e999999999999999", INT64_MAX }, { "-1e400", INT64_MIN },
+		{ "1e-999999999999999", 0 }, { "0e99999", 0 }, { "0.00001e5", 1 }, { "\"12\"", 12 }, { "\"1500000000.123456\"", 1500000000 },
+		{ "\"\"", -77 }, { "\"x\"", -77 }, { "\"1x\"", -77 }, { "\"1.\"", -77 }, { "\".5\"", -77 }, { "\"-\"", -77 }, { "\"1e\"", -77 },
+		{ "\" 1\"", -77 }, { "\"+1\"", -77 }, { "true", -77 }, { "null", -77 }, { "[1]", -77 },
+	};
+	struct arena a;
+	arena_init(&a);
+	for (size_t i = 0; i < countof(cases); i++) {
+		const struct jv *v = jv_parse(&a, cases[i].text, strlen(cases[i].text), NULL);
+		assert_non_null(v);
+		if (jv_int(v, -77) != cases[i].value)
+			fail_msg("%s gives %lld", cases[i].text, (long long)jv_int(v, -77));
+		if (v->type == JV_NUM)
+			assert_string_equal(v->s, cases[i].text); /* as written */
+	}
+	assert_int_equal(jv_int(NULL, 3), 3);
+	arena_release(&a);
+}
+
+/* ---- jv_parse ---- */
+
+static void test_broken(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *where; } cases[] = {
+		{ "", "1:1" }, { " \n ", "2:2" }, { "{", "1:2" }, { "[1,]", NULL }, { "{\"a\":1,}", NULL }, { "{\"a\" 1}", NULL },
+		{ "{\"a\":1,\n \"b\" 2}", "2:7" }, { "nul", NULL }, { "[1] 2", NULL }, { "'a'", NULL }, { "\"\x01\"", NULL },
+		{ "\"\\x\"", NULL }, { "\"\\u12g4\"", NULL }, { "\"abc", NULL }, { "01", NULL }, { "-", NULL }, { "1.", NULL }, { "1e", NULL },
+		{ "[1}", NULL }, { "\\ud800", NULL }, { "\xff", NULL }, { "/* c */ 1", NULL }, { "NaN", NULL },
+	};
+	struct arena a;
+	arena_init(&a);
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct err e = ERR_INIT;
+		if (jv_parse(&a, cases[i].text, strlen(cases[i].text), &e))
+			fail_msg("accepted: %s", cases[i].text);
+		assert_int_equal(e.code, ERR_RECORD);
+		assert_non_null(strstr(e.msg, "broken JSON: "));
+		assert_null(strchr(e.msg, '\n'));
+		if (cases[i].where)
+			assert_string_equal(e.where, cases[i].where);
+		assert_non_null(strchr(e.where, ':'));
+	}
+	arena_release(&a);
+}
+
+static void test_depth(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct err e = ERR_INIT;
+	char s[300];
+	arena_init(&a);
+	for (size_t depth = 127; depth < 130; depth++) {
+		memset(s, '[', depth);
+		memset(s + depth, ']', depth);
+		assert_int_equal(jv_parse(&a, s, 2 * depth, &e) != NULL, depth <= 128);
+	}
+	assert_non_null(strstr(e.msg, "deeper"));
+	arena_release(&a);
+}
+
+/* ---- strings at the border ---- */
+
+static const struct { const char *in; size_t n; const char *out; size_t replaced; } strings[] = {
+#define S(in, out, replaced) { in, sizeof(in) - 1, out, replaced }
+	S("\\ud83d\\ude00", "\xf0\x9f\x98\x80", 0),
+	S("\\ud83d", "\xef\xbf\xbd", 1),
+	S("\\ude00", "\xef\xbf\xbd", 1),
+	S("\\ude00\\ud83d", "\xef\xbf\xbd\xef\xbf\xbd", 2),
+	S("\\ud83d\\ud83d\\ude00", "\xef\xbf\xbd\xf0\x9f\x98\x80", 1),
+	S("\\ud83dx", "\xef\xbf\xbdx", 1),
+	S("\\ud83d\\u0041", "\xef\xbf\xbd" "A", 1),
+	S("\\ud83d\\n", "\xef\xbf\xbd\\n", 1),
+	S("\\\\ud83d", "\\\\ud83d", 0),
+	S("\\\\\\ud83d", "\\\\\xef\xbf\xbd", 1),
+	S("\\uD83D\\uDE00\\uDBFF\\uDFFF", "\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf", 0),
+	S("\\u0416\\u20ac", "\xd0\x96\xe2\x82\xac", 0),
+	S("a\\u0000b", "a\\u0000b", 0),
+	S("\\/\\\"", "/\\\"", 0),
+	S("\xd0\x96\xe2\x82\xac\xf0\x9f\x98\x80", "\xd0\x96\xe2\x82\xac\xf0\x9f\x98\x80", 0),
+	S("a\xff" "b", "a\xef\xbf\xbd" "b", 0),
+	S("\xd0", "\xef\xbf\xbd", 0),
+	S("\xf0\x9f\x98", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 0),
+	S("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 0),
+	S("\xc0\x80\\n", "\xef\xbf\xbd\xef\xbf\xbd\\n", 0),
+	S("\\\xff", NULL, 0),
+#undef S
+};
+
+static void test_strings(void **state)
+{
+	(void)state;
+	static const size_t steps[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 };
+	for (size_t i = 0; i < countof(strings); i++) {
+		struct buf in, expected;
+		buf_init(&in, 1000);
+		buf_init(&expected, 1000);
+		buf_adds(&in, "[\"");
+		buf_add(&in, strings[i].in, strings[i].n);
+		buf_adds(&in, "\"]");
+		if (strings[i].out)
+			buf_addf(&expected, "0@1:\"%s\"\nok", strings[i].out);
+		else
+			buf_adds(&expected, "line 1");
+		for (size_t k = 0; k < countof(steps); k++) {
+			size_t replaced;
+			char *got = stream(in.p, in.len, (struct want){ .step = steps[k] }, &replaced);
+			assert_string_equal(got, expected.p);
+			assert_int_equal(replaced, strings[i].replaced);
+			free(got);
+		}
+		/* The same from a whole document. */
+		struct arena a;
+		arena_init(&a);
+		const struct jv *v = jv_parse(&a, in.p, in.len, NULL);
+		assert_int_equal(v != NULL, strings[i].out != NULL);
+		if (v) {
+			struct jw w;
+			buf_reset(&expected);
+			buf_addf(&expected, "[\"%s\"]", strings[i].out);
+			buf_reset(&in);
+			jw_init(&w, &in);
+			put_tree(v, &w);
+			assert_string_equal(in.p, expected.p);
+			assert_true(utf8_valid(v->first->s, v->first->len));
+			assert_int_equal(v->first->s[v->first->len], '\0');
+		}
+		arena_release(&a);
+		buf_release(&in);
+		buf_release(&expected);
+	}
+}
+
+/* ---- elements ---- */
+
+#define STREAMS(in, limits, out) assert_streams(in, sizeof(in) - 1, (struct want)limits, out)
+#define W(...) { __VA_ARGS__ }
+
+static void test_elements(void **state)
+{
+	(void)state;
+	STREAMS("[]", W(.step = 0), "ok");
+	STREAMS(" [ ] ", W(.step = 0), "ok");
+	STREAMS("[1,\n{\"a\":[true,null]},\n\n \"q\"]\n", W(.step = 0), "0@1:\"1\"\n1@2:{\"a\":[true,null]}\n2@4:\"q\"\nok");
+	STREAMS("\xef\xbb\xbf[1]", W(.step = 0), "0@1:\"1\"\nok");
+	STREAMS("\xef\xbb\xbf\xef\xbb\xbf[1]", W(.step = 0), "line 1");
+	STREAMS("{\"a\":\n{\"b\":[[]]}}", W(.step = 0), "0@1:{\"a\":{\"b\":[[]]}}\nok");
+	STREAMS("\n[[1],[[2]],[]]", W(.step = 0), "0@2:[\"1\"]\n1@2:[[\"2\"]]\n2@2:[]\nok");
+	STREAMS("", W(.step = 0), "line 1");
+	STREAMS("\n\n", W(.step = 0), "line 3");
+	STREAMS("[{\"a\":1},\n{\"a\":2},\n{\"a\":", W(.step = 0), "0@1:{\"a\":\"1\"}\n1@2:{\"a\":\"2\"}\nline 3");
+	STREAMS("[1,\n2,\n}", W(.step = 0), "0@1:\"1\"\n1@2:\"2\"\nline 3");
+	STREAMS("[1]\n[2]", W(.step = 0), "0@1:\"1\"\nline 2");
+	STREAMS("[1,2,3,4]", W(.stop_after = 2), "0@1:\"1\"\n1@1:\"2\"\nstopped");
+	STREAMS("[1,2", W(.fails = true), "0@1:\"1\"\nthe disk is gone");
+	STREAMS("{\"a\":1}", W(.stop_after = 1), "0@1:{\"a\":\"1\"}\nstopped");
+}
+
+static void test_skip(void **state)
+{
+	(void)state;
+	static const char *const skip[] = { "blocks", "user_profile", NULL };
+	STREAMS("[{\"blocks\":[{\"blocks\":1}],\"k\":{\"blocks\":2,\"x\":\"y\",\"user_profile\":\"z\"},\"blocks\":null,\"block\":1}]",
+		W(.skip = skip), "0@1:{\"k\":{\"x\":\"y\"},\"block\":\"1\"}\nok");
+	STREAMS("[{\"user_profile\":{\"a\":{\"b\":[]}}},{\"k\":\"blocks\"},[\"blocks\",1]]", W(.skip = skip),
+		"0@1:{}\n1@1:{\"k\":\"blocks\"}\n2@1:[\"blocks\",\"1\"]\nok");
+	/* What is skipped may be as deep as it likes. */
+	STREAMS("[{\"blocks\":[[[[[[]]]]]],\"k\":[]}]", W(.skip = skip, .max_depth = 2), "0@1:{\"k\":[]}\nok");
+}
+
+static void test_bad_elements(void **state)
+{
+	(void)state;
+	STREAMS("[[[1]],\n[[[2]]],\n3]", W(.max_depth = 2), "0@1:[[\"1\"]]\n1@2!deep\n2@3:\"3\"\nok");
+	STREAMS("[{\"k\":\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\"},{\"k\":1}]",
+		W(.max_element = 200), "0@1!big\n1@1:{\"k\":\"1\"}\nok");
+	STREAMS("[[1,2,3,4,5,6,7,8,9],[1]]", W(.max_element = 300), "0@1!big\n1@1:[\"1\"]\nok");
+	STREAMS("[[[[]]],1]", W(.max_depth = 1, .stop_after = 1), "0@1!deep\nstopped");
+}
+
+/* A string longer than an element may be is not collected; the file is read on behind it. */
+static void test_huge_string(void **state)
+{
+	(void)state;
+	enum { LONG = 1000 * 1000 };
+	static const char *const skip[] = { "blocks", NULL };
+	static const struct { const char *before, *after, *expected; } cases[] = {
+		{ "[1,\"", "\",\n2]", "0@1:\"1\"\n1@1!big\n2@2:\"2\"\nok" },
+		{ "[{\"k\":\"", "\\\"\"},\n2]", "0@1!big\n1@2:\"2\"\nok" },
+		{ "[{\"", "\":1},\n2]", "0@1!big\n1@2:\"2\"\nok" },
+		{ "[{\"blocks\":\"", "\",\"x\":1},\n2]", "0@1:{\"x\":\"1\"}\n1@2:\"2\"\nok" },
+		{ "[{\"blocks\":{\"x\":[\"", "\"]},\"x\":1},\n2]", "0@1:{\"x\":\"1\"}\n1@2:\"2\"\nok" },
+		{ "[1,\"", "", "0@1:\"1\"\nline 1" },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct buf b;
+		buf_init(&b, 2 * LONG);
+		buf_adds(&b, cases[i].before);
+		for (size_t k = 0; k < LONG / 10; k++)
+			buf_adds(&b, k % 3 ? "0123456789" : "\\\\\\\"\xd0\xb6\xd0\xb6\\n");
+		buf_adds(&b, cases[i].after);
+		for (size_t step = 0; step < 3; step++) {
+			char *got = stream(b.p, b.len, (struct want){ .step = step * 997, .max_element = 100000, .skip = skip }, NULL);
+			assert_string_equal(got, cases[i].expected);
+			free(got);
+		}
+		buf_release(&b);
+	}
+}
+
+static void test_endless(void **state)
+{
+	(void)state;
+	enum { LONG = 3 * 1000 * 1000 };
+	static const struct { const char *before; char fill; const char *expected; } cases[] = {
+		{ "[1,", '7', "0@1:\"1\"\nline 1" },  /* a number without end is not collected either */
+		{ "", '[', "line 1" },
+		{ "[1, ", ' ', "0@1:\"1\"\nline 1" },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct buf b;
+		static char fill[LONG];
+		memset(fill, cases[i].fill, sizeof(fill));
+		buf_init(&b, 2 * LONG);
+		buf_adds(&b, cases[i].before);
+		buf_add(&b, fill, sizeof(fill));
+		char *got = stream(b.p, b.len, (struct want){ .step = 0 }, NULL);
+		assert_string_equal(got, cases[i].expected);
+		free(got);
+		buf_release(&b);
+	}
+}
+
+static void test_many(void **state)
+{
+	(void)state;
+	/* Elements, escapes and characters across the reader's own chunk border, at every offset around it. */
+	for (size_t pad = 64 * 1024 - 40; pad < 64 * 1024 + 8; pad++) {
+		struct buf b;
+		char expected[200];
+		buf_init(&b, 1 << 20);
+		buf_addc(&b, '[');
+		for (size_t i = 1; i < pad; i++)
+			buf_addc(&b, i % 100 ? ' ' : '\n');
+		buf_adds(&b, "{\"k\":\"\\ud83d\\ude00\xf0\x9f\x98\x80\\ud83d\",\"n\":-12.5e3},true]");
+		char *got = stream(b.p, b.len, (struct want){ .step = 0 }, NULL);
+		const size_t line = (pad - 1) / 100 + 1;
+		snprintf(expected, sizeof(expected), "0@%zu:{\"k\":\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xef\xbf\xbd\",\"n\":\"-12.5e3\"}\n1@%zu:true\nok", line, line);
+		assert_string_equal(got, expected);
+		free(got);
+		buf_release(&b);
+	}
+}
+
+static void test_keys_with_nul(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a);
+	static const char doc[] = "{\"a\\u0000b\":1,\"a\":2}";
+	const struct jv *v = jv_parse(&a, doc, strlen(doc), NULL);
+	assert_int_equal(jv_get_int(v, "a", 0), 2);
+	assert_int_equal(jv_get_int(v, "a\xef\xbf\xbd" "b", 0), 1);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_writer),
+		cmocka_unit_test(test_getters),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_bad_elements),
+		cmocka_unit_test(test_huge_string),
+		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_keys_with_nul),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
