@@ -1,4 +1,4 @@
-/* stream.c: see stream.h. Decides the order; what a message says is stream_text.c.
+/* stream.c: see stream.h. Decides the order; what a message says is stream_text.c, who and where is stream_know.c.
  *
  * Called by engine.c (op by op) and plan.c (lanes, fates and standings). It writes nothing: it reads spool and ledger and
  * answers "what is next". The ledger is the only memory: a position says which messages of a lane are certainly behind, and
@@ -23,145 +23,7 @@
 
 enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REACT, PH_PIN, PH_MEMBERS, PH_ARCHIVE, PH_END };
 
-/* ---- people and places ---- */
-
-struct someone *stream_someone(struct stream *s, const char *id)
-{
-	struct someone *w = table_get(&s->people, id);
-	if (w)
-		return w;
-	struct arena a;
-	struct user u;
-	arena_init(&a);
-	w = arena_new(&s->run, struct someone);
-	if (spool_user(s->x.spool, id, &a, &u)) {
-		struct person p;
-		mapping_person(s->x.mapping, &u, &a, &p);
-		*w = (struct someone){ arena_strdup(&s->run, p.name), p.action == PERSON_MATCH ? arena_strdup(&s->run, p.target_id) : NULL,
-		                       p.action, p.flags | u.flags, p.suspended, true };
-	}
-	arena_release(&a);
-	table_put(&s->people, arena_strdup(&s->run, id), w);
-	return w;
-}
-
-/* Kept: the place and the numbers; members and pins are read again when they are needed. */
-static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
-{
-	struct spot *sp = table_get(&s->spots, c->conv.id);
-	if (sp)
-		return sp;
-	struct place p;
-	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
-	sp = arena_new(&s->run, struct spot);
-	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
-	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
-	sp->place.id = sp->id;
-	sp->place.name = arena_strdup(&s->run, p.name);
-	sp->place.target_id = arena_strdup(&s->run, p.target_id);
-	sp->place.why = arena_strdup(&s->run, p.why);
-	table_put(&s->spots, sp->id, sp);
-	return sp;
-}
-
-struct spot *stream_spot(struct stream *s, const char *id)
-{
-	struct spot *sp = table_get(&s->spots, id);
-	if (sp)
-		return sp;
-	struct arena a;
-	struct spool_conv c;
-	arena_init(&a);
-	if (spool_conv(s->x.spool, id, &a, &c))
-		sp = keep_spot(s, &c);
-	arena_release(&a);
-	return sp;
-}
-
-int64_t stream_lconv(struct stream *s, struct spot *sp)
-{
-	if (!sp->lconv)
-		sp->lconv = ledger_conv(s->x.ledger, sp->id);
-	return sp->lconv;
-}
-
-static bool row_of(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
-{
-	*row = (struct ledger_row){ .state = OP_ABSENT };
-	if (ledger_get(s->x.ledger, k, a, row))
-		return true;
-	row->state = OP_ABSENT;
-	return false;
-}
-
-static bool still_to_do(enum op_state state)
-{
-	return state == OP_ABSENT || state == OP_INTENT || state == OP_UNKNOWN;
-}
-
-const char *stream_spot_target(struct stream *s, struct spot *sp)
-{
-	if (sp->target)
-		return sp->target;
-	if (sp->place.action == PLACE_ADOPT)
-		return sp->target = sp->place.target_id;
-	struct ledger_row row;
-	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
-	struct arena a;
-	arena_init(&a);
-	if (row_of(s, &k, &a, &row) && row.state == OP_DONE)
-		sp->target = arena_strdup(&s->run, row.target);
-	arena_release(&a);
-	return sp->target;
-}
-
-const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a)
-{
-	struct spot *sp = stream_spot(s, source_conv);
-	return sp ? arena_strdup(a, stream_spot_target(s, sp)) : NULL;
-}
-
-const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a)
-{
-	struct someone *w = stream_someone(s, source_user);
-	if (w->target)
-		return arena_strdup(a, w->target);
-	struct ledger_row row;
-	struct opkey k = { 0, 0, source_user, OP_USER_CREATE, 0 };
-	return row_of(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
-}
-
-struct stream *stream_open(const struct stream_args *args, struct err *e)
-{
-	struct stream *s = xcalloc(1, sizeof(*s));
-	s->x = *args;
-	s->cfg = mapping_config(args->mapping);
-	args->exporter->traits(args->target, &s->tr);
-	s->threads = (s->tr.caps & CAP_THREAD) && (s->tr.caps & CAP_THREAD_LANES);
-	arena_init(&s->run);
-	arena_init(&s->tmp);
-	arena_init(&s->trial);
-	table_init(&s->people);
-	table_init(&s->spots);
-	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
-		err_set(e, ERR_USAGE, "the mapping names no zone, locale or label");
-		stream_close(s);
-		return NULL;
-	}
-	return s;
-}
-
-void stream_close(struct stream *s)
-{
-	if (!s)
-		return;
-	table_release(&s->people);
-	table_release(&s->spots);
-	arena_release(&s->run);
-	arena_release(&s->tmp);
-	arena_release(&s->trial);
-	free(s);
-}
+/* ---- positions ---- */
 
 void stream_pos_release(struct stream_pos *p)
 {
@@ -184,117 +46,6 @@ static void enter(struct stream_pos *p, enum phase phase)
 	*p = (struct stream_pos){ .phase = (int)phase };
 }
 
-/* ---- rules ---- */
-
-static const char *rule_of(struct stream *s, const struct spot *sp, const struct spool_meta *m)
-{
-	if (m->kind == MSG_LOST_ROOT)
-		return "orphan"; /* sent only where replies need it */
-	struct msg_meta mm = { .conv = sp->id, .author = m->author, .ts_us = m->ts_us, .kind = m->kind, .flags = m->flags,
-	                       .has_replies = m->n_replies > 0, .is_reply = m->root != NULL, .is_empty = m->empty };
-	const char *rule = mapping_skips(s->x.mapping, &mm);
-	return rule ? rule : m->empty && m->kind != MSG_DELETED ? "empty" : NULL;
-}
-
-/* Will any reply be sent? Asked only for first messages that are themselves left out. */
-static bool any_reply_goes(struct stream *s, const struct spot *sp, const char *root)
-{
-	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
-	struct spool_meta m;
-	bool goes = false;
-	while (!goes && spool_walk_next(w, &m))
-		goes = !rule_of(s, sp, &m);
-	spool_walk_end(w);
-	return goes;
-}
-
-enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
-{
-	*rule = rule_of(s, sp, m);
-	if (!*rule)
-		return FATE_SEND;
-	if (!s->threads || m->root || !m->n_replies || (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP))
-		return FATE_SKIP;
-	return any_reply_goes(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
-}
-
-/* ---- standing ---- */
-
-void standing_add(struct standing *st, const struct ledger_row *r)
-{
-	if (r->state == OP_ABSENT)
-		return;
-	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
-	switch (r->key.kind) {
-	case OP_UPLOAD:
-		st->uploads += r->state == OP_DONE;
-		st->open |= open;
-		break;
-	case OP_POST:
-		st->open |= open;
-		st->rejected |= r->state == OP_REJECTED;
-		st->gone |= r->state == OP_GONE;
-		st->stale |= r->stale_mapping;
-		st->loss |= r->loss;
-		if (r->state == OP_DONE) {
-			st->parts++;
-			st->complete |= !(r->loss & LOSS_SPLIT);
-		}
-		if (r->key.part == 0) {
-			st->src_fp = r->src_fp;
-			st->body_fp = r->body_fp;
-		}
-		break;
-	case OP_EDIT:
-		st->open |= open;
-		if (r->key.part == 0 && (r->state == OP_DONE || r->state == OP_REJECTED)) {
-			st->edit = true;
-			st->edit_src_fp = r->src_fp;
-			st->edit_body_fp = r->state == OP_DONE ? r->body_fp : st->body_fp;
-			st->stale = r->state == OP_DONE ? r->stale_mapping : st->stale;
-		}
-		break;
-	case OP_THREAD_OPEN:
-		st->thread = r->state;
-		break;
-	case OP_REACT:
-		st->reacts[r->state]++;
-		break;
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
-		break;
-	}
-}
-
-void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out)
-{
-	struct ledger_row row;
-	struct opkey k = { lconv, ts_us, id, OP_POST, 0 };
-	*out = (struct standing){ 0 };
-	while (row_of(s, &k, &s->tmp, &row)) {
-		standing_add(out, &row);
-		if (!(row.loss & LOSS_SPLIT) || row.state != OP_DONE)
-			break;
-		k.part++;
-	}
-	if (!out->parts)
-		return;
-	k.kind = OP_EDIT;
-	k.part = 0;
-	if (row_of(s, &k, &s->tmp, &row))
-		standing_add(out, &row);
-}
-
-bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp)
-{
-	if (st->open)
-		return false;
-	if (st->rejected || st->gone)
-		return true;
-	if (!st->complete)
-		return false;
-	return st->src_fp == fp || !(s->tr.caps & CAP_EDIT) || (st->parts == 1 && st->edit && st->edit_src_fp == fp);
-}
-
 /* ---- lanes ---- */
 
 struct lanes { struct stream *s; bool (*each)(void *, const struct lane_spec *); void *ctx; struct arena a; bool stopped; };
@@ -308,9 +59,9 @@ static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
 	mapping_person(l->s->x.mapping, u, &l->a, &p);
 	(void)n_msgs;
 	if (p.action == PERSON_CREATE && p.email && *p.email) {
-		row_of(l->s, &k, &l->a, &row);
+		stream_row(l->s, &k, &l->a, &row);
 		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, 0 };
-		if (still_to_do(row.state) && !l->each(l->ctx, &spec))
+		if (stream_todo(row.state) && !l->each(l->ctx, &spec))
 			l->stopped = true;
 	}
 	arena_reset(&l->a);
@@ -320,7 +71,7 @@ static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
 static bool chat_lane(void *ctx, const struct spool_conv *c)
 {
 	struct lanes *l = ctx;
-	struct spot *sp = keep_spot(l->s, c);
+	struct spot *sp = stream_spot(l->s, c->conv.id);
 	if (sp->place.action != PLACE_SKIP) {
 		struct lane_spec spec = { LANE_CHAT, arena_fmt(&l->a, "c:%s", sp->id), sp->id, NULL, 0, sp->n_msgs };
 		if (!l->each(l->ctx, &spec))
@@ -419,7 +170,7 @@ static const char *post_target(struct stream *s, const struct opkey *of, int par
 	struct opkey k = *of;
 	k.kind = OP_POST;
 	k.part = part;
-	return row_of(s, &k, a, row) && row->state == OP_DONE ? row->target : NULL;
+	return stream_row(s, &k, a, row) && row->state == OP_DONE ? row->target : NULL;
 }
 
 /* ---- the next op of one message ---- */
@@ -436,7 +187,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 		const char *target = post_target(s, &k, part, a, &post);
 		if (!target)
 			continue;
-		row_of(s, &k, a, &edit);
+		stream_row(s, &k, a, &edit);
 		if (edit.src_fp == m->fp && (edit.state == OP_DONE || edit.state == OP_REJECTED))
 			continue;
 		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
@@ -455,13 +206,13 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_UPLOAD, l->upload };
 	if (l->upload >= 0) {
-		row_of(s, &k, a, &row);
+		stream_row(s, &k, a, &row);
 		return upload_op(msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
 	}
 	k.kind = OP_POST;
 	for (k.part = 0; (size_t)k.part < l->n_parts; k.part++) {
-		row_of(s, &k, a, &row);
-		if (still_to_do(row.state)) {
+		stream_row(s, &k, a, &row);
+		if (stream_todo(row.state)) {
 			post_op(s, l, &k, g, row.state, a, m->fp, out);
 			*last = (size_t)k.part + 1 == l->n_parts;
 			return LOOK_OP;
@@ -500,7 +251,7 @@ static bool thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, cons
 {
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
-	row_of(s, &k, a, &row);
+	stream_row(s, &k, a, &row);
 	*state = row.state;
 	*out = (struct goal){ sp, stream_spot_target(s, sp), NULL };
 	if (row.state != OP_DONE)
@@ -517,7 +268,7 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
 	arena_reset(&s->tmp);
-	row_of(s, &k, &s->tmp, &row);
+	stream_row(s, &k, &s->tmp, &row);
 	if (row.state == OP_REJECTED || row.state == OP_GONE)
 		return false;
 	bool waits = row.state == OP_INTENT || row.state == OP_UNKNOWN;
@@ -679,8 +430,8 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 			k.part = (int)i;
 			if (!stream_reaction_counts(s, &msg, i))
 				continue;
-			row_of(s, &k, &s->trial, &row);
-			if ((found = still_to_do(row.state)))
+			stream_row(s, &k, &s->trial, &row);
+			if ((found = stream_todo(row.state)))
 				react_op(s, g, &msg.reacts[i], &k, arena_strdup(a, target), row.state, m.fp, a, out);
 		}
 		if (!found && !*broken)
@@ -704,8 +455,8 @@ static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *
 		struct opkey k = { stream_lconv(s, g->sp), ts, id, OP_PIN, 0 };
 		if (!(target = post_target(s, &k, 0, a, &row)))
 			continue;
-		row_of(s, &k, a, &row);
-		if (!still_to_do(row.state))
+		stream_row(s, &k, a, &row);
+		if (!stream_todo(row.state))
 			continue;
 		begin_op(out, &k, g, row.state, a)->target_id = target;
 		out->src_fp = hash64s(id);
@@ -769,8 +520,8 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_MEMBERS, 0 };
 	for (; at < n; at += max) {
 		k.id = portion_id(ids + at, n - at < max ? n - at : max, a);
-		row_of(s, &k, a, &row);
-		if (want ? streq(want, k.id) : still_to_do(row.state))
+		stream_row(s, &k, a, &row);
+		if (want ? streq(want, k.id) : stream_todo(row.state))
 			break;
 	}
 	if (at >= n && !want)
@@ -795,8 +546,8 @@ int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int6
 	for (size_t at = 0; at < n; at += max) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
-		row_of(s, &k, a, &row);
-		todo += still_to_do(row.state);
+		stream_row(s, &k, a, &row);
+		todo += stream_todo(row.state);
 	}
 	return todo;
 }
@@ -808,9 +559,9 @@ bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op
 	*state = OP_ABSENT;
 	if (!sp->place.archive_at_end || !(s->tr.caps & CAP_ARCHIVE))
 		return false;
-	row_of(s, &k, a, &row);
+	stream_row(s, &k, a, &row);
 	*state = row.state;
-	return still_to_do(row.state);
+	return stream_todo(row.state);
 }
 
 static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, struct stream_op *out)
@@ -930,8 +681,8 @@ static enum stream_got next_person(struct stream *s, const struct asked *q, stru
 			return got;
 		q->pos->phase = PH_MAKE;
 	}
-	row_of(s, &k, a, &row);
-	if (q->pos->phase == PH_END || !still_to_do(row.state)) {
+	stream_row(s, &k, a, &row);
+	if (q->pos->phase == PH_END || !stream_todo(row.state)) {
 		q->pos->phase = PH_END;
 		return STREAM_END;
 	}
@@ -954,7 +705,7 @@ static enum stream_got next_thread(struct stream *s, struct spot *sp, const stru
 		struct ledger_row post;
 		struct opkey k = { stream_lconv(s, sp), q->lane->root_ts_us, q->lane->root, OP_THREAD_OPEN, 0 };
 		const char *target = post_target(s, &k, 0, a, &post);
-		if (!target || !still_to_do(state)) {
+		if (!target || !stream_todo(state)) {
 			enter(q->pos, PH_END); /* the root is not there, or threads were refused on it: its replies cannot be sent */
 			return STREAM_END;
 		}
@@ -1015,8 +766,8 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
 		if (!g.chat) {
-			row_of(s, &k, a, &row);
-			if (!still_to_do(row.state)) {
+			stream_row(s, &k, a, &row);
+			if (!stream_todo(row.state)) {
 				enter(q->pos, PH_END); /* the chat was refused: nothing can be said in it */
 				return STREAM_END;
 			}
