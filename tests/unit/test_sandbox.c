@@ -249,6 +249,9 @@ static void test_tokens(void **state)
 	assert_non_null(strstr(t.www, "chats:create"));
 	assert_int_equal(call("POST", "/sandbox/tokens", "{\"token\":\"t2\",\"scopes\":[\"fly\"]}"), 422);
 	assert_int_equal(call("GET", "/nowhere", NULL), 404);
+	assert_int_equal(call("POST", "/sandbox/settings", "{\"unpaid\":true}"), 200);
+	assert_int_equal(call("GET", "/chats", NULL), 402);
+	assert_string_equal(refusal(), "base:payment_required");
 	stop();
 }
 
@@ -970,6 +973,7 @@ static void test_bad_start(void **state)
 	assert_null(sandbox_start(&(struct sandbox_args){ .store = "/nonexistent/dir/x.db" }, &e));
 	start(&(struct sandbox_args){ 0 });
 	assert_null(sandbox_start(&(struct sandbox_args){ .port = 70000 }, &e));
+	assert_null(sandbox_start(&(struct sandbox_args){ .port = sandbox_port(t.s) }, &e)); /* taken */
 	stop();
 }
 
