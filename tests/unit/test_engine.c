@@ -804,6 +804,52 @@ static void test_exactly_once_under_fire(void **state)
 	assert_true(i > 50);
 }
 
+static int events_stopped, events_rejected;
+static const char *stop_after;
+static volatile int stop_flag;
+
+static void on_event(void *ctx, const char *ev, const char *lane, const char *what)
+{
+	(void)ctx, (void)lane, (void)what;
+	events_stopped += streq(ev, "lane.stopped");
+	events_rejected += streq(ev, "op.rejected");
+}
+
+static void on_progress(void *ctx, const struct engine_progress *p)
+{
+	(void)ctx;
+	if (stop_after && p->done >= 3)
+		stop_flag = 1;
+}
+
+/* An op in doubt that the source no longer has: its lane stops with a word, nothing else of it is sent, the others go on. */
+static void test_doubt_without_source(void **state)
+{
+	(void)state;
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	new_world(21, 3);
+	base_args.event = on_event;
+	events_stopped = 0;
+	struct ledger *l = ledger_open(dir, LEDGER_WRITE, &e);
+	assert_non_null(l);
+	ledger_begin(l);
+	struct opkey k = { .conv = ledger_conv(l, "C1"), .ts_us = 5, .id = "gone", .kind = OP_POST };
+	ledger_intent(l, &k, ledger_lane(l, "c:1"), 0, 0, 0, 1, 0);
+	assert_true(ledger_commit(l, &e));
+	ledger_close(l);
+	for (int i = 0; i < 2; i++) {
+		assert_true(run_once(&res, &e));
+		assert_int_equal(res.lanes_stopped, 1);
+		assert_int_equal(res.in_doubt, 1);
+		assert_int_equal(events_stopped, i + 1);
+		assert_null(place_named(1));
+		assert_non_null(place_named(0));
+		assert_non_null(place_named(2));
+	}
+	assert_int_equal(res.writes, 0);
+}
+
 /* Many lanes: each costs what waits little, and a tick serves many with one commit. */
 static void test_many_lanes(void **state)
 {
@@ -838,24 +884,6 @@ static void test_settling_is_needed(void **state)
 			return;
 	}
 	fail_msg("nothing went wrong without settling");
-}
-
-static int events_stopped, events_rejected;
-static const char *stop_after;
-static volatile int stop_flag;
-
-static void on_event(void *ctx, const char *ev, const char *lane, const char *what)
-{
-	(void)ctx, (void)lane, (void)what;
-	events_stopped += streq(ev, "lane.stopped");
-	events_rejected += streq(ev, "op.rejected");
-}
-
-static void on_progress(void *ctx, const struct engine_progress *p)
-{
-	(void)ctx;
-	if (stop_after && p->done >= 3)
-		stop_flag = 1;
 }
 
 static void test_stops_and_goes_on(void **state)
@@ -982,7 +1010,7 @@ int main(void)
 	if (w == MAP_FAILED)
 		return 1;
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_undisturbed), cmocka_unit_test(test_exactly_once_under_fire),
-		cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_no_network),
+		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_no_network),
 		cmocka_unit_test(test_wrong_token), cmocka_unit_test(test_strange_stops_one_lane) };
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	wipe();
