@@ -12,11 +12,13 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -850,6 +852,34 @@ static void test_doubt_without_source(void **state)
 	assert_int_equal(res.writes, 0);
 }
 
+/* The disk is full at every possible place: what depends on a commit that failed is never sent. */
+static void test_full_disk(void **state)
+{
+	(void)state;
+	new_world(31, MAX_CHATS);
+	int failed = 0;
+	for (rlim_t limit = 8192; limit < 600000; limit += 4096) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct engine_result res;
+			struct err e = ERR_INIT;
+			signal(SIGXFSZ, SIG_IGN);
+			signal(SIGABRT, SIG_DFL);
+			dup2(open("/dev/null", O_WRONLY), 2);
+			setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+			setrlimit(RLIMIT_FSIZE, &(struct rlimit){ limit, limit });
+			_exit(run_once(&res, &e) ? 0 : e.code == ERR_INTERNAL ? 1 : 2);
+		}
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		failed += !WIFEXITED(status) || WEXITSTATUS(status);
+		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) < 2);
+	}
+	assert_true(failed > 3);
+	assert_int_equal(run_child(), 0);
+	assert_null(compare());
+}
+
 /* Many lanes: each costs what waits little, and a tick serves many with one commit. */
 static void test_many_lanes(void **state)
 {
@@ -1010,7 +1040,7 @@ int main(void)
 	if (w == MAP_FAILED)
 		return 1;
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_undisturbed), cmocka_unit_test(test_exactly_once_under_fire),
-		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_no_network),
+		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_no_network),
 		cmocka_unit_test(test_wrong_token), cmocka_unit_test(test_strange_stops_one_lane) };
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	wipe();
