@@ -6,7 +6,7 @@
  * slack_msg.c    one message; slack_attach.c its attachments and calls; slack_files.c its files
  * slack_text.c, slack_blocks.c  text
  *
- * Hazards (stable names; level N note, W warn, L loss; numbers: the list of oddities in docs/slack.md):
+ * Hazards (stable names; level N note, W warn, L loss; docs/slack.md has them for people):
  *   empty-string-in-list N     lists of 2026 exports that hold [""]
  *   null-field N               null where an array is expected (blocks, attachments, members)
  *   integer-user N             user_id 0 in integration_logs.json: Slack itself
@@ -73,7 +73,7 @@ struct chan {
 
 /* A set of times, emptied between conversations; open addressing, 0 is no member. */
 struct times { int64_t *slots; size_t n, n_slots; };
-struct root { int64_t us; uint32_t entry, line, replies; };
+struct root { int64_t us; uint32_t entry, line; }; /* where it was first replied to */
 
 struct source {
 	struct vault *v;
