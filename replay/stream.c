@@ -285,10 +285,11 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	return waits;
 }
 
-static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx)
+static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx, bool *announced)
 {
 	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, sp, m->ts_us, m->id))
 		return;
+	*announced = true;
 	arena_reset(&s->tmp);
 	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
 	fn(ctx, &spec);
@@ -296,7 +297,8 @@ static void announce(struct stream *s, struct spot *sp, const struct spool_meta 
 
 /* ---- messages of a lane ---- */
 
-struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; };
+/* `announced`: a thread was told of in this very call; the count the caller gave does not know of it yet. */
+struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; bool *announced; };
 
 /* Passes over everything the ledger has settled by walking spool and ledger side by side, without decoding a message. The
  * position is then the last message before the first one that needs a look. */
@@ -329,7 +331,7 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 		buf_adds(&last, m.id);
 		last_ts = m.ts_us;
 		if (m.n_replies && st.complete)
-			announce(s, sp, &m, q->fn, q->ctx);
+			announce(s, sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	ledger_walk_end(lw);
@@ -373,7 +375,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		buf_adds(&passed, m.id);
 		passed_ts = m.ts_us;
 		if (chat && m.n_replies && st.complete)
-			announce(s, g->sp, &m, q->fn, q->ctx);
+			announce(s, g->sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	if (passed.len)
@@ -774,7 +776,7 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	if (q->pos->phase == PH_MSGS) {
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
-		if (q->threads_open)
+		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REACT);
 	}
@@ -784,7 +786,8 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e)
 {
-	struct asked q = { lane, pos, threads_open, on_thread, ctx };
+	bool announced = false;
+	struct asked q = { lane, pos, threads_open, on_thread, ctx, &announced };
 	if (lane->kind == LANE_PERSON)
 		return next_person(s, &q, a, out);
 	struct spot *sp = stream_spot(s, lane->id);
