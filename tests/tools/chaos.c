@@ -185,6 +185,26 @@ static long json_number(const char *dir, const char *key)
 	return n;
 }
 
+/* Addresses of messages hold the port and the target's ids, and a link to a message that is not there yet stays as it was: neither
+ * is part of what must be equal. Writes over s in place. */
+static void blank_links(char *s)
+{
+	static const char *const heads[] = { "http://127.0.0.1:", "https://severny-veter.slack.com/archives/" };
+	char *to = s;
+	while (*s) {
+		size_t n = 0;
+		for (size_t i = 0; i < countof(heads); i++)
+			if (!strncmp(s, heads[i], strlen(heads[i])))
+				n = strcspn(s, " )\"\\");
+		if (n)
+			*to++ = '@';
+		else
+			*to++ = *s;
+		s += n ? n : 1;
+	}
+	*to = '\0';
+}
+
 /* Lines that a human wrote into the target meanwhile do not count; nor does what depends on how often something was tried. */
 static char *dump_of(const char *dir)
 {
@@ -206,7 +226,9 @@ static char *dump_of(const char *dir)
 		free(own);
 	}
 	free(text);
-	return buf_detach(&b);
+	char *out = buf_detach(&b);
+	blank_links(out);
+	return out;
 }
 
 /* kills: up to two step numbers, 0 = none. Returns NULL when all is well, else what went wrong (static buffer). */
@@ -360,12 +382,14 @@ static void family(const char *what)
 
 static bool prepare(long *steps, long *writes)
 {
-	char base[600], abs[1024];
+	char base[600], *abs = realpath(archive, NULL);
 	fmt_into(base, sizeof(base), "%s/base", root);
-	if (mkdir(base, 0700) != 0 || !realpath(archive, abs))
+	if (mkdir(base, 0700) != 0 || !abs)
 		return false;
 	const char *argv[] = { mvchat, "map", "-q", "-C", base, "--offline", "--unmatched", "create", abs, NULL };
-	if (wait_for(start(argv, NULL, NULL, path_of(base, "err")), 60) != 0)
+	int mapped = wait_for(start(argv, NULL, NULL, path_of(base, "err")), 60);
+	free(abs);
+	if (mapped != 0)
 		return false;
 	char dir[700];
 	fmt_into(dir, sizeof(dir), "%s/clean", root);
