@@ -101,6 +101,23 @@ size_t utf8_cut(const char *s, size_t n)
 	return n - (k - 1) >= need ? n : k - 1;
 }
 
+static bool is_regional(const uint8_t *p, const uint8_t *end) /* U+1F1E6..U+1F1FF: two of them are a flag */
+{
+	return end - p >= 4 && p[0] == 0xf0 && p[1] == 0x9f && p[2] == 0x87 && p[3] >= 0xa6;
+}
+
+/* libunistring 1.0 looks at two neighbours only: it ends a cluster behind a zero width joiner and within a flag, where UAX #29
+ * (GB11, GB12) goes on. */
+static const uint8_t *cluster_end(const uint8_t *at, const uint8_t *end)
+{
+	const uint8_t *next = u8_grapheme_next(at, end);
+	if (next && next - at == 4 && is_regional(at, end) && is_regional(next, end))
+		next = u8_grapheme_next(next, end);
+	while (next && next < end && next - at >= 3 && !memcmp(next - 3, "\xe2\x80\x8d", 3))
+		next = u8_grapheme_next(next, end);
+	return next ? next : end;
+}
+
 size_t utf8_cut_cluster(const char *s, size_t len, size_t n)
 {
 	if (n >= len)
@@ -108,8 +125,8 @@ size_t utf8_cut_cluster(const char *s, size_t len, size_t n)
 	size_t whole = utf8_cut(s, n);
 	const uint8_t *p = (const uint8_t *)s, *end = p + len, *last = p;
 	while (last < end) {
-		const uint8_t *next = u8_grapheme_next(last, end);
-		if (!next || (size_t)(next - p) > n)
+		const uint8_t *next = cluster_end(last, end);
+		if ((size_t)(next - p) > n)
 			break;
 		last = next;
 	}

@@ -1,0 +1,207 @@
+/* test_slack_conform.c: every Slack fixture against what the importer is expected to push.
+ *
+ * fixtures/slack/demo and each folder of fixtures/slack/hazards hold expect.jsonl: the canonical lines of everything pushed.
+ * MVCHAT_REGEN=1 writes the expectations anew; whoever does that reads the difference. README and expect.jsonl are not part of
+ * an archive, so the lines about them are left out here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/conform/jsonl_sink.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FIXTURES_MAX = 200, OUT_MAX = 8 * 1024 * 1024 };
+
+static bool about_fixture(const char *where)
+{
+	return strncmp(where, "README", 6) == 0 || strncmp(where, "expect.jsonl", 12) == 0;
+}
+
+static bool hazard(void *ctx, enum hazard_level level, const char *name, const char *where, const char *what)
+{
+	return about_fixture(where) || jsonl_hazard(ctx, level, name, where, what);
+}
+
+static void walk(const char *folder, struct jsonl *j)
+{
+	struct err e = ERR_INIT;
+	struct sink sink;
+	struct arena step;
+	jsonl_sink(j, &sink, OUT_MAX);
+	sink.hazard = hazard;
+	char archive[512]; /* where README and expectation must not stand beside it, the archive is a folder of that name */
+	snprintf(archive, sizeof(archive), "%s/archive", folder);
+	struct vault *v = vault_open(access(archive, R_OK) == 0 ? archive : folder, NULL, NULL, &e);
+	const struct importer *im = v ? importer_choose(v, &e) : NULL;
+	if (im != &importer_slack)
+		fail_msg("%s: %s", folder, e.msg);
+	struct source *s = im->open(v, NULL, &e);
+	if (!s) { /* recognised and refused */
+		jsonl_bad(j, &e);
+		assert_int_equal(e.code, ERR_ARCHIVE);
+		assert_true(e.hint[0]);
+	} else {
+		arena_init(&step);
+		if (!im->walk(s, &sink, &step, &e))
+			fail_msg("%s: %s", folder, e.msg);
+		/* A second walk of the same source says the same. */
+		struct jsonl again;
+		jsonl_sink(&again, &sink, OUT_MAX);
+		sink.hazard = hazard;
+		assert_true(im->walk(s, &sink, &step, &e));
+		assert_string_equal(j->out.p, again.out.p);
+		buf_release(&again.out);
+		arena_release(&step);
+		im->close(s);
+	}
+	vault_close(v);
+	assert_false(j->out.full);
+}
+
+static char *slurp(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return NULL;
+	struct buf b;
+	char chunk[4096];
+	size_t n;
+	buf_init(&b, OUT_MAX);
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_add(&b, chunk, n);
+	fclose(f);
+	return buf_detach(&b);
+}
+
+/* Fails with the first line that differs. */
+static void same_lines(const char *folder, const char *want, const char *got)
+{
+	int line = 1;
+	while (*want || *got) {
+		size_t a = strcspn(want, "\n"), b = strcspn(got, "\n");
+		if (a != b || memcmp(want, got, a) != 0)
+			fail_msg("%s, line %d\n  expected %.*s\n  got      %.*s", folder, line, (int)a, want, (int)b, got);
+		want += a + (want[a] == '\n');
+		got += b + (got[b] == '\n');
+		line++;
+	}
+}
+
+static void check(const char *folder)
+{
+	char path[512];
+	struct jsonl j;
+	walk(folder, &j);
+	snprintf(path, sizeof(path), "%s/expect.jsonl", folder);
+	assert_null(strstr(j.out.p, "xoxe-0")); /* no token gets out of the importer */
+	if (getenv("MVCHAT_REGEN")) {
+		FILE *f = fopen(path, "wb");
+		assert_non_null(f);
+		assert_int_equal(fwrite(j.out.p, 1, j.out.len, f), j.out.len);
+		assert_int_equal(fclose(f), 0);
+	} else {
+		char *want = slurp(path);
+		if (!want)
+			fail_msg("%s is missing", path);
+		same_lines(folder, want, j.out.p);
+		free(want);
+	}
+	buf_release(&j.out);
+}
+
+static void demo(void **state)
+{
+	(void)state;
+	check("fixtures/slack/demo");
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void hazards(void **state)
+{
+	static const char root[] = "fixtures/slack/hazards";
+	char *names[FIXTURES_MAX], path[512];
+	size_t n = 0;
+	(void)state;
+	DIR *d = opendir(root);
+	assert_non_null(d);
+	for (struct dirent *en; (en = readdir(d)) && n < FIXTURES_MAX;)
+		if (en->d_name[0] != '.')
+			names[n++] = strdup(en->d_name);
+	closedir(d);
+	qsort(names, n, sizeof(names[0]), by_name);
+	assert_true(n >= 30);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
+		check(path);
+		free(names[i]);
+	}
+}
+
+static size_t stop_after;
+static bool stop_msg(void *ctx, const char *conv_id, const struct msg *m)
+{
+	struct jsonl *j = ctx;
+	jsonl_msg(ctx, conv_id, m);
+	return j->msgs < stop_after;
+}
+
+/* A sink that has enough ends the walk at once, with an error; the same source can be walked again. */
+static void stopped(void **state)
+{
+	struct err e = ERR_INIT;
+	(void)state;
+	struct vault *v = vault_open("fixtures/slack/demo", NULL, NULL, &e);
+	assert_non_null(v);
+	struct source *s = importer_slack.open(v, NULL, &e);
+	assert_non_null(s);
+	for (stop_after = 1; stop_after < 140; stop_after += 20) {
+		struct jsonl j;
+		struct sink sink;
+		struct arena step;
+		jsonl_sink(&j, &sink, OUT_MAX);
+		sink.msg = stop_msg;
+		arena_init(&step);
+		assert_false(importer_slack.walk(s, &sink, &step, &e));
+		assert_int_equal(j.msgs, stop_after);
+		arena_release(&step);
+		buf_release(&j.out);
+	}
+	importer_slack.close(s);
+	vault_close(v);
+}
+
+/* What nobody knows is refused with the names of what is known. */
+static void unknown(void **state)
+{
+	struct err e = ERR_INIT;
+	(void)state;
+	struct vault *v = vault_open("tests/conform", NULL, NULL, &e);
+	assert_non_null(v);
+	assert_null(importer_choose(v, &e));
+	assert_int_equal(e.code, ERR_ARCHIVE);
+	assert_non_null(strstr(e.hint, importer_slack.summary));
+	assert_null(importer_slack.open(v, NULL, &e));
+	assert_true(importer_named("slack") == &importer_slack);
+	assert_null(importer_named("slac"));
+	vault_close(v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(demo), cmocka_unit_test(hazards), cmocka_unit_test(stopped),
+		cmocka_unit_test(unknown) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
