@@ -472,8 +472,10 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. */
-static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, const char ***ids)
+/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. EXPECTED
+ * also counts, under a stand-in, those whose account this plan will make first. */
+enum join { JOIN_NOW, JOIN_EXPECTED };
+static size_t joiners(struct stream *s, const struct spot *sp, enum join when, struct arena *a, const char ***ids)
 {
 	struct spool_conv c;
 	size_t n = 0, kept = 0;
@@ -487,6 +489,12 @@ static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, 
 		if (w->action != PERSON_MATCH && w->action != PERSON_CREATE)
 			continue;
 		const char *target = stream_user_target(s, c.conv.members[i], a);
+		if (!target && when == JOIN_EXPECTED && (s->tr.caps & CAP_USER_CREATE)) {
+			struct ledger_row row;
+			struct opkey k = { 0, 0, c.conv.members[i], OP_USER_CREATE, 0 };
+			stream_row(s, &k, a, &row);
+			target = stream_todo(row.state) ? arena_fmt(a, "new %s", c.conv.members[i]) : NULL;
+		}
 		if (target)
 			v[n++] = target;
 	}
@@ -517,7 +525,7 @@ static size_t portion_max(const struct stream *s)
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, g->sp, a, &ids), max = portion_max(s), at = 0;
+	size_t n = joiners(s, g->sp, JOIN_NOW, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_MEMBERS, 0 };
 	for (; at < n; at += max) {
@@ -539,10 +547,19 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 	return true;
 }
 
+size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a, const char *const **ids)
+{
+	const char **v = NULL;
+	struct spot *sp = stream_spot(s, source_conv);
+	size_t n = sp ? joiners(s, sp, JOIN_NOW, a, &v) : 0;
+	*ids = v;
+	return n;
+}
+
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, sp, a, &ids), max = portion_max(s);
+	size_t n = joiners(s, sp, JOIN_EXPECTED, a, &ids), max = portion_max(s);
 	int64_t todo = 0;
 	*people = (int64_t)n;
 	for (size_t at = 0; at < n; at += max) {

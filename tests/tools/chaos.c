@@ -190,6 +190,7 @@ static long json_number(const char *dir, const char *key)
 static void blank_links(char *s)
 {
 	static const char *const heads[] = { "http://127.0.0.1:", "https://severny-veter.slack.com/archives/" };
+	static const char person[] = "\"live.person@sandbox.local\","; /* whom the "foreign" faults add to a chat */
 	char *to = s;
 	while (*s) {
 		size_t n = 0;
@@ -198,6 +199,10 @@ static void blank_links(char *s)
 				n = strcspn(s, " )\"\\");
 		if (n)
 			*to++ = '@';
+		else if (!strncmp(s, "\"thread\":", 9) && s[9] >= '0' && s[9] <= '9') /* counts messages, a human's too; the reply's place tells its thread */
+			n = 9 + strspn(s + 9, "0123456789"), *to++ = '#';
+		else if (!strncmp(s, person, sizeof(person) - 1))
+			n = sizeof(person) - 1;
 		else
 			*to++ = *s;
 		s += n ? n : 1;
@@ -206,7 +211,7 @@ static void blank_links(char *s)
 }
 
 /* Lines that a human wrote into the target meanwhile do not count; nor does what depends on how often something was tried. */
-static char *dump_of(const char *dir)
+static char *dump_of(const char *dir, bool *silent)
 {
 	const char *argv[] = { mvchat, "sandbox", "--store", path_of(dir, "store.db"), "--dump", NULL };
 	if (wait_for(start(argv, NULL, path_of(dir, "dump"), path_of(dir, "sandbox.err")), 30) != 0)
@@ -214,6 +219,7 @@ static char *dump_of(const char *dir)
 	char *text = slurp(path_of(dir, "dump"));
 	if (!text)
 		return NULL;
+	*silent = strstr(text, "\"notifications\":0,\"invitations\":0") != NULL;
 	struct buf b;
 	buf_init(&b, 256 << 20);
 	for (char *line = text, *end; *line; line = end) {
@@ -221,7 +227,7 @@ static char *dump_of(const char *dir)
 		end = end ? end + 1 : line + strlen(line);
 		size_t n = (size_t)(end - line);
 		char *own = xstrndup(line, n);
-		if (!strstr(own, "\"content\":\"human "))
+		if (!strstr(own, "\"type\":\"stats\"") && !strstr(own, "\"content\":\"human ") && !strstr(own, "\"type\":\"user\",\"email\":\"live.person@"))
 			buf_add(&b, line, n);
 		free(own);
 	}
@@ -281,8 +287,11 @@ static const char *run_case(const char *name, const char *faults, const long kil
 	sandbox_down(&sb);
 	sb.pid = 0;
 	if (!why[0]) {
-		char *d = dump_of(dir);
-		if (!d || !golden || !streq(d, golden)) {
+		bool silent;
+		char *d = dump_of(dir, &silent);
+		if (d && !silent && !(faults && strstr(faults, "foreign"))) {
+			fmt_into(why, sizeof(why), "somebody was notified");
+		} else if (!d || !golden || !streq(d, golden)) {
 			size_t i = 0;
 			while (d && golden && d[i] && d[i] == golden[i])
 				i++;
@@ -412,8 +421,9 @@ static bool prepare(long *steps, long *writes)
 		++*steps;
 	free(text);
 	free(count);
-	golden = dump_of(dir);
-	return golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
+	bool silent = false;
+	golden = dump_of(dir, &silent);
+	return silent && golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
 }
 
 static const char *const faults[] = {
