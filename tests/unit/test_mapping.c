@@ -561,6 +561,42 @@ static void test_pilot_and_skips(void **state)
 	arena_release(&a);
 }
 
+/* The example projects docs/mapping.md tells about. */
+static void test_examples(void **state)
+{
+	(void)state;
+	static const struct { const char *dir; enum person_action maria, petr; enum place_action general, board; const char *old; } t[] = {
+		{ "fixtures/mapping/emergency", PERSON_CREATE, PERSON_MATCH, PLACE_CREATE, PLACE_CREATE, NULL },
+		{ "fixtures/mapping/pilot", PERSON_LABEL, PERSON_LABEL, PLACE_CREATE, PLACE_SKIP, "only.since" },
+	};
+	static const char *const members[] = { "U01", "U03" };
+	for (size_t i = 0; i < countof(t); i++) {
+		struct arena a;
+		struct err e = ERR_INIT;
+		struct person p;
+		struct place q;
+		arena_init(&a);
+		struct mapping *m = mapping_load(t[i].dir, &e);
+		if (!m)
+			fail_msg("%s: %s", t[i].dir, e.msg);
+		mapping_person(m, &(struct user){ .id = "U02", .name = "Мария Ли", .email = "maria@example.com" }, &a, &p);
+		assert_int_equal(p.action, t[i].maria);
+		mapping_person(m, &(struct user){ .id = "U03", .name = "Пётр Сидоров", .email = "petr@example.com" }, &a, &p);
+		assert_int_equal(p.action, t[i].petr);
+		mapping_person(m, &(struct user){ .id = "U04", .name = "Анна Ким", .email = "anna@example.com", .flags = USER_GONE }, &a, &p);
+		assert_int_equal(p.action, PERSON_LABEL);
+		mapping_place(m, &(struct conv){ .id = "C01", .name = "general", .kind = CONV_PUBLIC, .members = members, .n_members = 2 }, &a, &q);
+		assert_int_equal(q.action, t[i].general);
+		mapping_place(m, &(struct conv){ .id = "C02", .name = "board", .kind = CONV_PRIVATE, .members = members, .n_members = 2 }, &a, &q);
+		assert_int_equal(q.action, t[i].board);
+		assert_false(q.is_public);
+		const char *rule = mapping_skips(m, &(struct msg_meta){ .author = "U01", .kind = MSG_TEXT, .ts_us = INT64_C(1672531200000000) });
+		assert_true(t[i].old ? rule && streq(rule, t[i].old) : !rule);
+		mapping_free(m);
+		arena_release(&a);
+	}
+}
+
 /* ---- the schema ---- */
 
 static const struct jv *schema_of(const struct jv *root, const char *path)
@@ -646,7 +682,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_privacy, begin, end),
 		cmocka_unit_test_setup_teardown(test_digest, begin, end),
 		cmocka_unit_test_setup_teardown(test_pilot_and_skips, begin, end),
-		cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_examples), cmocka_unit_test(test_schema),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
