@@ -59,4 +59,9 @@ bool report_write(const struct report *r, const struct report_format *fmt, const
 bool report_check(const char *list, struct err *e);
 bool report_save(const struct report *r, const char *list, struct err *e);
 
+/* Parts of the JSON form that the commands' --json shares. */
+void report_json_run(const struct engine_result *r, struct jw *w);
+void report_json_finding(const struct report_finding *f, struct jw *w);
+void report_json_verify(const struct verify_result *r, bool complete, struct jw *w); /* inside an open object */
+
 #endif

@@ -379,11 +379,12 @@ static void verified(const struct doc *d)
 	table(d, _("Findings"), cols, countof(cols));
 	for (size_t i = 0; i < rv->n; i++) {
 		const struct report_finding *x = &rv->v[i];
+		char line[SENTENCE_MAX];
 		d->p->row(d->p->ctx);
 		text(d, report_finding_word(x->finding));
 		text(d, safe(x->lane));
 		text(d, safe(x->source));
-		text(d, safe(x->what));
+		text(d, safe(x->what ? report_sentence(x->what, line, sizeof(line)) : ""));
 		text(d, safe(x->url));
 	}
 	table_end(d);

@@ -19,7 +19,7 @@ const char *report_rule(const char *rule);
 /* A sentence the plan made (English), in the reader's language where its form is known. Never longer than out. */
 const char *report_sentence(const char *english, char *out, size_t size);
 enum { SENTENCE_MAX = 1024 };
-/* The source conversation a lane belongs to, or NULL ("p:…"). In a. */
+/* The source conversation a finding's lane belongs to, or NULL: people. In a. */
 const char *report_lane_conv(const char *lane, struct arena *a);
 
 /* ---- a report's sections on paper (report_doc.c), whatever the paper is ---- */

@@ -8,8 +8,8 @@ enum { MONTHS_MAX = 36, BAR_WIDTH = 24 };
 struct md { FILE *f; struct column kept[16]; size_t n, at; }; /* kept: the columns of the open table */
 
 /* s as plain text; start: at the beginning of a block, where more characters mean something. */
-enum place { MID_LINE, LINE_START };
-static void escaped(struct md *m, const char *s, enum place at)
+enum where { MID_LINE, LINE_START };
+static void escaped(struct md *m, const char *s, enum where at)
 {
 	size_t digits = strspn(s, "0123456789");
 	for (size_t i = 0; s[i]; i++) {

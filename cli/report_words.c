@@ -126,7 +126,7 @@ const char *report_rule(const char *rule)
 	return NULL;
 }
 
-/* The forms of the plan's sentences (replay/plan.c), the longer before those they begin like. */
+/* The forms of the plan's sentences (replay/plan.c) and of verify's, the longer before those they begin like. */
 static const char *const forms[] = {
 	N_("%s (%s) is matched to the account %s, which the target does not have"),
 	N_("%s (%s) is to get an account, but has no e-mail"),
@@ -146,6 +146,18 @@ static const char *const forms[] = {
 	N_("%s is a direct conversation; whoever is in the chat %s will read it"),
 	N_("the target has a chat of this name already (id %s); a second one will be made"),
 	N_("… and %s more"),
+	/* what verify finds (replay/verify.c) */
+	N_("it stands before a message that was written earlier"),
+	N_("it was deleted and is still there"),
+	N_("text, label or files differ from what was written"),
+	N_("the chat is not in the target, or closed to us"),
+	N_("the chat is private and should be public"),
+	N_("the chat is public and should be private"),
+	N_("the chat should be archived"),
+	N_("the ledger has it in another chat"),
+	N_("the person we created is not in the target"),
+	N_("the same message is there a second time"),
+	N_("this person is not a member of the chat"),
 };
 
 enum { BLANKS_MAX = 4 };
@@ -214,10 +226,12 @@ const char *report_lane_conv(const char *lane, struct arena *a)
 {
 	if (!strncmp(lane, "c:", 2))
 		return arena_strdup(a, lane + 2);
-	if (strncmp(lane, "t:", 2) != 0)
-		return NULL;
-	const char *slash = strrchr(lane, '/');
-	return slash ? arena_strndup(a, lane + 2, (size_t)(slash - lane) - 2) : NULL;
+	if (!strncmp(lane, "t:", 2)) {
+		const char *slash = strrchr(lane, '/');
+		return slash ? arena_strndup(a, lane + 2, (size_t)(slash - lane) - 2) : NULL;
+	}
+	/* verify names a chat as a whole by the conversation alone */
+	return !strncmp(lane, "p:", 2) || streq(lane, "people") ? NULL : arena_strdup(a, lane);
 }
 
 /* ---- the verdict ---- */

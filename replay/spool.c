@@ -359,10 +359,10 @@ size_t spool_archives(struct spool *s, struct arena *a, const char *const **path
 
 bool spool_archive_each(struct spool *s, bool (*each)(void *ctx, const struct spool_archive *ar), void *ctx)
 {
-	sqlite3_stmt *st = once(s, "SELECT path,format,identity,digest FROM archive ORDER BY num");
+	sqlite3_stmt *st = spool_db_once(s, "SELECT path,format,identity,digest FROM archive ORDER BY num");
 	bool go = true;
-	while (go && step_row(s, st)) {
-		struct spool_archive ar = { .path = col(st, 0), .format = col(st, 1), .identity = col(st, 2) };
+	while (go && spool_db_step(s, st)) {
+		struct spool_archive ar = { .path = spool_db_col(st, 0), .format = spool_db_col(st, 1), .identity = spool_db_col(st, 2) };
 		const void *digest = sqlite3_column_blob(st, 3);
 		if (digest && sqlite3_column_bytes(st, 3) == DIGEST_BYTES)
 			memcpy(ar.digest, digest, DIGEST_BYTES);
@@ -386,9 +386,9 @@ bool spool_months(struct spool *s, bool (*each)(void *ctx, int year, int month, 
 {
 	enum { FIRST = SPOOL_YEAR_MIN * 12, LAST = SPOOL_YEAR_MAX * 12 + 11 };
 	int64_t *n = xcalloc(LAST - FIRST + 1, sizeof(*n));
-	sqlite3_stmt *st = once(s, "SELECT ts FROM msg WHERE kind<>?1");
+	sqlite3_stmt *st = spool_db_once(s, "SELECT ts FROM msg WHERE kind<>?1");
 	sqlite3_bind_int(st, 1, MSG_LOST_ROOT); /* ours, not the source's */
-	while (step_row(s, st)) {
+	while (spool_db_step(s, st)) {
 		int64_t m = month_of(sqlite3_column_int64(st, 0));
 		if (m >= FIRST && m <= LAST)
 			n[m - FIRST]++;
