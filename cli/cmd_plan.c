@@ -1,6 +1,7 @@
 /* mvchat plan: the dry run. Makes no request that writes. */
 #include "cli/cmd.h"
 
+#include "cli/report.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when there is something to do") },
+	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -22,7 +24,7 @@ static int run(const struct args *a)
 	int code;
 	project_init(&p, a);
 	bool offline = opt_given(a, "offline");
-	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
+	if (!report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p.mapping, digest);
@@ -61,6 +63,10 @@ static int run(const struct args *a)
 	} else {
 		facts_print(&f, VIEW_PLAN);
 	}
+	struct report r;
+	report_init(&r, REPORT_PLAN, &p, &f);
+	if (!report_save(&r, opt_value(a, "report"), &e))
+		goto fail;
 	code = !f.adds_up ? EX_INTERNAL : opt_given(a, "exit-code") && !f.nothing_to_do ? EX_DIFF : EX_DONE;
 	project_close(&p);
 	return code;

@@ -28,8 +28,7 @@ void report_init(struct report *r, enum report_kind kind, struct project *p, con
 	mapping_digest(p->mapping, r->mapping_digest);
 }
 
-void report_found(struct report_verify *rv, struct arena *a, enum finding f, const char *lane, const char *source, const char *target,
-                  const char *url, const char *what)
+void report_found(struct report_verify *rv, struct arena *a, const struct report_finding *f)
 {
 	if (rv->n == REPORT_FINDINGS_MAX) {
 		rv->left_out++;
@@ -43,7 +42,8 @@ void report_found(struct report_verify *rv, struct arena *a, enum finding f, con
 		rv->v = v;
 		rv->cap = cap;
 	}
-	rv->v[rv->n++] = (struct report_finding){ f, arena_strdup(a, lane), arena_strdup(a, source), arena_strdup(a, target), arena_strdup(a, url), arena_strdup(a, what) };
+	rv->v[rv->n++] = (struct report_finding){ f->finding, arena_strdup(a, f->lane), arena_strdup(a, f->source), arena_strdup(a, f->target),
+	                                          arena_strdup(a, f->url), arena_strdup(a, f->what) };
 }
 
 /* ---- text: the views of facts_view.c, which speak to standard output ---- */

@@ -25,8 +25,7 @@ struct report_verify {
 	bool complete;             /* clean, and nothing is left to do */
 };
 /* For verify_args.finding: keeps one, copied into a. */
-void report_found(struct report_verify *rv, struct arena *a, enum finding f, const char *lane, const char *source, const char *target,
-                  const char *url, const char *what);
+void report_found(struct report_verify *rv, struct arena *a, const struct report_finding *f);
 
 struct report {
 	enum report_kind kind;

@@ -120,7 +120,7 @@ static void chat_numbers(const struct facts_chat *c, int64_t out[N_CHAT_NUMBERS]
 static const char *chat_note(const struct facts_chat *c, char *out, size_t size)
 {
 	const char *rule = report_rule(c->why);
-	if (c->action == CHAT_EXISTS || c->action == CHAT_ADOPT)
+	if (c->action == CHAT_EXISTS || c->action == CHAT_ADOPT || (c->why && streq(c->why, "default: create")))
 		return "";
 	return rule ? rule : c->why ? report_sentence(c->why, out, size) : "";
 }
