@@ -49,10 +49,10 @@ const char *report_chat_action(const struct facts_chat *c)
 {
 	switch (c->action) {
 	case CHAT_CREATE: return _("will be created");
-	case CHAT_EXISTS: return _("created");
+	case CHAT_EXISTS: return _("chat created");
 	case CHAT_ADOPT: return _("an existing chat is used");
-	case CHAT_SKIP: return _("left out");
-	case CHAT_REJECTED: return _("rejected");
+	case CHAT_SKIP: return _("is left out");
+	case CHAT_REJECTED: return _("chat refused");
 	}
 	return "?";
 }
@@ -65,7 +65,7 @@ const char *report_person_action(const struct facts_person *p)
 	case PERSON_CREATE:
 		return p->state == OP_DONE ? _("account created") : p->state == OP_REJECTED || p->state == OP_GONE ? _("account refused")
 		     : _("account will be created");
-	case PERSON_SKIP: return _("left out");
+	case PERSON_SKIP: return _("is left out");
 	}
 	return "?";
 }
