@@ -330,6 +330,19 @@ static void sentences(const struct doc *d, const char *id, const char *title, co
 		d->p->fold_end(d->p->ctx);
 }
 
+static void permissions(const struct doc *d)
+{
+	const struct facts *f = d->r->facts;
+	char line[SENTENCE_MAX] = "";
+	int64_t made = 0;
+	for (size_t i = 0; i < f->n_people; i++)
+		made += f->people[i].action == PERSON_CREATE && f->people[i].state == OP_DONE;
+	if (made)
+		fmt_into(line, sizeof(line), _("Accounts created so far: %s; they are listed under \"People\". Nobody else sees or gains anything they did not have before."), num(made));
+	sentences(d, "permissions", _("Permissions: who will see or gain what"), made ? line : _("Nobody sees or gains anything they did not have before."),
+	          (const char *const *)f->privacy, f->n_privacy);
+}
+
 static void estimate(const struct doc *d)
 {
 	const struct facts *f = d->r->facts;
@@ -510,7 +523,7 @@ void report_doc(const struct report *r, const struct paper *p)
 	enum tone tone;
 	p->open(p->ctx, r, report_title(r));
 	report_verdict(r, &tone, verdict, sizeof(verdict));
-	p->verdict(p->ctx, tone, verdict);
+	p->verdict(p->ctx, tone, report_tone(r, tone), verdict);
 	head(&d);
 	run_result(&d);
 	account(&d);
@@ -519,8 +532,7 @@ void report_doc(const struct report *r, const struct paper *p)
 	people(&d);
 	left_out(&d);
 	losses(&d);
-	sentences(&d, "permissions", _("Permissions: who will see or gain what"), _("Nobody sees or gains anything they did not have before."),
-	          (const char *const *)f->privacy, f->n_privacy);
+	permissions(&d);
 	sentences(&d, "questions", _("Open questions"), _("No question is open."), (const char *const *)f->unresolved, f->n_unresolved);
 	estimate(&d);
 	timeline(&d);

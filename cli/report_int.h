@@ -9,6 +9,7 @@ enum tone { TONE_GOOD, TONE_OPEN /* something is left to do */, TONE_BAD };
 const char *report_title(const struct report *r);
 /* The sentence a reader wants first. out: the caller's; returns out. */
 const char *report_verdict(const struct report *r, enum tone *tone, char *out, size_t size);
+const char *report_tone(const struct report *r, enum tone tone); /* the same in a word or two, so that colour is not all */
 const char *report_item(enum item i);              /* "Messages" */
 const char *report_bucket(enum bucket b);          /* "Left out" */
 const char *report_chat_action(const struct facts_chat *c);
@@ -29,7 +30,7 @@ struct month { int year, month; int64_t n; };
 struct paper {
 	void *ctx;
 	void (*open)(void *ctx, const struct report *r, const char *title);
-	void (*verdict)(void *ctx, enum tone tone, const char *text);
+	void (*verdict)(void *ctx, enum tone tone, const char *word, const char *text);
 	void (*section)(void *ctx, const char *id, const char *title); /* ends the one before */
 	void (*para)(void *ctx, const char *text);
 	/* caption may not be NULL. A cell's text may be "". */

@@ -161,6 +161,9 @@ static const char *const forms[] = {
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
 	N_("it was deleted and is still there"),
+	N_("it is not in the chat"),
+	N_("the chat's id in the target is not known"),
+	N_("the chat is gone or closed to us"),
 	N_("text, label or files differ from what was written"),
 	N_("the chat is not in the target, or closed to us"),
 	N_("the chat is private and should be public"),
@@ -265,6 +268,16 @@ static const char *verify_verdict(const struct report *r, enum tone *tone, char 
 		         num(n[FIND_MISSING] + n[FIND_ALTERED] + n[FIND_MISPLACED] + n[FIND_TWICE]),
 		         num(v->users_missing + v->chats_missing + v->members_missing + v->privacy_wrong + v->archived_wrong));
 	return out;
+}
+
+const char *report_tone(const struct report *r, enum tone tone)
+{
+	switch (tone) {
+	case TONE_GOOD: return _("Complete");
+	case TONE_OPEN: return r->runs ? _("Not finished yet") : _("Not begun yet");
+	case TONE_BAD: return _("Needs attention");
+	}
+	return "?";
 }
 
 const char *report_verdict(const struct report *r, enum tone *tone, char *out, size_t size)
