@@ -47,6 +47,14 @@ eq 'the months add up to what was read once' "$months" "$once"
 expect 'the same as on the screen' 0 "$MVCHAT" plan -C "$T/p"
 same 'the text report' "$T/out" "$T/r/plan.txt"
 
+expect 'plan --fail-on with nothing of the kind' 0 "$MVCHAT" plan -C "$T/p" --fail-on rejected,doubt,privacy
+expect 'plan --fail-on a loss' 7 "$MVCHAT" plan -C "$T/p" --fail-on loss:reactions,unresolved,privacy --report "$T/r/gate.xml"
+has 'says which and how many' "$T/err" '--fail-on loss:reactions: '
+hasnt 'and not the others' "$T/err" 'privacy'
+if [ -s "$T/r/gate.xml" ]; then ok 'the reports are written all the same'; else not_ok 'the reports are written all the same' "$T/err"; fi
+expect 'plan --fail-on something unknown' 2 "$MVCHAT" plan -C "$T/p" --fail-on loss:reaction
+has 'a near word is suggested' "$T/err" 'loss:reactions'
+
 expect 'a part of the work' 6 "$MVCHAT" apply -C "$T/p" --yes --max-ops 40 --report "$T/r/part.html,$T/r/part.xml"
 xml 'the HTML parses' "$T/r/part.html"
 junit 'the JUnit file fits its schema' "$T/r/part.xml"

@@ -1,5 +1,6 @@
 /* Reports: whatever the names hold, HTML and JUnit stay well-formed, Markdown tables keep their columns, counts agree, and a file is
  * there whole or not at all. */
+#include "cli/report_gate.h"
 #include "cli/report_int.h"
 
 #include "core/clock.h"
@@ -421,6 +422,51 @@ static void names_and_files(void **state)
 	assert_true(e.hint[0] != '\0');
 }
 
+static void note(void *ctx, const char *condition, int64_t n)
+{
+	char *out = ctx;
+	size_t at = strlen(out);
+	snprintf(out + at, 256 - at, "%s=%lld ", condition, (long long)n);
+}
+
+static void gates(void **state)
+{
+	(void)state;
+	static const struct { const char *list, *met, *hint; } table[] = {
+		{ NULL, "", NULL },
+		{ "", "", NULL },
+		{ "loss", "loss=1190 ", NULL },
+		{ "loss:reactions,loss:pins", "loss:reactions=17 ", NULL },
+		{ "loss:reaction-as-text", "loss:reaction-as-text=17 ", NULL },
+		{ "unresolved, privacy,accounts", "unresolved=2 privacy=1 accounts=1 ", NULL },
+		{ "rejected,doubt,unreadable,drift", "rejected=3 doubt=1 unreadable=8 ", NULL },
+		{ "unresolvd", NULL, "did you mean 'unresolved'?" },
+		{ "loss:reaction", NULL, "did you mean 'loss:reactions'?" },
+		{ "unresolved,xyzzyx", NULL, "conditions: " },
+		{ "loss:", NULL, "conditions: " },
+	};
+	make_facts();
+	facts.spool.bad = 8;
+	chats[1].is_public = true;
+	people[1].action = PERSON_CREATE;
+	for (size_t i = 0; i < countof(table); i++) {
+		struct err e = ERR_INIT;
+		char got[256] = "";
+		assert_int_equal(gate_known(table[i].list, &e), table[i].met != NULL);
+		if (table[i].hint && !strstr(e.hint, table[i].hint))
+			fail_msg("%s: %s", table[i].list, e.hint);
+		if (!table[i].met)
+			continue;
+		int n = gate_met(table[i].list, &facts, note, got), words = 0;
+		for (const char *p = got; *p; p++)
+			words += *p == ' ';
+		assert_string_equal(got, table[i].met);
+		assert_int_equal(n, words);
+	}
+	chats[1].is_public = false;
+	people[1].action = PERSON_LABEL;
+}
+
 static void findings_are_bounded(void **state)
 {
 	(void)state;
@@ -455,7 +501,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(html_holds), cmocka_unit_test(junit_holds), cmocka_unit_test(markdown_holds), cmocka_unit_test(json_and_text_hold),
 		cmocka_unit_test(verdicts), cmocka_unit_test(sentences_come_through), cmocka_unit_test(lanes), cmocka_unit_test(bars_fit),
-		cmocka_unit_test(names_and_files), cmocka_unit_test(findings_are_bounded),
+		cmocka_unit_test(names_and_files), cmocka_unit_test(findings_are_bounded), cmocka_unit_test(gates),
 	};
 	clock_init();
 	return cmocka_run_group_tests(tests, before, after);
