@@ -358,9 +358,9 @@ static void plot_labels(struct html *h, const struct span_bar *b, size_t n)
 	for (size_t i = 1; i < n; i++) {
 		if (b[i].year == b[i - 1].year || k++ % every)
 			continue;
-		double at = 100.0 * (double)i / (double)n;
+		double at = 100.0 * ((double)i + 0.5) / (double)n;
 		fmt_into(word, sizeof(word), "%04d", b[i].year);
-		label(h, at > 88 ? 100 : at, PLOT_BASE + 18, at > 88 ? "end" : NULL, word);
+		label(h, at > 95 ? 100 : at < 5 ? 0 : at, PLOT_BASE + 18, at > 95 ? "end" : at < 5 ? NULL : "middle", word);
 	}
 }
 
