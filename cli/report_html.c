@@ -69,7 +69,9 @@ static const char css_small_and_print[] =
 	"@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--muted:#444;--line:#999;--head:#eee;--link:#000;--bar:#555;"
 	"--good:#000;--open:#000;--bad:#000}@page{margin:15mm}body{font-size:10pt}main{max-width:none;padding:0}"
 	"section,.verdict{border-radius:0;padding:0;border-width:0;margin:0 0 6mm}.verdict{border-left:4pt solid #000;padding-left:4mm}"
-	".t{overflow:visible;border:0}table{font-size:8.5pt}thead{display:table-header-group}tr,figure,.sign div,li{break-inside:avoid}"
+	".t{overflow:visible;border:0;max-width:none}table{font-size:8pt}caption{font-size:9pt}h1{font-size:18pt}h2{font-size:12pt}.verdict p{font-size:11pt}"
+	"caption,th,td{padding:2pt 4pt}thead th{white-space:normal}tbody th{min-width:58pt}td code,.n{min-width:0}td code{display:inline}.meta{margin-bottom:4mm}"
+	"td a{overflow-wrap:anywhere}thead{display:table-header-group}tr,figure,.sign div,li{break-inside:avoid}"
 	"h2{break-after:avoid}details::details-content{content-visibility:visible;display:block;height:auto}summary{color:#000}"
 	".plot rect,.b rect{print-color-adjust:exact}}\n";
 
