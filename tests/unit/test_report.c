@@ -24,8 +24,8 @@ volatile int stop_signal;
 #define EVIL "<script>alert(1)</script> | `x` & \"q\" ]]> \x01\x1b[2J \xef\xbf\xbe _a_ *b* [l](http://x)"
 
 static struct facts_chat chats[] = {
-	{ .id = "C1", .name = "general", .target_name = "общий", .kind = CONV_PUBLIC, .action = CHAT_EXISTS, .read = 1200, .sent = 1190, .skipped = 8, .rejected = 2, .threads = 3 },
-	{ .id = "C2", .name = EVIL, .target_name = EVIL, .kind = CONV_PRIVATE, .action = CHAT_CREATE, .why = EVIL, .read = 5, .pending = 4, .doubt = 1 },
+	{ .id = "C1", .name = "general", .target_name = "общий", .kind = CONV_PUBLIC, .action = CHAT_EXISTS, .read = 1200, .sent = 1190, .skipped = 8, .rejected = 2, .threads = 3, .bound_s = 12 },
+	{ .id = "C2", .name = EVIL, .target_name = EVIL, .kind = CONV_PRIVATE, .action = CHAT_CREATE, .why = EVIL, .read = 5, .pending = 4, .doubt = 1, .bound_s = 3700 },
 	{ .id = "D3", .name = "Анна, Иван", .target_name = "Анна, Иван", .kind = CONV_DM, .action = CHAT_SKIP, .why = "policy channels.dm: skip", .read = 7, .skipped = 7 },
 	{ .id = "C4", .name = "shut", .target_name = "shut", .kind = CONV_GROUP, .action = CHAT_REJECTED, .why = "403: forbidden", .read = 1, .rejected = 1 },
 };
@@ -150,9 +150,11 @@ static void html_holds(void **state)
 		{ "count(//@href[starts-with(.,'https://app.example/')])", 1 },
 		{ "count(//h:td[contains(.,'javascript:alert(1)')])", 1 },
 		/* foreign words are words */
-		{ "count(//h:th[contains(.,'<script>alert(1)</script>')])", 2 },
+		{ "count(//h:th[contains(.,'<script>alert(1)</script>')])", 3 },
 		{ "count(//h:div[@class='sign']/h:div)", 2 },
-		{ "count(//s:svg[@class='b'])", 2 },
+		{ "count(//s:svg[@class='b'])", 4 },
+		/* the longest first */
+		{ "count(//h:section[@aria-labelledby='h-estimate']//h:tr[h:td[contains(.,'1 h 01 min')]]/following-sibling::h:tr[contains(.,'12 s')])", 1 },
 		{ "count(//h:section[@aria-labelledby='h-account']//h:tbody/h:tr)", N_ITEM },
 		{ "count(//h:section[@aria-labelledby='h-conversations']//h:tbody/h:tr)", countof(chats) },
 	};
