@@ -361,7 +361,7 @@ static void schedule(const struct doc *d)
 		memmove(top + at + 1, top + at, (n - at - 1) * sizeof(top[0]));
 		top[at] = &f->chats[i];
 	}
-	if (n < 2)
+	if (n < 2 || f->bound_s < 60)
 		return;
 	const struct column cols[] = { { _("Conversation"), CELL_HEAD }, { _("Least time"), CELL_NUM } };
 	table(d, _("The longest conversations; they are written side by side"), cols, countof(cols));

@@ -14,12 +14,8 @@ const char *report_item(enum item i);              /* "Messages" */
 const char *report_bucket(enum bucket b);          /* "Left out" */
 const char *report_chat_action(const struct facts_chat *c);
 const char *report_person_action(const struct facts_person *p);
-const char *report_finding_word(enum finding f);
 /* A rule of the account as a sentence, or NULL when it is one the mapping made and speaks for itself. */
 const char *report_rule(const char *rule);
-/* A sentence the plan made (English), in the reader's language where its form is known. Never longer than out. */
-const char *report_sentence(const char *english, char *out, size_t size);
-enum { SENTENCE_MAX = 1024 };
 /* The source conversation a finding's lane belongs to, or NULL: people. In a. */
 const char *report_lane_conv(const char *lane, struct arena *a);
 
