@@ -42,7 +42,7 @@ TOOL_BIN := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
 all: $(BIN)
 
 # SQL and web files become C arrays: "x.sql" -> $(BUILD)/x.sql.h with `static const char x_sql[]`-style names made by the script.
-EMBED := $(wildcard replay/*.sql sandbox/*.sql sandbox/page/*)
+EMBED := $(wildcard replay/*.sql sandbox/*.sql sandbox/page/* cli/page/*)
 EMBED_H := $(EMBED:%=$(BUILD)/embed/%.h)
 $(BUILD)/embed/%.h: % tests/tools/embed.sh
 	@mkdir -p $(@D)

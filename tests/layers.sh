@@ -18,7 +18,7 @@ check 'mapping includes core and itself' mapping 'core/|mapping/|embed/mapping/'
 check 'exporters include core and themselves' exporters 'core/|exporters/'
 check 'replay includes core, mapping, the two contracts and itself' replay 'core/|mapping/mapping\.h|importers/importer\.h|exporters/exporter\.h|replay/|embed/replay/'
 check 'sandbox includes core and itself' sandbox 'core/|sandbox/|embed/sandbox/'
-check 'cli includes anything of the house' cli 'core/|importers/importer\.h|mapping/mapping\.h|exporters/exporter\.h|replay/|sandbox/sandbox\.h|cli/'
+check 'cli includes anything of the house' cli 'core/|importers/importer\.h|mapping/mapping\.h|exporters/exporter\.h|replay/|sandbox/sandbox\.h|cli/|embed/cli/'
 
 # fence LIBRARY HEADER-REGEX ALLOWED-FILES-REGEX
 fence() {
