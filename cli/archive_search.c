@@ -33,6 +33,22 @@ static bool shard_end(struct site *s)
 	return sheet_close(&f, s->e);
 }
 
+/* Mentions by the names the pages show. The record is ours until the next message. */
+static void name_mentions(struct site *s, const struct msg *m)
+{
+	for (size_t i = 0; i < m->body.n_blocks; i++) {
+		for (size_t k = 0; k < m->body.blocks[i].n_spans; k++) {
+			struct span *sp = &m->body.blocks[i].spans[k];
+			const struct author *w = sp->kind == SPAN_USER ? table_get(&s->authors, sp->ref) : NULL;
+			const struct shelf *h = sp->kind == SPAN_CONV ? table_get(&s->shelves, sp->ref) : NULL;
+			if (w)
+				sp->text = w->name;
+			else if (h && !h->left_out)
+				sp->text = h->c.conv.name;
+		}
+	}
+}
+
 static void files_words(const struct msg *m, struct buf *out)
 {
 	for (size_t i = 0; i < m->n_files; i++) {
@@ -49,6 +65,7 @@ bool search_add(struct site *s, struct shelf *h, const char *page, const struct 
 	char at[64];
 	size_t num;
 	buf_reset(&s->text);
+	name_mentions(s, m);
 	text_plaintext(&m->body, &s->text);
 	files_words(m, &s->text);
 	if (!s->text.len)
