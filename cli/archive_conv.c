@@ -115,7 +115,8 @@ static void put_missing(const struct site *s, const struct file *f, struct buf *
 		html(b, f->name);
 	}
 	buf_adds(b, "</bdi>");
-	put_size(f->size, b);
+	if (f->size > 0)
+		put_size(f->size, b);
 	buf_adds(b, " <span class=\"n\">");
 	html(b, why_missing(s, f));
 	buf_adds(b, "</span></span>");
@@ -212,9 +213,9 @@ static const char *stand_in(const struct spool_meta *m, const struct msg *msg, e
 		return _("(message left out)");
 	if (m->kind == MSG_LOST_ROOT)
 		return _("(the first message of this thread is not in the archive)");
-	if (!text_is_empty(&msg->body) || msg->n_files)
-		return NULL;
-	return m->kind == MSG_DELETED ? _("(message deleted)") : _("(message without text)");
+	if (m->kind == MSG_DELETED)
+		return _("(message deleted)"); /* what the source wrote in its place says no more */
+	return text_is_empty(&msg->body) && !msg->n_files ? _("(message without text)") : NULL;
 }
 
 static int find_text(const void *key, const void *x)
@@ -273,7 +274,7 @@ static bool put_message(struct desk *d, const struct at *at, struct spool_walk *
 	if (instead)
 		htmlf(b, "<p class=\"note\">%s</p>", instead);
 	if (fate == SHOW) {
-		if (!text_is_empty(&msg.body)) {
+		if (!instead && !text_is_empty(&msg.body)) {
 			buf_adds(b, "<div class=\"t\" dir=\"auto\">");
 			site_text(s, &msg.body, b);
 			buf_adds(b, "</div>");
@@ -281,7 +282,7 @@ static bool put_message(struct desk *d, const struct at *at, struct spool_walk *
 		if (!put_files(s, &msg, b))
 			return false;
 		put_reactions(s, &msg, b);
-		if (m->kind != MSG_LOST_ROOT && !search_add(s, d->h, at->name, &msg))
+		if (!instead && !search_add(s, d->h, at->name, &msg))
 			return false;
 	}
 	s->out->messages++;

@@ -71,7 +71,7 @@ static void put_period(struct site *s, int64_t first_us, int64_t last_us, struct
 		return;
 	site_local(s, first_us, &from);
 	site_local(s, last_us, &to);
-	htmlf(b, "<span>%04d-%02d-%02d</span> – <span>%04d-%02d-%02d</span>", from.year, from.month, from.day, to.year, to.month, to.day);
+	htmlf(b, "<span>%04d-%02d-%02d</span> <span>– %04d-%02d-%02d</span>", from.year, from.month, from.day, to.year, to.month, to.day);
 }
 
 static void index_row(struct site *s, const struct shelf *h, struct buf *b)
