@@ -59,13 +59,24 @@ static bool make(struct site *s, const char *name)
 	return mkdirat(s->root, name, 0777) == 0 || err_set(s->e, ERR_INTERNAL, _("cannot make the folder '%s':"), name);
 }
 
+static int64_t count(struct site *s, const struct shelf *h)
+{
+	struct spool_walk *w = spool_walk(s->x->spool, h->c.num, SPOOL_ALL, NULL, 0, NULL);
+	struct spool_meta m;
+	int64_t n = 0;
+	while (spool_walk_next(w, &m))
+		n++;
+	spool_walk_end(w);
+	return n;
+}
+
 static bool convs(struct site *s)
 {
 	char name[48];
 	for (size_t i = 0; i < s->n; i++) {
 		struct shelf *h = s->v[i];
 		if (h->left_out || !h->n_pages) {
-			s->out->left_out += h->c.n_msgs;
+			s->out->left_out += count(s, h);
 			continue;
 		}
 		s->out->convs++;
