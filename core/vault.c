@@ -320,7 +320,8 @@ static bool load_file(struct vault *v, int fd, const struct stat *st, const char
 		f = vault_load_archive(v, fd, scratch, e);
 	if (f == FOUND_NO)
 		return load_bare(v, fd, st, e);
-	close(fd);
+	if (v->fd != fd) /* a zip keeps it */
+		close(fd);
 	return f == FOUND_YES;
 }
 
@@ -440,7 +441,7 @@ const struct entry *vault_find(const struct vault *v, const char *name)
 struct vfile {
 	const struct vault *v;
 	const struct item *it;
-	struct zip_file *zip;
+	struct zip_bytes *zip;
 	int fd;       /* own (folder), or the vault's */
 	int64_t got;  /* bytes given out */
 	bool failed;
@@ -479,7 +480,7 @@ struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e)
 
 static ptrdiff_t read_plain(struct vfile *f, char *dst, size_t n, struct err *e)
 {
-	const int64_t base = f->v->kind == VAULT_ARCHIVE ? f->it->at.index : 0;
+	const int64_t base = f->v->kind == VAULT_ARCHIVE ? f->it->at.offset : 0;
 	if (f->v->kind == VAULT_ARCHIVE && (int64_t)n > f->it->pub.size - f->got)
 		n = (size_t)(f->it->pub.size - f->got); /* the next entry's bytes follow */
 	ssize_t got;
@@ -504,7 +505,7 @@ ptrdiff_t vfile_read(void *vfile, char *dst, size_t n, struct err *e)
 	}
 	if (!n)
 		return 0;
-	ptrdiff_t got = f->zip ? vault_zip_read(f->zip, f->it, dst, n, e) : read_plain(f, dst, n, e);
+	ptrdiff_t got = f->zip ? vault_zip_read(f->zip, dst, n, e) : read_plain(f, dst, n, e);
 	if (got > 0)
 		f->got += got;
 	if (got >= 0 && (f->got > en->size || (!got && f->got < en->size))) {
@@ -576,7 +577,7 @@ bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e UNUS
 		const struct item *it = &v->items[i];
 		digest_add(&d, it->pub.name, strlen(it->pub.name) + 1);
 		add_number(&d, (uint64_t)it->pub.size);
-		add_number(&d, v->kind == VAULT_ZIP || v->kind == VAULT_ARCHIVE ? it->sum : (uint64_t)it->pub.mtime_us);
+		add_number(&d, v->kind == VAULT_ZIP ? it->sum.zip.crc : v->kind == VAULT_ARCHIVE ? it->sum.hash : (uint64_t)it->pub.mtime_us);
 	}
 	digest_end(&d, out);
 	return true;
