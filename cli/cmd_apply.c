@@ -150,8 +150,6 @@ static int run(const struct args *a)
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p.mapping, digest);
 	ledger_current_mapping(p.ledger, digest);
-	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
-		goto fail;
 	struct snapshot snap = { 0 };
 	struct facts before, after;
 	if (!snapshot_read(s, &p.arena, &snap, &e) || !facts_now(&p, &snap, &before, &e))
@@ -173,6 +171,9 @@ static int run(const struct args *a)
 		if (!confirmed(a, &before, &e))
 			goto fail;
 	}
+	/* The ledger is tied to this pair only now that something may be written. */
+	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
+		goto fail;
 	if (rate != 100) {
 		pacer_free(s->pacer);
 		s->pacer = pacer_new(&s->traits, (double)rate / 100);

@@ -255,10 +255,14 @@ static const char *author(struct source *s, const struct jv *const f[N_FIELDS], 
 		p = slack_person(s, user);
 		if (!p || (!p->listed && p->source > NAME_PROFILE && !(p->flags & USER_SYSTEM))) {
 			p = slack_found(s, user, NAME_PLACEHOLDER, "", 0);
-			if (f[F_USER_PROFILE])
+			if (jv_get_str(f[F_BOT_PROFILE], "name")) /* a workflow's or an app's own user */
+				slack_found(s, user, NAME_BOT, slack_str(s->step, jv_get(f[F_BOT_PROFILE], "name")), USER_BOT);
+			else if (f[F_USER_PROFILE])
 				learn_profile(s, user, f[F_USER_PROFILE]);
-			else
+			else if (!bot)
 				s->want_profiles = true;
+			if (username && username[0] != '<' && bot)
+				slack_found(s, user, NAME_MENTION, slack_str(s->step, f[F_USERNAME]), USER_BOT);
 		}
 	} else if (bot && slack_is_ref(bot, strlen(bot))) {
 		const char *name = jv_get_str(f[F_BOT_PROFILE], "name") ? slack_str(s->step, jv_get(f[F_BOT_PROFILE], "name")) : "";

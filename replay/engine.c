@@ -350,12 +350,12 @@ static bool pull(struct engine *x, struct runner *r)
 	h->refused_since = -1;
 	r->not_before = 0;
 	enum stream_got got = stream_next(x->a->stream, &spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, &e);
+	if (orphaned(x, r, got))
+		return true; /* also when the stream failed over just this op */
 	if (got == STREAM_ERROR) {
 		engine_break(x, &e);
 		return false;
 	}
-	if (orphaned(x, r, got))
-		return true;
 	switch (got) {
 	case STREAM_OP:
 		if (h->op.state == OP_INTENT || h->op.state == OP_UNKNOWN) {

@@ -285,10 +285,11 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	return waits;
 }
 
-static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx)
+static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx, bool *announced)
 {
 	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, sp, m->ts_us, m->id))
 		return;
+	*announced = true;
 	arena_reset(&s->tmp);
 	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
 	fn(ctx, &spec);
@@ -296,7 +297,8 @@ static void announce(struct stream *s, struct spot *sp, const struct spool_meta 
 
 /* ---- messages of a lane ---- */
 
-struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; };
+/* `announced`: a thread was told of in this very call; the count the caller gave does not know of it yet. */
+struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; bool *announced; };
 
 /* Passes over everything the ledger has settled by walking spool and ledger side by side, without decoding a message. The
  * position is then the last message before the first one that needs a look. */
@@ -329,7 +331,7 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 		buf_adds(&last, m.id);
 		last_ts = m.ts_us;
 		if (m.n_replies && st.complete)
-			announce(s, sp, &m, q->fn, q->ctx);
+			announce(s, sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	ledger_walk_end(lw);
@@ -373,7 +375,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		buf_adds(&passed, m.id);
 		passed_ts = m.ts_us;
 		if (chat && m.n_replies && st.complete)
-			announce(s, g->sp, &m, q->fn, q->ctx);
+			announce(s, g->sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	if (passed.len)
@@ -470,8 +472,10 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. */
-static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, const char ***ids)
+/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. EXPECTED
+ * also counts, under a stand-in, those whose account this plan will make first. */
+enum join { JOIN_NOW, JOIN_EXPECTED };
+static size_t joiners(struct stream *s, const struct spot *sp, enum join when, struct arena *a, const char ***ids)
 {
 	struct spool_conv c;
 	size_t n = 0, kept = 0;
@@ -485,6 +489,12 @@ static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, 
 		if (w->action != PERSON_MATCH && w->action != PERSON_CREATE)
 			continue;
 		const char *target = stream_user_target(s, c.conv.members[i], a);
+		if (!target && when == JOIN_EXPECTED && (s->tr.caps & CAP_USER_CREATE)) {
+			struct ledger_row row;
+			struct opkey k = { 0, 0, c.conv.members[i], OP_USER_CREATE, 0 };
+			stream_row(s, &k, a, &row);
+			target = stream_todo(row.state) ? arena_fmt(a, "new %s", c.conv.members[i]) : NULL;
+		}
 		if (target)
 			v[n++] = target;
 	}
@@ -515,7 +525,7 @@ static size_t portion_max(const struct stream *s)
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, g->sp, a, &ids), max = portion_max(s), at = 0;
+	size_t n = joiners(s, g->sp, JOIN_NOW, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_MEMBERS, 0 };
 	for (; at < n; at += max) {
@@ -537,10 +547,19 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 	return true;
 }
 
+size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a, const char *const **ids)
+{
+	const char **v = NULL;
+	struct spot *sp = stream_spot(s, source_conv);
+	size_t n = sp ? joiners(s, sp, JOIN_NOW, a, &v) : 0;
+	*ids = v;
+	return n;
+}
+
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, sp, a, &ids), max = portion_max(s);
+	size_t n = joiners(s, sp, JOIN_EXPECTED, a, &ids), max = portion_max(s);
 	int64_t todo = 0;
 	*people = (int64_t)n;
 	for (size_t at = 0; at < n; at += max) {
@@ -576,15 +595,8 @@ static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, 
 
 /* ---- the open op ---- */
 
-static bool gone_from_source(const struct ledger_row *row, const struct lane_spec *lane, struct err *e)
-{
-	err_set(e, ERR_PARTIAL, "an op of %s is in doubt and its message %s is no longer in the archives", lane->name, row->key.id);
-	return err_hint(e, "add the archive it came from again, or look at the chat and settle it by hand");
-}
-
 /* The message ops: rebuilt from the spool, whatever rules and changes say by now. */
-static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, const struct lane_spec *lane, struct arena *a,
-                       struct stream_op *out, struct err *e)
+static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct spool_meta m;
 	struct msg msg;
@@ -593,9 +605,9 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	struct ledger_row post;
 	const struct opkey *k = &row->key;
 	if (!spool_msg(s->x.spool, g->sp->num, k->ts_us, k->id, a, &msg, &m, NULL))
-		return gone_from_source(row, lane, e);
+		return false;
 	if (k->kind == OP_UPLOAD)
-		return upload_op(&msg, k, g, row->state, a, m.fp, out) || gone_from_source(row, lane, e);
+		return upload_op(&msg, k, g, row->state, a, m.fp, out);
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
@@ -613,11 +625,10 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	}
 	if (k->kind == OP_EDIT)
 		out->op.target_id = post_target(s, k, k->part, a, &post);
-	return k->kind != OP_EDIT || out->op.target_id || gone_from_source(row, lane, e);
+	return k->kind != OP_EDIT || out->op.target_id != NULL;
 }
 
-static bool reopen_react(struct stream *s, const struct goal *g, const struct ledger_row *row, const struct lane_spec *lane, struct arena *a,
-                         struct stream_op *out, struct err *e)
+static bool reopen_react(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct spool_meta m;
 	struct msg msg;
@@ -625,13 +636,13 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	const char *target = post_target(s, &row->key, 0, a, &post);
 	if (!target || !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, &msg, &m, NULL) || row->key.part < 0 ||
 	    (size_t)row->key.part >= msg.n_reacts)
-		return gone_from_source(row, lane, e);
+		return false;
 	react_op(s, g, &msg.reacts[row->key.part], &row->key, target, row->state, m.fp, a, out);
 	return true;
 }
 
-static bool reopen(struct stream *s, const struct lane_spec *lane, const struct goal *g, const struct ledger_row *row, struct arena *a,
-                   struct stream_op *out, struct err *e)
+/* false: the archives no longer have what it was made of. */
+static bool reopen(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row post;
 	switch (row->key.kind) {
@@ -642,42 +653,44 @@ static bool reopen(struct stream *s, const struct lane_spec *lane, const struct 
 		chat_op(s, g->sp, &row->key, row->state, a, out);
 		return true;
 	case OP_UPLOAD: case OP_POST: case OP_EDIT:
-		return reopen_msg(s, g, row, lane, a, out, e);
+		return reopen_msg(s, g, row, a, out);
 	case OP_REACT:
-		return reopen_react(s, g, row, lane, a, out, e);
+		return reopen_react(s, g, row, a, out);
 	case OP_THREAD_OPEN: case OP_PIN:
 		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, 0, a, &post);
-		return out->op.target_id || gone_from_source(row, lane, e);
+		return out->op.target_id != NULL;
 	case OP_MEMBERS:
 		return next_members(s, g, row->key.id, row->state, a, out);
 	case OP_ARCHIVE:
 		begin_op(out, &row->key, g, row->state, a);
 		return true;
-	case OP_DELETE:
+	case OP_DELETE: /* a rollback that was cut short: it must be finished first */
 		break;
 	}
-	return err_set(e, ERR_PARTIAL, "%s: a deletion is in doubt; finish the rollback first", lane->name);
+	return false;
 }
 
-/* The lane's open op as the ledger has it; ABSENT when there is none. */
-static enum stream_got open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, struct err *e)
+/* Has the lane an open op? Then it is given as it was; when it cannot be rebuilt the lane ends here, for as long as it is
+ * open: the engine sees that its op was not given back, stops this lane and tells a person. */
+static bool open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, enum stream_got *got)
 {
 	struct ledger_row row;
 	int64_t n = ledger_lane(s->x.ledger, lane->name);
 	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))
-		return STREAM_END;
-	return reopen(s, lane, g, &row, a, out, e) ? STREAM_OP : STREAM_ERROR;
+		return false;
+	*got = reopen(s, g, &row, a, out) ? STREAM_OP : STREAM_END;
+	return true;
 }
 
 /* ---- one step of a lane ---- */
 
-static enum stream_got next_person(struct stream *s, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+static enum stream_got next_person(struct stream *s, const struct asked *q, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row row;
 	struct opkey k = { 0, 0, q->lane->id, OP_USER_CREATE, 0 };
 	if (q->pos->phase == PH_START) {
-		enum stream_got got = open_op(s, q->lane, NULL, a, out, e);
-		if (got != STREAM_END)
+		enum stream_got got;
+		if (open_op(s, q->lane, NULL, a, out, &got))
 			return got;
 		q->pos->phase = PH_MAKE;
 	}
@@ -697,7 +710,7 @@ static enum stream_got next_thread(struct stream *s, struct spot *sp, const stru
 	enum stream_got got;
 	bool open = thread_goal(s, sp, q->lane->root_ts_us, q->lane->root, a, &g, &state);
 	if (q->pos->phase == PH_START) {
-		if ((got = open_op(s, q->lane, &g, a, out, e)) != STREAM_END)
+		if (open_op(s, q->lane, &g, a, out, &got))
 			return got;
 		enter(q->pos, PH_MAKE);
 	}
@@ -758,7 +771,7 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
 	enum stream_got got;
 	if (q->pos->phase == PH_START) {
-		if ((got = open_op(s, q->lane, &g, a, out, e)) != STREAM_END)
+		if (open_op(s, q->lane, &g, a, out, &got))
 			return got;
 		enter(q->pos, PH_MAKE);
 	}
@@ -780,7 +793,7 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	if (q->pos->phase == PH_MSGS) {
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
-		if (q->threads_open)
+		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REACT);
 	}
@@ -790,9 +803,10 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e)
 {
-	struct asked q = { lane, pos, threads_open, on_thread, ctx };
+	bool announced = false;
+	struct asked q = { lane, pos, threads_open, on_thread, ctx, &announced };
 	if (lane->kind == LANE_PERSON)
-		return next_person(s, &q, a, out, e);
+		return next_person(s, &q, a, out);
 	struct spot *sp = stream_spot(s, lane->id);
 	if (!sp) {
 		err_set(e, ERR_INTERNAL, "the conversation %s is not in the spool", lane->id);

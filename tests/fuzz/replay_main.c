@@ -52,6 +52,6 @@ int main(int argc, char **argv)
 		if (n >= 0)
 			free(list);
 	}
-	printf("%zu files\n", n_files);
+	printf("%s 1 - %zu inputs replayed\n1..1\n", n_files ? "ok" : "not ok", n_files);
 	return n_files ? 0 : 1;
 }

@@ -726,7 +726,7 @@ static void test_faults(void **state)
 	for (size_t i = 0; i < countof(all); i++) {
 		faults(all[i].script);
 		bool hangs = strstr(all[i].script, "hang") != NULL;
-		t.timeout_ms = hangs ? 150 : 0;
+		t.timeout_ms = hangs ? 250 : 0;
 		long st = try_say(c);
 		t.timeout_ms = 0;
 		if (st != all[i].status || (t.rc != all[i].rc && t.rc != all[i].rc2) || (all[i].retry && !streq(all[i].retry, t.retry_after)))

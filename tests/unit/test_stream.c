@@ -161,6 +161,23 @@ static void open_op_comes_first(void **state)
 	world_end(&w);
 }
 
+/* The source of the op in doubt is gone: the lane gives nothing else as long as the op is open. */
+static void open_op_without_source(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 4, NULL);
+	world_spool(&w);
+	add_user(&w, "U2", "Иван Петров", "new@x.ru", 0);
+	add_msg(&w, "C1", 1005, "U1", 0, "something else");
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
 static void refused_root_keeps_its_replies_back(void **state)
 {
 	(void)state;
@@ -242,7 +259,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact_sequence), cmocka_unit_test(stops_and_resumes_anywhere), cmocka_unit_test(change_makes_one_edit),
-		cmocka_unit_test(lost_root_is_found), cmocka_unit_test(open_op_comes_first), cmocka_unit_test(refused_root_keeps_its_replies_back),
+		cmocka_unit_test(lost_root_is_found), cmocka_unit_test(open_op_comes_first), cmocka_unit_test(open_op_without_source),
+		cmocka_unit_test(refused_root_keeps_its_replies_back),
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
 		cmocka_unit_test(header_in_the_text),
 	};
