@@ -27,34 +27,6 @@ enum {
 
 /* ---- before yajl: bytes that must not reach it ---- */
 
-static bool valid_utf8(const char *s, size_t n)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	size_t i = 0;
-	while (i < n) {
-		uint64_t eight;
-		if (n - i >= sizeof(eight)) {
-			memcpy(&eight, p + i, sizeof(eight));
-			if (!(eight & 0x8080808080808080u)) {
-				i += sizeof(eight);
-				continue;
-			}
-		}
-		if (p[i] < 0x80) {
-			i++;
-		} else if (p[i] >= 0xc2 && p[i] <= 0xdf && n - i >= 2 && (p[i + 1] & 0xc0) == 0x80) {
-			i += 2; /* Cyrillic, Greek, Latin with marks: worth a short way */
-		} else {
-			uint32_t cp;
-			size_t k = utf8_get(s + i, n - i, &cp);
-			if (!k)
-				return false;
-			i += k;
-		}
-	}
-	return true;
-}
-
 /* The number of a \uXXXX escape at s (6 bytes), or -1. */
 static int32_t escape_at(const char *s)
 {
@@ -115,12 +87,17 @@ static size_t settle_escapes(const char *s, size_t n, enum more more, char *fix,
 
 static size_t count_lines(const char *s, size_t n)
 {
-	size_t lines = 0;
-	const char *end = s + n;
-	while (s < end && (s = memchr(s, '\n', (size_t)(end - s)))) {
-		lines++;
-		s++;
+	const uint64_t low = 0x7f7f7f7f7f7f7f7fu;
+	size_t lines = 0, i = 0;
+	for (; n - i >= 8; i += 8) {
+		uint64_t v;
+		memcpy(&v, s + i, sizeof(v));
+		v ^= 0x0a0a0a0a0a0a0a0au;
+		v = ~(((v & low) + low) | v | low); /* the highest bit of each byte that was a line end, and no other */
+		lines += (size_t)((v >> 7) * 0x0101010101010101u >> 56);
 	}
+	for (; i < n; i++)
+		lines += s[i] == '\n';
 	return lines;
 }
 
@@ -156,6 +133,7 @@ struct reader {
 	const char *chunk;        /* what yajl is reading now */
 	size_t counted, lines;    /* line ends before chunk + counted */
 
+	uint64_t skip_lengths;    /* bit n: one of skip[] has n (63: or more) bytes */
 	size_t n_skip;
 	struct { const char *s; size_t len; } skip[SKIP_MAX];
 };
@@ -314,6 +292,8 @@ static int on_string(void *ctx, const unsigned char *s, size_t n)
 
 static bool is_skipped(const struct reader *r, const char *s, size_t n)
 {
+	if (!(r->skip_lengths >> (n < 63 ? n : 63) & 1))
+		return false;
 	for (size_t i = 0; i < r->n_skip; i++)
 		if (r->skip[i].len == n && !memcmp(r->skip[i].s, s, n))
 			return true;
@@ -506,7 +486,7 @@ const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *
 	n -= bom;
 	buf_init(&fixed, n > SIZE_MAX / 4 ? SIZE_MAX / 2 : 3 * n + 1);
 	settle_escapes(s, n, ALL_THERE, NULL, &lone);
-	if (lone || !valid_utf8(s, n)) {
+	if (lone || !utf8_valid(s, n)) {
 		utf8_repair(s, n, &fixed);
 		s = fixed.p;
 		n = fixed.len;
@@ -646,7 +626,7 @@ static bool take(struct reader *r, struct stream *t, size_t n, enum more more, s
 	whole = settle_escapes(s, whole, more, s, &r->el->n_replaced);
 	const char *from = s + bom;
 	size_t len = whole > bom ? whole - bom : 0;
-	if (!valid_utf8(from, len)) {
+	if (!utf8_valid(from, len)) {
 		buf_reset(&t->repaired);
 		utf8_repair(from, len, &t->repaired);
 		from = t->repaired.p;
@@ -673,6 +653,7 @@ bool json_elements(struct json_elements *el, struct err *e)
 	for (const char *const *k = el->skip_keys; k && *k && r.n_skip < SKIP_MAX; k++, r.n_skip++) {
 		r.skip[r.n_skip].s = *k;
 		r.skip[r.n_skip].len = strlen(*k);
+		r.skip_lengths |= (uint64_t)1 << (r.skip[r.n_skip].len < 63 ? r.skip[r.n_skip].len : 63);
 	}
 	t->held = t->collected = 0;
 	t->begun = t->cutting = false;

@@ -59,14 +59,49 @@ size_t utf8_put(uint32_t c, char out[4])
 	return 4;
 }
 
+/* Eight bytes, the first one lowest: one load where the machine orders them so. */
+static uint64_t eight_at(const unsigned char *p)
+{
+	uint64_t v = 0;
+	for (int i = 0; i < 8; i++)
+		v |= (uint64_t)p[i] << 8 * i;
+	return v;
+}
+
+/* Are these eight bytes four characters of two bytes each (U+0080..U+07FF: Cyrillic, Greek, Latin with marks)? */
+static bool four_pairs(uint64_t v)
+{
+	const uint64_t shape = v & 0xc0e0c0e0c0e0c0e0u, high = (v & 0x001e001e001e001eu) + 0x00fe00fe00fe00feu;
+	return shape == 0x80c080c080c080c0u && (high & 0x0100010001000100u) == 0x0100010001000100u; /* C0 and C1 lead nothing */
+}
+
 bool utf8_valid(const char *s, size_t n)
 {
-	uint32_t cp;
-	for (size_t i = 0; i < n;) {
-		size_t k = utf8_get(s + i, n - i, &cp);
-		if (!k)
-			return false;
-		i += k;
+	const unsigned char *p = (const unsigned char *)s, *const end = p + n;
+	while (p < end) {
+		while (end - p >= 8) {
+			const uint64_t v = eight_at(p), high = v & 0x8080808080808080u;
+			if (!high) {
+				p += 8;
+			} else if (four_pairs(v)) {
+				p += 8;
+			} else {
+				while (*p < 0x80)
+					p++;
+				break;
+			}
+		}
+		while (p < end && *p < 0x80)
+			p++;
+		while (end - p >= 2 && p[0] >= 0xc2 && p[0] <= 0xdf && (p[1] & 0xc0) == 0x80)
+			p += 2;
+		if (p < end && *p >= 0x80) {
+			uint32_t cp;
+			const size_t k = utf8_get((const char *)p, (size_t)(end - p), &cp);
+			if (!k)
+				return false;
+			p += k;
+		}
 	}
 	return true;
 }
