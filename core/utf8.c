@@ -62,10 +62,8 @@ size_t utf8_put(uint32_t c, char out[4])
 /* Eight bytes, the first one lowest: one load where the machine orders them so. */
 static uint64_t eight_at(const unsigned char *p)
 {
-	uint64_t v = 0;
-	for (int i = 0; i < 8; i++)
-		v |= (uint64_t)p[i] << 8 * i;
-	return v;
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+	       (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
 /* Are these eight bytes four characters of two bytes each (U+0080..U+07FF: Cyrillic, Greek, Latin with marks)? */
@@ -86,8 +84,7 @@ bool utf8_valid(const char *s, size_t n)
 			} else if (four_pairs(v)) {
 				p += 8;
 			} else {
-				while (*p < 0x80)
-					p++;
+				p += __builtin_ctzll(high) / 8;
 				break;
 			}
 		}
