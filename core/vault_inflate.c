@@ -25,17 +25,8 @@ enum {
 	LOCAL_BYTES = 30,
 	LOCAL_GUESS = 512,              /* most local headers with their name and extra fields fit; else they are read again */
 	WHOLE_MAX = 4 * 1024 * 1024,    /* unpacked and packed bytes of an entry that is unpacked at once */
-	SPARE_MAX = 1024 * 1024,        /* buffers larger than this are not kept for the next entry */
+	SPARE_MAX = 256 * 1024,         /* buffers larger than this are not kept for the next entry */
 	WINDOW = 64 * 1024,
-};
-
-/* A small entry, unpacked. */
-struct whole {
-	struct libdeflate_decompressor *inflater;
-	uint8_t *in, *out;
-	size_t in_cap, out_cap;
-	size_t n;                       /* bytes in `out` */
-	bool crc_wrong;
 };
 
 /* An entry being inflated by zlib. */
@@ -102,7 +93,7 @@ static bool find_bytes(const struct vault *v, const struct item *it, int64_t *at
 
 /* ---- small entries, whole ---- */
 
-static void whole_free(struct whole *w)
+void whole_free(struct whole *w)
 {
 	if (!w)
 		return;
@@ -112,11 +103,13 @@ static void whole_free(struct whole *w)
 	free(w);
 }
 
-static struct whole *whole_take(struct vault *v)
+struct whole *whole_take(struct vault *v)
 {
 	struct whole *w = v->spare;
-	v->spare = NULL;
-	if (!w) {
+	if (w) {
+		v->spare = w->next;
+		w->next = NULL;
+	} else {
 		w = xcalloc(1, sizeof(*w));
 		w->inflater = libdeflate_alloc_decompressor();
 		if (!w->inflater)
@@ -125,31 +118,32 @@ static struct whole *whole_take(struct vault *v)
 	return w;
 }
 
-static void whole_give_back(struct vault *v, struct whole *w)
+void whole_give_back(struct vault *v, struct whole *w)
 {
-	if (v->spare || w->in_cap > SPARE_MAX || w->out_cap > SPARE_MAX)
+	if (w->in_cap > SPARE_MAX || w->out_cap > SPARE_MAX) {
 		whole_free(w);
-	else
-		v->spare = w;
+		return;
+	}
+	w->next = v->spare;
+	v->spare = w;
 }
 
 static uint8_t *at_least(uint8_t **p, size_t *cap, size_t n)
 {
 	if (*cap < n) {
 		free(*p); /* nothing in it is needed any more */
-		*cap = n < 32 * 1024 ? 32 * 1024 : n + n / 4;
+		*cap = n < 16 * 1024 ? 16 * 1024 : n + n / 4;
 		*p = xmalloc(*cap);
 	}
 	return *p;
 }
 
-static bool fits_whole(const struct item *it)
+bool whole_fits(const struct item *it)
 {
 	return (it->at.zip.method == METHOD_STORED || it->at.zip.method == METHOD_DEFLATED) && it->pub.size <= WHOLE_MAX && it->pub.packed <= WHOLE_MAX;
 }
 
-/* Reads and unpacks all of it; touches nothing of the vault but its file. false: something is wrong; read it as a stream, to find out what. */
-static bool whole_fill(struct whole *w, const struct vault *v, const struct item *it)
+bool whole_fill(struct whole *w, const struct vault *v, const struct item *it)
 {
 	const int64_t begins = header_at(v, it);
 	const size_t packed = (size_t)it->pub.packed;
@@ -345,7 +339,8 @@ struct zip_bytes *vault_zip_open(struct vault *v, const struct item *it, struct 
 {
 	struct zip_bytes f = { .v = v, .it = it, .left = it->pub.packed };
 	const bool deflated = it->at.zip.method == METHOD_DEFLATED;
-	if (fits_whole(it)) {
+	f.whole = vault_ahead_take(v, it);
+	if (!f.whole && whole_fits(it)) {
 		f.whole = whole_take(v);
 		if (!whole_fill(f.whole, v, it)) {
 			whole_give_back(v, f.whole);
@@ -388,7 +383,11 @@ void vault_zip_close(struct zip_bytes *f)
 
 void vault_zip_discard(struct vault *v)
 {
-	whole_free(v->spare);
+	vault_ahead_close(v);
+	for (struct whole *w = v->spare, *next; w; w = next) {
+		next = w->next;
+		whole_free(w);
+	}
 	v->spare = NULL;
 	if (v->zip)
 		zip_discard(v->zip);

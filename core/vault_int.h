@@ -39,7 +39,8 @@ struct vault {
 	int64_t zip_bytes;       /* of the whole file */
 	uint32_t zip_records;
 	bool backslashes;        /* '\\' separates folders in this zip */
-	struct whole *spare;     /* buffers that a closed entry has left for the next one */
+	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
+	struct ahead *ahead;     /* vault_ahead.c's */
 	struct buf name;         /* the name being looked at */
 	iconv_t cp866, cp437;    /* opened when first needed */
 };
@@ -76,6 +77,28 @@ struct zip_bytes *vault_zip_open(struct vault *v, const struct item *it, struct 
 ptrdiff_t vault_zip_read(struct zip_bytes *f, char *dst, size_t n, struct err *e);
 void vault_zip_close(struct zip_bytes *f);
 void vault_zip_discard(struct vault *v);
+
+/* A small entry, unpacked, with the buffers for it. */
+struct libdeflate_decompressor;
+struct whole {
+	struct whole *next;      /* among the spare ones */
+	struct libdeflate_decompressor *inflater;
+	uint8_t *in, *out;
+	size_t in_cap, out_cap;
+	size_t n;                /* bytes in `out` */
+	bool crc_wrong;
+};
+bool whole_fits(const struct item *it);
+struct whole *whole_take(struct vault *v);
+void whole_give_back(struct vault *v, struct whole *w);
+void whole_free(struct whole *w);
+/* Reads and unpacks all of it. Touches nothing of the vault but its file, so that a worker may do it. false: something is wrong;
+ * whoever reads the entry as a stream finds out what. */
+bool whole_fill(struct whole *w, const struct vault *v, const struct item *it);
+
+/* vault_ahead.c: the entry, if it has been unpacked already, else NULL; and what is likely to be read next is begun with. */
+struct whole *vault_ahead_take(struct vault *v, const struct item *it);
+void vault_ahead_close(struct vault *v); /* before anything of the vault goes */
 
 /* vault_unpack.c */
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);
