@@ -88,7 +88,7 @@ static void print_result(const struct engine_result *r)
 	if (r->edited)
 		out_row(26, _("messages edited"), "%s", num(r->edited));
 	if (r->created)
-		out_row(26, _("people and chats created"), "%s", num(r->created));
+		out_row(26, _("people, chats, threads made"), "%s", num(r->created));
 	if (r->uploaded)
 		out_row(26, _("files uploaded"), "%s", num(r->uploaded));
 	if (r->adopted)
