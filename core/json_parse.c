@@ -314,10 +314,10 @@ static int on_string(void *ctx, const unsigned char *s, size_t n)
 
 static bool is_skipped(const struct reader *r, const char *s, size_t n)
 {
-	if (!(r->skip_lengths >> (n < 63 ? n : 63) & 1))
+	if (!n || !(r->skip_lengths >> (n < 63 ? n : 63) & 1))
 		return false;
 	for (size_t i = 0; i < r->n_skip; i++)
-		if (r->skip[i].len == n && !memcmp(r->skip[i].s, s, n))
+		if (r->skip[i].len == n && *r->skip[i].s == *s && !memcmp(r->skip[i].s, s, n))
 			return true;
 	return false;
 }

@@ -59,45 +59,58 @@ size_t utf8_put(uint32_t c, char out[4])
 	return 4;
 }
 
-/* Eight bytes, the first one lowest: one load where the machine orders them so. */
-static uint64_t eight_at(const unsigned char *p)
+/* The vectors that gcc and clang have for any machine. */
+typedef unsigned char bytes __attribute__((vector_size(16)));
+
+static bytes bytes_at(const unsigned char *p)
 {
-	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
-	       (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+	bytes v;
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
-/* Are these eight bytes four characters of two bytes each (U+0080..U+07FF: Cyrillic, Greek, Latin with marks)? */
-static bool four_pairs(uint64_t v)
+static bool none(bytes v)
 {
-	const uint64_t shape = v & 0xc0e0c0e0c0e0c0e0u, high = (v & 0x001e001e001e001eu) + 0x00fe00fe00fe00feu;
-	return shape == 0x80c080c080c080c0u && (high & 0x0100010001000100u) == 0x0100010001000100u; /* C0 and C1 lead nothing */
+	uint64_t half[2];
+	memcpy(half, &v, sizeof(half));
+	return !(half[0] | half[1]);
+}
+
+/* Are the sixteen bytes at p ASCII and characters of two bytes (U+0080..U+07FF: Cyrillic, Greek, Latin with marks), seen with
+ * the byte before them? The last one may be the first half of a character. */
+static bool sixteen_narrow(const unsigned char *p)
+{
+	const bytes now = bytes_at(p), before = bytes_at(p - 1);
+	const bytes follows = (bytes)((now & 0xc0) == 0x80), led = (bytes)((before & 0xe0) == 0xc0);
+	const bytes wide = (bytes)(now >= 0xe0), never = (bytes)((now & 0xfe) == 0xc0); /* C0 and C1 lead nothing */
+	return none((follows ^ led) | wide | never);
 }
 
 bool utf8_valid(const char *s, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)s, *const end = p + n;
+	const unsigned char *const begin = (const unsigned char *)s, *const end = begin + n, *p = begin;
 	while (p < end) {
-		while (end - p >= 8) {
-			const uint64_t v = eight_at(p), high = v & 0x8080808080808080u;
-			if (!high) {
-				p += 8;
-			} else if (four_pairs(v)) {
-				p += 8;
-			} else {
-				p += __builtin_ctzll(high) / 8;
-				break;
-			}
+		/* What is before p is whole characters, so the byte before p leads nothing. */
+		if (p > begin && end - p >= 16 && sixteen_narrow(p)) {
+			do
+				p += 16;
+			while (end - p >= 16 && sixteen_narrow(p));
+			p -= p[-1] >= 0xc0;
+			continue;
 		}
-		while (p < end && *p < 0x80)
-			p++;
-		while (end - p >= 2 && p[0] >= 0xc2 && p[0] <= 0xdf && (p[1] & 0xc0) == 0x80)
-			p += 2;
-		if (p < end && *p >= 0x80) {
-			uint32_t cp;
-			const size_t k = utf8_get((const char *)p, (size_t)(end - p), &cp);
-			if (!k)
-				return false;
-			p += k;
+		const unsigned char *const stop = end - p > 16 ? p + 16 : end;
+		while (p < stop) {
+			if (*p < 0x80) {
+				p++;
+			} else if (end - p >= 2 && p[0] >= 0xc2 && p[0] <= 0xdf && (p[1] & 0xc0) == 0x80) {
+				p += 2;
+			} else {
+				uint32_t cp;
+				const size_t k = utf8_get((const char *)p, (size_t)(end - p), &cp);
+				if (!k)
+					return false;
+				p += k;
+			}
 		}
 	}
 	return true;

@@ -29,6 +29,8 @@ static const char schema[] =
 	"CREATE TABLE msg(conv INTEGER, ts INTEGER, id TEXT, root TEXT, root_ts INTEGER, author TEXT, kind INTEGER, flags INTEGER,"
 	" files INTEGER, reacts INTEGER, reactors INTEGER, replies INTEGER, present INTEGER, empty INTEGER, edited INTEGER,"
 	" fp INTEGER, body BLOB, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
+	/* root_ts is in it so that threads can be grouped without their messages being read. */
+	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
 	"CREATE TABLE hazard(num INTEGER PRIMARY KEY, level INTEGER, name TEXT, place TEXT, what TEXT, n INTEGER);"
 	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);";
@@ -392,8 +394,6 @@ static bool group_threads(struct spool *s, struct err *e)
 
 static bool finish_threads(struct spool *s, struct err *e)
 {
-	if (!spool_db_run(s, "CREATE INDEX reply ON msg(conv,root,ts,id) WHERE root IS NOT NULL", e))
-		return false;
 	if (spool_put_untimed(s)) {
 		if (!spool_db_run(s, "CREATE INDEX by_id ON msg(conv,id)", e))
 			return false;
