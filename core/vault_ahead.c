@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-	BATCH = 16,                 /* entries */
+	BATCH = 32,                 /* entries */
 	BATCH_BYTES = 512 * 1024,   /* unpacked; a batch ends with the entry that reaches it */
 	ENTRY_MAX = 512 * 1024,     /* unpacked or packed bytes of an entry worth it */
 	LOOK_MAX = 64,              /* entries passed over when looking for the next ones */
@@ -31,6 +31,7 @@ struct batch {
 
 struct ahead {
 	struct worker *worker;
+	struct unpacker *unpacker;  /* the worker's */
 	bool tried;                 /* to have a worker */
 	size_t expected;            /* the entry that would be the next one in a row */
 	size_t run;                 /* entries that have been read in a row */
@@ -40,10 +41,10 @@ struct ahead {
 
 static void fill(void *ctx, void *job)
 {
+	struct ahead *a = ctx;
 	struct batch *b = job;
-	(void)ctx;
 	for (size_t i = 0; i < b->n; i++)
-		b->of[i].good = whole_fill(b->of[i].whole, b->v, b->of[i].it);
+		b->of[i].good = whole_fill(b->of[i].whole, a->unpacker, b->v, b->of[i].it);
 }
 
 static bool is_worth_it(const struct item *it)
@@ -134,9 +135,10 @@ struct whole *vault_ahead_take(struct vault *v, const struct item *it)
 		if (a->tried || a->run < WARM_UP)
 			return NULL;
 		a->tried = true;
-		a->worker = worker_new(fill, NULL);
+		a->worker = worker_new(fill, a);
 		if (!a->worker)
 			return NULL;
+		a->unpacker = unpacker_new();
 	}
 	struct batch *now = &a->batch[a->now], *next = &a->batch[!a->now];
 	if (!is_in(now, it) && is_in(next, it)) { /* on to the next batch; the one behind us can be made anew */
@@ -163,6 +165,7 @@ void vault_ahead_close(struct vault *v)
 	for (size_t i = 0; a->worker && i < countof(a->batch); i++)
 		empty(v, a, &a->batch[i]);
 	worker_close(a->worker);
+	unpacker_free(a->unpacker);
 	free(a);
 	v->ahead = NULL;
 }

@@ -93,12 +93,28 @@ static bool find_bytes(const struct vault *v, const struct item *it, int64_t *at
 
 /* ---- small entries, whole ---- */
 
+struct unpacker { struct libdeflate_decompressor *inflater; uint8_t *in; size_t cap; };
+
+struct unpacker *unpacker_new(void)
+{
+	struct unpacker *u = xcalloc(1, sizeof(*u));
+	u->inflater = libdeflate_alloc_decompressor();
+	if (!u->inflater)
+		die("out of memory (inflating)");
+	return u;
+}
+
+void unpacker_free(struct unpacker *u)
+{
+	if (!u)
+		return;
+	libdeflate_free_decompressor(u->inflater);
+	free(u->in);
+	free(u);
+}
+
 void whole_free(struct whole *w)
 {
-	if (!w)
-		return;
-	libdeflate_free_decompressor(w->inflater);
-	free(w->in);
 	free(w->out);
 	free(w);
 }
@@ -106,21 +122,16 @@ void whole_free(struct whole *w)
 struct whole *whole_take(struct vault *v)
 {
 	struct whole *w = v->spare;
-	if (w) {
-		v->spare = w->next;
-		w->next = NULL;
-	} else {
-		w = xcalloc(1, sizeof(*w));
-		w->inflater = libdeflate_alloc_decompressor();
-		if (!w->inflater)
-			die("out of memory (inflating)");
-	}
+	if (!w)
+		return xcalloc(1, sizeof(*w));
+	v->spare = w->next;
+	w->next = NULL;
 	return w;
 }
 
 void whole_give_back(struct vault *v, struct whole *w)
 {
-	if (w->in_cap > SPARE_MAX || w->out_cap > SPARE_MAX) {
+	if (w->cap > SPARE_MAX) {
 		whole_free(w);
 		return;
 	}
@@ -128,11 +139,12 @@ void whole_give_back(struct vault *v, struct whole *w)
 	v->spare = w;
 }
 
+/* Room for n bytes; what was there is not needed any more. */
 static uint8_t *at_least(uint8_t **p, size_t *cap, size_t n)
 {
-	if (*cap < n) {
-		free(*p); /* nothing in it is needed any more */
-		*cap = n < 16 * 1024 ? 16 * 1024 : n + n / 4;
+	if (*cap < n || !*cap) {
+		free(*p);
+		*cap = n < 4096 ? 4096 : n + n / 8;
 		*p = xmalloc(*cap);
 	}
 	return *p;
@@ -143,7 +155,7 @@ bool whole_fits(const struct item *it)
 	return (it->at.zip.method == METHOD_STORED || it->at.zip.method == METHOD_DEFLATED) && it->pub.size <= WHOLE_MAX && it->pub.packed <= WHOLE_MAX;
 }
 
-bool whole_fill(struct whole *w, const struct vault *v, const struct item *it)
+bool whole_fill(struct whole *w, struct unpacker *u, const struct vault *v, const struct item *it)
 {
 	const int64_t begins = header_at(v, it);
 	const size_t packed = (size_t)it->pub.packed;
@@ -152,7 +164,7 @@ bool whole_fill(struct whole *w, const struct vault *v, const struct item *it)
 		return false;
 	if ((int64_t)n > v->zip_end - begins)
 		n = (size_t)(v->zip_end - begins);
-	uint8_t *in = at_least(&w->in, &w->in_cap, n);
+	uint8_t *in = at_least(&u->in, &u->cap, n);
 	if (!vault_read_at(v->fd, in, n, begins))
 		return false;
 	const int64_t header = header_length(v, it, in);
@@ -165,14 +177,14 @@ bool whole_fill(struct whole *w, const struct vault *v, const struct item *it)
 		data = in;
 	}
 	w->n = (size_t)it->pub.size;
-	uint8_t *out = at_least(&w->out, &w->out_cap, w->n);
+	uint8_t *out = at_least(&w->out, &w->cap, w->n);
 	if (it->at.zip.method == METHOD_STORED) {
 		if (packed != w->n)
 			return false;
 		memcpy(out, data, packed);
 	} else {
 		size_t used; /* what stands behind the end of the deflated bytes is let be, as everybody does */
-		if (libdeflate_deflate_decompress_ex(w->inflater, data, packed, out, w->n, &used, NULL) != LIBDEFLATE_SUCCESS)
+		if (libdeflate_deflate_decompress_ex(u->inflater, data, packed, out, w->n, &used, NULL) != LIBDEFLATE_SUCCESS)
 			return false;
 	}
 	w->crc_wrong = libdeflate_crc32(0, out, w->n) != it->sum.zip.crc;
@@ -342,7 +354,9 @@ struct zip_bytes *vault_zip_open(struct vault *v, const struct item *it, struct 
 	f.whole = vault_ahead_take(v, it);
 	if (!f.whole && whole_fits(it)) {
 		f.whole = whole_take(v);
-		if (!whole_fill(f.whole, v, it)) {
+		if (!v->unpacker)
+			v->unpacker = unpacker_new();
+		if (!whole_fill(f.whole, v->unpacker, v, it)) {
 			whole_give_back(v, f.whole);
 			f.whole = NULL;
 		}
@@ -389,6 +403,8 @@ void vault_zip_discard(struct vault *v)
 		whole_free(w);
 	}
 	v->spare = NULL;
+	unpacker_free(v->unpacker);
+	v->unpacker = NULL;
 	if (v->zip)
 		zip_discard(v->zip);
 	v->zip = NULL;

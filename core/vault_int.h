@@ -40,6 +40,7 @@ struct vault {
 	uint32_t zip_records;
 	bool backslashes;        /* '\\' separates folders in this zip */
 	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
+	struct unpacker *unpacker;
 	struct ahead *ahead;     /* vault_ahead.c's */
 	struct buf name;         /* the name being looked at */
 	iconv_t cp866, cp437;    /* opened when first needed */
@@ -78,23 +79,24 @@ ptrdiff_t vault_zip_read(struct zip_bytes *f, char *dst, size_t n, struct err *e
 void vault_zip_close(struct zip_bytes *f);
 void vault_zip_discard(struct vault *v);
 
-/* A small entry, unpacked, with the buffers for it. */
-struct libdeflate_decompressor;
+/* A small entry, unpacked. */
 struct whole {
 	struct whole *next;      /* among the spare ones */
-	struct libdeflate_decompressor *inflater;
-	uint8_t *in, *out;
-	size_t in_cap, out_cap;
-	size_t n;                /* bytes in `out` */
+	uint8_t *out;
+	size_t cap, n;           /* bytes in `out` */
 	bool crc_wrong;
 };
 bool whole_fits(const struct item *it);
 struct whole *whole_take(struct vault *v);
 void whole_give_back(struct vault *v, struct whole *w);
 void whole_free(struct whole *w);
+/* What unpacking needs besides: one for each thread that does it. */
+struct unpacker;
+struct unpacker *unpacker_new(void);
+void unpacker_free(struct unpacker *u); /* NULL is fine */
 /* Reads and unpacks all of it. Touches nothing of the vault but its file, so that a worker may do it. false: something is wrong;
  * whoever reads the entry as a stream finds out what. */
-bool whole_fill(struct whole *w, const struct vault *v, const struct item *it);
+bool whole_fill(struct whole *w, struct unpacker *u, const struct vault *v, const struct item *it);
 
 /* vault_ahead.c: the entry, if it has been unpacked already, else NULL; and what is likely to be read next is begun with. */
 struct whole *vault_ahead_take(struct vault *v, const struct item *it);
