@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-	BATCH = 32,                 /* entries */
+	BATCH = 24,                 /* entries */
 	BATCH_BYTES = 512 * 1024,   /* unpacked; a batch ends with the entry that reaches it */
 	ENTRY_MAX = 512 * 1024,     /* unpacked or packed bytes of an entry worth it */
 	LOOK_MAX = 64,              /* entries passed over when looking for the next ones */

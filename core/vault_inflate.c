@@ -25,7 +25,7 @@ enum {
 	LOCAL_BYTES = 30,
 	LOCAL_GUESS = 512,              /* most local headers with their name and extra fields fit; else they are read again */
 	WHOLE_MAX = 4 * 1024 * 1024,    /* unpacked and packed bytes of an entry that is unpacked at once */
-	SPARE_MAX = 256 * 1024,         /* buffers larger than this are not kept for the next entry */
+	SPARE_MAX = 48 * 1024,          /* buffers larger than this are not kept for the next entry */
 	WINDOW = 64 * 1024,
 };
 
