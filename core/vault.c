@@ -163,6 +163,22 @@ static enum verdict shape(struct vault *v, struct err *e)
 	return junk || folder || !w ? NAME_LEFT_OUT : NAME_GOOD;
 }
 
+/* Names stand one behind the other: a million of them need no padding. */
+static const char *keep_name(struct vault *v, const char *name, size_t n)
+{
+	enum { ROOM = 64 * 1024 };
+	if (v->room_left < n + 1) {
+		v->room_left = n + 1 > ROOM ? n + 1 : ROOM;
+		v->room = arena_alloc(&v->names, v->room_left);
+	}
+	char *p = v->room;
+	memcpy(p, name, n);
+	p[n] = '\0';
+	v->room += n + 1;
+	v->room_left -= n + 1;
+	return p;
+}
+
 bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, struct err *e)
 {
 	*out = NULL;
@@ -187,7 +203,7 @@ bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, 
 		v->items = xrealloc(v->items, v->cap * sizeof(*v->items));
 	}
 	*out = &v->items[v->n++];
-	**out = (struct item){ .pub = { .name = arena_strndup(&v->names, v->name.p, v->name.len) } };
+	**out = (struct item){ .pub = { .name = keep_name(v, v->name.p, v->name.len) } };
 	return true;
 }
 
@@ -218,8 +234,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Entries in order of name; among equal names, those the archive gave before those made here, then by place in the archive
- * (qsort keeps no order among equals). */
-struct slot { const char *name; uint32_t at; bool made; };
+ * (qsort keeps no order among equals). Only for archives that have twins. */
+struct slot { const char *name; struct item *it; int64_t place; bool made; };
 
 static int by_name_then_place(const void *a, const void *b)
 {
@@ -227,15 +243,14 @@ static int by_name_then_place(const void *a, const void *b)
 	int c = strcmp(x->name, y->name);
 	if (c)
 		return c;
-	return x->made != y->made ? x->made - y->made : (x->at > y->at) - (x->at < y->at);
+	return x->made != y->made ? x->made - y->made : (x->place > y->place) - (x->place < y->place);
 }
 
 /* One round: gives every entry whose name an earlier entry has a new name; false when there was none. */
 static bool rename_twins(struct vault *v, struct slot *slots)
 {
 	bool any = false;
-	if (v->n)
-		qsort(slots, v->n, sizeof(*slots), by_name_then_place);
+	qsort(slots, v->n, sizeof(*slots), by_name_then_place);
 	for (size_t i = 0; i < v->n;) {
 		const char *name = slots[i].name;
 		size_t end = i + 1;
@@ -248,20 +263,59 @@ static bool rename_twins(struct vault *v, struct slot *slots)
 	return any;
 }
 
-static bool sort_items(struct vault *v, struct err *e)
+static int64_t place_of(const struct vault *v, const struct item *it)
+{
+	switch (v->kind) {
+	case VAULT_ZIP: return it->sum.zip.index;
+	case VAULT_ARCHIVE: return it->at.offset;
+	case VAULT_DIR:
+	case VAULT_FILE: break;
+	}
+	return it - v->items; /* no place tells more there than the order of the names as they are stored, which is not kept */
+}
+
+static bool part_twins(struct vault *v, struct err *e)
 {
 	bool ok = true;
 	struct slot *slots = xmalloc(v->n * sizeof(*slots));
 	for (size_t i = 0; i < v->n; i++)
-		slots[i] = (struct slot){ v->items[i].pub.name, (uint32_t)i, false };
-	/* Usually one round that finds nothing. A made name may exist already: then it gets one more suffix. */
+		slots[i] = (struct slot){ v->items[i].pub.name, &v->items[i], place_of(v, &v->items[i]), false };
+	/* A made name may exist already: then it gets one more suffix. */
 	for (int round = 0; ok && rename_twins(v, slots); round++)
 		ok = round < 8 || err_set(e, ERR_ARCHIVE, "the same names again and again");
 	for (size_t i = 0; i < v->n; i++)
-		v->items[slots[i].at].pub.name = slots[i].name;
+		slots[i].it->pub.name = slots[i].name;
 	free(slots);
-	if (v->n)
+	return ok;
+}
+
+enum order { ORDER_NONE, ORDER_TWINS, ORDER_STRICT };
+
+static enum order order_of(const struct vault *v)
+{
+	enum order found = ORDER_STRICT;
+	for (size_t i = 1; i < v->n; i++) {
+		const int c = by_name(&v->items[i - 1], &v->items[i]);
+		if (c > 0)
+			return ORDER_NONE;
+		if (!c)
+			found = ORDER_TWINS;
+	}
+	return found;
+}
+
+/* Sorting wants memory of its own; many archives are in order, and hardly any has twins. */
+static bool sort_items(struct vault *v, struct err *e)
+{
+	enum order now = order_of(v);
+	if (now == ORDER_NONE) {
 		qsort(v->items, v->n, sizeof(*v->items), by_name);
+		now = order_of(v);
+	}
+	if (now == ORDER_STRICT)
+		return true;
+	const bool ok = part_twins(v, e);
+	qsort(v->items, v->n, sizeof(*v->items), by_name);
 	return ok;
 }
 

@@ -29,6 +29,8 @@ struct vault {
 	char *path, *top;
 	struct vault_limits limits;
 	struct arena names;
+	char *room;              /* the rest of the arena's last piece for names */
+	size_t room_left;
 	struct item *items;
 	size_t n, cap;
 	int64_t total;           /* unpacked bytes of all entries */
