@@ -201,6 +201,7 @@ static int run(const struct args *a)
 		.progress = progress_engine, .event = event,
 	};
 	struct engine_result r = { 0 };
+	stop_polite = 1; /* what is under way is finished and written down */
 	bool ok = engine_run(&ea, &r, &e);
 	progress_clear();
 	stream_close(stream);

@@ -15,12 +15,18 @@
 
 const struct command *const commands[] = { &cmd_inspect, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_status, &cmd_sandbox, NULL };
 
-volatile int stop_signal;
+volatile int stop_signal, stop_polite;
+const char *volatile stop_remove[2];
 
 static void on_signal(int sig)
 {
-	if (stop_signal)
-		_exit(128 + sig); /* the second one ends at once: safe by construction */
+	if (stop_signal || !stop_polite) { /* dying is safe by construction */
+		if (stop_remove[0])
+			unlink(stop_remove[0]);
+		if (stop_remove[1])
+			rmdir(stop_remove[1]);
+		_exit(128 + sig);
+	}
 	stop_signal = sig;
 }
 
