@@ -196,7 +196,8 @@ static struct spool *spool_at_hand(const char *path, const uint8_t (*digests)[DI
 	return s;
 }
 
-/* Two commands at once in one project: the second waits until the first has read the archive, and uses what it made. */
+/* Two commands at once in one project: the second waits until the first has read the archive, and uses what it made. Also held
+ * while a spool is only opened: a reader's look at one that is just being begun would make its builder fail. */
 static int spool_lock(struct project *p, struct err *e)
 {
 	const char *path = arena_fmt(&p->arena, "%s/spool.lock", p->state);
@@ -224,14 +225,12 @@ bool project_spool(struct project *p, struct err *e)
 	}
 	const char *path = arena_fmt(&p->arena, "%s/spool.db", p->state);
 	const uint8_t (*want)[DIGEST_BYTES] = (const uint8_t (*)[DIGEST_BYTES])digests;
-	if (ok && !(p->spool = spool_at_hand(path, want, p->n_archives))) {
-		int fd = spool_lock(p, e);
-		ok = fd >= 0;
-		if (ok && !(p->spool = spool_at_hand(path, want, p->n_archives)))
-			ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
-		if (fd >= 0)
-			close(fd);
-	}
+	int fd = ok ? spool_lock(p, e) : -1;
+	ok = fd >= 0;
+	if (ok && !(p->spool = spool_at_hand(path, want, p->n_archives)))
+		ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
+	if (fd >= 0)
+		close(fd);
 	free(digests);
 	return ok;
 }
