@@ -15,8 +15,7 @@
 
 const struct command *const commands[] = { &cmd_inspect, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_status, &cmd_report, &cmd_sandbox, NULL };
 
-volatile int stop_signal, stop_polite;
-const char *volatile stop_remove[2];
+volatile int stop_signal;
 
 static void on_signal(int sig)
 {
