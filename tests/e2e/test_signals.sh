@@ -1,6 +1,7 @@
 #!/bin/sh
 # Signals, two commands at once, and what a terminal shows. Apply runs in real time here, held by a request that is never answered.
 . tests/lib/tap.sh
+unset NO_COLOR
 tokens
 demo_zip "$T/export.zip"
 base() { rm -rf "$T/p"; mkdir "$T/p"; "$MVCHAT" map -q -C "$T/p" --url "$URL" --unmatched create "$T/export.zip" >"$T/out" 2>&1 || not_ok 'map' "$T/out"; }

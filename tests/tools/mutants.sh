@@ -191,6 +191,34 @@ if begin 'looking: neither anchor nor ownership'; then
 	edit replay/engine_look.c 'seen.owned = makes && ledger_owns(x->l, op->key.kind, row->id);' 'seen.owned = makes && op->key.kind > 99;'
 	tests unit/engine chaos
 fi
+if begin 'looking: what was sent is not remembered'; then
+	edit replay/engine_look.c 'h->sent_fp = known ? row.body_fp : 0;' 'h->sent_fp = 0;'
+	tests unit/engine chaos
+fi
+if begin 'looking: throttled without end'; then
+	edit replay/engine_look.c '		engine_throttled(x, r, resp->retry_after_s, now);' '		pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), resp->retry_after_s, now);
+		engine_step(x, r, LANE_EV_AGAIN, NULL);'
+	tests unit/engine
+fi
+if begin 'looking: lists without end'; then
+	edit replay/engine_look.c '	h->rows += page.n ? 0 : EMPTY_PAGE_ROWS;' ''
+	tests unit/engine
+fi
+if begin 'looking: lists in circles'; then
+	edit replay/engine_look.c 'if (page.next && h->cursor && streq(page.next, h->cursor)) {' 'if (0) {'
+	edit replay/engine_look.c '	h->rows += page.n ? 0 : EMPTY_PAGE_ROWS;' ''
+	tests unit/engine
+fi
+if begin 'looking: a refused token is a list that cannot be read'; then
+	edit replay/engine_look.c 'if (resp->status == 401 || resp->status == 402) {' 'if (resp->status == 999) {'
+	tests unit/engine
+fi
+if begin 'in doubt: a chat under another name'; then
+	edit replay/stream.c '		chat_op(s, g->sp, &row->key, row->state, a, out);
+		return !row->body_fp || row->body_fp == out->body_fp;' '		chat_op(s, g->sp, &row->key, row->state, a, out);
+		return true;'
+	tests unit/stream
+fi
 if begin 'looking: something else of ours does not stop the lane'; then
 	edit replay/lane.c '	if (k->other)
 		return LANE_EV_STRANGE;' ''
@@ -292,6 +320,14 @@ if begin 'silence: "@name" in a text stays a mention'; then
 				buf_adds(out, "");'
 	tests unit/markdown e2e/main
 fi
+if begin 'silence: invitations'; then
+	edit replay/stream.c 'op->invite = s->cfg->invite && !p.suspended;' 'op->invite = true;'
+	tests unit/stream e2e/main
+fi
+if begin 'access: private becomes public'; then
+	edit replay/stream.c 'op->is_public = sp->place.is_public;' 'op->is_public = true;'
+	tests unit/stream e2e/main
+fi
 if begin 'access: deactivated people join'; then
 	edit replay/stream.c 'if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))' 'if (!w->known || (w->flags & (USER_BOT | USER_SYSTEM)))'
 	tests unit/stream e2e/main
@@ -305,6 +341,17 @@ fi
 if begin 'sums: the account is not checked'; then
 	edit replay/plan.c '			f->adds_up = false;' '			f->adds_up = true;'
 	tests unit/plan
+fi
+
+# ---- processes ----
+
+if begin 'processes: two read the archive at once'; then
+	edit cli/project.c '	while (fd >= 0 && flock(fd, LOCK_EX) != 0)' '	while (fd >= 0 && flock(fd, LOCK_SH) != 0)'
+	tests e2e/signals
+fi
+if begin 'processes: ^C does not wait for what is out'; then
+	edit cli/cmd_apply.c '	stop_polite = 1;' '	stop_polite = 0;'
+	tests e2e/signals
 fi
 
 [ -n "$list" ] && exit 0
