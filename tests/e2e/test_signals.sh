@@ -20,7 +20,7 @@ applying() {
 	sleep 0.3
 }
 alive() { if kill -0 "$apid" 2>/dev/null; then ok "$1"; else not_ok "$1" "$T/apply.err"; fi; }
-ended() { wait "$apid"; eq "$1" $? "$2"; }
+ended() { wait "$apid" 2>/dev/null; eq "$1" $? "$2"; }
 go_on() { expect "$1" 0 env MVCHAT_CLOCK=virtual "$MVCHAT" apply -C "$T/p" --yes; }
 dump() { ctl "$PAGE/sandbox/dump" | grep -v '"type":"stats"' | sed "s#http://127.0.0.1:[0-9]*[^ )\"\\\\]*#@#g" >"$1"; }
 

@@ -3,6 +3,7 @@
 # needed or not tested: then this fails.
 #
 #   sh tests/tools/mutants.sh [PART OF A NAME]     from the top folder, after `make everything`; -l lists, -k keeps the copy
+#   TESTS=chaos sh tests/tools/mutants.sh settle   would these tests alone notice?
 #
 # Works in a copy of the tree (build/mutants/tree), whose objects are built on. Every edit is a literal text that must stand in
 # its file exactly once, or the script fails: it must not rot. Each mutant names the tests that should notice, the quickest
@@ -79,6 +80,8 @@ tests() {
 	tried=$((tried + 1))
 	log=$out/$(printf '%s' "$name" | tr -c 'a-zA-Z0-9\n' _).log
 	killer=
+	# shellcheck disable=SC2086
+	[ -n "${TESTS:-}" ] && set -- $TESTS
 	for t; do
 		# shellcheck disable=SC2046
 		make -s -j"$jobs" CFLAGS=-Wno-error $(targets "$t") >"$log" 2>&1 || { tail -5 "$log" >&2; die "'$name' does not build: $log"; }
@@ -91,7 +94,9 @@ tests() {
 		fi
 	done
 	if [ -n "$killer" ]; then
-		what=$(grep -E '^(not ok|# [A-Za-z0-9]+.*@|\[  ERROR|# seed)' "$log" | head -1 | cut -c1-90 | tr '|' '/')
+		what=$(grep -oE '^(not ok.*|\[  FAILED  \] [a-z_]+$)' "$log" | head -1)
+		[ -n "$what" ] || what=$(grep -oE '^\[ RUN  .*' "$log" | tail -1) # it died there
+		what=$(printf '%s' "$what" | sed -E 's/^(not ok [0-9]+ - |\[[A-Z ]*\] )//' | cut -c1-70 | tr '|' '/')
 		printf '| %s | %s | %s |\n' "$name" "$killer" "$what"
 	else
 		printf '| %s | **none: it survives** | |\n' "$name"
