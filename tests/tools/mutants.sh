@@ -9,7 +9,7 @@
 # its file exactly once, or the script fails: it must not rot. Each mutant names the tests that should notice, the quickest
 # first; the first that fails ends it. Prints a Markdown table; build/mutants/NAME.log holds what the failing test said.
 set -u
-only= list= keep=
+only='' list='' keep=''
 for a; do
 	case $a in
 	-l) list=1 ;;
@@ -21,7 +21,7 @@ top=$(pwd)
 [ -f replay/lane.c ] && [ -f Makefile ] || { echo 'mutants: run me from the top folder' >&2; exit 2; }
 out=$top/build/mutants tree=$top/build/mutants/tree
 jobs=$(nproc 2>/dev/null || echo 2)
-edited= name= survived=0 tried=0
+edited='' name='' survived=0 tried=0
 
 die() { printf 'mutants: %s\n' "$*" >&2; exit 2; }
 
@@ -36,7 +36,7 @@ prepare() {
 
 # begin NAME: a new mutant. True when it was asked for.
 begin() {
-	name=$1 edited=
+	name=$1 edited=''
 	if [ -n "$list" ]; then printf '%s\n' "$name"; return 1; fi
 	case $name in *"$only"*) return 0 ;; *) return 1 ;; esac
 }
