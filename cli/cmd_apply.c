@@ -121,6 +121,17 @@ static void json_result(const struct engine_result *r, const struct facts *f)
 	buf_release(&b);
 }
 
+/* Writes in doubt whose message, chat or person the archive or the mapping no longer has have no lane that could settle them. */
+static int64_t open_ops(struct ledger *l)
+{
+	struct ledger_counts c;
+	int64_t n = 0;
+	ledger_count(l, &c);
+	for (int k = 0; k <= OP_DELETE; k++)
+		n += c.by_kind_state[k][OP_INTENT] + c.by_kind_state[k][OP_UNKNOWN];
+	return n;
+}
+
 static bool facts_now(struct project *p, const struct snapshot *snap, struct facts *f, struct err *e)
 {
 	struct session *s = p->session;
@@ -193,6 +204,7 @@ static int run(const struct args *a)
 		.progress = progress_engine, .event = event,
 	};
 	struct engine_result r = { 0 };
+	stop_polite = 1; /* what is under way is finished and written down */
 	bool ok = engine_run(&ea, &r, &e);
 	progress_clear();
 	stream_close(stream);
@@ -217,11 +229,14 @@ static int run(const struct args *a)
 		e = e2;
 	if (!ok || !saved)
 		goto fail;
+	int64_t open = open_ops(p.ledger);
+	if (open > r.in_doubt && !r.stopped)
+		log_warn("apply.in_doubt", _("%s writes of earlier runs are in doubt, and the archive or the mapping no longer has them; 'mvchat status' lists them"), num(open - r.in_doubt));
 	if (!after.adds_up)
 		code = EX_INTERNAL;
 	else if (stop_signal)
 		code = 128 + stop_signal;
-	else if (r.stopped || r.lanes_stopped || !after.nothing_to_do || after.bucket[ITEM_MSG][BUCKET_REJECTED] ||
+	else if (open || r.stopped || r.lanes_stopped || !after.nothing_to_do || after.bucket[ITEM_MSG][BUCKET_REJECTED] ||
 	         after.bucket[ITEM_MSG][BUCKET_DOUBT] || after.bucket[ITEM_USER][BUCKET_REJECTED] || after.bucket[ITEM_CONV][BUCKET_REJECTED])
 		code = EX_PARTIAL;
 	else

@@ -19,8 +19,13 @@ volatile int stop_signal;
 
 static void on_signal(int sig)
 {
-	if (stop_signal)
-		_exit(128 + sig); /* the second one ends at once: safe by construction */
+	if (stop_signal || !stop_polite) { /* dying is safe by construction */
+		if (stop_remove[0])
+			unlink(stop_remove[0]);
+		if (stop_remove[1])
+			rmdir(stop_remove[1]);
+		_exit(128 + sig);
+	}
 	stop_signal = sig;
 }
 

@@ -23,6 +23,7 @@ struct hot {
 	bool looking;
 	const char *cursor, *anchor;
 	int64_t sent_us;
+	uint64_t sent_fp;            /* the ledger's fingerprint of what was sent; 0 none */
 	char *found, *found2;        /* in arena */
 	size_t rows, members;
 };
@@ -95,7 +96,10 @@ static inline const char *engine_scope(const struct http_req *req)
 	return req->scope ? req->scope : "";
 }
 
-void engine_answer(struct engine *x, const struct wire_done *d); /* engine_answer.c */
+/* engine_answer.c */
+void engine_answer(struct engine *x, const struct wire_done *d);
+void engine_throttled(struct engine *x, struct runner *r, int retry_after_s, int64_t now); /* not applied; later */
+void engine_refused(struct engine *x, struct runner *r, const char *why);                  /* not applied; no more of anything (401, 402) */
 
 /* engine_look.c */
 bool engine_look_build(struct engine *x, struct runner *r, struct err *e); /* the request of the next page into hot->req */

@@ -131,6 +131,7 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	op->suspended = p.suspended;
 	op->invite = s->cfg->invite && !p.suspended;
 	out->src_fp = hash64s(id);
+	out->body_fp = hash64s(op->email ? op->email : "");
 }
 
 static void chat_op(struct stream *s, const struct spot *sp, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
@@ -139,6 +140,7 @@ static void chat_op(struct stream *s, const struct spot *sp, const struct opkey 
 	op->name = s->x.exporter->chat_name(sp->place.name, a);
 	op->is_public = sp->place.is_public;
 	out->src_fp = hash64s(sp->id);
+	out->body_fp = hash64s(op->name);
 }
 
 static bool upload_op(const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
@@ -641,17 +643,18 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	return true;
 }
 
-/* false: the archives no longer have what it was made of. */
+/* false: the archives no longer have what it was made of, or the mapping has another name by now for what is looked up by its
+ * name: looking for the new one would make a second. */
 static bool reopen(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row post;
 	switch (row->key.kind) {
 	case OP_USER_CREATE:
 		user_op(s, row->key.id, &row->key, row->state, a, out);
-		return true;
+		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_CHAT_CREATE:
 		chat_op(s, g->sp, &row->key, row->state, a, out);
-		return true;
+		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_UPLOAD: case OP_POST: case OP_EDIT:
 		return reopen_msg(s, g, row, a, out);
 	case OP_REACT:
