@@ -113,6 +113,17 @@ chaos: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@build/release/tools/chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
+# Takes one guard at a time away in a scratch copy; every one must make a test fail.
+.PHONY: mutants test-s3
+mutants: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@sh tests/tools/mutants.sh
+
+# The upload form against a real S3 (Ceph RGW from the distribution); needs root, says skipped where it cannot be installed.
+test-s3: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@sh tests/e2e/s3.sh
+
 bench: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/bench/bench.sh
