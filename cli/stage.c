@@ -3,6 +3,7 @@
 #include "cli/stage.h"
 
 #include "cli/progress.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -55,6 +56,7 @@ static const void *keep(struct project *p, void *v, size_t n, size_t size)
 bool stage_survey(struct project *p, enum archives_at at, const struct map_wish *wish, const struct snapshot *snap, struct survey *out, struct err *e)
 {
 	struct collected c = { 0 };
+	const char *zone = wish->zone ? wish->zone : zone_known("Europe/Moscow") ? "Europe/Moscow" : NULL;
 	bool ok = spool_users(p->spool, &p->arena, add_user, &c, e) && spool_convs(p->spool, &p->arena, add_conv, &c, e);
 	/* Paths in a new mvchat.yaml are as seen from the project folder. */
 	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
@@ -72,7 +74,7 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 		.users = keep(p, c.users, c.n_users, sizeof(*c.users)), .user_msgs = keep(p, c.user_msgs, c.n_users, sizeof(*c.user_msgs)),
 		.convs = keep(p, c.convs, c.n_convs, sizeof(*c.convs)), .conv_stats = keep(p, c.stats, c.n_convs, sizeof(*c.stats)),
 		.people = snap->people, .n_people = snap->n_people, .chats = snap->chats, .n_chats = snap->n_chats,
-		.target = wish->to, .target_url = wish->url, .zone = wish->zone, .locale = i18n_lang(), .unmatched = wish->unmatched, .name_max = 255,
+		.target = wish->to, .target_url = wish->url, .zone = zone, .locale = i18n_lang(), .unmatched = wish->unmatched, .name_max = 255,
 	};
 	return ok;
 }
