@@ -10,7 +10,7 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "plan", 0, "DIGEST", N_("refuse when the plan is no longer the one with this digest") },
 	{ "max-ops", 0, "N", N_("stop, resumably, after N writes") },
-	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100)") },
+	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100; more against a sandbox only)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
@@ -28,7 +28,7 @@ static void print_result(const struct engine_result *r)
 	if (r->edited)
 		out_row(26, _("messages edited"), "%s", num(r->edited));
 	if (r->created)
-		out_row(26, _("people and chats created"), "%s", num(r->created));
+		out_row(26, _("people, chats, threads made"), "%s", num(r->created));
 	if (r->uploaded)
 		out_row(26, _("files uploaded"), "%s", num(r->uploaded));
 	if (r->adopted)
@@ -66,7 +66,7 @@ static int run(const struct args *a)
 	struct stage_replay r = { .command = "apply" };
 	int code;
 	project_init(&p, a);
-	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &r.max_ops, &e) || !opt_number(a, "rate", 1, 100, 100, &r.rate, &e) ||
+	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &r.max_ops, &e) || !opt_number(a, "rate", 1, 1000000, 100, &r.rate, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &r.settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &r.max_wait, &e) ||
 	    !report_check(opt_value(a, "report"), &e))
 		goto fail;
@@ -93,6 +93,12 @@ static int run(const struct args *a)
 			facts_print(&before, VIEW_PLAN);
 		if (!stage_confirm(opt_given(a, "yes") ? CONSENT_GIVEN : CONSENT_ASK, &before, "mvchat apply --yes", &e))
 			goto fail;
+	}
+	const struct mapping_config *c = mapping_config(p.mapping);
+	const char *url = opt_value(a, "url") ? opt_value(a, "url") : c->target_url ? c->target_url : p.session->ex->default_url;
+	if (r.rate > 100 && strncmp(url, "http://127.0.0.1:", 17) != 0) {
+		err_set(&e, ERR_USAGE, _("--rate above 100 is for a sandbox on this machine only"));
+		goto fail;
 	}
 	bool ok = stage_replay(&p, &snap, &before, &r, &e);
 	if (!r.has_after)

@@ -20,7 +20,7 @@ static const struct opt opts[] = {
 	{ "to", 0, "TARGET", N_("pachca, or sandbox for a rehearsal without a token or a network") },
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "create-people", 0, NULL, N_("make accounts for people who have none (they get no invitation)") },
-	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow)") },
+	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -290,7 +290,7 @@ static bool plan(struct move *m, struct err *e)
 	for (size_t i = 0; i < f->n_people; i++) {
 		const struct facts_person *h = &f->people[i];
 		m->people_to_come += h->action == PERSON_CREATE && h->state != OP_DONE;
-		nameless += h->action == PERSON_LABEL && h->why && streq(h->why, "policy unmatched: label");
+		nameless += h->action == PERSON_LABEL && h->why && streq(h->why, "policy people.unmatched: label");
 	}
 	if (m->exists && opt_given(m->a, "create-people") && nameless) {
 		err_set(e, ERR_USAGE, _("--create-people is for a new project; the one in '%s' shows people without an account by name only"), m->p.dir);

@@ -3,7 +3,6 @@
 #include "cli/stage.h"
 
 #include "cli/progress.h"
-#include "core/clock.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -56,7 +55,7 @@ static const void *keep(struct project *p, void *v, size_t n, size_t size)
 bool stage_survey(struct project *p, enum archives_at at, const struct map_wish *wish, const struct snapshot *snap, struct survey *out, struct err *e)
 {
 	struct collected c = { 0 };
-	const char *zone = wish->zone ? wish->zone : zone_known("Europe/Moscow") ? "Europe/Moscow" : NULL;
+	const char *zone = wish->zone ? wish->zone : streq(i18n_lang(), "ru") ? "Europe/Moscow" : NULL;
 	bool ok = spool_users(p->spool, &p->arena, add_user, &c, e) && spool_convs(p->spool, &p->arena, add_conv, &c, e);
 	/* Paths in a new mvchat.yaml are as seen from the project folder. */
 	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
