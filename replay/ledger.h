@@ -23,6 +23,8 @@ enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_RE
  * NULL + err: ERR_LOCKED when another process writes (its pid in msg), ERR_INTERNAL when damaged (quick_check). */
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
 void ledger_close(struct ledger *l);
+/* Is some process writing to the ledger of this folder? Changes nothing. */
+bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
