@@ -56,6 +56,12 @@ void i18n_init(const char *lang)
 	textdomain("mvchat");
 }
 
+bool i18n_catalogue(char *path, size_t n)
+{
+	int w = snprintf(path, n, "%s/ru/LC_MESSAGES/mvchat.mo", catalogue_dir());
+	return w > 0 && (size_t)w < n && access(path, R_OK) == 0;
+}
+
 const char *i18n_lang(void)
 {
 	return chosen;

@@ -727,3 +727,8 @@ void ledger_gone(struct ledger *l, const struct opkey *k)
 {
 	simple(l, S_GONE, k, NULL, NULL, "gone");
 }
+
+const char *ledger_library(void)
+{
+	return sqlite3_libversion();
+}

@@ -90,4 +90,6 @@ void ledger_count(struct ledger *l, struct ledger_counts *out);
 /* Open or rejected ops with reasons: for status and reports. each: false stops. */
 bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx);
 
+const char *ledger_library(void); /* version of what is behind it, for doctor */
+
 #endif

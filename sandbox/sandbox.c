@@ -234,3 +234,8 @@ void sandbox_close(struct sandbox *s)
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
+
+const char *sandbox_library(void)
+{
+	return MHD_get_version();
+}
