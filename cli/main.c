@@ -1,6 +1,7 @@
 /* mvchat: dispatch, signals, exit code. */
 #include "cli/cmd.h"
 
+#include "cli/completion.h"
 #include "cli/manual.h"
 #include "cli/progress.h"
 #include "core/clock.h"
@@ -101,6 +102,10 @@ int main(int argc, char **argv)
 		if (argc > 2 && streq(argv[2], "--mdoc")) {
 			manual_print();
 			return EX_DONE;
+		}
+		if (argc > 2 && streq(argv[2], "--completion")) {
+			struct err e = ERR_INIT;
+			return completion_print(argc > 3 ? argv[3] : "", &e) ? EX_DONE : out_fail(&e);
 		}
 		const struct command *c = argc > 2 ? find(argv[2]) : NULL;
 		if (argc > 2 && !c && argv[2][0] != '-')
