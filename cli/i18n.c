@@ -26,18 +26,23 @@ static const char *from_environment(void)
 	return "";
 }
 
-/* The catalogue beside a binary that was not installed (build/MODE/locale), else the installed one. */
+/* The catalogue beside a binary that was not installed (build/MODE/locale), that of the tree it was installed or unpacked in
+ * (bin/../share/locale), else where `make install` would have put it. */
 static const char *catalogue_dir(void)
 {
-	static char path[PATH_MAX + 16];
+	static char path[PATH_MAX + 32];
+	static const char *const beside[] = { "/locale", "/../share/locale" };
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	char *slash = NULL;
 	if (n > 0) {
 		path[n] = '\0';
-		char *slash = strrchr(path, '/');
-		if (slash) {
-			strcpy(slash, "/locale");
-			if (access(path, R_OK) == 0)
-				return path;
+		slash = strrchr(path, '/');
+	}
+	for (size_t i = 0; slash && i < countof(beside); i++) {
+		fmt_into(slash, sizeof(path) - (size_t)(slash - path), "%s/ru/LC_MESSAGES/mvchat.mo", beside[i]);
+		if (access(path, R_OK) == 0) {
+			slash[strlen(beside[i])] = '\0';
+			return path;
 		}
 	}
 	return MVCHAT_LOCALEDIR;
