@@ -189,6 +189,14 @@ static bool start_sandbox(struct move *m, struct err *e)
 
 /* ---- the stages ---- */
 
+/* Before the archive is read: a wrong token should not cost the time that takes. */
+static bool greet(struct move *m, struct err *e)
+{
+	const char *to = opt_value(m->a, "to");
+	const char *url = m->rehearses ? arena_fmt(&m->p.arena, "http://127.0.0.1:%d/api/shared/v1", m->sandbox.port) : opt_value(m->a, "url");
+	return project_session(&m->p, m->a, m->rehearses || !to ? "pachca" : to, url, TOKENS_NEEDED, e);
+}
+
 static bool inspect(struct move *m, struct err *e)
 {
 	struct spool_counts c;
@@ -245,10 +253,8 @@ static bool draft(struct move *m, struct err *e)
 static bool map(struct move *m, struct err *e)
 {
 	struct project *p = &m->p;
-	const char *to = opt_value(m->a, "to");
 	say(m, VOICE_STAGE, "%s", _("Mapping: who is who, and what goes where"));
-	const char *url = m->rehearses ? arena_fmt(&p->arena, "http://127.0.0.1:%d/api/shared/v1", m->sandbox.port) : opt_value(m->a, "url");
-	if (!project_session(p, m->a, m->rehearses || !to ? "pachca" : to, url, TOKENS_NEEDED, e) || !snapshot_read(p->session, &p->arena, &m->snap, e))
+	if (!snapshot_read(p->session, &p->arena, &m->snap, e))
 		return false;
 	if (!m->exists)
 		return draft(m, e);
@@ -289,7 +295,7 @@ static bool plan(struct move *m, struct err *e)
 	int64_t nameless = 0;
 	for (size_t i = 0; i < f->n_people; i++) {
 		const struct facts_person *h = &f->people[i];
-		m->people_to_come += h->action == PERSON_CREATE && h->state != OP_DONE;
+		m->people_to_come += h->action == PERSON_CREATE && h->state != OP_DONE && h->state != OP_REJECTED;
 		nameless += h->action == PERSON_LABEL && h->why && streq(h->why, "policy people.unmatched: label");
 	}
 	if (m->exists && opt_given(m->a, "create-people") && nameless) {
@@ -371,7 +377,7 @@ static bool verify(struct move *m, struct err *e)
 	m->verify.w = opt_given(m->a, "json") ? &w : NULL; /* they are in the report that is printed at the end */
 	bool ok = stage_verify(&m->p, &m->verify, e);
 	buf_release(&b);
-	if (ok)
+	if (ok && !m->verify.result.stopped)
 		say(m, VOICE_DETAIL, "%s", m->verify.verdict);
 	return ok;
 }
@@ -423,13 +429,13 @@ static int run(const struct args *a)
 	project_at(&m.p, dir && *dir ? dir : "mvchat-move");
 	int code;
 	bool ok = open_folder(&m, &e) && (!m.rehearses || start_sandbox(&m, &e)) && project_ledger(&m.p, LEDGER_WRITE, &e) &&
-	          inspect(&m, &e) && files(&m, &e) && map(&m, &e) && plan(&m, &e);
+	          greet(&m, &e) && inspect(&m, &e) && files(&m, &e) && map(&m, &e) && plan(&m, &e);
 	ok = ok && replay(&m, &e);
 	bool whole = ok && !stop_signal && (!m.replay.run || !m.replay.result.stopped);
 	ok = ok && (!whole || verify(&m, &e));
 	if (m.replay.has_after) { /* also after a run that failed: it tells how far it came */
 		struct err e2 = ERR_INIT;
-		if (!write_report(&m, ok && whole ? ACCOUNT_VERIFIED : ACCOUNT_PART, &e2) && ok) {
+		if (!write_report(&m, ok && whole && !m.verify.result.stopped ? ACCOUNT_VERIFIED : ACCOUNT_PART, &e2) && ok) {
 			e = e2;
 			ok = false;
 		}

@@ -45,7 +45,9 @@ static const char *catalogue_dir(void)
 			return path;
 		}
 	}
-	return MVCHAT_LOCALEDIR;
+	/* Where /proc is not mounted: a package's place, when ours is empty. */
+	return access(MVCHAT_LOCALEDIR "/ru/LC_MESSAGES/mvchat.mo", R_OK) != 0 && access("/usr/share/locale/ru/LC_MESSAGES/mvchat.mo", R_OK) == 0 ?
+	       "/usr/share/locale" : MVCHAT_LOCALEDIR;
 }
 
 void i18n_init(const char *lang)
