@@ -58,6 +58,12 @@ bool report_write(const struct report *r, const struct report_format *fmt, const
 bool report_check(const char *list, struct err *e);
 bool report_save(const struct report *r, const char *list, struct err *e);
 
+/* What verify found, in a word; translated. */
+const char *report_finding_word(enum finding f);
+/* A sentence that plan or verify made (English), in the reader's language where its form is known. Returns out; never longer. */
+const char *report_sentence(const char *english, char *out, size_t size);
+enum { SENTENCE_MAX = 1024 };
+
 /* Parts of the JSON form that the commands' --json shares. */
 void report_json_run(const struct engine_result *r, struct jw *w);
 void report_json_finding(const struct report_finding *f, struct jw *w);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ODDITIES_MAX = 200, FOLD_ABOVE = 40, COLUMNS_MAX = 12 };
+enum { ODDITIES_MAX = 200, FOLD_ABOVE = 40, LONGEST_MAX = 10, COLUMNS_MAX = 12 };
 
 struct doc { const struct report *r; const struct paper *p; };
 
@@ -66,7 +66,7 @@ static void run_result(const struct doc *d)
 		return;
 	const struct column cols[] = { { _("What"), CELL_HEAD }, { _("How many"), CELL_NUM } };
 	const struct { const char *word; int64_t n; } rows[] = {
-		{ _("messages sent"), x->posted }, { _("messages edited"), x->edited }, { _("people and chats created"), x->created },
+		{ _("messages sent"), x->posted }, { _("messages edited"), x->edited }, { _("people, chats, threads made"), x->created },
 		{ _("files uploaded"), x->uploaded }, { _("found already written"), x->adopted }, { _("proved absent, sent again"), x->resent },
 		{ _("rejected"), x->rejected }, { _("in doubt"), x->in_doubt }, { _("lanes stopped"), (int64_t)x->lanes_stopped },
 		{ _("requests"), x->requests }, { _("told to wait"), x->throttled },
@@ -330,6 +330,50 @@ static void sentences(const struct doc *d, const char *id, const char *title, co
 		d->p->fold_end(d->p->ctx);
 }
 
+static void permissions(const struct doc *d)
+{
+	const struct facts *f = d->r->facts;
+	char line[SENTENCE_MAX] = "";
+	int64_t made = 0;
+	for (size_t i = 0; i < f->n_people; i++)
+		made += f->people[i].action == PERSON_CREATE && f->people[i].state == OP_DONE;
+	if (made)
+		fmt_into(line, sizeof(line), _("Accounts created so far: %s; they are listed under \"People\". Nobody else sees or gains anything they did not have before."), num(made));
+	sentences(d, "permissions", _("Permissions: who will see or gain what"), made ? line : _("Nobody sees or gains anything they did not have before."),
+	          (const char *const *)f->privacy, f->n_privacy);
+}
+
+/* The conversations that take longest: they run side by side, so the longest one sets the time. */
+static void schedule(const struct doc *d)
+{
+	const struct facts *f = d->r->facts;
+	const struct facts_chat *top[LONGEST_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < f->n_chats; i++) {
+		size_t at = n;
+		if (f->chats[i].bound_s <= 0)
+			continue;
+		while (at && top[at - 1]->bound_s < f->chats[i].bound_s)
+			at--;
+		if (at == LONGEST_MAX)
+			continue;
+		n += n < LONGEST_MAX;
+		memmove(top + at + 1, top + at, (n - at - 1) * sizeof(top[0]));
+		top[at] = &f->chats[i];
+	}
+	if (n < 2 || f->bound_s < 60)
+		return;
+	const struct column cols[] = { { _("Conversation"), CELL_HEAD }, { _("Least time"), CELL_NUM } };
+	table(d, _("The longest conversations; they are written side by side"), cols, countof(cols));
+	for (size_t i = 0; i < n; i++) {
+		d->p->row(d->p->ctx);
+		text(d, safe(top[i]->name));
+		text(d, span_of(top[i]->bound_s));
+		d->p->bar(d->p->ctx, (int64_t)(top[i]->bound_s * 1000), (int64_t)(top[0]->bound_s * 1000));
+	}
+	table_end(d);
+}
+
 static void estimate(const struct doc *d)
 {
 	const struct facts *f = d->r->facts;
@@ -349,6 +393,7 @@ static void estimate(const struct doc *d)
 			pair(d, rows[i].word, num(f->calls[rows[i].c]));
 	pair(d, _("least time the target's limits allow"), span_of(f->bound_s));
 	table_end(d);
+	schedule(d);
 }
 
 static void verified(const struct doc *d)
@@ -510,7 +555,7 @@ void report_doc(const struct report *r, const struct paper *p)
 	enum tone tone;
 	p->open(p->ctx, r, report_title(r));
 	report_verdict(r, &tone, verdict, sizeof(verdict));
-	p->verdict(p->ctx, tone, verdict);
+	p->verdict(p->ctx, tone, report_tone(r, tone), verdict);
 	head(&d);
 	run_result(&d);
 	account(&d);
@@ -519,8 +564,7 @@ void report_doc(const struct report *r, const struct paper *p)
 	people(&d);
 	left_out(&d);
 	losses(&d);
-	sentences(&d, "permissions", _("Permissions: who will see or gain what"), _("Nobody sees or gains anything they did not have before."),
-	          (const char *const *)f->privacy, f->n_privacy);
+	permissions(&d);
 	sentences(&d, "questions", _("Open questions"), _("No question is open."), (const char *const *)f->unresolved, f->n_unresolved);
 	estimate(&d);
 	timeline(&d);

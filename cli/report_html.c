@@ -36,10 +36,11 @@ static const char css[] =
 	".good{--tone:var(--good)}.open{--tone:var(--open)}.bad{--tone:var(--bad)}\n"
 	".meta p{color:var(--muted);margin:0 0 .25rem}\n"
 	".t{overflow-x:auto;margin:0 0 1rem;border:1px solid var(--line);border-radius:6px}\n"
-	".t:last-child{margin-bottom:0}\n"
+	".t:last-child{margin-bottom:0}.pair{max-width:52rem}\n"
 	".t:focus-visible,summary:focus-visible,a:focus-visible{outline:3px solid var(--link);outline-offset:2px}\n"
 	"table{border-collapse:collapse;width:100%;font-size:.94rem}\n"
 	"caption{text-align:left;color:var(--muted);padding:.5rem .75rem;font-size:.9rem}\n"
+	"caption span{position:sticky;left:.75rem;display:inline-block;max-width:min(60rem,78vw)}\n"
 	"th,td{padding:.4rem .75rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}\n"
 	"thead th{background:var(--head);font-weight:600;white-space:nowrap}\n"
 	"tbody th{font-weight:500;min-width:9rem;max-width:26rem;overflow-wrap:anywhere}\n"
@@ -47,8 +48,7 @@ static const char css[] =
 	".n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\n"
 	".zero{color:var(--muted)}\n"
 	"code{font:.86em/1.5 ui-monospace,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}\n"
-	"td code{display:inline-block;min-width:8rem}\n"
-	".bars td.n{min-width:9rem}\n"
+	"td code{display:inline-block;min-width:9rem}\n"
 	".b{display:block;margin-top:.2rem;width:100%;height:6px}\n"
 	".b rect,.plot rect{fill:var(--bar)}\n"
 	".plot{display:block;width:100%;height:190px}\n"
@@ -60,14 +60,18 @@ static const char css[] =
 	"a{color:var(--link)}\n"
 	".sign{display:grid;grid-template-columns:repeat(auto-fit,minmax(16rem,1fr));gap:2rem;margin-top:1rem}\n"
 	".sign h3{font-size:1rem;margin:0 0 .5rem}\n"
-	".line{border-bottom:1px solid var(--muted);height:2.6rem;display:flex;align-items:flex-end;color:var(--muted);font-size:.85rem}\n"
+	".line{border-bottom:1px solid var(--muted);height:2.6rem;display:flex;align-items:flex-end;color:var(--muted);font-size:.85rem}\n";
+
+static const char css_small_and_print[] =
 	"@media (max-width:40rem){main{padding:.75rem .6rem 2rem}section,.verdict{padding:.85rem .8rem}h1{font-size:1.4rem}"
-	"th,td{padding:.35rem .5rem}table{font-size:.88rem}tbody th{min-width:7.5rem;max-width:11rem}"
-	".wide tbody th{position:sticky;left:0;background:var(--card);border-right:1px solid var(--line)}}\n"
+	"th,td{padding:.35rem .5rem}table{font-size:.88rem}tbody th{min-width:9rem;max-width:11rem}"
+	".wide td code{white-space:nowrap;min-width:0}.wide tbody th{position:sticky;left:0;background:var(--card);border-right:1px solid var(--line)}}\n"
 	"@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--muted:#444;--line:#999;--head:#eee;--link:#000;--bar:#555;"
 	"--good:#000;--open:#000;--bad:#000}@page{margin:15mm}body{font-size:10pt}main{max-width:none;padding:0}"
 	"section,.verdict{border-radius:0;padding:0;border-width:0;margin:0 0 6mm}.verdict{border-left:4pt solid #000;padding-left:4mm}"
-	".t{overflow:visible;border:0}table{font-size:8.5pt}thead{display:table-header-group}tr,figure,.sign div,li{break-inside:avoid}"
+	".t{overflow:visible;border:0;max-width:none}table{font-size:8pt}caption{font-size:9pt}h1{font-size:18pt}h2{font-size:12pt}.verdict p{font-size:11pt}"
+	"caption,th,td{padding:2pt 4pt}thead th{white-space:normal}tbody th{min-width:58pt}td code,.n{min-width:0}td code{display:inline}.meta{margin-bottom:4mm}"
+	"td a{overflow-wrap:anywhere}thead{display:table-header-group}tr,figure,.sign div,li{break-inside:avoid}"
 	"h2{break-after:avoid}details::details-content{content-visibility:visible;display:block;height:auto}summary{color:#000}"
 	".plot rect,.b rect{print-color-adjust:exact}}\n";
 
@@ -110,6 +114,7 @@ static void h_open(void *ctx, const struct report *r, const char *title)
 	nl(h);
 	xw_start(&h->x, "style");
 	xw_raw(&h->x, css);
+	xw_raw(&h->x, css_small_and_print);
 	xw_end(&h->x);
 	nl(h);
 	xw_end(&h->x);
@@ -121,16 +126,15 @@ static void h_open(void *ctx, const struct report *r, const char *title)
 	nl(h);
 }
 
-static void h_verdict(void *ctx, enum tone tone, const char *text)
+static void h_verdict(void *ctx, enum tone tone, const char *word, const char *text)
 {
 	struct html *h = ctx;
 	static const char *const classes[] = { [TONE_GOOD] = "verdict good", [TONE_OPEN] = "verdict open", [TONE_BAD] = "verdict bad" };
-	const char *const words[] = { [TONE_GOOD] = _("Complete"), [TONE_OPEN] = _("Not finished yet"), [TONE_BAD] = _("Needs attention") };
 	xw_start(&h->x, "div");
 	xw_attr(&h->x, "class", classes[tone]);
 	xw_start(&h->x, "p");
 	xw_attr(&h->x, "class", "tone");
-	xw_text(&h->x, words[tone]);
+	xw_text(&h->x, word);
 	xw_end(&h->x);
 	xw_element(&h->x, "p", text);
 	xw_end(&h->x);
@@ -171,7 +175,7 @@ static void h_table(void *ctx, const char *caption, const struct column *cols, s
 	memcpy(h->cols, cols, h->n_cols * sizeof(*cols));
 	h->tables++;
 	xw_start(&h->x, "div");
-	xw_attr(&h->x, "class", h->n_cols > 3 ? "t wide" : "t");
+	xw_attr(&h->x, "class", h->n_cols == 2 ? "t pair" : "t wide");
 	xw_attr(&h->x, "role", "region");
 	xw_attrf(&h->x, "aria-labelledby", "c-%d", h->tables);
 	xw_attr(&h->x, "tabindex", "0");
@@ -179,7 +183,7 @@ static void h_table(void *ctx, const char *caption, const struct column *cols, s
 	nl(h);
 	xw_start(&h->x, "caption");
 	xw_attrf(&h->x, "id", "c-%d", h->tables);
-	xw_text(&h->x, caption);
+	xw_element(&h->x, "span", caption); /* stays in sight when the table is wider than the screen */
 	xw_end(&h->x);
 	nl(h);
 	xw_start(&h->x, "thead");
@@ -356,9 +360,9 @@ static void plot_labels(struct html *h, const struct span_bar *b, size_t n)
 	for (size_t i = 1; i < n; i++) {
 		if (b[i].year == b[i - 1].year || k++ % every)
 			continue;
-		double at = 100.0 * (double)i / (double)n;
+		double at = 100.0 * ((double)i + 0.5) / (double)n;
 		fmt_into(word, sizeof(word), "%04d", b[i].year);
-		label(h, at > 88 ? 100 : at, PLOT_BASE + 18, at > 88 ? "end" : NULL, word);
+		label(h, at > 95 ? 100 : at < 5 ? 0 : at, PLOT_BASE + 18, at > 95 ? "end" : at < 5 ? NULL : "middle", word);
 	}
 }
 

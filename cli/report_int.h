@@ -9,16 +9,13 @@ enum tone { TONE_GOOD, TONE_OPEN /* something is left to do */, TONE_BAD };
 const char *report_title(const struct report *r);
 /* The sentence a reader wants first. out: the caller's; returns out. */
 const char *report_verdict(const struct report *r, enum tone *tone, char *out, size_t size);
+const char *report_tone(const struct report *r, enum tone tone); /* the same in a word or two, so that colour is not all */
 const char *report_item(enum item i);              /* "Messages" */
 const char *report_bucket(enum bucket b);          /* "Left out" */
 const char *report_chat_action(const struct facts_chat *c);
 const char *report_person_action(const struct facts_person *p);
-const char *report_finding_word(enum finding f);
 /* A rule of the account as a sentence, or NULL when it is one the mapping made and speaks for itself. */
 const char *report_rule(const char *rule);
-/* A sentence the plan made (English), in the reader's language where its form is known. Never longer than out. */
-const char *report_sentence(const char *english, char *out, size_t size);
-enum { SENTENCE_MAX = 1024 };
 /* The source conversation a finding's lane belongs to, or NULL: people. In a. */
 const char *report_lane_conv(const char *lane, struct arena *a);
 
@@ -29,7 +26,7 @@ struct month { int year, month; int64_t n; };
 struct paper {
 	void *ctx;
 	void (*open)(void *ctx, const struct report *r, const char *title);
-	void (*verdict)(void *ctx, enum tone tone, const char *text);
+	void (*verdict)(void *ctx, enum tone tone, const char *word, const char *text);
 	void (*section)(void *ctx, const char *id, const char *title); /* ends the one before */
 	void (*para)(void *ctx, const char *text);
 	/* caption may not be NULL. A cell's text may be "". */

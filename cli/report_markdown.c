@@ -35,13 +35,15 @@ static void md_open(void *ctx, const struct report *r, const char *title)
 	fputs("\n\n", m->f);
 }
 
-static void md_verdict(void *ctx, enum tone tone, const char *text)
+static void md_verdict(void *ctx, enum tone tone, const char *word, const char *text)
 {
 	struct md *m = ctx;
 	(void)tone;
 	fputs("**", m->f);
+	escaped(m, word, MID_LINE);
+	fputs(".** ", m->f);
 	escaped(m, text, MID_LINE);
-	fputs("**\n\n", m->f);
+	fputs("\n\n", m->f);
 }
 
 static void md_section(void *ctx, const char *id, const char *title)

@@ -49,10 +49,10 @@ const char *report_chat_action(const struct facts_chat *c)
 {
 	switch (c->action) {
 	case CHAT_CREATE: return _("will be created");
-	case CHAT_EXISTS: return _("created");
+	case CHAT_EXISTS: return _("chat created");
 	case CHAT_ADOPT: return _("an existing chat is used");
-	case CHAT_SKIP: return _("left out");
-	case CHAT_REJECTED: return _("rejected");
+	case CHAT_SKIP: return _("is left out");
+	case CHAT_REJECTED: return _("chat refused");
 	}
 	return "?";
 }
@@ -65,7 +65,7 @@ const char *report_person_action(const struct facts_person *p)
 	case PERSON_CREATE:
 		return p->state == OP_DONE ? _("account created") : p->state == OP_REJECTED || p->state == OP_GONE ? _("account refused")
 		     : _("account will be created");
-	case PERSON_SKIP: return _("left out");
+	case PERSON_SKIP: return _("is left out");
 	}
 	return "?";
 }
@@ -161,6 +161,9 @@ static const char *const forms[] = {
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
 	N_("it was deleted and is still there"),
+	N_("it is not in the chat"),
+	N_("the chat's id in the target is not known"),
+	N_("the chat is gone or closed to us"),
 	N_("text, label or files differ from what was written"),
 	N_("the chat is not in the target, or closed to us"),
 	N_("the chat is private and should be public"),
@@ -265,6 +268,16 @@ static const char *verify_verdict(const struct report *r, enum tone *tone, char 
 		         num(n[FIND_MISSING] + n[FIND_ALTERED] + n[FIND_MISPLACED] + n[FIND_TWICE]),
 		         num(v->users_missing + v->chats_missing + v->members_missing + v->privacy_wrong + v->archived_wrong));
 	return out;
+}
+
+const char *report_tone(const struct report *r, enum tone tone)
+{
+	switch (tone) {
+	case TONE_GOOD: return _("Complete");
+	case TONE_OPEN: return r->runs ? _("Not finished yet") : _("Not begun yet");
+	case TONE_BAD: return _("Needs attention");
+	}
+	return "?";
 }
 
 const char *report_verdict(const struct report *r, enum tone *tone, char *out, size_t size)

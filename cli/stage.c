@@ -223,23 +223,10 @@ int stage_replay_code(const struct stage_replay *s)
 
 struct found { struct stage_verify *out; struct project *p; struct stream *stream; struct arena one; };
 
-static const char *finding_word(enum finding f)
-{
-	switch (f) {
-	case FIND_MATCH: return _("match");
-	case FIND_MISSING: return _("missing");
-	case FIND_ALTERED: return _("altered");
-	case FIND_FOREIGN: return _("foreign");
-	case FIND_MISPLACED: return _("out of order");
-	case FIND_TWICE: return _("twice");
-	case N_FINDING: break;
-	}
-	return "?";
-}
-
 static void finding(void *ctx, enum finding f, const char *lane, const struct opkey *k, const char *target, const char *url, const char *what)
 {
 	struct found *v = ctx;
+	char line[SENTENCE_MAX];
 	struct report_finding one = { f, lane, k ? k->id : NULL, target, url, what };
 	v->out->findings++;
 	if (v->out->report)
@@ -247,8 +234,8 @@ static void finding(void *ctx, enum finding f, const char *lane, const struct op
 	if (v->out->w)
 		report_json_finding(&one, v->out->w);
 	else if (v->out->findings <= 50)
-		printf("  %s  %s %s  %s%s%s\n", finding_word(f), safe(lane), k ? safe(k->id) : "", what ? safe(what) : "", url ? "  " : "",
-		       url ? safe(url) : "");
+		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : "",
+		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
 }
 
 static void tick(void *ctx, int64_t done, int64_t total)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The pipelines of docs/ci, step by step as a runner would: every job in a fresh folder, only the ledger carried over.
 . tests/lib/tap.sh
-export MVCHAT_CLOCK=virtual ARCHIVE=export.zip MAX_OPS=20000
+export MVCHAT_CLOCK=virtual ARCHIVE=export.zip MAX_OPS=20000 FAIL_ON=
 PATH=$(dirname "$MVCHAT"):$PATH
 tokens
 demo_zip "$T/export.zip"
@@ -66,6 +66,10 @@ checkout
 cache_out
 sed -i 's/^  label: .*/  label: "{name}"/' "$T/work/mvchat.yaml"
 step 'GitLab, apply of a stale plan (expecting 7)' 7 "$(gitlab apply)"
+checkout
+FAIL_ON=loss
+step 'GitLab, a plan with losses that shall stop it (expecting 7)' 7 "$(gitlab plan)"
+FAIL_ON=
 # A mapping that people broke stops the pipeline before anything is asked of the target.
 checkout
 echo 'chanels: {}' >>"$T/work/mvchat.yaml"
