@@ -59,11 +59,11 @@ static void found(struct doctor *d, enum level l, const char *name, const char *
 		return;
 	}
 	printf("  ");
-	out_pad(level_word(l), 8);
+	out_pad(level_word(l), 10);
 	printf("%s\n", safe(what));
 	if (next && l != LEVEL_OK) {
 		printf("  ");
-		out_pad("", 8);
+		out_pad("", 10);
 		printf("→ %s\n", safe(next));
 	}
 }

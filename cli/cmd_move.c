@@ -308,8 +308,11 @@ static bool plan(struct move *m, struct err *e)
 		    num(nameless));
 	if (!f->nothing_to_do)
 		say_when(m);
+	char line[SENTENCE_MAX];
 	for (size_t i = 0; i < f->n_privacy && i < 5; i++)
-		say(m, VOICE_DETAIL, "! %s", safe(f->privacy[i]));
+		say(m, VOICE_DETAIL, "! %s", safe(report_sentence(f->privacy[i], line, sizeof(line))));
+	if (f->n_privacy > 5)
+		say(m, VOICE_DETAIL, _("… and %s more"), num((int64_t)f->n_privacy - 5));
 	say(m, VOICE_DETAIL, _("everything, and what the target cannot hold: 'mvchat plan -C %s'"), m->p.dir);
 	return stage_allowed(&m->p, f, e);
 }
@@ -413,6 +416,13 @@ static void look_at_it(struct move *m)
 	stop_signal = 0; /* the work was done before */
 }
 
+/* With --quiet the one sentence is all there is. */
+static void conclude(struct move *m)
+{
+	if (opt_given(m->a, "quiet") && !opt_given(m->a, "json"))
+		printf("%s\n", m->verify.verdict[0] && !m->verify.result.stopped ? m->verify.verdict : facts_verdict(&m->replay.after));
+}
+
 static int result(struct move *m)
 {
 	int code = stage_replay_code(&m->replay);
@@ -426,7 +436,8 @@ static int run(const struct args *a)
 	struct err e = ERR_INIT;
 	struct move m = { .a = a, .sandbox = { .keep = -1 } };
 	const char *dir = opt_value(a, "project");
-	project_at(&m.p, dir && *dir ? dir : "mvchat-move");
+	bool sandbox = opt_given(a, "to") && streq(opt_value(a, "to"), "sandbox");
+	project_at(&m.p, dir && *dir ? dir : sandbox ? "mvchat-rehearsal" : "mvchat-move");
 	int code;
 	bool ok = open_folder(&m, &e) && (!m.rehearses || start_sandbox(&m, &e)) && project_ledger(&m.p, LEDGER_WRITE, &e) &&
 	          greet(&m, &e) && inspect(&m, &e) && files(&m, &e) && map(&m, &e) && plan(&m, &e);
@@ -444,8 +455,10 @@ static int run(const struct args *a)
 	if (ok && (code >= 128 || !whole))
 		log_info("move.stopped", "%s", _("stopped cleanly; the same command goes on"));
 	stage_replay_end(&m.p, &m.replay, code);
-	if (ok)
+	if (ok) {
+		conclude(&m);
 		look_at_it(&m);
+	}
 	project_close(&m.p);
 	rehearsal_stop(&m.sandbox);
 	return code;
@@ -453,6 +466,6 @@ static int run(const struct args *a)
 
 const struct command cmd_move = {
 	"move", "[ARCHIVE…]", N_("everything in order, asking once: for emergencies and rehearsals"),
-	N_("Inspects, maps, plans, asks once, brings the people and then the history, verifies, and writes a report. The project folder is ./mvchat-move unless -C says otherwise; what is decided stands there and can be changed. Stopped or killed, the same command goes on. With '--to sandbox' everything goes into a local server of its own, on a clock that jumps over waits."),
+	N_("Inspects, maps, plans, asks once, brings the people and then the history, verifies, and writes a report. The project folder is ./mvchat-move (of a rehearsal ./mvchat-rehearsal) unless -C says otherwise; what is decided stands there and can be changed. Stopped or killed, the same command goes on. With '--to sandbox' everything goes into a local server of its own, on a clock that jumps over waits."),
 	opts, run,
 };

@@ -62,7 +62,9 @@ NORETURN static void child(const char *store, int port, int keep, int tell)
 	struct started st = { 0, ERR_INIT };
 	struct sandbox_args sa = { .store = store, .limits = true, .stop = &stop_signal };
 	pthread_t thread;
-	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; requests under way are still to be answered */
+	/* These reach the whole group, and requests under way are still to be answered: only the pipe ends it. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	unsetenv("MVCHAT_STEP_KILL");
 	unsetenv("MVCHAT_STEP_COUNT");
 	struct sandbox *s = open_at(&sa, port, &st.err);

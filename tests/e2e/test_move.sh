@@ -8,7 +8,7 @@ expect 'no archive and no project: says so' 2 "$MVCHAT" move
 has 'with the command to type' "$T/err" 'mvchat move export.zip --to pachca'
 expect 'no target: says so' 2 "$MVCHAT" move export.zip
 expect 'an archive that is not there' 3 "$MVCHAT" move nothing.zip --to sandbox
-if [ -e mvchat-move ]; then not_ok 'nothing was made'; else ok 'nothing was made'; fi
+if [ -e mvchat-rehearsal ]; then not_ok 'nothing was made'; else ok 'nothing was made'; fi
 expect 'not asked and not told: writes nothing' 2 "$MVCHAT" move export.zip --to sandbox
 has 'names the command' "$T/err" '--yes'
 
@@ -16,10 +16,10 @@ expect 'a rehearsal, whole, in the default folder' 0 "$MVCHAT" move export.zip -
 has 'as far as that project went before: policies stay' "$T/out" 'used as they are'
 has 'reads everything back' "$T/out" 'The replay is complete'
 has 'tells where to look' "$T/out" 'mvchat sandbox --store'
-if [ -s mvchat-move/report.html ] && [ -s mvchat-move/report.json ]; then ok 'the report is there'; else not_ok 'the report is there'; fi
-expect 'once more, without naming anything' 0 "$MVCHAT" move
+if [ -s mvchat-rehearsal/report.html ] && [ -s mvchat-rehearsal/report.json ]; then ok 'the report is there'; else not_ok 'the report is there'; fi
+expect 'once more, without naming anything' 0 "$MVCHAT" move -C mvchat-rehearsal
 has 'nothing is left to do' "$T/out" 'nothing is left to do'
-expect 'accounts for people are a decision of the start' 2 "$MVCHAT" move --create-people
+expect 'accounts for people are a decision of the start' 2 "$MVCHAT" move --to sandbox --create-people
 has 'later it is the mapping that decides' "$T/err" 'unmatched: create'
 
 # Killed at many steps, each time the same command.
