@@ -173,14 +173,16 @@ static bool start_sandbox(struct move *m, struct err *e)
 {
 	const struct mapping_config *c = m->exists ? mapping_config(m->p.mapping) : NULL;
 	const char *url = c ? c->target_url : NULL;
-	int port = 0;
-	if (c && (!url || sscanf(url, "http://127.0.0.1:%d/", &port) != 1 || port < 1 || port > 65535)) {
+	static const char here[] = "http://127.0.0.1:";
+	bool ours = url && strncmp(url, here, sizeof(here) - 1) == 0;
+	long port = ours ? strtol(url + sizeof(here) - 1, NULL, 10) : 0;
+	if (c && (port < 1 || port > 65535)) {
 		err_set(e, ERR_USAGE, _("the rehearsal's address in mvchat.yaml is not one of this machine"));
 		return err_hint(e, "target: url: http://127.0.0.1:%d/api/shared/v1", 18180);
 	}
 	setenv("MVCHAT_CLOCK", "virtual", 1);
 	clock_init();
-	if (!rehearsal_start(&m->sandbox, sandbox_store(m), port, e))
+	if (!rehearsal_start(&m->sandbox, sandbox_store(m), (int)port, e))
 		return false;
 	setenv(env_or(c ? c->admin_token_env : NULL, "PACHCA_ADMIN_TOKEN"), "sandbox-admin-token", 1);
 	setenv(env_or(c ? c->bot_token_env : NULL, "PACHCA_BOT_TOKEN"), "sandbox-bot-token", 1);
