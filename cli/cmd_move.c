@@ -332,7 +332,7 @@ static void people_ready(struct move *m)
 	if (m->people_told || !m->people_to_come || people_made(m) < m->people_at_start + m->people_to_come)
 		return;
 	m->people_told = true;
-	log_info("move.people", _("%s: the accounts are there, people can sign in; chat by chat they find their history"), time_of_day(m, clock_wall_us()));
+	log_info("move.people", _("%s: the accounts are there; chat by chat people find their history"), time_of_day(m, clock_wall_us()));
 }
 
 static void progress(void *ctx, const struct engine_progress *p)
@@ -394,6 +394,7 @@ static bool write_report(struct move *m, enum account account, struct err *e)
 	report_init(&r, REPORT_RUN, &m->p, &m->replay.after);
 	r.run = m->replay.run ? &m->replay.result : NULL;
 	r.verify = account == ACCOUNT_VERIFIED ? &m->found : NULL;
+	m->stage = STAGES - 1; /* also after a run that was stopped before it was verified */
 	say(m, VOICE_STAGE, "%s", _("Report: what came over, what did not and why, to read and to sign"));
 	const char *html = arena_fmt(&m->p.arena, "%s/report.html", m->p.dir), *js = arena_fmt(&m->p.arena, "%s/report.json", m->p.dir);
 	if (!report_write(&r, report_format_named("html"), html, e) || !report_write(&r, report_format_named("json"), js, e))

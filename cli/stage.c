@@ -164,7 +164,7 @@ bool stage_confirm(enum consent consent, const struct facts *f, const char *agai
 static void event(void *ctx, const char *ev, const char *lane, const char *what)
 {
 	(void)ctx;
-	log_warn(ev, "%s: %s", lane, what);
+	log_warn(ev, "%s%s%s", lane, *lane ? ": " : "", what);
 }
 
 bool stage_replay(struct project *p, const struct snapshot *snap, const struct facts *before, struct stage_replay *s, struct err *e)
