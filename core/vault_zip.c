@@ -298,8 +298,3 @@ enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e)
 	v->zip_records = (uint32_t)n;
 	return FOUND_YES;
 }
-
-const char *vault_library_zip(void)
-{
-	return zip_libzip_version();
-}
