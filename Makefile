@@ -146,11 +146,12 @@ lint:
 	@sh tests/tools/lint.sh
 
 install: $(BIN) $(MO)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/locale/ru/LC_MESSAGES $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/mvchat
-	install -m 644 $(MO) $(DESTDIR)$(PREFIX)/share/locale/ru/LC_MESSAGES/mvchat.mo
-	for f in docs/*.1; do [ ! -f "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man1/; done
-	for f in docs/*.5; do [ ! -f "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man5/; done
+	BUILD=$(BUILD) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) sh packaging/install.sh
+
+.PHONY: deb
+deb: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat $(MO)
+	@sh packaging/deb.sh
 
 clean:
 	rm -rf build

@@ -18,10 +18,14 @@
 
 void project_init(struct project *p, const struct args *a)
 {
-	*p = (struct project){ 0 };
-	arena_init(&p->arena);
 	const char *dir = a ? opt_value(a, "project") : NULL;
-	p->dir = dir && *dir ? dir : ".";
+	project_at(p, dir && *dir ? dir : ".");
+}
+
+void project_at(struct project *p, const char *dir)
+{
+	*p = (struct project){ .dir = dir };
+	arena_init(&p->arena);
 	size_t n = strlen(p->dir) + 16;
 	p->state = xmalloc(n);
 	snprintf(p->state, n, "%s/.mvchat", p->dir);

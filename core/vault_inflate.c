@@ -409,3 +409,8 @@ void vault_zip_discard(struct vault *v)
 		zip_discard(v->zip);
 	v->zip = NULL;
 }
+
+const char *vault_library_zip(void)
+{
+	return zip_libzip_version();
+}

@@ -194,3 +194,8 @@ enum found vault_load_archive(struct vault *v, int fd, const char *scratch, stru
 	archive_read_free(a);
 	return out;
 }
+
+const char *vault_library_archive(void)
+{
+	return archive_version_string();
+}

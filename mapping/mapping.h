@@ -111,4 +111,6 @@ bool mapping_draft(const char *dir, const struct survey *s, struct arena *a, str
 /* How one person, conversation or message is mapped and why, as lines of text. id: source id, name, handle or e-mail. */
 bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e);
 
+const char *mapping_library(void); /* version of what reads the file, for doctor */
+
 #endif

@@ -738,3 +738,8 @@ bool config_parse(const char *name, const char *text, size_t len, struct arena *
 	fy_diag_destroy(diag);
 	return ok;
 }
+
+const char *mapping_library(void)
+{
+	return fy_library_version();
+}

@@ -9,6 +9,7 @@ enum {
 	HOT_MAX = 256,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 192,/* ... of which chats: what is left lets the threads they announce drain */
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
 
@@ -35,7 +36,7 @@ struct runner {
 	char *name;                  /* owned; id and root lie behind it */
 	const char *id, *root;
 	struct stream_pos pos;
-	int64_t root_ts_us, weight, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
+	int64_t root_ts_us, weight /* plus HURRY: goes before all that have none */, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
 	uint32_t threads_open;
 	uint8_t kind;                /* enum lane_kind */
 	struct lane lane;

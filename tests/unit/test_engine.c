@@ -987,6 +987,41 @@ static void test_stops_and_goes_on(void **state)
 	assert_int_equal(events_rejected, rejected);
 }
 
+/* Weights of the chats in the order in which they were made. */
+static void chats_made(int64_t small_first, int weight[MAX_CHATS])
+{
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	int n = 0;
+	new_world(5, MAX_CHATS);
+	base_args.small_first = small_first;
+	assert_true(run_once(&res, &e));
+	assert_null(compare());
+	for (int i = 0; i < w->n_places; i++)
+		if (!w->place[i].thread_of)
+			weight[n++] = src.n_msgs[w->place[i].name];
+	assert_int_equal(n, MAX_CHATS);
+}
+
+static void test_small_first(void **state)
+{
+	(void)state;
+	enum { SMALL = 3 };
+	int weight[MAX_CHATS];
+	chats_made(0, weight);
+	for (int i = 1; i < MAX_CHATS; i++)
+		assert_true(weight[i] <= weight[i - 1]);
+	chats_made(SMALL, weight);
+	int turn = 0;
+	while (turn < MAX_CHATS && weight[turn] <= SMALL)
+		turn++;
+	assert_in_range(turn, 1, MAX_CHATS - 1);
+	for (int i = turn; i < MAX_CHATS; i++) {
+		assert_true(weight[i] > SMALL);
+		assert_true(i == turn || weight[i] <= weight[i - 1]);
+	}
+}
+
 static void test_no_network(void **state)
 {
 	(void)state;
@@ -1195,7 +1230,7 @@ int main(void)
 	if (w == MAP_FAILED)
 		return 1;
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_undisturbed), cmocka_unit_test(test_exactly_once_under_fire),
-		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_no_network),
+		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_small_first), cmocka_unit_test(test_no_network),
 		cmocka_unit_test(test_wrong_token), cmocka_unit_test(test_strange_stops_one_lane), cmocka_unit_test(test_lists_that_lead_nowhere),
 		cmocka_unit_test(test_doubt_with_another_text), cmocka_unit_test(test_anchor_ends_the_look), cmocka_unit_test(test_owned_is_not_adopted) };
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
