@@ -75,6 +75,9 @@ bool rows_read_config(struct mapping *m, const char *text, size_t len, struct er
 	m->kind_rules = arena_array(&m->a, c->n_leave_out + 1, const char *);
 	for (size_t i = 0; i < c->n_leave_out; i++)
 		m->kind_rules[i] = arena_fmt(&m->a, "messages.leave_out: %s", c->leave_out[i]);
+	m->rule_names = arena_array(&m->a, m->cfg.n_rules + 1, const char *);
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		m->rule_names[i] = m->cfg.rules[i].why;
 	return true;
 }
 
@@ -253,6 +256,7 @@ static bool build_user(struct mapping *m, const struct sheet_row *r, struct err 
 	if (!user_decision(m, r, u, e))
 		return false;
 	u->in_pilot = in_pilot(m, u);
+	u->rules = rows_rules_author(m, u->id, u->name, u->handle, u->email, &m->a);
 	table_put(&m->user_rows, sheet_key(u->id), u);
 	return true;
 }
@@ -305,6 +309,7 @@ static bool build_place(struct mapping *m, const struct sheet_row *r, struct err
 	for (int k = CONV_PUBLIC; k <= CONV_DM; k++)
 		if (streq(r->cells[C_KIND], conv_kind_name((enum conv_kind)k)))
 			p->kind = (enum conv_kind)k;
+	p->rules = rows_rules_place(m, p->id, p->name, &m->a);
 	if (!place_decision(m, r, p, e) || !check_privacy(m, p, e))
 		return false;
 	table_put(&m->place_rows, sheet_key(p->id), p);
@@ -500,6 +505,24 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kint(w, "attribution", c->c.attribution);
 	jw_kint(w, "since", c->c.since_us);
 	jw_kint(w, "until", c->c.until_us);
+	for (size_t i = 0; i < c->n_substs; i++) {
+		const struct subst *x = &c->substs[i];
+		jw_kstr(w, "subst", x->match);
+		jw_kstr(w, "with", x->with);
+		jw_kbool(w, "caseless", x->caseless);
+	}
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct rule_where *x = &c->rules[i];
+		jw_kstr(w, "rule", x->name);
+		put_set(w, "rule_channels", x->channels.v, x->channels.n);
+		put_set(w, "rule_authors", x->authors.v, x->authors.n);
+		jw_kstr(w, "rule_text", x->text);
+		jw_kbool(w, "rule_caseless", x->caseless);
+		jw_kint(w, "rule_since", x->since_us);
+		jw_kint(w, "rule_until", x->until_us);
+		jw_kint(w, "rule_kinds", x->kinds);
+		jw_kint(w, "rule_file", (int)x->file);
+	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);
 	put_set(w, "only_channels", c->only_channels.v, c->only_channels.n);

@@ -307,7 +307,8 @@ static bool author_skipped(const struct mapping *m, const char *author)
 	return policy_for(&m->cfg, r ? r->flags : 0).policy == POLICY_SKIP;
 }
 
-const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
+/* What policies leave out; rules come after them. */
+static const char *by_policies(const struct mapping *m, const struct msg_meta *mm)
 {
 	const struct mapping_config *c = &m->cfg.c;
 	if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
@@ -327,6 +328,135 @@ const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
 	if (mm->is_empty && (mm->kind == MSG_TEXT || mm->kind == MSG_ME || mm->kind == MSG_BOT))
 		return "empty";
 	return NULL;
+}
+
+static bool any_glob(const struct string_list *l, const char *const *v, size_t n, struct arena *a)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t j = 0; j < n; j++)
+			if (v[j] && *v[j] && (streq(l->v[i], v[j]) || names_glob(l->v[i], v[j], a)))
+				return true;
+	return l->n == 0;
+}
+
+uint64_t rows_rules_author(const struct mapping *m, const char *id, const char *name, const char *handle, const char *email, struct arena *a)
+{
+	const char *const v[] = { id, name, handle, email };
+	uint64_t mask = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		mask |= any_glob(&m->cfg.rules[i].authors, v, countof(v), a) ? UINT64_C(1) << i : 0;
+	return mask;
+}
+
+uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *name, struct arena *a)
+{
+	const char *const v[] = { id, name };
+	uint64_t mask = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		mask |= any_glob(&m->cfg.rules[i].channels, v, countof(v), a) ? UINT64_C(1) << i : 0;
+	return mask;
+}
+
+/* Rules whose conditions other than the text hold. */
+static uint64_t rules_about(const struct mapping *m, const struct msg_meta *mm)
+{
+	const struct place_row *p = rows_place(m, mm->conv ? mm->conv : "");
+	const struct user_row *u = mm->author ? rows_user(m, mm->author) : NULL;
+	uint64_t mask = UINT64_MAX, hits = 0;
+	if (!m->cfg.n_rules || mm->kind == MSG_LOST_ROOT)
+		return 0;
+	struct arena a;
+	arena_init(&a);
+	mask &= p ? p->rules : rows_rules_place(m, mm->conv, mm->conv_name, &a);
+	mask &= u ? u->rules : rows_rules_author(m, mm->author, NULL, NULL, NULL, &a);
+	arena_release(&a);
+	for (size_t i = 0; i < m->cfg.n_rules; i++) {
+		const struct rule_where *r = &m->cfg.rules[i];
+		if (!(mask >> i & 1) || (r->since_us && mm->ts_us < r->since_us) || (r->until_us && mm->ts_us >= r->until_us) ||
+		    (r->kinds && !(r->kinds >> mm->kind & 1)) || (r->file != FILE_EITHER && mm->has_file != (r->file == FILE_SOME)))
+			continue;
+		hits |= UINT64_C(1) << i;
+	}
+	return hits;
+}
+
+const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
+{
+	const char *why = by_policies(m, mm);
+	uint64_t hits = why ? 0 : rules_about(m, mm);
+	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
+		if ((hits >> i & 1) && !m->cfg.rules[i].re)
+			return m->cfg.rules[i].why;
+	return why;
+}
+
+bool mapping_asks_text(const struct mapping *m)
+{
+	return m->cfg.asks_text;
+}
+
+/* What a rule's pattern is tried on: the words as people wrote them, and the names of the files, one in a line. */
+static void words_of(const struct msg *msg, struct buf *out)
+{
+	text_plaintext(&msg->body, out);
+	for (size_t i = 0; i < msg->n_files; i++)
+		buf_addf(out, "%s%s", out->len ? "\n" : "", msg->files[i].name);
+}
+
+enum { WORDS_MAX = 4 << 20 };
+
+/* *limit: the first rule that could not be decided, or NULL. Rules that need no text are taken as they are. */
+static uint64_t rules_by_text(const struct mapping *m, uint64_t about, const struct msg *msg, bool *limit)
+{
+	struct buf b = { 0 };
+	bool ready = false;
+	*limit = false;
+	for (size_t i = 0; i < m->cfg.n_rules; i++) {
+		const struct regex *re = m->cfg.rules[i].re;
+		if (!(about >> i & 1) || !re)
+			continue;
+		if (!ready) {
+			buf_init(&b, WORDS_MAX);
+			words_of(msg, &b);
+			ready = true;
+		}
+		enum regex_got got = b.full ? REGEX_LIMIT : regex_search(re, b.p, b.len);
+		*limit = *limit || got == REGEX_LIMIT;
+		if (got != REGEX_YES)
+			about &= ~(UINT64_C(1) << i);
+	}
+	if (ready)
+		buf_release(&b);
+	return about;
+}
+
+const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
+{
+	bool limit;
+	uint64_t hits = rules_by_text(m, rules_about(m, mm), msg, &limit);
+	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
+		if (hits >> i & 1)
+			return m->cfg.rules[i].why;
+	if (limit)
+		return "rules-limit";
+	struct msg clean;
+	return mapping_redact_msg(m, msg, a, &clean) ? NULL : "redaction-limit";
+}
+
+size_t mapping_rules(const struct mapping *m, const char *const **names)
+{
+	*names = m->rule_names;
+	return m->cfg.n_rules;
+}
+
+uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
+{
+	bool limit;
+	(void)a;
+	uint64_t hits = rules_about(m, mm), with_text = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		with_text |= m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
+	return msg ? rules_by_text(m, hits, msg, &limit) : hits & ~with_text;
 }
 
 /* ---- explanation ---- */

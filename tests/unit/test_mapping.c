@@ -655,6 +655,10 @@ static void test_schema(void **state)
 			fail_msg("'%s' is not in the schema", k->path);
 		if (k->type == KEY_ENUM)
 			same_words(jv_get(v, "enum"), k->values);
+		if (k->type == KEY_CHOICES)
+			same_words(jv_get(jv_get(v, "items"), "enum"), k->values);
+		if (k->type == KEY_ITEMS)
+			assert_false(jv_get_bool(jv_get(v, "items"), "additionalProperties"));
 		if (k->type == KEY_BOOL)
 			assert_string_equal(jv_get_str(v, "type"), "boolean");
 		if (k->type == KEY_KINDS) {
