@@ -505,6 +505,8 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kint(w, "attribution", c->c.attribution);
 	jw_kint(w, "since", c->c.since_us);
 	jw_kint(w, "until", c->c.until_us);
+	jw_kint(w, "last_days", c->c.last_days);
+	jw_kint(w, "last_messages", c->c.last_messages);
 	for (size_t i = 0; i < c->n_substs; i++) {
 		const struct subst *x = &c->substs[i];
 		jw_kstr(w, "subst", x->match);

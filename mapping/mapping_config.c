@@ -87,6 +87,8 @@ const struct config_key config_keys[] = {
 	{ "only.users", KEY_LIST, NULL },
 	{ "only.since", KEY_DATE, NULL },
 	{ "only.until", KEY_DATE, NULL },
+	{ "only.last_days", KEY_COUNT, NULL },
+	{ "only.last_messages", KEY_COUNT, NULL },
 };
 const size_t n_config_keys = countof(config_keys);
 
@@ -275,6 +277,18 @@ static int64_t day_end(const char *day, const char *zone)
 		if (zone_local(zone, at, &z))
 			at = us - (int64_t)z.offset_s * 1000000;
 	return at;
+}
+
+int64_t config_days_since(int64_t newest_us, int64_t days, const char *zone)
+{
+	struct zoned z;
+	if (!zone_local(zone, newest_us, &z))
+		return 0;
+	int64_t us = (days_of(z.year, z.month, z.day) - days + 1) * 86400 * 1000000, at = us;
+	for (int i = 0; i < 2; i++)
+		if (zone_local(zone, at, &z))
+			at = us - (int64_t)z.offset_s * 1000000;
+	return at > 1 ? at : 1; /* 0 would be no bound */
 }
 
 struct target_of { const char *path; const char **text; bool *flag; struct string_list *list; int *choice; int64_t *number; };
@@ -753,6 +767,8 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "only.users", .list = &c->only_users },
 		{ .path = "only.since", .text = &c->since },
 		{ .path = "only.until", .text = &c->until },
+		{ .path = "only.last_days", .number = &c->c.last_days },
+		{ .path = "only.last_messages", .number = &c->c.last_messages },
 	};
 	for (size_t i = 0; i < countof(places); i++)
 		if (streq(places[i].path, k->path)) {

@@ -60,6 +60,9 @@ const char *people_policy_name(enum people_policy p);
 /* name: how errors call the file. Everything in a. The text must be valid UTF-8. */
 bool config_parse(const char *name, const char *text, size_t len, struct arena *a, struct config *out, struct err *e);
 
+/* The beginning of the first of so many days of the zone, the last of which is the newest message's. */
+int64_t config_days_since(int64_t newest_us, int64_t days, const char *zone);
+
 /* The nearest of n words, or NULL when none is near enough to be what was meant. */
 const char *nearest_word(const char *word, const char *const *words, size_t n);
 /* Does the text look like an access token? Then it must never be quoted back. */

@@ -315,6 +315,10 @@ static const char *by_policies(const struct mapping *m, const struct msg_meta *m
 		return "only.since";
 	if (c->until_us && mm->ts_us >= c->until_us)
 		return "only.until";
+	if (mm->days_since_us && mm->ts_us < mm->days_since_us)
+		return "only.last_days";
+	if (mm->count_since_us > 0 && mm->ts_us < mm->count_since_us)
+		return "only.last_messages";
 	if (author_skipped(m, mm->author))
 		return "people: skip";
 	if (mm->kind == MSG_LOST_ROOT)
@@ -388,6 +392,12 @@ const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
 		if ((hits >> i & 1) && !m->cfg.rules[i].re)
 			return m->cfg.rules[i].why;
 	return why;
+}
+
+int64_t mapping_days_since(const struct mapping *m, int64_t newest_us)
+{
+	const struct mapping_config *c = &m->cfg.c;
+	return c->last_days && newest_us ? config_days_since(newest_us, c->last_days, c->zone) : 0;
 }
 
 bool mapping_asks_text(const struct mapping *m)
