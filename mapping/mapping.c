@@ -75,6 +75,9 @@ bool rows_read_config(struct mapping *m, const char *text, size_t len, struct er
 	m->kind_rules = arena_array(&m->a, c->n_leave_out + 1, const char *);
 	for (size_t i = 0; i < c->n_leave_out; i++)
 		m->kind_rules[i] = arena_fmt(&m->a, "messages.leave_out: %s", c->leave_out[i]);
+	for (size_t i = 0; i < m->cfg.n_aliases; i++)
+		for (size_t j = 1; j < m->cfg.aliases[i].n; j++)
+			table_put(&m->mains, m->cfg.aliases[i].v[j], (void *)(uintptr_t)m->cfg.aliases[i].v[0]);
 	m->rule_names = arena_array(&m->a, m->cfg.n_rules + 1, const char *);
 	for (size_t i = 0; i < m->cfg.n_rules; i++)
 		m->rule_names[i] = m->cfg.rules[i].why;
@@ -225,6 +228,23 @@ static bool user_decision(struct mapping *m, const struct sheet_row *r, struct u
 	return true;
 }
 
+/* Somebody who has several ids is in the pilot with any of them. */
+static void share_pilot(struct mapping *m)
+{
+	for (size_t i = 0; i < m->cfg.n_aliases; i++) {
+		const struct string_list *l = &m->cfg.aliases[i];
+		bool in = false;
+		for (int pass = 0; pass < 2; pass++)
+			for (size_t j = 0; j < l->n; j++) {
+				struct user_row *u = table_get(&m->user_rows, sheet_key(l->v[j]));
+				if (u && !pass)
+					in = in || u->in_pilot;
+				else if (u)
+					u->in_pilot = in;
+			}
+	}
+}
+
 static bool in_pilot(struct mapping *m, const struct user_row *u)
 {
 	for (size_t i = 0; i < m->cfg.only_users.n; i++) {
@@ -332,6 +352,7 @@ bool rows_build(struct mapping *m, struct err *e)
 	for (size_t i = 0; i < m->users.n_rows; i++)
 		if (!build_user(m, &m->users.rows[i], e))
 			return false;
+	share_pilot(m);
 	for (size_t i = 0; i < m->channels.n_rows; i++)
 		if (!build_place(m, &m->channels.rows[i], e))
 			return false;
@@ -390,6 +411,8 @@ static bool check_complete(struct mapping *m, struct err *e)
 	const struct user_row *first = NULL;
 	for (size_t i = 0; i < m->user_rows.n; i++) {
 		const struct user_row *u = m->user_rows.rows[i].value;
+		if (table_get(&m->mains, u->id))
+			continue; /* decided with the main one */
 		bool special = u->flags & (USER_BOT | USER_SYSTEM | USER_STRANGER | USER_GONE | USER_GUEST);
 		if (m->cfg.unmatched == POLICY_FAIL && u->decision == DECIDE_NOTHING && !u->suggests_match && !special && u->in_pilot) {
 			open++;
@@ -422,6 +445,7 @@ void mapping_free(struct mapping *m)
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
+	table_release(&m->mains);
 	arena_release(&m->a);
 	free(m);
 }
@@ -524,6 +548,14 @@ static void put_config(struct jw *w, const struct config *c)
 		jw_kint(w, "rule_until", x->until_us);
 		jw_kint(w, "rule_kinds", x->kinds);
 		jw_kint(w, "rule_file", (int)x->file);
+	}
+	for (size_t i = 0; i < c->n_aliases; i++) {
+		jw_kstr(w, "main", c->aliases[i].v[0]);
+		put_set(w, "aliases", c->aliases[i].v + 1, c->aliases[i].n - 1);
+	}
+	for (size_t i = 0; i < c->n_renames; i++) {
+		jw_kstr(w, "rename", c->renames[i].match);
+		jw_kstr(w, "to", c->renames[i].to);
 	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);

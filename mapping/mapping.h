@@ -78,6 +78,8 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES]);
 
 /* Decisions. The mapping copies nothing it is given. A user or conversation that has no row falls under the policies. */
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out);
+/* The id under which a person is known who has several (people.aliases), or the id itself. */
+const char *mapping_same_person(const struct mapping *m, const char *id);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for

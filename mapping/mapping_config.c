@@ -47,11 +47,16 @@ const struct config_key config_keys[] = {
 	{ "people.bots", KEY_ENUM, values_others },
 	{ "people.strangers", KEY_ENUM, values_others },
 	{ "people.invite", KEY_BOOL, NULL },
+	{ "people.aliases", KEY_GROUPS, NULL },
+	{ "people.members_list", KEY_PATH, NULL },
 	{ "channels", KEY_SECTION, NULL },
 	{ "channels.dm", KEY_ENUM, values_dm },
 	{ "channels.group_dm", KEY_ENUM, values_dm },
 	{ "channels.prefix", KEY_TEXT, NULL },
 	{ "channels.suffix", KEY_TEXT, NULL },
+	{ "channels.rename", KEY_ITEMS, NULL },
+	{ "channels.rename[].match", KEY_REGEX, NULL },
+	{ "channels.rename[].to", KEY_TEXT, NULL },
 	{ "channels.archived", KEY_ENUM, values_archived },
 	{ "channels.join_members", KEY_BOOL, NULL },
 	{ "channels.allow_public", KEY_LIST, NULL },
@@ -407,7 +412,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		return true;
 	}
 	case KEY_TEXT: case KEY_VERSION: case KEY_SECTION: case KEY_ARCHIVES: case KEY_LIST: case KEY_KINDS: case KEY_ALL_KINDS:
-	case KEY_ITEMS: case KEY_WORDS: case KEY_CHOICES:
+	case KEY_ITEMS: case KEY_WORDS: case KEY_CHOICES: case KEY_GROUPS:
 		break;
 	}
 	*t->text = s;
@@ -666,6 +671,61 @@ static bool rule_done(struct reader *r, struct item *it, const char *name)
 	return true;
 }
 
+static bool on_rename_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct item *it = ctx;
+	struct rename *x = it->v;
+	bool match = streq(k->path, "channels.rename[].match");
+	if (match)
+		it->match_at = mark_of(v);
+	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = match ? &x->match : &x->to }, at);
+}
+
+static bool rename_done(struct reader *r, struct item *it, const char *name)
+{
+	struct rename *x = it->v;
+	if (!x->match || !x->to)
+		return missing(r, name, x->match ? "to" : "match", it->at);
+	if (!(x->re = compile(r, name, "match", x->match, false, it->match_at)))
+		return false;
+	const char *why = regex_bad_template(x->re, x->to, r->a);
+	if (!why)
+		return true;
+	err_set(r->e, ERR_USAGE, "'%s.to' uses %s", name, why);
+	return place(r, it->at);
+}
+
+/* Nobody can be two people: an id stands in one group, once. */
+static bool read_aliases(struct reader *r, const struct config_key *k, struct fy_node *n, const struct fy_mark *at)
+{
+	struct config *c = r->c;
+	if (!n || fy_node_is_null(n))
+		return true;
+	if (!fy_node_is_sequence(n))
+		return bad_type(r, k->path, "a list of lists", n, at);
+	int count = fy_node_sequence_item_count(n);
+	c->aliases = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, struct string_list);
+	void *it = NULL;
+	for (struct fy_node *v; (v = fy_node_sequence_iterate(n, &it)); c->n_aliases++) {
+		const char *name = arena_fmt(r->a, "%s[%zu]", k->path, c->n_aliases);
+		struct string_list *l = &c->aliases[c->n_aliases];
+		if (!read_list(r, &(struct config_key){ .path = name, .type = KEY_LIST }, v, l, at))
+			return false;
+		if (l->n < 2) {
+			err_set(r->e, ERR_USAGE, "'%s' must name at least two source ids of one person", name);
+			return place(r, at);
+		}
+		for (size_t i = 0; i < l->n; i++)
+			for (size_t g = 0; g <= c->n_aliases; g++)
+				for (size_t j = 0; j < (g == c->n_aliases ? i : c->aliases[g].n); j++)
+					if (streq(l->v[i], c->aliases[g].v[j])) {
+						err_set(r->e, ERR_USAGE, "'%s': '%s' is named twice", k->path, l->v[i]);
+						return place(r, at);
+					}
+	}
+	return true;
+}
+
 static bool read_items(struct reader *r, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
 {
 	struct config *c = r->c;
@@ -674,6 +734,12 @@ static bool read_items(struct reader *r, const struct config_key *k, struct fy_n
 		if (!each_item(r, k->path, v, sizeof(struct subst), MAPPING_RULES_MAX, on_subst_key, subst_done, &items, &c->n_own_substs, at))
 			return false;
 		c->substs = items;
+		return true;
+	}
+	if (streq(k->path, "channels.rename")) {
+		if (!each_item(r, k->path, v, sizeof(struct rename), MAPPING_RULES_MAX, on_rename_key, rename_done, &items, &c->n_renames, at))
+			return false;
+		c->renames = items;
 		return true;
 	}
 	if (!each_item(r, k->path, v, sizeof(struct rule_where), MAPPING_RULES_MAX, on_rule_key, rule_done, &items, &c->n_rules, at))
@@ -725,6 +791,8 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 	}
 	if (k->type == KEY_ITEMS)
 		return read_items(r, k, v, at);
+	if (k->type == KEY_GROUPS)
+		return read_aliases(r, k, v, at);
 	if (k->type == KEY_SECTION) {
 		if (!v || fy_node_is_null(v))
 			return true; /* everything in it commented out */
@@ -748,6 +816,7 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "people.bots", .choice = &x->ch.bots },
 		{ .path = "people.strangers", .choice = &x->ch.strangers },
 		{ .path = "people.invite", .flag = &c->c.invite },
+		{ .path = "people.members_list", .text = &c->members_list },
 		{ .path = "channels.dm", .choice = &x->ch.dm },
 		{ .path = "channels.group_dm", .choice = &x->ch.group_dm },
 		{ .path = "channels.prefix", .text = &c->prefix },
@@ -797,7 +866,7 @@ static bool scan_scalars(struct reader *r, struct fy_node *n, bool is_path)
 		for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(n, &it));) {
 			const char *key = scalar(r, fy_node_pair_key(p));
 			/* patterns say what secrets look like; errors about them never quote them */
-			bool path = key && (streq(key, "path") || strstr(key, "_file") || streq(key, "match") || streq(key, "text") || streq(key, "replace"));
+			bool path = key && (streq(key, "path") || strstr(key, "_file") || streq(key, "members_list") || streq(key, "match") || streq(key, "text") || streq(key, "replace"));
 			if (!scan_scalars(r, fy_node_pair_key(p), false) || !scan_scalars(r, fy_node_pair_value(p), path))
 				return false;
 		}

@@ -18,6 +18,7 @@ enum key_type {
 	KEY_WORDS,    /* a list of strings, or one */
 	KEY_CHOICES,  /* a list of values */
 	KEY_REGEX,    /* a pattern; never quoted in an error */
+	KEY_GROUPS,   /* a list of lists of strings, each of at least two */
 	KEY_COUNT,    /* a whole number, at least 1 */
 };
 struct config_key { const char *path; enum key_type type; const char *const *values; /* KEY_ENUM: NULL-terminated */ };
@@ -54,6 +55,9 @@ struct config {
 	const char *prefix, *suffix;
 	struct string_list allow_public, only_channels, only_users;
 	const char *since, *until; /* as written, for sentences; or NULL */
+	struct string_list *aliases; size_t n_aliases; /* each: source ids of one person, the main one first */
+	const char *members_list;                     /* relative to the project, or NULL */
+	struct rename { const char *match, *to; const struct regex *re; } *renames; size_t n_renames;
 };
 const char *people_policy_name(enum people_policy p);
 

@@ -118,8 +118,33 @@ static void by_policy(const struct mapping *m, const struct user_row *r, const s
 	}
 }
 
+/* A second id of a person: the main one's name and account; an account is made for the main one only, and what the source says
+ * of this id (that it is deactivated) stays with it. */
+static bool by_alias(const struct mapping *m, const struct user *u, struct arena *a, struct person *p, struct buf *trace)
+{
+	const char *id = mapping_same_person(m, u->id);
+	const struct user_row *r = streq(id, u->id) ? NULL : rows_user(m, id);
+	if (!r)
+		return false;
+	struct user main = { .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL, .flags = r->flags };
+	note(trace, "people.aliases: the same person as %s (%s)", r->name, r->id);
+	decide_person(m, &main, a, p, trace);
+	p->id = u->id;
+	p->flags = u->flags;
+	p->unresolved = false;
+	if (p->action == PERSON_CREATE) {
+		p->action = PERSON_LABEL;
+		p->suspended = false;
+		p->email = p->role = NULL;
+	}
+	p->why = arena_fmt(a, "people.aliases: the same person as %s", r->id);
+	return true;
+}
+
 void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *p, struct buf *trace)
 {
+	if (by_alias(m, u, a, p, trace))
+		return;
 	const struct user_row *r = rows_user(m, u->id);
 	/* What people filled in helps where the source is silent; what the source says stands. */
 	const char *email = u->email && *u->email ? u->email : r && *r->email ? r->email : NULL;
@@ -164,6 +189,12 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 		note(trace, "deactivated in the source: never joined to chats, never given access");
 }
 
+const char *mapping_same_person(const struct mapping *m, const char *id)
+{
+	const char *main = table_get(&m->mains, id);
+	return main ? main : id;
+}
+
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out)
 {
 	decide_person(m, u, a, out, NULL);
@@ -190,6 +221,13 @@ const char *decide_name(const struct mapping *m, const struct conv *c, const str
 			name = arena_fmt(a, "%s%s%s", name, i ? ", " : "", person_name(m, c->members[i], people));
 	} else if (direct && !strncmp(name, "mpdm-", 5)) {
 		name = arena_fmt(a, "Group %s", c->id); /* the people in it are not known */
+	}
+	for (size_t i = 0; !direct && i < m->cfg.n_renames; i++) {
+		const char *to;
+		if (regex_replace(m->cfg.renames[i].re, m->cfg.renames[i].to, name, a, &to) != REGEX_YES)
+			continue;
+		name = *to ? to : name;
+		break;
 	}
 	return direct ? name : arena_fmt(a, "%s%s%s", m->cfg.prefix, name, m->cfg.suffix);
 }
@@ -298,6 +336,7 @@ void mapping_place(const struct mapping *m, const struct conv *c, struct arena *
 
 static bool author_skipped(const struct mapping *m, const char *author)
 {
+	author = author ? mapping_same_person(m, author) : NULL;
 	const struct user_row *r = author ? rows_user(m, author) : NULL;
 	if (r && r->decision != DECIDE_NOTHING)
 		return r->decision == DECIDE_SKIP;

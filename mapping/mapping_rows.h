@@ -45,6 +45,7 @@ struct mapping {
 	const char **kind_rules;    /* per leave_out entry: "messages.leave_out: join" */
 	struct sheet users, channels;
 	struct table user_rows, place_rows; /* sheet_key -> row */
+	struct table mains;         /* source id -> the main id of the same person; people.aliases */
 	struct table taken;         /* folded target names of all rows */
 };
 

@@ -493,9 +493,10 @@ static size_t joiners(struct stream *s, const struct spot *sp, enum join when, s
 		const char *target = stream_user_target(s, c.conv.members[i], a);
 		if (!target && when == JOIN_EXPECTED && (s->tr.caps & CAP_USER_CREATE)) {
 			struct ledger_row row;
-			struct opkey k = { 0, 0, c.conv.members[i], OP_USER_CREATE, 0 };
+			const char *main = mapping_same_person(s->x.mapping, c.conv.members[i]);
+			struct opkey k = { 0, 0, main, OP_USER_CREATE, 0 };
 			stream_row(s, &k, a, &row);
-			target = stream_todo(row.state) ? arena_fmt(a, "new %s", c.conv.members[i]) : NULL;
+			target = stream_todo(row.state) ? arena_fmt(a, "new %s", main) : NULL;
 		}
 		if (target)
 			v[n++] = target;

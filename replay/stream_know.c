@@ -12,11 +12,13 @@ struct someone *stream_someone(struct stream *s, const char *id)
 	struct someone *w = table_get(&s->people, id);
 	if (w)
 		return w;
+	/* Somebody with several ids is the main one, unless the archives know only this one. */
+	const char *main = mapping_same_person(s->x.mapping, id);
 	struct arena a;
 	struct user u;
 	arena_init(&a);
 	w = arena_new(&s->run, struct someone);
-	if (spool_user(s->x.spool, id, &a, &u)) {
+	if ((main != id && spool_user(s->x.spool, main, &a, &u)) || spool_user(s->x.spool, id, &a, &u)) {
 		struct person p;
 		mapping_person(s->x.mapping, &u, &a, &p);
 		*w = (struct someone){ arena_strdup(&s->run, p.name), p.action == PERSON_MATCH ? arena_strdup(&s->run, p.target_id) : NULL,
@@ -109,7 +111,7 @@ const char *stream_user_target(struct stream *s, const char *source_user, struct
 	if (w->target)
 		return arena_strdup(a, w->target);
 	struct ledger_row row;
-	struct opkey k = { 0, 0, source_user, OP_USER_CREATE, 0 };
+	struct opkey k = { 0, 0, mapping_same_person(s->x.mapping, source_user), OP_USER_CREATE, 0 };
 	return stream_row(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
 }
 
