@@ -75,9 +75,6 @@ bool rows_read_config(struct mapping *m, const char *text, size_t len, struct er
 	m->kind_rules = arena_array(&m->a, c->n_leave_out + 1, const char *);
 	for (size_t i = 0; i < c->n_leave_out; i++)
 		m->kind_rules[i] = arena_fmt(&m->a, "messages.leave_out: %s", c->leave_out[i]);
-	for (size_t i = 0; i < m->cfg.n_aliases; i++)
-		for (size_t j = 1; j < m->cfg.aliases[i].n; j++)
-			table_put(&m->mains, m->cfg.aliases[i].v[j], (void *)(uintptr_t)m->cfg.aliases[i].v[0]);
 	m->rule_names = arena_array(&m->a, m->cfg.n_rules + 1, const char *);
 	for (size_t i = 0; i < m->cfg.n_rules; i++)
 		m->rule_names[i] = m->cfg.rules[i].why;
@@ -349,9 +346,14 @@ bool rows_build(struct mapping *m, struct err *e)
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
+	table_release(&m->mains);
 	for (size_t i = 0; i < m->users.n_rows; i++)
 		if (!build_user(m, &m->users.rows[i], e))
 			return false;
+	/* Only a main id that has a row can decide for the others; mapping_load insists on it. */
+	for (size_t i = 0; i < m->cfg.n_aliases; i++)
+		for (size_t j = 1; j < m->cfg.aliases[i].n && rows_user(m, m->cfg.aliases[i].v[0]); j++)
+			table_put(&m->mains, m->cfg.aliases[i].v[j], (void *)(uintptr_t)m->cfg.aliases[i].v[0]);
 	share_pilot(m);
 	for (size_t i = 0; i < m->channels.n_rows; i++)
 		if (!build_place(m, &m->channels.rows[i], e))
@@ -427,11 +429,23 @@ static bool check_complete(struct mapping *m, struct err *e)
 	return cell_where(e, &m->users, first->line, U_DECISION);
 }
 
+static bool check_aliases(const struct mapping *m, struct err *e)
+{
+	for (size_t i = 0; i < m->cfg.n_aliases; i++)
+		for (size_t j = 0; j < m->cfg.aliases[i].n; j++)
+			if (!rows_user(m, m->cfg.aliases[i].v[j])) {
+				err_set(e, ERR_MAPPING, "people.aliases: '%s' has no row in users.csv", m->cfg.aliases[i].v[j]);
+				err_hint(e, "aliases are source ids, as in the first column of users.csv");
+				return err_where(e, "mvchat.yaml");
+			}
+	return true;
+}
+
 struct mapping *mapping_load(const char *dir, struct err *e)
 {
 	bool has_yaml;
 	struct mapping *m = rows_open(dir, LOAD_ALL, &has_yaml, e);
-	if (m && !check_complete(m, e)) {
+	if (m && (!check_aliases(m, e) || !check_complete(m, e))) {
 		mapping_free(m);
 		m = NULL;
 	}

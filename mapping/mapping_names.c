@@ -113,6 +113,10 @@ static bool ends(const char *s, const char *tail)
 
 static bool is_patronymic(const char *w)
 {
+	static const char *const short_ones[] = { "iliQ", "kuzmiQ", "lukiQ", "fomiQ", "nikitiQ", "saviQ" };
+	for (size_t i = 0; i < countof(short_ones); i++)
+		if (streq(w, short_ones[i]))
+			return true;
 	return ends(w, "oviQ") || ends(w, "eviQ") || ends(w, "ovna") || ends(w, "evna") || ends(w, "iQna") || ends(w, "iniWna");
 }
 
