@@ -132,7 +132,9 @@ struct draft_result {
 /* Writes or refreshes the three files; every decision already made is kept; rows never vanish. Results live in the arena. */
 bool mapping_draft(const char *dir, const struct survey *s, struct arena *a, struct draft_result *out, struct err *e);
 
-/* How one person, conversation or message is mapped and why, as lines of text. id: source id, name, handle or e-mail. */
+/* How one person or conversation is mapped and why, as lines of text. id: source id, name, handle or e-mail. */
+/* The same for one message, without any text of it. */
+void mapping_explain_msg(const struct mapping *m, const struct conv *c, const struct msg_meta *mm, const struct msg *msg, struct buf *out);
 bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e);
 
 #endif

@@ -549,6 +549,55 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 	}
 }
 
+static void explain_rules(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
+{
+	uint64_t about = rules_about(m, mm);
+	for (size_t i = 0; i < m->cfg.n_rules; i++) {
+		const char *name = m->cfg.rules[i].why;
+		bool limit;
+		if (!(about >> i & 1))
+			note(out, "%s: not about it", name);
+		else if (rules_by_text(m, UINT64_C(1) << i, msg, &limit))
+			note(out, "%s: catches it", name);
+		else
+			note(out, limit ? "%s: its pattern could not be decided within the limits" : "%s: its pattern does not match", name);
+	}
+}
+
+void mapping_explain_msg(const struct mapping *m, const struct conv *c, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
+{
+	struct arena a;
+	struct place p;
+	struct msg clean;
+	arena_init(&a);
+	const char *kind = msg_kind_name(mm->kind), *why;
+	buf_addf(out, "message %s/%s (%s)\n", c->id, msg->id, kind ? kind : "?");
+	decide_place(m, c, &a, &p, NULL);
+	note(out, "the conversation: %s%s", p.action == PLACE_SKIP ? "skipped, " : "", p.why);
+	why = by_policies(m, mm);
+	note(out, "%s", why ? why : "no policy leaves it out");
+	explain_rules(m, mm, msg, out);
+	if (!mapping_redact_msg(m, msg, &a, &clean)) {
+		note(out, "text, redact: could not be decided within the limits");
+	} else if (m->cfg.n_substs) {
+		struct buf was, is;
+		buf_init(&was, WORDS_MAX);
+		buf_init(&is, WORDS_MAX);
+		words_of(msg, &was);
+		words_of(&clean, &is);
+		note(out, "text, redact: the text is %s", was.len != is.len || memcmp(was.p, is.p, is.len) ? "changed" : "as it was");
+		buf_release(&was);
+		buf_release(&is);
+	}
+	why = p.action == PLACE_SKIP ? p.why : mapping_skips(m, mm);
+	why = why ? why : mapping_skips_text(m, mm, msg, &a);
+	if (!why)
+		buf_adds(out, "  = sent\n");
+	else
+		buf_addf(out, "  = left out: %s%s\n", why, mm->has_replies && p.action != PLACE_SKIP ? "; a place-holder stands in if replies are sent" : "");
+	arena_release(&a);
+}
+
 static bool called(const char *folded, const char *s, struct arena *a)
 {
 	return s && *s && streq(folded, names_fold(s, a));

@@ -157,35 +157,30 @@ void stream_close(struct stream *s)
 
 /* ---- rules ---- */
 
-/* The time of the oldest of the last so many messages of a conversation, replies included. Messages of the same instant are
- * all in. Looked up once: the spool does not change while a stream is open. */
-static void find_count_since(struct stream *s, struct spot *sp)
+/* Messages of the same instant are all in. */
+int64_t stream_count_since(struct spool *sp, int64_t conv, int64_t want)
 {
 	struct spool_meta m;
-	int64_t n = 0, want = s->cfg->last_messages;
-	sp->count_since_us = 0;
-	for (int pass = 0; want > 0 && pass < 2; pass++) {
-		struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_ALL, NULL, 0, NULL);
+	int64_t n = 0, since = 0;
+	for (int pass = 0; want > 0 && pass < 2 && (!pass || n > want); pass++) {
+		struct spool_walk *w = spool_walk(sp, conv, SPOOL_ALL, NULL, 0, NULL);
 		int64_t at = 0;
-		while (spool_walk_next(w, &m)) {
+		while (!since && spool_walk_next(w, &m)) {
 			if (m.kind == MSG_LOST_ROOT)
 				continue;
-			if (pass && at++ == n - want) {
-				sp->count_since_us = m.ts_us;
-				break;
-			}
+			if (pass && at++ == n - want)
+				since = m.ts_us;
 			n += !pass;
 		}
 		spool_walk_end(w);
-		if (n <= want)
-			break;
 	}
+	return since;
 }
 
 static struct msg_meta meta_of(struct stream *s, struct spot *sp, const struct spool_meta *m)
 {
 	if (sp->count_since_us < 0)
-		find_count_since(s, sp);
+		sp->count_since_us = stream_count_since(s->x.spool, sp->num, s->cfg->last_messages); /* the spool does not change meanwhile */
 	return (struct msg_meta){ .conv = sp->id, .conv_name = sp->name, .author = m->author, .ts_us = m->ts_us, .kind = m->kind, .flags = m->flags,
 	                          .has_replies = m->n_replies > 0, .is_reply = m->root != NULL, .is_empty = m->empty, .has_file = m->n_files > 0,
 	                          .days_since_us = s->days_since_us, .count_since_us = sp->count_since_us };
