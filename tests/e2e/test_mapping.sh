@@ -63,6 +63,9 @@ expect 'apply the whole' 0 "$MVCHAT" apply -C "$T/p" --yes
 all=$("$MVCHAT" status -C "$T/p" --json | grep -oE '"posts":\{"done":[0-9]+' | grep -oE '[0-9]+$')
 eq 'sends the rest and nothing twice' "$all" "$((pilot + rest))"
 expect 'verify the whole' 0 "$MVCHAT" verify -C "$T/p"
+cat "$STORE"* | tr -cd '[:print:]\n' >"$T/store"
+hasnt 'what was replaced is nowhere in the target' "$T/store" 'severny-veter.example'
+has 'what stands for it is' "$T/store" 'north.example'
 expect 'nothing is left' 0 "$MVCHAT" plan -C "$T/p" --exit-code
 
 # Errors have their place.
