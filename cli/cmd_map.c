@@ -13,7 +13,7 @@ static const struct opt opts[] = {
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },
-	{ "explain", 0, "ID", N_("tell how one person or conversation is mapped, and why") },
+	{ "explain", 0, "ID", N_("tell how one person, conversation or message (CHANNEL/TS) is mapped, and why") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
 	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
@@ -71,6 +71,35 @@ static void print_result(const struct draft_result *r, bool json)
 		printf("%s\n", _("Nothing is open. Look the tables over, then run 'mvchat plan'."));
 }
 
+/* CHANNEL/TS: a conversation by id or name, a message by its id in the source. */
+static bool explain_msg(struct project *p, const struct collected *c, const char *what, struct buf *out, struct err *e)
+{
+	const char *slash = strrchr(what, '/');
+	const char *chat = arena_strndup(&p->arena, what + (*what == '#'), (size_t)(slash - what) - (*what == '#'));
+	for (size_t i = 0; i < c->n_convs; i++) {
+		struct spool_conv sc;
+		struct spool_counts counts;
+		struct spool_meta m;
+		struct msg msg;
+		int64_t ts;
+		if ((!streq(chat, c->convs[i].id) && !(c->convs[i].name && streq(chat, c->convs[i].name))) || !spool_conv(p->spool, c->convs[i].id, &p->arena, &sc))
+			continue;
+		if (!spool_find(p->spool, sc.num, slash + 1, &ts) || !spool_msg(p->spool, sc.num, ts, slash + 1, &p->arena, &msg, &m, e)) {
+			err_set(e, ERR_USAGE, _("there is no message '%s' in '%s'"), slash + 1, chat);
+			err_hint(e, _("'mvchat inspect --dump' shows the ids of messages"));
+			return false;
+		}
+		spool_count(p->spool, &counts);
+		struct msg_meta mm = { .conv = sc.conv.id, .conv_name = sc.conv.name, .author = m.author, .ts_us = m.ts_us, .kind = m.kind, .flags = m.flags,
+			.has_replies = m.n_replies > 0, .is_reply = m.root != NULL, .is_empty = m.empty, .has_file = m.n_files > 0,
+			.days_since_us = mapping_days_since(p->mapping, counts.last_us),
+			.count_since_us = stream_count_since(p->spool, sc.num, mapping_config(p->mapping)->last_messages) };
+		mapping_explain_msg(p->mapping, &sc.conv, &mm, &msg, out);
+		return true;
+	}
+	return err_set(e, ERR_USAGE, _("no conversation is called '%s'"), chat);
+}
+
 static int run(const struct args *a)
 {
 	struct err e = ERR_INIT;
@@ -117,7 +146,12 @@ static int run(const struct args *a)
 	if (explain) {
 		struct buf b;
 		buf_init(&b, 1 << 20);
-		bool ok = mapping_explain(p.mapping, &s, opt_value(a, "explain"), &b, &e);
+		const char *what = opt_value(a, "explain");
+		bool ok = mapping_explain(p.mapping, &s, what, &b, &e);
+		if (!ok && strchr(what, '/')) {
+			err_clear(&e);
+			ok = explain_msg(&p, &c, what, &b, &e);
+		}
 		fputs(b.p, stdout);
 		buf_release(&b);
 		if (!ok)
