@@ -4,6 +4,7 @@
 #include "core/log.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const struct opt opts[] = {
@@ -72,7 +73,7 @@ static void print_result(const struct draft_result *r, bool json)
 }
 
 /* CHANNEL/TS: a conversation by id or name, a message by its id in the source. */
-static bool explain_msg(struct project *p, const struct collected *c, const char *what, struct buf *out, struct err *e)
+static bool explain_msg(struct project *p, const struct survey *c, const char *what, struct buf *out, struct err *e)
 {
 	const char *slash = strrchr(what, '/');
 	const char *chat = arena_strndup(&p->arena, what + (*what == '#'), (size_t)(slash - what) - (*what == '#'));
@@ -150,7 +151,7 @@ static int run(const struct args *a)
 		bool ok = mapping_explain(p.mapping, &s, what, &b, &e);
 		if (!ok && strchr(what, '/')) {
 			err_clear(&e);
-			ok = explain_msg(&p, &c, what, &b, &e);
+			ok = explain_msg(&p, &s, what, &b, &e);
 		}
 		fputs(b.p, stdout);
 		buf_release(&b);
