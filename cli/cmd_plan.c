@@ -1,7 +1,6 @@
 /* mvchat plan: the dry run. Makes no request that writes. */
-#include "cli/cmd.h"
+#include "cli/stage.h"
 
-#include "cli/report.h"
 #include "cli/report_gate.h"
 #include "core/log.h"
 
@@ -34,9 +33,6 @@ static int run(const struct args *a)
 	bool offline = opt_given(a, "offline");
 	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
-	uint8_t digest[DIGEST_BYTES];
-	mapping_digest(p.mapping, digest);
-	ledger_current_mapping(p.ledger, digest);
 	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))
 		goto fail;
 	/* Read-only: says when the ledger is another pair's, ties nothing. */
@@ -47,18 +43,8 @@ static int run(const struct args *a)
 		goto fail;
 	if (!p.session && !offline)
 		log_warn("plan.offline", "%s", _("no token given: the plan is made without looking at the target"));
-	const struct exporter *ex = exporter_named(mapping_config(p.mapping)->target);
-	if (!ex) {
-		err_set(&e, ERR_USAGE, _("unknown target '%s'"), mapping_config(p.mapping)->target);
-		goto fail;
-	}
-	struct target *t = p.session ? p.session->target : ex->configure(NULL, &p.arena, &e);
-	struct traits tr;
-	if (!t)
-		goto fail;
-	ex->traits(t, &tr);
 	struct facts f;
-	if (!plan_run(p.spool, p.mapping, ex, t, &tr, p.ledger, p.session ? &snap : NULL, &p.arena, &f, &e))
+	if (!stage_facts(&p, p.session ? &snap : NULL, &f, &e))
 		goto fail;
 	if (opt_given(a, "json")) {
 		struct buf b;

@@ -1,7 +1,5 @@
 /* mvchat report: where things stand, as a document; from archives, mapping and ledger, without the target. */
-#include "cli/cmd.h"
-
-#include "cli/report.h"
+#include "cli/stage.h"
 
 static const struct opt opts[] = {
 	{ "format", 'f', "FORMAT", N_("text, markdown, html, junit or json (default: by the file's name, else text)") },
@@ -24,20 +22,7 @@ static const struct report_format *format_of(const struct args *a, struct err *e
 
 static bool account(struct project *p, struct facts *f, struct err *e)
 {
-	if (!project_mapping(p, e) || !project_spool(p, e) || !project_ledger(p, LEDGER_READ, e))
-		return false;
-	uint8_t digest[DIGEST_BYTES];
-	mapping_digest(p->mapping, digest);
-	ledger_current_mapping(p->ledger, digest);
-	const struct exporter *ex = exporter_named(mapping_config(p->mapping)->target);
-	if (!ex)
-		return err_set(e, ERR_USAGE, _("unknown target '%s'"), mapping_config(p->mapping)->target);
-	struct target *t = ex->configure(NULL, &p->arena, e);
-	struct traits tr;
-	if (!t)
-		return false;
-	ex->traits(t, &tr);
-	return plan_run(p->spool, p->mapping, ex, t, &tr, p->ledger, NULL, &p->arena, f, e);
+	return project_mapping(p, e) && project_spool(p, e) && project_ledger(p, LEDGER_READ, e) && stage_facts(p, NULL, f, e);
 }
 
 static int run(const struct args *a)

@@ -183,6 +183,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 	}
 	if (view == VIEW_PLAN) {
 		print_sentences(_("Open questions"), (const char *const *)f->unresolved, f->n_unresolved, "?");
+		print_sentences(_("About rules and limits"), (const char *const *)f->notes, f->n_notes, "!");
 		print_sentences(_("Permissions: who will see or gain what"), (const char *const *)f->privacy, f->n_privacy, "!");
 		out_title(_("Estimate"));
 		out_row(26, _("requests"), _("%s (messages %s, reading %s, other %s, storage %s)"), num(f->calls_total), num(f->calls[REQ_POST]),
@@ -271,6 +272,11 @@ void facts_json(const struct facts *f, struct jw *w)
 	jw_arr(w);
 	for (size_t i = 0; i < f->n_unresolved; i++)
 		jw_str(w, f->unresolved[i]);
+	jw_arr_end(w);
+	jw_key(w, "notes");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_notes; i++)
+		jw_str(w, f->notes[i]);
 	jw_arr_end(w);
 	jw_key(w, "permissions");
 	jw_arr(w);

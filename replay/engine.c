@@ -92,7 +92,7 @@ static void count_done(struct engine *x, struct runner *r)
 	switch (r->hot->op.op.key.kind) {
 	case OP_POST:
 		x->res->posted++;
-		r->weight -= r->weight > 0;
+		r->weight -= r->weight > 0 && r->weight != HURRY;
 		break;
 	case OP_EDIT:
 		x->res->edited++;
@@ -206,6 +206,7 @@ static void on_thread(void *ctx, const struct lane_spec *spec)
 	struct runner *chat = both[1], *r = lanes_add(&x->lanes, spec, chat);
 	if (!r)
 		return; /* announced twice */
+	r->weight += chat->weight >= HURRY ? HURRY : 0;
 	chat->threads_open++;
 	lanes_wait(&x->lanes, r);
 }
@@ -215,6 +216,8 @@ static bool on_lane(void *ctx, const struct lane_spec *spec)
 	struct engine *x = ctx;
 	struct runner *r = lanes_add(&x->lanes, spec, NULL);
 	if (r) {
+		if (x->a->small_first && spec->kind == LANE_CHAT && spec->weight <= x->a->small_first)
+			r->weight += HURRY;
 		lanes_wait(&x->lanes, r);
 		x->people_left += spec->kind == LANE_PERSON;
 	}

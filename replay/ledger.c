@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,25 @@ static bool lock(struct ledger *l, const char *dir, struct err *e)
 	if (ftruncate(l->lock_fd, 0) < 0 || pwrite(l->lock_fd, text, (size_t)n, 0) != n)
 		return err_set(e, ERR_INTERNAL, "cannot write %s:", path);
 	return true;
+}
+
+/* Takes the lock for a moment, but only while the last writer's process lives: one that is just starting has not written its
+ * number yet and is not disturbed. */
+bool ledger_in_use(const char *dir)
+{
+	char path[4096], text[32] = "";
+	if (!fmt_into(path, sizeof(path), "%s/" LOCK_NAME, dir))
+		return false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	long pid = strtol(text, NULL, 10);
+	bool lives = pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	bool busy = lives && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return busy;
 }
 
 /* The file itself is made by us, so that it is never readable to others, not even for a moment; WAL files follow its mode. */
@@ -706,4 +726,9 @@ void ledger_unsent(struct ledger *l, const struct opkey *k)
 void ledger_gone(struct ledger *l, const struct opkey *k)
 {
 	simple(l, S_GONE, k, NULL, NULL, "gone");
+}
+
+const char *ledger_library(void)
+{
+	return sqlite3_libversion();
 }

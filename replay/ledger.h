@@ -23,6 +23,8 @@ enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_RE
  * NULL + err: ERR_LOCKED when another process writes (its pid in msg), ERR_INTERNAL when damaged (quick_check). */
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
 void ledger_close(struct ledger *l);
+/* Is some process writing to the ledger of this folder? Changes nothing. */
+bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
@@ -87,5 +89,7 @@ struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_
 void ledger_count(struct ledger *l, struct ledger_counts *out);
 /* Open or rejected ops with reasons: for status and reports. each: false stops. */
 bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx);
+
+const char *ledger_library(void); /* version of what is behind it, for doctor */
 
 #endif

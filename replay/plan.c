@@ -60,8 +60,10 @@ struct plan {
 	struct arena one, conv, lists; /* reset for each message; for each conversation; after each record of a list */
 	struct digest digest;
 	struct table rules;            /* "item rule" -> int64_t */
-	struct sentences unresolved, privacy;
+	struct sentences unresolved, privacy, notes;
+	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
 	size_t chats_cap, people_cap;
+	size_t n_named;                /* the mapping's `rules` */
 	int64_t ops;
 	struct err *e;
 	bool ok;
@@ -540,6 +542,11 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->kind == MSG_LOST_ROOT)
 		return true; /* ours, not the source's: in no bucket */
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
+	if (b == BUCKET_SKIPPED && p->n_named && p->sp->place.action != PLACE_SKIP) {
+		uint64_t hits = stream_rule_hits(p->s, p->sp, m);
+		for (size_t i = 0; i < p->n_named; i++)
+			p->would[i] += (int64_t)(hits >> i & 1);
+	}
 	c->sent += b == BUCKET_SENT;
 	c->pending += b == BUCKET_PENDING;
 	c->skipped += b == BUCKET_SKIPPED;
@@ -804,6 +811,36 @@ static void *settle(struct arena *a, void *v, size_t n, size_t size)
 	return kept;
 }
 
+static int64_t caught(const struct plan *p, const char *rule)
+{
+	for (size_t i = 0; i < p->rules.n; i++) {
+		const struct facts_rule *r = p->rules.rows[i].value;
+		if (r->item == ITEM_MSG && streq(r->rule, rule))
+			return r->n;
+	}
+	return 0;
+}
+
+/* A rule that does nothing is probably mistaken; a pilot should say what it is a pilot of. */
+static void say_notes(struct plan *p)
+{
+	const char *const *names;
+	mapping_rules(p->s->x.mapping, &names);
+	for (size_t i = 0; i < p->n_named; i++) {
+		if (caught(p, names[i]))
+			continue;
+		if (p->would[i])
+			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing that others before it do not leave out (%lld messages)", names[i], (long long)p->would[i]));
+		else
+			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
+	}
+	for (size_t i = 0; i < p->rules.n; i++) {
+		const struct facts_rule *r = p->rules.rows[i].value;
+		if (!strncmp(r->rule, "only.", 5) && (r->item == ITEM_MSG || r->item == ITEM_CONV))
+			say(p, &p->notes, arena_fmt(p->a, "the pilot leaves %lld %s for later (%s)", (long long)r->n, item_name(r->item), r->rule));
+	}
+}
+
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
@@ -823,6 +860,8 @@ static void finish_facts(struct plan *p)
 		f->rules[i] = *(const struct facts_rule *)p->rules.rows[i].value;
 	say_end(p, &p->unresolved, &f->unresolved, &f->n_unresolved);
 	say_end(p, &p->privacy, &f->privacy, &f->n_privacy);
+	say_notes(p);
+	say_end(p, &p->notes, &f->notes, &f->n_notes);
 	finish_digest(p);
 }
 
@@ -842,6 +881,8 @@ bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *
 	digest_init(&p.digest);
 	table_init(&p.rules);
 	spool_count(sp, &out->spool);
+	const char *const *names;
+	p.n_named = mapping_rules(m, &names);
 	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
 	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
 	out->chats = settle(a, out->chats, out->n_chats, sizeof(*out->chats));

@@ -131,6 +131,7 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	op->suspended = p.suspended;
 	op->invite = s->cfg->invite && !p.suspended;
 	out->src_fp = hash64s(id);
+	out->body_fp = hash64s(op->email ? op->email : "");
 }
 
 static void chat_op(struct stream *s, const struct spot *sp, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
@@ -139,16 +140,19 @@ static void chat_op(struct stream *s, const struct spot *sp, const struct opkey 
 	op->name = s->x.exporter->chat_name(sp->place.name, a);
 	op->is_public = sp->place.is_public;
 	out->src_fp = hash64s(sp->id);
+	out->body_fp = hash64s(op->name);
 }
 
-static bool upload_op(const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
+static bool upload_op(struct stream *s, const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
                       uint64_t fp, struct stream_op *out)
 {
 	if (k->part < 0 || (size_t)k->part >= m->n_files)
 		return false;
 	struct op *op = begin_op(out, k, g, state, a);
 	op->file = &m->files[k->part];
-	op->name = op->file->name;
+	op->name = mapping_redact(s->x.mapping, op->file->name, a);
+	if (!op->name || !*op->name)
+		op->name = "file";
 	out->src_fp = fp;
 	return true;
 }
@@ -207,7 +211,7 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_UPLOAD, l->upload };
 	if (l->upload >= 0) {
 		stream_row(s, &k, a, &row);
-		return upload_op(msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
+		return upload_op(s, msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
 	}
 	k.kind = OP_POST;
 	for (k.part = 0; (size_t)k.part < l->n_parts; k.part++) {
@@ -491,9 +495,10 @@ static size_t joiners(struct stream *s, const struct spot *sp, enum join when, s
 		const char *target = stream_user_target(s, c.conv.members[i], a);
 		if (!target && when == JOIN_EXPECTED && (s->tr.caps & CAP_USER_CREATE)) {
 			struct ledger_row row;
-			struct opkey k = { 0, 0, c.conv.members[i], OP_USER_CREATE, 0 };
+			const char *main = mapping_same_person(s->x.mapping, c.conv.members[i]);
+			struct opkey k = { 0, 0, main, OP_USER_CREATE, 0 };
 			stream_row(s, &k, a, &row);
-			target = stream_todo(row.state) ? arena_fmt(a, "new %s", c.conv.members[i]) : NULL;
+			target = stream_todo(row.state) ? arena_fmt(a, "new %s", main) : NULL;
 		}
 		if (target)
 			v[n++] = target;
@@ -607,7 +612,7 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	if (!spool_msg(s->x.spool, g->sp->num, k->ts_us, k->id, a, &msg, &m, NULL))
 		return false;
 	if (k->kind == OP_UPLOAD)
-		return upload_op(&msg, k, g, row->state, a, m.fp, out);
+		return upload_op(s, &msg, k, g, row->state, a, m.fp, out);
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
@@ -641,17 +646,18 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	return true;
 }
 
-/* false: the archives no longer have what it was made of. */
+/* false: the archives no longer have what it was made of, or the mapping has another name by now for what is looked up by its
+ * name: looking for the new one would make a second. */
 static bool reopen(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row post;
 	switch (row->key.kind) {
 	case OP_USER_CREATE:
 		user_op(s, row->key.id, &row->key, row->state, a, out);
-		return true;
+		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_CHAT_CREATE:
 		chat_op(s, g->sp, &row->key, row->state, a, out);
-		return true;
+		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_UPLOAD: case OP_POST: case OP_EDIT:
 		return reopen_msg(s, g, row, a, out);
 	case OP_REACT:

@@ -10,14 +10,18 @@ struct someone { const char *name; const char *target; /* PERSON_MATCH */ enum p
 
 /* A conversation of the source and its place in the target. */
 struct spot {
-	const char *id;
+	const char *id, *name;   /* as in the source */
 	int64_t num;             /* spool's number */
 	int64_t lconv;           /* ledger's number; 0 = not asked yet, -1 unknown to a ledger that is only read */
 	int64_t n_msgs, n_roots, n_threads;
 	enum conv_kind kind;
+	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */
 };
+
+enum { TEXT_ANSWERS = 4096 };
+struct text_answer { uint64_t key; const char *rule; };
 
 struct stream {
 	struct stream_args x;
@@ -27,6 +31,9 @@ struct stream {
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
 	struct table people, spots;
+	int64_t days_since_us;   /* only.last_days begins here; 0 = no bound */
+	struct text_answer *answers;/* what rules that read the text said lately; NULL = there are none */
+	struct arena words;      /* reset for every message whose text is asked for */
 };
 
 struct someone *stream_someone(struct stream *s, const char *id);
@@ -42,6 +49,9 @@ bool stream_todo(enum op_state state);
 enum fate { FATE_SEND, FATE_PLACEHOLDER /* left out, but its thread needs a first message */, FATE_SKIP };
 /* *rule: why it is not sent as it is, or NULL. */
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *meta, const char **rule);
+
+/* Which of the mapping's `rules` would take a message, were there nothing else: bit i for rule i. For counting. */
+uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_meta *meta);
 
 /* What the ledger has of one message, summed up from its rows. */
 struct standing {

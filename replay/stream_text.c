@@ -275,9 +275,12 @@ static struct text joined(struct arena *a, const struct text *x, const struct te
 	return t;
 }
 
-/* What stands in for the message's own words, or NULL. */
-static const char *placeholder(struct stream *s, const struct letter_args *x)
+/* What stands in for the message's own words, or NULL. A text that could not be redacted is never shown, even where its
+ * message must have one: its first part is in the target already, or replies hang on it. */
+static const char *placeholder(struct stream *s, const struct letter_args *x, bool may_show)
 {
+	if (!may_show)
+		return word(s, W_LEFT_OUT);
 	if (x->meta->kind == MSG_LOST_ROOT)
 		return word(s, W_LOST_ROOT);
 	if (x->meta->kind == MSG_DELETED)
@@ -308,9 +311,13 @@ static void add_notes(struct stream *s, const struct letter_args *x, const bool 
 		out->loss |= LOSS_EDITED;
 }
 
-void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out)
+void stream_letter(struct stream *s, const struct letter_args *asked, struct arena *a, struct letter *out)
 {
-	const char *stand_in = placeholder(s, x);
+	struct letter_args clean = *asked;
+	const struct letter_args *x = &clean;
+	struct msg redacted;
+	const char *stand_in = placeholder(s, x, mapping_redact_msg(s->x.mapping, x->msg, a, &redacted));
+	clean.msg = &redacted;
 	*out = (struct letter){ .label = "", .upload = -1 };
 	struct text_builder head, tail;
 	text_begin(&head, a);
