@@ -31,6 +31,15 @@ struct opkey {
 	int part;
 };
 
+/* In masks of permissions: 1 << (OP_UNDO_BIT + kind) = taking back ops of this kind; OP_DELETE there = deleting accounts. */
+enum { OP_UNDO_BIT = 16 };
+
+/* The part of the OP_DELETE row that takes back part `part` of kind `kind` of the same record. Stands in ledgers. */
+static inline int opkey_undo_part(enum op_kind kind, int part)
+{
+	return kind == OP_POST ? part : (int)kind * (1 << 20) + part;
+}
+
 struct op_file {
 	const char *handle; /* what OP_UPLOAD left (exporter's own string) */
 	const char *name, *mime;
@@ -43,7 +52,8 @@ struct op {
 	struct opkey key;
 	const char *chat;          /* target chat id the op belongs to (numeric string for Pachca); NULL for people */
 	const char *thread;        /* target thread id when posting into a thread, else NULL */
-	const char *target_id;     /* THREAD_OPEN, REACT, PIN, EDIT, DELETE: the target's message id */
+	const char *target_id;     /* THREAD_OPEN, REACT, PIN, EDIT, DELETE: the target's message id; USER_CREATE: the account we made
+	                            * before and took back, or NULL */
 	/* USER_CREATE */
 	const char *email, *first, *last, *phone, *title, *role;
 	bool suspended, invite;
@@ -60,6 +70,9 @@ struct op {
 	const struct file *file;   /* what to read; entry and size are set */
 	/* REACT */
 	const char *emoji, *emoji_name;
+	/* DELETE: what is taken back; 0 = a message (OP_POST). POST, REACT, PIN: target_id (REACT: emoji, too) · MEMBERS: chat, ids ·
+	 * ARCHIVE: chat · CHAT_CREATE: chat gets `name` and is archived · USER_CREATE: target_id loses access (suspended) or is deleted. */
+	enum op_kind undoes;
 	/* multi-request ops */
 	int step;                  /* 0, then +1 after each MORE */
 	const char *carry;         /* what the previous step's parse left, or NULL */

@@ -130,6 +130,11 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	op->role = arena_strdup(a, p.role);
 	op->suspended = p.suspended;
 	op->invite = s->cfg->invite && !p.suspended;
+	/* An account of ours that a rollback has taken back is given its access again rather than made a second time. */
+	struct ledger_row taken;
+	struct opkey undo = { 0, 0, id, OP_DELETE, opkey_undo_part(OP_USER_CREATE, 0) };
+	if (stream_row(s, &undo, a, &taken) && taken.state == OP_DONE)
+		op->target_id = taken.target;
 	out->src_fp = hash64s(id);
 }
 
@@ -269,7 +274,7 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
 	arena_reset(&s->tmp);
 	stream_row(s, &k, &s->tmp, &row);
-	if (row.state == OP_REJECTED || row.state == OP_GONE)
+	if (row.state == OP_REJECTED)
 		return false;
 	bool waits = row.state == OP_INTENT || row.state == OP_UNKNOWN;
 	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);

@@ -34,7 +34,7 @@ struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such con
 int64_t stream_lconv(struct stream *s, struct spot *sp);
 const char *stream_spot_target(struct stream *s, struct spot *sp);
 
-/* The ledger's row, or one that says OP_ABSENT. Has the op still to be done? */
+/* The ledger's row, or one that says OP_ABSENT (also for what was taken back). Has the op still to be done? */
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row);
 bool stream_todo(enum op_state state);
 
@@ -48,7 +48,7 @@ struct standing {
 	int parts;               /* posts DONE */
 	int uploads;             /* uploads DONE */
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
-	bool rejected, gone, open;
+	bool rejected, open;
 	uint64_t src_fp, body_fp;/* of part 0 */
 	uint32_t loss;
 	bool stale;              /* written under another mapping */

@@ -252,7 +252,7 @@ static void sort_files(struct stream *s, const struct letter_args *x, struct are
 		if (f->state == FILE_PRESENT)
 			ledger_get(s->x.ledger, &k, a, &row);
 		bool done = row.state == OP_DONE;
-		bool todo = can && !done && !x->posted && row.state != OP_REJECTED && row.state != OP_GONE;
+		bool todo = can && !done && !x->posted && row.state != OP_REJECTED;
 		named[i] = !done && !todo;
 		out->n_named += named[i];
 		if (todo && !out->n_uploads++)
