@@ -75,6 +75,8 @@ struct ledger_walk;
 struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv);
 bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
 void ledger_walk_end(struct ledger_walk *w);
+/* Rows of one record of the source, all kinds and parts. */
+struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id);
 /* Rows of one lane in the order they were written (seq). */
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
 /* The newest DONE row of the lane among these kinds (mask of 1 << kind) that was written before *before (0 = the newest at

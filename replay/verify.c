@@ -106,10 +106,12 @@ static bool ours_now(struct verify *v, const struct ledger_row *post, uint64_t f
 	return fp == post->body_fp;
 }
 
+/* Deleted, and not written again since. */
 static bool was_deleted(struct verify *v, const struct ledger_row *post)
 {
 	struct ledger_row del;
-	return v->deletes && get_sibling(v, &post->key, OP_DELETE, &del) && del.state == OP_DONE;
+	return v->deletes && get_sibling(v, &post->key, OP_DELETE, &del) && del.state == OP_DONE &&
+	       (del.run > post->run || (del.run == post->run && del.sent_us >= post->sent_us));
 }
 
 static void expected_is_here(struct lane *l, const struct seen *s)
