@@ -52,11 +52,11 @@ struct op {
 	struct opkey key;
 	const char *chat;          /* target chat id the op belongs to (numeric string for Pachca); NULL for people */
 	const char *thread;        /* target thread id when posting into a thread, else NULL */
-	const char *target_id;     /* THREAD_OPEN, REACT, PIN, EDIT, DELETE: the target's message id; USER_CREATE: the account we made
-	                            * before and took back, or NULL */
+	const char *target_id;     /* THREAD_OPEN, REACT, PIN, EDIT, DELETE: the target's message id */
 	/* USER_CREATE */
 	const char *email, *first, *last, *phone, *title, *role;
 	bool suspended, invite;
+	const char *account;       /* made by us before and taken back since: gets its access again; or NULL */
 	/* CHAT_CREATE */
 	const char *name;          /* also the file name for UPLOAD */
 	bool is_public, is_channel;

@@ -370,7 +370,7 @@ static enum match match(const struct target *t, const struct op *op, const struc
 	bool ours = t->bot.user_id && s->author && streq(s->author, t->bot.user_id);
 	switch (op->key.kind) {
 	case OP_USER_CREATE: /* rows are people: nobody's author */
-		if (op->target_id && s->suspended != op->suspended)
+		if (op->account && s->suspended != op->suspended)
 			return MATCH_FOREIGN; /* its access has not been given back yet */
 		return op->email && *op->email && *s->body && same_email(op->email, s->body) ? MATCH_SAME : MATCH_FOREIGN;
 	case OP_MEMBERS:     /* row by row: this one is among those who were to join */

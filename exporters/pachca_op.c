@@ -205,8 +205,8 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 		if (!t->has_admin)
 			return err_set(e, ERR_TARGET, "people can only be created with an administrator's token, and there is none");
 		out->auth = AUTH_ADMIN;
-		if (op->target_id && op->step == 0)
-			return pachca_access_build(op->target_id, op->suspended, a, out, e);
+		if (op->account && op->step == 0)
+			return pachca_access_build(op->account, op->suspended, a, out, e);
 		out->path = "/users";
 		build_user(op, a, &w);
 		return json_body(&b, a, out, e);
@@ -378,7 +378,7 @@ static void read_refusal(const struct op *op, const struct http_resp *r, const s
 	}
 	if (k == OP_DELETE && pachca_undo_refused(op, r, pe, a, out))
 		return; /* what was asked for is so */
-	if (k == OP_USER_CREATE && op->target_id && op->step == 0 && r->status == 404) {
+	if (k == OP_USER_CREATE && op->account && op->step == 0 && r->status == 404) {
 		*out = (struct outcome){ .v = V_MORE, .carry = "", .retry_after_s = -1 }; /* that account is no more: a new one */
 		return;
 	}

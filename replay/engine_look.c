@@ -74,8 +74,7 @@ static enum match judge(struct engine *x, const struct hot *h, const struct seen
 	}
 	if (op->key.kind == OP_CHAT_CREATE && m == MATCH_SAME && aged && row->ts_us < h->sent_us - HOUR_US)
 		return MATCH_OTHER; /* like ours and older than our request: this one or a namesake? not for us to guess */
-	bool by_id = op->key.kind != OP_REACT && op->key.kind != OP_USER_CREATE; /* an account taken back may have had to be made anew */
-	if (m == MATCH_OTHER || (m == MATCH_SAME && op->target_id && by_id && !streq(op->target_id, row->id)))
+	if (m == MATCH_OTHER || (m == MATCH_SAME && op->target_id && op->key.kind != OP_REACT && !streq(op->target_id, row->id)))
 		return MATCH_FOREIGN; /* other chats, reactions, messages of ours are no wonder */
 	return m;
 }

@@ -134,7 +134,7 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	struct ledger_row taken;
 	struct opkey undo = { 0, 0, id, OP_DELETE, opkey_undo_part(OP_USER_CREATE, 0) };
 	if (stream_row(s, &undo, a, &taken) && taken.state == OP_DONE)
-		op->target_id = taken.target;
+		op->account = taken.target;
 	out->src_fp = hash64s(id);
 }
 
