@@ -267,7 +267,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
-	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL };
+	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0 };
 	stream_letter(p->s, &x, &p->one, &l);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
@@ -307,7 +307,7 @@ static void plan_again(struct plan *p, const struct spool_meta *m, const struct 
 {
 	struct letter l;
 	const char *rule;
-	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL };
+	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0 };
 	if (x.fate == FATE_SKIP)
 		return; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);

@@ -1,4 +1,5 @@
-/* stream_in.h: what stream.c (order), stream_text.c (words) and plan.c (counting) share. Nobody else includes it. */
+/* stream_in.h: what stream.c (order), stream_text.c (words), plan.c (counting) and adopt.c (finding again) share. Nobody else
+ * includes it. */
 #ifndef MVCHAT_STREAM_IN_H
 #define MVCHAT_STREAM_IN_H
 
@@ -67,16 +68,19 @@ struct letter {
 	const char *label;
 	const char *const *parts; size_t n_parts;
 	uint32_t loss;
-	struct op_file *files; size_t n_files; /* ride on the last part */
+	struct op_file *files; size_t n_files; /* ride on the last part ... */
+	int *file_no;            /* ... and which files of the message they are */
 	int upload;              /* index of the first file that must be uploaded before, or -1; parts are then not rendered ... */
 	int n_uploads;           /* ... unless asked for; number of those */
 	int n_named;             /* files only named in the text */
+	int n_links;             /* different links to other messages that have an address; counted up to 6 */
 };
 enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */ };
 /* posted: a part of it is in the target already; files that were not uploaded before are then only named. */
 struct letter_args {
 	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;
 	enum fate fate; const char *rule; bool posted, no_links; enum letter_want want;
+	uint32_t links_off;      /* bit i: the i-th link (as counted in n_links) is left as it was */
 };
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
@@ -86,6 +90,8 @@ bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t 
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people);
 /* Is the chat still to be archived? *state: what the ledger says. */
 bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state);
+/* Portion i (from 0) of the people who join: its id in the ledger and who is in it. false: there is none with this number. */
+bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a, const char **id, const char *const **ids, size_t *n);
 bool stream_uploadable(const struct stream *s, const struct file *f);
 
 #endif

@@ -1,0 +1,54 @@
+#!/bin/sh
+# A lost ledger is rebuilt from the target: the next apply sends nothing that is there, whatever was there.
+. tests/lib/tap.sh
+export MVCHAT_CLOCK=virtual
+tokens
+
+content() { "$MVCHAT" sandbox --store "$1" --dump; }
+lose() { rm -f "$T/$1/.mvchat/"ledger.db*; }
+# words of a dump that depend on the target's ids, this run's address, or on how often something was tried
+plain() { grep -v '"type":"stats"' "$1" | sed -E 's#http://127\.0\.0\.1:[0-9]+/[^ )"\\]*#@#g; s#https://severny-veter\.slack\.com/archives/[^ )"\\]*#@#g; s#"thread":[0-9]+#"thread":\##g'; }
+
+# whole NAME ARCHIVE [sed of mvchat.yaml]: apply, lose the ledger, adopt, apply again
+whole() {
+	sandbox "$1"
+	mkdir "$T/$1"
+	expect "$1: map" 0 "$MVCHAT" map -C "$T/$1" --url "$URL" --unmatched create "$2"
+	[ -n "${3:-}" ] && sed -i "$3" "$T/$1/mvchat.yaml"
+	run "$MVCHAT" apply -C "$T/$1" --yes
+	if [ "$code" -ne 0 ] && [ "$code" -ne 6 ]; then not_ok "$1: apply (exit $code)" "$T/err"; return; fi
+	first=$code
+	content "$STORE" >"$T/$1.before"
+	lose "$1"
+	expect "$1: adopt" 0 "$MVCHAT" verify --adopt -C "$T/$1"
+	run "$MVCHAT" apply -C "$T/$1" --yes --json
+	eq "$1: the next apply ends as the first did" "$code" "$first"
+	eq "$1: and writes nothing" "$(number writes "$T/out")" 0
+	content "$STORE" >"$T/$1.after"
+	same "$1: the target is what it was" "$T/$1.before" "$T/$1.after"
+	expect "$1: verify" 0 "$MVCHAT" verify -C "$T/$1"
+	expect "$1: adopting twice" 0 "$MVCHAT" verify --adopt -C "$T/$1" --json
+	eq "$1: finds nothing more" "$(number messages "$T/out")" 0
+}
+demo_zip "$T/export.zip"
+whole demo "$T/export.zip"
+whole native "$T/export.zip" 's/reactions: *text/reactions: native/'
+plain "$T/demo.before" >"$T/undisturbed"
+
+# Interrupted half-way, the ledger lost, adopted, finished: the content of an undisturbed run.
+for at in 40 200 401 700 1000; do
+	sandbox "half$at"
+	p=half$at
+	mkdir "$T/$p"
+	run "$MVCHAT" map -C "$T/$p" --url "$URL" --unmatched create "$T/export.zip"
+	MVCHAT_STEP_KILL=$at "$MVCHAT" apply -C "$T/$p" --yes >"$T/out" 2>"$T/err" </dev/null
+	lose "$p"
+	run "$MVCHAT" verify --adopt -C "$T/$p"
+	eq "killed at step $at: adopted as far as it went" "$code" 6
+	expect "killed at step $at: apply goes on" 0 "$MVCHAT" apply -C "$T/$p" --yes
+	content "$STORE" >"$T/dump"
+	plain "$T/dump" >"$T/now"
+	same "killed at step $at: the content is that of an undisturbed run" "$T/undisturbed" "$T/now"
+	expect "killed at step $at: verify" 0 "$MVCHAT" verify -C "$T/$p"
+done
+done_testing
