@@ -75,7 +75,7 @@ static bool make_op(struct rollback *rb, struct rb_lane *l, const struct ledger_
 	case OP_REACT:
 		return fill_reaction(rb, c, row, a, op);
 	case OP_MEMBERS:
-		op->n_ids = c->id ? stream_joiners(rb->args.stream, c->id, a, &op->ids) : 0;
+		op->n_ids = rb_members(rb, c, a, &op->ids);
 		return op->n_ids > 0;
 	case OP_CHAT_CREATE: {
 		const char *name = c->name ? c->name : "";

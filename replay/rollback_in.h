@@ -9,7 +9,6 @@ struct rb_conv {
 	int64_t num;             /* the ledger's */
 	const char *id;          /* the source's */
 	const char *chat, *name; /* in the target; NULL: not known, not listed */
-	const char *const *ids; size_t n_ids; /* its members */
 	bool created;            /* by us, and not taken back */
 	bool archived, is_public, alone /* nobody but us can see it */;
 	bool shut;               /* everything in it stays, because: */
@@ -47,6 +46,8 @@ enum live { FORETOLD, LIVE };
 /* The next row of this lane to take back, walking backwards. pos: zeroed at first. */
 bool rb_next(struct rollback *rb, struct rb_lane *l, enum pass pass, enum live live, struct stream_pos *pos, struct arena *a, struct ledger_row *row);
 bool rb_in_scope(const struct rollback *rb, const struct ledger_row *row);
+/* Who joined the chat through us, as far as archives and mapping tell: target ids in a. */
+size_t rb_members(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids);
 bool rb_gives_up(const struct rollback *rb, const struct rb_conv *c);
 /* Is there anything at all of this lane in the pass? */
 bool rb_any(struct rollback *rb, struct rb_lane *l, enum pass pass);

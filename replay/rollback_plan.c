@@ -167,11 +167,6 @@ static bool on_chat(void *ctx, const struct seen *s)
 	c->archived = s->archived;
 	c->is_public = s->is_public;
 	c->alone = c->created && !s->is_public && s->n_ids == 1;
-	const char **ids = arena_array(&rb->arena, s->n_ids + 1, const char *);
-	for (size_t i = 0; i < s->n_ids; i++)
-		ids[i] = arena_strdup(&rb->arena, s->ids[i]);
-	c->ids = ids;
-	c->n_ids = s->n_ids;
 	return !stopping(rb);
 }
 
@@ -426,6 +421,28 @@ static bool reaction_named(struct rollback *rb, const struct rb_conv *c, const s
 	       (size_t)row->key.part < m.n_reacts;
 }
 
+/* Accounts that an earlier rollback has taken back are members still. */
+size_t rb_members(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids)
+{
+	struct spool_conv sc;
+	size_t n = 0;
+	*ids = NULL;
+	if (!c->id || !spool_conv(rb->args.spool, c->id, a, &sc))
+		return 0;
+	const char **v = arena_array(a, sc.conv.n_members + 1, const char *);
+	for (size_t i = 0; i < sc.conv.n_members; i++) {
+		struct ledger_row row;
+		struct opkey k = { 0, 0, sc.conv.members[i], OP_USER_CREATE, 0 };
+		const char *target = stream_user_target(rb->args.stream, sc.conv.members[i], a);
+		if (!target && ledger_get(rb->args.ledger, &k, a, &row) && row.state == OP_GONE)
+			target = row.target;
+		if (target)
+			v[n++] = target;
+	}
+	*ids = v;
+	return n;
+}
+
 enum { WANTED = -1, NOT_OURS_TO_SAY = -2 };
 /* WANTED, or the reason to keep it (enum keep), or neither. */
 static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger_row *row, enum live live)
@@ -446,7 +463,7 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 			return KEEP_ADOPTED;
 		if (chat_in_scope(rb, c) && !rb_gives_up(rb, c))
 			return KEEP_OCCUPIED;
-		return c->id && stream_joiners(rb->args.stream, c->id, &rb->tmp, &ids) ? WANTED : KEEP_UNNAMED;
+		return rb_members(rb, c, &rb->tmp, &ids) ? WANTED : KEEP_UNNAMED;
 	case OP_REACT:
 	case OP_PIN:
 		if (c->shut || !lone_mark(rb, row))

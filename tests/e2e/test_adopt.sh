@@ -51,4 +51,28 @@ for at in 40 200 401 700 1000; do
 	same "killed at step $at: the content is that of an undisturbed run" "$T/undisturbed" "$T/now"
 	expect "killed at step $at: verify" 0 "$MVCHAT" verify -C "$T/$p"
 done
+
+# Every small archive of the house: adopt and apply send nothing; and rollback leaves what was there before.
+bare() { "$MVCHAT" sandbox --store "$1" --dump | grep -vE '"type":"stats"|"suspended":true|"name":"\[(taken back|отменено)\] '; }
+for f in fixtures/slack/hazards/* fixtures/hostile/*/; do
+	name=$(basename "$f") p=$T/p-$(basename "$f")
+	mkdir "$p"
+	sandbox "s-$name"
+	run "$MVCHAT" map -C "$p" --url "$URL" --unmatched create "$f"
+	if [ "$code" -ne 0 ]; then continue; fi # not for this importer
+	bare "$STORE" >"$T/bare"
+	run "$MVCHAT" apply -C "$p" --yes
+	content "$STORE" >"$T/one"
+	rm -f "$p/.mvchat/"ledger.db*
+	run "$MVCHAT" verify --adopt -C "$p"
+	run "$MVCHAT" apply -C "$p" --yes --json
+	content "$STORE" >"$T/two"
+	eq "$name: adopted, nothing is sent" "$(number writes "$T/out")" 0
+	same "$name: nothing has changed" "$T/one" "$T/two"
+	expect "$name: rollback" 0 "$MVCHAT" rollback -C "$p" --all --yes
+	bare "$STORE" >"$T/two"
+	same "$name: leaves what was there before" "$T/bare" "$T/two"
+	sandbox_stop "$spid"
+	rm -rf "$p"
+done
 done_testing
