@@ -2,15 +2,20 @@
 #include "cli/cmd.h"
 
 #include "cli/progress.h"
+#include "core/clock.h"
 #include "replay/adopt.h"
 #include "replay/verify.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct opt opts[] = {
 	{ "adopt", 0, NULL, N_("rebuild a lost ledger from what the target holds") },
-	{ "settle", 0, "SECONDS", N_("with --adopt: how long to wait for late requests before reading") },
+	{ "settle", 0, "SECONDS", N_("with --adopt, --repair: how long to wait for late requests before reading") },
+	{ "sample", 0, "N", N_("look at about N messages only, in channels and threads chosen at random") },
+	{ "seed", 0, "NUMBER", N_("with --sample: the choice, to make it again") },
+	{ "repair", 0, NULL, N_("let the next apply send again what is missing at the end of a channel or thread") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -18,7 +23,10 @@ static const struct opt opts[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-struct found { struct jw *w; int64_t n; struct project *p; struct stream *stream; struct arena one; };
+struct found {
+	struct jw *w; int64_t n; struct project *p; struct stream *stream; struct arena one;
+	struct opkey *lost; size_t n_lost, cap_lost; /* --repair; ids owned */
+};
 
 static const char *finding_word(enum finding f)
 {
@@ -53,6 +61,17 @@ static void finding(void *ctx, enum finding f, const char *lane, const struct op
 		printf("  %s  %s %s  %s%s%s\n", finding_word(f), safe(lane), k ? safe(k->id) : "", what ? safe(what) : "", url ? "  " : "",
 		       url ? safe(url) : "");
 	}
+}
+
+static void lost(void *ctx, const struct opkey *k)
+{
+	struct found *v = ctx;
+	if (v->n_lost == v->cap_lost) {
+		v->cap_lost = v->cap_lost ? 2 * v->cap_lost : 64;
+		v->lost = xrealloc(v->lost, v->cap_lost * sizeof(*v->lost));
+	}
+	v->lost[v->n_lost] = *k;
+	v->lost[v->n_lost++].id = arena_strdup(&v->p->arena, k->id);
 }
 
 static void tick(void *ctx, int64_t done, int64_t total)
@@ -244,12 +263,17 @@ static int run(const struct args *a)
 	struct buf b;
 	struct jw w;
 	bool json = opt_given(a, "json");
+	bool repair = opt_given(a, "repair");
+	int64_t sample, seed, settle, repaired = 0, refused = 0;
 	if (opt_given(a, "adopt"))
 		return adopt(a);
 	project_init(&p, a);
 	buf_init(&b, 1 << 30);
 	jw_init(&w, &b);
-	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e) ||
+	if (!opt_number(a, "sample", 1, INT64_MAX, 0, &sample, &e) || !opt_number(a, "seed", 0, INT64_MAX, clock_wall_us() % 1000000, &seed, &e) ||
+	    !opt_number(a, "settle", 0, 86400, -1, &settle, &e))
+		goto fail;
+	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, repair ? LEDGER_WRITE : LEDGER_READ, &e) ||
 	    !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
 		goto fail;
 	struct session *s = p.session;
@@ -273,25 +297,34 @@ static int run(const struct args *a)
 		jw_arr(&w);
 	}
 	struct verify_args va = { .session = s, .ledger = p.ledger, .finding = finding, .progress = tick, .chat_of = chat_of, .public_of = public_of,
-	                          .members_of = members_of, .ctx = &v, .stop = &stop_signal };
+	                          .members_of = members_of, .lost = repair ? lost : NULL, .sample = sample, .seed = (uint64_t)seed, .ctx = &v, .stop = &stop_signal };
+	/* What a list does not show yet is not missing. */
+	int64_t until = clock_mono_us() + (settle >= 0 ? settle : s->traits.settle_s) * 1000000;
+	while (repair && !stop_signal && clock_mono_us() < until)
+		clock_sleep_until_mono(until);
 	struct verify_result r = { 0 };
 	bool ok = verify_run(&va, &r, &e);
 	stream_close(v.stream);
 	arena_release(&v.one);
 	progress_clear();
+	if (ok && repair && !r.stopped)
+		ok = verify_repair(p.ledger, v.lost, v.n_lost, &repaired, &refused, &e);
+	free(v.lost);
 	if (!ok)
 		goto fail;
 	bool left = !f.nothing_to_do || f.bucket[ITEM_MSG][BUCKET_PENDING] || f.bucket[ITEM_MSG][BUCKET_DOUBT];
 	char verdict[400];
 	int64_t wrong = r.messages[FIND_MISSING] + r.messages[FIND_ALTERED] + r.messages[FIND_MISPLACED] + r.messages[FIND_TWICE];
-	if (r.clean && !left)
+	if (r.clean && r.sampled)
+		fmt_into(verdict, sizeof(verdict), _("What was looked at is in order: %s messages (sample %s)."), num(r.messages[FIND_MATCH]), num(seed));
+	else if (r.clean && !left)
 		fmt_into(verdict, sizeof(verdict), _("The replay is complete: all %s messages written are in the target, unchanged and in order."), num(r.messages[FIND_MATCH]));
 	else if (r.clean)
 		fmt_into(verdict, sizeof(verdict), _("What was written is all there (%s messages), but the replay is not finished: %s messages are to do."),
 		         num(r.messages[FIND_MATCH]), num(f.bucket[ITEM_MSG][BUCKET_PENDING] + f.bucket[ITEM_MSG][BUCKET_DOUBT]));
 	else
 		fmt_into(verdict, sizeof(verdict), _("The target differs from what was written: %s messages and %s other things (listed above)."), num(wrong),
-		         num(r.users_missing + r.chats_missing + r.members_missing + r.privacy_wrong + r.archived_wrong));
+		         num(r.users_missing + r.chats_missing + r.members_missing + r.privacy_wrong + r.archived_wrong + r.reactions_missing));
 	if (json) {
 		jw_arr_end(&w);
 		jw_key(&w, "messages");
@@ -303,8 +336,11 @@ static int run(const struct args *a)
 		jw_kint(&w, "chats_ok", r.chats_ok); jw_kint(&w, "chats_missing", r.chats_missing);
 		jw_kint(&w, "members_missing", r.members_missing);
 		jw_kint(&w, "privacy_wrong", r.privacy_wrong); jw_kint(&w, "archived_wrong", r.archived_wrong);
+		jw_kint(&w, "reactions_ok", r.reactions_ok); jw_kint(&w, "reactions_missing", r.reactions_missing);
+		jw_kbool(&w, "sampled", r.sampled); jw_kint(&w, "seed", sample ? seed : 0);
+		jw_kint(&w, "repaired", repaired);
 		jw_kint(&w, "requests", r.lists);
-		jw_kbool(&w, "clean", r.clean); jw_kbool(&w, "complete", r.clean && !left);
+		jw_kbool(&w, "clean", r.clean); jw_kbool(&w, "complete", r.clean && !left && !r.sampled);
 		jw_kstr(&w, "verdict", verdict);
 		jw_obj_end(&w);
 		puts(b.p);
@@ -321,8 +357,14 @@ static int run(const struct args *a)
 		out_row(26, _("twice"), "%s", num(r.messages[FIND_TWICE]));
 		out_row(26, _("written by others"), "%s", num(r.messages[FIND_FOREIGN]));
 		out_row(26, _("people / chats"), _("%s / %s there, %s / %s missing"), num(r.users_ok), num(r.chats_ok), num(r.users_missing), num(r.chats_missing));
+		if (r.reactions_ok || r.reactions_missing)
+			out_row(26, _("reactions"), _("%s there, %s missing"), num(r.reactions_ok), num(r.reactions_missing));
 		putchar('\n');
 		printf("%s\n", verdict);
+		if (repaired)
+			printf(_("%s messages will be sent again by the next apply.\n"), num(repaired));
+		if (repair && wrong > repaired)
+			printf(_("%s cannot be repaired without breaking the order; see docs/rollback.md.\n"), num(wrong - repaired));
 	}
 	code = !r.clean ? EX_DIFF : left ? EX_PARTIAL : EX_DONE;
 	buf_release(&b);
@@ -337,6 +379,6 @@ fail:
 
 const struct command cmd_verify = {
 	"verify", "", N_("read the target back and compare"),
-	N_("Lists what is in the target and compares it with the ledger: missing, altered, twice, out of order. Writes nothing."),
+	N_("Lists what is in the target and compares it with the ledger: missing, altered, twice, out of order. Writes nothing to the target. --adopt rebuilds a lost ledger, --repair lets apply send again what is missing at the end."),
 	opts, run,
 };
