@@ -184,6 +184,8 @@ static void print_adopted(const struct adopt_result *r, int64_t told)
 	putchar('\n');
 	if (r->ambiguous)
 		printf("%s\n", _("Several chats have the same name: rename or archive the wrong ones, then run this again."));
+	else if (r->missing[OP_POST] && r->strangers)
+		printf(_("%s messages of ours say nothing that is expected: were they changed, or is the mapping another one? Applying would send the originals again.\n"), num(r->strangers));
 	else if (sum(r->missing))
 		printf(_("The ledger is rebuilt as far as the target shows; %s things are to be sent ('mvchat plan' shows them).\n"), num(sum(r->missing)));
 	else

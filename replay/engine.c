@@ -346,6 +346,10 @@ static bool orphaned(struct engine *x, struct runner *r, enum stream_got got)
 		ledger_unknown(x->l, &row.key, "in doubt, and no longer part of what is to be sent");
 		x->wrote |= WROTE_UNKNOWN;
 	}
+	if (row.key.kind == OP_DELETE) {
+		engine_event(x, "lane.stopped", r, "a rollback was cut short here: finish it first (mvchat rollback)");
+		return true;
+	}
 	char words[160];
 	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", op_words(&h->op.op, words));
 	return true;

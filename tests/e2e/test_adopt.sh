@@ -52,6 +52,18 @@ for at in 40 200 401 700 1000; do
 	expect "killed at step $at: verify" 0 "$MVCHAT" verify -C "$T/$p"
 done
 
+# Killed while adopting: the next one goes on.
+for at in 2 3 4 5 6; do
+	lose demo
+	run "$MVCHAT" verify --adopt -C "$T/demo"
+	lose demo
+	MVCHAT_STEP_KILL=$at "$MVCHAT" verify --adopt -C "$T/demo" >"$T/out" 2>"$T/err" </dev/null
+	run "$MVCHAT" verify --adopt -C "$T/demo" --url "http://127.0.0.1:$(cat "$T/demo.port")/api/shared/v1"
+	eq "adopting killed at step $at: goes on" "$code" 0
+	run "$MVCHAT" apply -C "$T/demo" --yes --json
+	eq "adopting killed at step $at: nothing is sent" "$(number writes "$T/out")" 0
+done
+
 # Every small archive of the house: adopt and apply send nothing; and rollback leaves what was there before.
 bare() { "$MVCHAT" sandbox --store "$1" --dump | grep -vE '"type":"stats"|"suspended":true|"name":"\[(taken back|отменено)\] '; }
 for f in fixtures/slack/hazards/* fixtures/hostile/*/; do

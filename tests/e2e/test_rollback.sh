@@ -129,10 +129,22 @@ expect 'forced, they go as well' 0 "$MVCHAT" rollback -C "$T/h" --all --force --
 living "$STORE" | grep -vE '"content":"an answer"|"deleted":true' >"$T/h.after"
 eq 'nothing of ours is left' "$(grep -c '"type":"message"' "$T/h.after")" "$(grep -c '"type":"message"' "$T/h.before")"
 
+# Cut short, then an apply by mistake, then finished.
+sandbox cut
+project c
+content "$STORE" >"$T/c.before"
+expect 'apply, to be taken back' 0 "$MVCHAT" apply -C "$T/c" --yes
+MVCHAT_STEP_KILL=301 "$MVCHAT" rollback -C "$T/c" --all --yes >"$T/out" 2>"$T/err" </dev/null
+run "$MVCHAT" apply -C "$T/c" --yes --max-ops 30
+eq 'an apply in between stops where a deletion is open' "$code" 6
+expect 'the rollback is finished' 0 "$MVCHAT" rollback -C "$T/c" --all --yes
+living "$STORE" >"$T/c.after"
+same 'nothing is left' "$T/c.before" "$T/c.after"
+
 # A token that may not delete is refused before the first request that writes.
 ctl -X POST -H 'Content-Type: application/json' -d '{"token":"no-delete","name":"bot","user_id":2,"scopes":["profile:read","messages:read","chats:read","users:read"]}' "$PAGE/sandbox/tokens" >/dev/null
-expect 'apply again' 0 "$MVCHAT" apply -C "$T/h" --yes
-run env PACHCA_BOT_TOKEN=no-delete "$MVCHAT" rollback -C "$T/h" --all --yes
+expect 'apply again' 0 "$MVCHAT" apply -C "$T/c" --yes
+run env PACHCA_BOT_TOKEN=no-delete "$MVCHAT" rollback -C "$T/c" --all --yes
 eq 'a missing permission: exit 5' "$code" 5
 has 'is named' "$T/err" 'messages:delete'
 done_testing
