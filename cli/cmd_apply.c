@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -12,9 +13,10 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "plan", 0, "DIGEST", N_("refuse when the plan is no longer the one with this digest") },
 	{ "max-ops", 0, "N", N_("stop, resumably, after N writes") },
-	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100)") },
+	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100; more against a sandbox only)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
+	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -111,13 +113,7 @@ static void json_result(const struct engine_result *r, const struct facts *f)
 	jw_obj(&w);
 	jw_kint(&w, "schema", 1);
 	jw_key(&w, "run");
-	jw_obj(&w);
-	jw_kint(&w, "posted", r->posted); jw_kint(&w, "edited", r->edited); jw_kint(&w, "created", r->created);
-	jw_kint(&w, "uploaded", r->uploaded); jw_kint(&w, "rejected", r->rejected); jw_kint(&w, "in_doubt", r->in_doubt);
-	jw_kint(&w, "adopted", r->adopted); jw_kint(&w, "resent", r->resent); jw_kint(&w, "requests", r->requests);
-	jw_kint(&w, "writes", r->writes); jw_kint(&w, "throttled", r->throttled); jw_kint(&w, "lanes_stopped", (int64_t)r->lanes_stopped);
-	jw_kbool(&w, "stopped", r->stopped); jw_kint(&w, "elapsed_ms", r->elapsed_us / 1000);
-	jw_obj_end(&w);
+	report_json_run(r, &w);
 	jw_key(&w, "facts");
 	facts_json(f, &w);
 	jw_obj_end(&w);
@@ -139,8 +135,10 @@ static int run(const struct args *a)
 	int code;
 	int64_t max_ops, rate, settle, max_wait, run_id = 0;
 	project_init(&p, a);
-	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &max_ops, &e) || !opt_number(a, "rate", 1, 100, 100, &rate, &e) ||
+	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &max_ops, &e) || !opt_number(a, "rate", 1, 1000000, 100, &rate, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &max_wait, &e))
+		goto fail;
+	if (!report_check(opt_value(a, "report"), &e))
 		goto fail;
 	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_WRITE, &e) ||
 	    !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
@@ -174,6 +172,11 @@ static int run(const struct args *a)
 	/* The ledger is tied to this pair only now that something may be written. */
 	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
 		goto fail;
+	const char *url = opt_value(a, "url") ? opt_value(a, "url") : c->target_url ? c->target_url : s->ex->default_url;
+	if (rate > 100 && strncmp(url, "http://127.0.0.1:", 17) != 0) {
+		err_set(&e, ERR_USAGE, _("--rate above 100 is for a sandbox on this machine only"));
+		goto fail;
+	}
 	if (rate != 100) {
 		pacer_free(s->pacer);
 		s->pacer = pacer_new(&s->traits, (double)rate / 100);
@@ -206,7 +209,13 @@ static int run(const struct args *a)
 		print_result(&r);
 		facts_print(&after, VIEW_ACCOUNT);
 	}
-	if (!ok)
+	struct report rep;
+	report_init(&rep, REPORT_RUN, &p, &after);
+	rep.run = &r;
+	bool saved = report_save(&rep, opt_value(a, "report"), &e2); /* also after a run that failed: it tells how far it came */
+	if (ok && !saved)
+		e = e2;
+	if (!ok || !saved)
 		goto fail;
 	if (!after.adds_up)
 		code = EX_INTERNAL;

@@ -1,6 +1,8 @@
 /* mvchat plan: the dry run. Makes no request that writes. */
 #include "cli/cmd.h"
 
+#include "cli/report.h"
+#include "cli/report_gate.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -8,12 +10,20 @@
 static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when there is something to do") },
+	{ "fail-on", 0, "LIST", N_("exit with 7 on any of: loss, loss:KIND, unresolved, privacy, accounts, rejected, doubt, unreadable, drift") },
+	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
 	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
 	{ NULL, 0, NULL, NULL },
 };
+
+static void met(void *ctx, const char *condition, int64_t n)
+{
+	(void)ctx;
+	log_error("plan.fail-on", _("--fail-on %s: %s"), condition, num(n));
+}
 
 static int run(const struct args *a)
 {
@@ -22,7 +32,7 @@ static int run(const struct args *a)
 	int code;
 	project_init(&p, a);
 	bool offline = opt_given(a, "offline");
-	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
+	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p.mapping, digest);
@@ -61,7 +71,12 @@ static int run(const struct args *a)
 	} else {
 		facts_print(&f, VIEW_PLAN);
 	}
-	code = !f.adds_up ? EX_INTERNAL : opt_given(a, "exit-code") && !f.nothing_to_do ? EX_DIFF : EX_DONE;
+	struct report r;
+	report_init(&r, REPORT_PLAN, &p, &f);
+	if (!report_save(&r, opt_value(a, "report"), &e))
+		goto fail;
+	int conditions = gate_met(opt_value(a, "fail-on"), &f, met, NULL);
+	code = !f.adds_up ? EX_INTERNAL : conditions ? EX_DIFF : opt_given(a, "exit-code") && !f.nothing_to_do ? EX_DIFF : EX_DONE;
 	project_close(&p);
 	return code;
 fail:

@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "core/clock.h"
 #include "replay/adopt.h"
 #include "replay/verify.h"
@@ -16,6 +17,7 @@ static const struct opt opts[] = {
 	{ "sample", 0, "N", N_("look at about N messages only, in channels and threads chosen at random") },
 	{ "seed", 0, "NUMBER", N_("with --sample: the choice, to make it again") },
 	{ "repair", 0, NULL, N_("let the next apply send again what is missing at the end of a channel or thread") },
+	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -24,43 +26,23 @@ static const struct opt opts[] = {
 };
 
 struct found {
-	struct jw *w; int64_t n; struct project *p; struct stream *stream; struct arena one;
-	struct opkey *lost; size_t n_lost, cap_lost; /* --repair; ids owned */
+	struct jw *w; struct report_verify *report; int64_t n; struct project *p; struct stream *stream; struct arena one;
+	struct opkey *lost; size_t n_lost, cap_lost; /* --repair */
 };
-
-static const char *finding_word(enum finding f)
-{
-	switch (f) {
-	case FIND_MATCH: return _("match");
-	case FIND_MISSING: return _("missing");
-	case FIND_ALTERED: return _("altered");
-	case FIND_FOREIGN: return _("foreign");
-	case FIND_MISPLACED: return _("out of order");
-	case FIND_TWICE: return _("twice");
-	case N_FINDING: break;
-	}
-	return "?";
-}
-
-static const char *const finding_json[] = { "match", "missing", "altered", "foreign", "misplaced", "twice" };
 
 static void finding(void *ctx, enum finding f, const char *lane, const struct opkey *k, const char *target, const char *url, const char *what)
 {
 	struct found *v = ctx;
+	char line[SENTENCE_MAX];
+	struct report_finding one = { f, lane, k ? k->id : NULL, target, url, what };
 	v->n++;
-	if (v->w) {
-		jw_obj(v->w);
-		jw_kstr(v->w, "finding", finding_json[f]);
-		jw_kstr(v->w, "lane", lane);
-		jw_kstr(v->w, "source", k ? k->id : NULL);
-		jw_kstr(v->w, "target", target);
-		jw_kstr(v->w, "url", url);
-		jw_kstr(v->w, "what", what);
-		jw_obj_end(v->w);
-	} else if (v->n <= 50) {
-		printf("  %s  %s %s  %s%s%s\n", finding_word(f), safe(lane), k ? safe(k->id) : "", what ? safe(what) : "", url ? "  " : "",
-		       url ? safe(url) : "");
-	}
+	if (v->report)
+		report_found(v->report, &v->p->arena, &one);
+	if (v->w)
+		report_json_finding(&one, v->w);
+	else if (v->n <= 50)
+		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : "",
+		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
 }
 
 static void lost(void *ctx, const struct opkey *k)
@@ -275,8 +257,8 @@ static int run(const struct args *a)
 	if (!opt_number(a, "sample", 1, INT64_MAX, 0, &sample, &e) || !opt_number(a, "seed", 0, INT64_MAX, clock_wall_us() % 1000000, &seed, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &settle, &e))
 		goto fail;
-	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, repair ? LEDGER_WRITE : LEDGER_READ, &e) ||
-	    !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
+	if (!report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) ||
+	    !project_ledger(&p, repair ? LEDGER_WRITE : LEDGER_READ, &e) || !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
 		goto fail;
 	struct session *s = p.session;
 	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
@@ -287,8 +269,9 @@ static int run(const struct args *a)
 	struct facts f;
 	if (!plan_run(p.spool, p.mapping, s->ex, s->target, &s->traits, p.ledger, NULL, &p.arena, &f, &e))
 		goto fail;
+	struct report_verify rv = { .n = 0 };
 	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
-	struct found v = { .w = json ? &w : NULL, .p = &p, .stream = stream_open(&sa, &e) };
+	struct found v = { .w = json ? &w : NULL, .p = &p, .report = opt_given(a, "report") ? &rv : NULL, .stream = stream_open(&sa, &e) };
 	if (!v.stream)
 		goto fail;
 	arena_init(&v.one);
@@ -329,20 +312,10 @@ static int run(const struct args *a)
 		         num(r.users_missing + r.chats_missing + r.members_missing + r.privacy_wrong + r.archived_wrong + r.reactions_missing));
 	if (json) {
 		jw_arr_end(&w);
-		jw_key(&w, "messages");
-		jw_obj(&w);
-		for (int i = 0; i < N_FINDING; i++)
-			jw_kint(&w, finding_json[i], r.messages[i]);
-		jw_obj_end(&w);
-		jw_kint(&w, "users_ok", r.users_ok); jw_kint(&w, "users_missing", r.users_missing);
-		jw_kint(&w, "chats_ok", r.chats_ok); jw_kint(&w, "chats_missing", r.chats_missing);
-		jw_kint(&w, "members_missing", r.members_missing);
-		jw_kint(&w, "privacy_wrong", r.privacy_wrong); jw_kint(&w, "archived_wrong", r.archived_wrong);
+		report_json_verify(&r, r.clean && !left && !r.sampled, &w);
 		jw_kint(&w, "reactions_ok", r.reactions_ok); jw_kint(&w, "reactions_missing", r.reactions_missing);
 		jw_kbool(&w, "sampled", r.sampled); jw_kint(&w, "seed", sample ? seed : 0);
 		jw_kint(&w, "repaired", repaired);
-		jw_kint(&w, "requests", r.lists);
-		jw_kbool(&w, "clean", r.clean); jw_kbool(&w, "complete", r.clean && !left && !r.sampled);
 		jw_kstr(&w, "verdict", verdict);
 		jw_obj_end(&w);
 		puts(b.p);
@@ -368,6 +341,13 @@ static int run(const struct args *a)
 		if (repair && wrong > repaired)
 			printf(_("%s cannot be repaired without breaking the order; see docs/rollback.md.\n"), num(wrong - repaired));
 	}
+	rv.result = r;
+	rv.complete = r.clean && !left && !r.sampled;
+	struct report rep;
+	report_init(&rep, REPORT_VERIFY, &p, &f);
+	rep.verify = &rv;
+	if (!report_save(&rep, opt_value(a, "report"), &e))
+		goto fail;
 	code = !r.clean ? EX_DIFF : left ? EX_PARTIAL : EX_DONE;
 	buf_release(&b);
 	project_close(&p);

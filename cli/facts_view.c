@@ -1,6 +1,8 @@
 /* The facts as text and as JSON. Promises: nothing here asks the ledger or the target; no message text is printed. */
 #include "cli/cmd.h"
 
+#include "cli/report.h"
+
 #include <stdio.h>
 
 static const char *item_word(enum item i)
@@ -142,8 +144,10 @@ static void print_sentences(const char *title, const char *const *v, size_t n, c
 	if (!n)
 		return;
 	out_title(title);
-	for (size_t i = 0; i < n && i < 30; i++)
-		printf("  %s %s\n", mark, safe(v[i]));
+	for (size_t i = 0; i < n && i < 30; i++) {
+		char said[1024];
+		printf("  %s %s\n", mark, safe(report_sentence(v[i], said, sizeof(said))));
+	}
 	if (n > 30)
 		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)n - 30));
 	putchar('\n');

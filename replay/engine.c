@@ -559,7 +559,7 @@ static void halt_all(struct engine *x)
 /* Until the first lane may go again, or something is answered. */
 static void wait(struct engine *x)
 {
-	enum { ROWS = 64 };
+	enum { ROWS = 64, GATHER_US = 5000 };
 	struct wire_done done[ROWS];
 	int64_t now = clock_mono_us(), until = NEVER;
 	for (size_t i = 0; i < x->n_active; i++) {
@@ -579,9 +579,19 @@ static void wait(struct engine *x)
 			clock_sleep_until_mono(until);
 		return;
 	}
-	size_t n = wire_poll(x->s->wire, until, done, ROWS);
-	for (size_t i = 0; i < n; i++)
-		engine_answer(x, &done[i]);
+	/* One commit is dear (it waits for the disk) and may hold many answers: once one has come, up to half of what is out is
+	 * waited for, but not for long, so that a slow request holds nothing up. */
+	size_t want = x->flying / 2, got = 0;
+	do {
+		size_t n = wire_poll(x->s->wire, until, done, ROWS);
+		if (!n && got)
+			break;
+		for (size_t i = 0; i < n; i++)
+			engine_answer(x, &done[i]);
+		if (!got)
+			until = clock_mono_us() + GATHER_US;
+		got += n;
+	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
 
 static bool loop(struct engine *x)

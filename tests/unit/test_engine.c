@@ -898,7 +898,9 @@ static void test_many_lanes(void **state)
 	assert_null(compare());
 	n_people = 2;
 	print_message("# %d lanes, %.1f us CPU an op\n", MAX_PEOPLE, us);
-	assert_true(us < 1000); /* the machine may be busy, or the sanitizers at work */
+	if (!getenv("MVCHAT_TEST_SLOW")) /* under valgrind time says nothing */
+		if (!getenv("MVCHAT_TEST_SLOW")) /* under valgrind it says nothing */
+		assert_true(us < 1000); /* the machine may be busy, or the sanitizers at work */
 }
 
 /* The storm must be able to fail: without the settle wait it does. */
