@@ -11,7 +11,7 @@
 
 static const struct opt opts[] = {
 	{ "all", 0, NULL, N_("everything this project has written") },
-	{ "run", 0, "N", N_("what run N has written ('mvchat status' lists the runs)") },
+	{ "run", 0, "N", N_("what run N has written (1 is the first)") },
 	{ "channel", 0, "NAME", N_("one channel of the archive, by its name or id") },
 	{ "dry-run", 'n', NULL, N_("show what would be taken back and what stays; write nothing") },
 	{ "yes", 'y', NULL, N_("do not ask") },
@@ -32,6 +32,26 @@ static const struct { enum op_kind kind; const char *word, *json; } kinds[] = {
 	{ OP_MEMBERS, N_("joinings"), "joinings" }, { OP_ARCHIVE, N_("archivings"), "archivings" },
 	{ OP_CHAT_CREATE, N_("chats"), "chats" }, { OP_USER_CREATE, N_("accounts"), "accounts" },
 };
+
+static const char *keep_sentence(enum keep k)
+{
+	static const char *const w[N_KEEP] = {
+		[KEEP_CHANGED] = N_("messages changed since they were written"),
+		[KEEP_REACTED] = N_("messages somebody has reacted to"),
+		[KEEP_ANSWERED] = N_("messages with an answer in their thread"),
+		[KEEP_THREAD] = N_("first messages of threads that keep messages"),
+		[KEEP_ARCHIVED] = N_("messages in chats that somebody has archived"),
+		[KEEP_CLOSED] = N_("messages in chats that are gone or closed to us"),
+		[KEEP_OCCUPIED] = N_("chats in which messages stay, and their members"),
+		[KEEP_ADOPTED] = N_("members of chats that were there before"),
+		[KEEP_UNNAMED] = N_("people and reactions the archives no longer name"),
+		[KEEP_ACTIVE] = N_("accounts that have written since"),
+		[KEEP_OLDER] = N_("accounts that are older than our request"),
+		[KEEP_POLICY] = N_("accounts kept as asked"),
+		[KEEP_EDIT] = N_("edits of messages that stay"),
+	};
+	return k < N_KEEP ? w[k] : "?";
+}
 
 enum { TOLD_MAX = 50 };
 struct report { struct jw *w; bool listing; int64_t told; };
@@ -337,6 +357,13 @@ static int run(const struct args *a)
 	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e) ||
 	    (opt_given(a, "channel") && !channel(&p, opt_value(a, "channel"), &ra.only_conv, &e)))
 		goto fail;
+	struct ledger_counts known;
+	ledger_count(p.ledger, &known);
+	if (ra.only_run > known.runs) {
+		err_set(&e, ERR_USAGE, _("there is no run %s: this ledger has seen %s"), num(ra.only_run), num(known.runs));
+		err_hint(&e, "mvchat status");
+		goto fail;
+	}
 	if (rate != 100) {
 		pacer_free(s->pacer);
 		s->pacer = pacer_new(&s->traits, (double)rate / 100);

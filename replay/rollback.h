@@ -29,8 +29,7 @@ enum keep {
 	KEEP_EDIT,      /* an edit of a message that itself stays: the text before it is not known */
 	N_KEEP
 };
-const char *keep_word(enum keep k);     /* "changed" …: stable */
-const char *keep_sentence(enum keep k); /* English, for gettext */
+const char *keep_word(enum keep k); /* "changed" …: stable */
 
 struct rollback_counts {
 	int64_t todo[OP_DELETE + 1];   /* rows to take back, by kind */

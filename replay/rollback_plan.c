@@ -18,26 +18,6 @@ const char *keep_word(enum keep k)
 	return k < N_KEEP ? w[k] : "?";
 }
 
-const char *keep_sentence(enum keep k)
-{
-	static const char *const w[N_KEEP] = {
-		[KEEP_CHANGED] = "messages changed since they were written",
-		[KEEP_REACTED] = "messages somebody has reacted to",
-		[KEEP_ANSWERED] = "messages with an answer in their thread",
-		[KEEP_THREAD] = "first messages of threads that keep messages",
-		[KEEP_ARCHIVED] = "messages in chats that somebody has archived",
-		[KEEP_CLOSED] = "messages in chats that are gone or closed to us",
-		[KEEP_OCCUPIED] = "chats in which messages stay, and their members",
-		[KEEP_ADOPTED] = "members of chats that were there before",
-		[KEEP_UNNAMED] = "people and reactions the archives no longer name",
-		[KEEP_ACTIVE] = "accounts that have written since",
-		[KEEP_OLDER] = "accounts that are older than our request",
-		[KEEP_POLICY] = "accounts kept as asked",
-		[KEEP_EDIT] = "edits of messages that stay",
-	};
-	return k < N_KEEP ? w[k] : "?";
-}
-
 /* ---- small tools ---- */
 
 static bool stopping(const struct rollback *rb)

@@ -24,6 +24,7 @@ expect 'rollback without a scope is refused' 2 "$MVCHAT" rollback -C "$T/p" --ye
 expect 'two scopes as well' 2 "$MVCHAT" rollback -C "$T/p" --all --run 1 --yes
 expect 'an unknown channel as well' 2 "$MVCHAT" rollback -C "$T/p" --channel nosuch --yes
 expect 'not asked and not told' 2 "$MVCHAT" rollback -C "$T/p" --all
+expect 'a run that never was as well' 2 "$MVCHAT" rollback -C "$T/p" --run 99 --yes
 mutating=$(ctl "$PAGE/sandbox/stats" | grep -oE '"mutating":[0-9]+')
 expect 'dry run' 0 "$MVCHAT" rollback -C "$T/p" --all --dry-run
 has 'says what cannot be deleted' "$T/out" 'What the target cannot delete'

@@ -305,11 +305,9 @@ static void words(void **state)
 {
 	(void)state;
 	for (int a = 0; a < N_KEEP; a++) {
-		assert_true(strlen(keep_sentence((enum keep)a)) > 5);
-		for (int b = 0; b < a; b++) {
+		assert_true(strlen(keep_word((enum keep)a)) > 3);
+		for (int b = 0; b < a; b++)
 			assert_string_not_equal(keep_word((enum keep)a), keep_word((enum keep)b));
-			assert_string_not_equal(keep_sentence((enum keep)a), keep_sentence((enum keep)b));
-		}
 	}
 }
 
