@@ -142,7 +142,7 @@ struct reader {
 	size_t counted, lines;    /* line ends before chunk + counted */
 	struct buf repaired;      /* a string whose bytes are not all UTF-8 */
 
-	uint64_t skip_lengths;    /* bit n: one of skip[] has n (63: or more) bytes */
+	uint64_t skip_marks;      /* the bits mark_of() says of skip[]: most keys can be told from them by these */
 	size_t n_skip;
 	struct { const char *s; size_t len; } skip[SKIP_MAX];
 };
@@ -312,12 +312,17 @@ static int on_string(void *ctx, const unsigned char *s, size_t n)
 	return on_chars(ctx, JV_STR, (const char *)s, n);
 }
 
+static uint64_t mark_of(const char *key, size_t n)
+{
+	return (uint64_t)1 << ((5 * n + (n ? (unsigned char)*key : 0)) & 63);
+}
+
 static bool is_skipped(const struct reader *r, const char *s, size_t n)
 {
-	if (!n || !(r->skip_lengths >> (n < 63 ? n : 63) & 1))
+	if (!(r->skip_marks & mark_of(s, n)))
 		return false;
 	for (size_t i = 0; i < r->n_skip; i++)
-		if (r->skip[i].len == n && *r->skip[i].s == *s && !memcmp(r->skip[i].s, s, n))
+		if (r->skip[i].len == n && !memcmp(r->skip[i].s, s, n))
 			return true;
 	return false;
 }
@@ -668,7 +673,7 @@ bool json_elements(struct json_elements *el, struct err *e)
 	for (const char *const *k = el->skip_keys; k && *k && r.n_skip < SKIP_MAX; k++, r.n_skip++) {
 		r.skip[r.n_skip].s = *k;
 		r.skip[r.n_skip].len = strlen(*k);
-		r.skip_lengths |= (uint64_t)1 << (r.skip[r.n_skip].len < 63 ? r.skip[r.n_skip].len : 63);
+		r.skip_marks |= mark_of(*k, r.skip[r.n_skip].len);
 	}
 	t->held = t->collected = 0;
 	t->begun = t->cutting = false;
