@@ -139,6 +139,7 @@ static int run(const struct args *a)
 	project_init(&j.p, a);
 	bool ok = check(&j, a, &e) && (a->n_rest ? read_named(&j, a, &e) : read_project(&j, a, &e));
 	j.x.spool = j.p.spool;
+	stop_polite = 1; /* a half-written folder is taken away */
 	if (ok)
 		ok = j.form == FORM_JSONL ? write_lines(&j, a, &r, &e) : archive_html(&j.x, &r, &e);
 	if (ok && j.form == FORM_HTML)

@@ -254,6 +254,18 @@ static void finding(void *ctx, enum finding f, const char *lane, const struct op
 		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
 }
 
+static void lost(void *ctx, const struct opkey *k)
+{
+	struct found *f = ctx;
+	struct stage_verify *v = f->out;
+	if (v->n_lost == v->cap_lost) {
+		v->cap_lost = v->cap_lost ? 2 * v->cap_lost : 64;
+		v->lost = xrealloc(v->lost, v->cap_lost * sizeof(*v->lost));
+	}
+	v->lost[v->n_lost] = *k;
+	v->lost[v->n_lost++].id = arena_strdup(&f->p->arena, k->id);
+}
+
 static void tick(void *ctx, int64_t done, int64_t total)
 {
 	(void)ctx;
@@ -297,7 +309,9 @@ static void verdict(struct stage_verify *v)
 	const struct verify_result *r = &v->result;
 	const struct facts *f = &v->facts;
 	int64_t wrong = r->messages[FIND_MISSING] + r->messages[FIND_ALTERED] + r->messages[FIND_MISPLACED] + r->messages[FIND_TWICE];
-	if (v->complete)
+	if (r->clean && r->sampled)
+		fmt_into(v->verdict, sizeof(v->verdict), _("What was looked at is in order: %s messages (sample %s)."), num(r->messages[FIND_MATCH]), num((int64_t)v->seed));
+	else if (v->complete)
 		fmt_into(v->verdict, sizeof(v->verdict), _("The replay is complete: all %s messages written are in the target, unchanged and in order."),
 		         num(r->messages[FIND_MATCH]));
 	else if (r->clean)
@@ -305,7 +319,7 @@ static void verdict(struct stage_verify *v)
 		         num(r->messages[FIND_MATCH]), num(f->bucket[ITEM_MSG][BUCKET_PENDING] + f->bucket[ITEM_MSG][BUCKET_DOUBT]));
 	else
 		fmt_into(v->verdict, sizeof(v->verdict), _("The target differs from what was written: %s messages and %s other things (listed above)."), num(wrong),
-		         num(r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong));
+		         num(r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->reactions_missing));
 }
 
 bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
@@ -319,7 +333,8 @@ bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
 		return false;
 	arena_init(&found.one);
 	struct verify_args va = { .session = s, .ledger = p->ledger, .finding = finding, .progress = tick, .chat_of = chat_of, .public_of = public_of,
-	                          .members_of = members_of, .ctx = &found, .stop = &stop_signal };
+	                          .members_of = members_of, .lost = v->keep_lost ? lost : NULL, .sample = v->sample, .seed = v->seed,
+	                          .ctx = &found, .stop = &stop_signal };
 	bool ok = verify_run(&va, &v->result, e);
 	stream_close(found.stream);
 	arena_release(&found.one);
@@ -327,7 +342,8 @@ bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
 	if (!ok)
 		return false;
 	const struct facts *f = &v->facts;
-	v->complete = v->result.clean && f->nothing_to_do && !f->bucket[ITEM_MSG][BUCKET_PENDING] && !f->bucket[ITEM_MSG][BUCKET_DOUBT];
+	v->left = !f->nothing_to_do || f->bucket[ITEM_MSG][BUCKET_PENDING] || f->bucket[ITEM_MSG][BUCKET_DOUBT];
+	v->complete = v->result.clean && !v->left && !v->result.sampled;
 	verdict(v);
 	if (v->report) {
 		v->report->result = v->result;

@@ -41,11 +41,15 @@ int stage_replay_code(const struct stage_replay *s); /* of one that returned tru
 struct stage_verify {
 	struct jw *w;                     /* findings go there as JSON; NULL = the first 50 are printed */
 	struct report_verify *report;     /* or NULL: keeps them for a report */
+	int64_t sample; uint64_t seed;    /* verify_args */
+	bool keep_lost;                   /* fill lost, for verify_repair */
 	/* results */
 	struct verify_result result;
 	struct facts facts;
 	int64_t findings;
-	bool complete;                    /* clean, and nothing is left to do */
+	bool left;                        /* something is left to do */
+	bool complete;                    /* all was looked at, clean, and nothing is left to do */
+	struct opkey *lost; size_t n_lost, cap_lost; /* the caller frees lost; ids live in the project's arena */
 	char verdict[400];
 };
 bool stage_verify(struct project *p, struct stage_verify *v, struct err *e);

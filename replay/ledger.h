@@ -77,8 +77,15 @@ struct ledger_walk;
 struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv);
 bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
 void ledger_walk_end(struct ledger_walk *w);
+/* Rows of one record of the source, all kinds and parts. */
+struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id);
 /* Rows of one lane in the order they were written (seq). */
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
+/* The newest DONE row of the lane among these kinds (mask of 1 << kind) that was written before *before (0 = the newest at
+ * all; set to the place of the row found): for walks backwards that may be interrupted by writing. Strings in a. */
+bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *before, struct arena *a, struct ledger_row *out);
+/* The post that this message of the target belongs to, DONE or GONE. Strings in a. */
+bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out);
 /* Every lane that holds a DONE row: for verify. Calls each(ctx, lane, name); false stops. */
 bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const char *name), void *ctx);
 

@@ -175,10 +175,10 @@ static enum op_state state_of(struct plan *p, int64_t conv, int64_t ts, const ch
 	struct opkey k = { conv, ts, id, kind, 0 };
 	bool found = ledger_get(p->s->x.ledger, &k, &p->one, &row);
 	if (target)
-		*target = found ? row.target : NULL;
+		*target = found && row.state != OP_GONE ? row.target : NULL;
 	if (why)
 		*why = found ? row.why : NULL;
-	return found ? row.state : OP_ABSENT;
+	return found && row.state != OP_GONE ? row.state : OP_ABSENT; /* what was taken back is to be written again */
 }
 
 static bool is_open(enum op_state s)
@@ -218,7 +218,7 @@ static void judge_person(struct plan *p, struct facts_person *w, const struct pe
 		break;
 	case PERSON_CREATE:
 		w->target_id = copy(p, target);
-		b = w->state == OP_DONE ? BUCKET_SENT : w->state == OP_REJECTED || w->state == OP_GONE ? BUCKET_REJECTED
+		b = w->state == OP_DONE ? BUCKET_SENT : w->state == OP_REJECTED ? BUCKET_REJECTED
 		  : is_open(w->state) ? BUCKET_DOUBT : can ? BUCKET_PENDING : BUCKET_SKIPPED;
 		if (b == BUCKET_SKIPPED) {
 			rule = "no-email";
@@ -269,7 +269,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
-	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL };
+	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0 };
 	stream_letter(p->s, &x, &p->one, &l);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
@@ -309,7 +309,7 @@ static void plan_again(struct plan *p, const struct spool_meta *m, const struct 
 {
 	struct letter l;
 	const char *rule;
-	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL };
+	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0 };
 	if (x.fate == FATE_SKIP)
 		return; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);
@@ -360,10 +360,6 @@ static enum bucket judge(struct plan *p, const struct spool_meta *m, const struc
 		*rule = st->parts ? "torn" : "refused";
 		return BUCKET_REJECTED;
 	}
-	if (st->gone) {
-		*rule = "taken-back";
-		return BUCKET_SKIPPED;
-	}
 	bool stand_in = (st->loss & LOSS_ROOT) || !st->complete;
 	if (stand_in || m->kind == MSG_LOST_ROOT)
 		*fate = stream_fate(p->s, p->sp, m, &why);
@@ -381,7 +377,7 @@ static enum bucket judge(struct plan *p, const struct spool_meta *m, const struc
 		*rule = why;
 		return BUCKET_SKIPPED;
 	}
-	const char *shut = p->made == OP_REJECTED || p->made == OP_GONE ? "chat-rejected"
+	const char *shut = p->made == OP_REJECTED ? "chat-rejected"
 	                 : m->root && p->s->threads ? table_get(&p->closed, m->root) : NULL;
 	if (shut) {
 		*rule = shut;
@@ -412,7 +408,7 @@ static void judge_reactions(struct plan *p, const struct spool_meta *m, const st
 		count(p, ITEM_REACTION, b == BUCKET_PENDING && text ? BUCKET_PENDING : text ? BUCKET_TEXT : BUCKET_SKIPPED, text ? NULL : "target-cannot-react", left);
 		return;
 	}
-	const int64_t sent = st->reacts[OP_DONE], refused = st->reacts[OP_REJECTED] + st->reacts[OP_GONE], open = st->reacts[OP_INTENT] + st->reacts[OP_UNKNOWN];
+	const int64_t sent = st->reacts[OP_DONE], refused = st->reacts[OP_REJECTED], open = st->reacts[OP_INTENT] + st->reacts[OP_UNKNOWN];
 	count(p, ITEM_REACTION, BUCKET_SENT, NULL, sent);
 	count(p, ITEM_REACTION, BUCKET_REJECTED, refused ? "refused" : NULL, refused);
 	count(p, ITEM_REACTION, BUCKET_DOUBT, NULL, open);
@@ -447,11 +443,11 @@ static const char *closed_by(const struct plan *p, const struct spool_meta *m, c
 {
 	if (st->thread == OP_DONE)
 		return NULL;
-	if (st->rejected || st->gone)
+	if (st->rejected)
 		return "root-rejected";
-	if (p->made == OP_REJECTED || p->made == OP_GONE)
+	if (p->made == OP_REJECTED)
 		return "chat-rejected";
-	if (st->thread == OP_REJECTED || st->thread == OP_GONE)
+	if (st->thread == OP_REJECTED)
 		return "thread-rejected";
 	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
 }
@@ -610,7 +606,7 @@ static void judge_pins(struct plan *p, const struct conv *c)
 		}
 		enum op_state state = state_of(p, conv, ts, m.id, OP_PIN, NULL, NULL);
 		standing_get(s, conv, ts, m.id, &st);
-		enum bucket b = state == OP_DONE ? BUCKET_SENT : state == OP_REJECTED || state == OP_GONE ? BUCKET_REJECTED : is_open(state) ? BUCKET_DOUBT : N_BUCKET;
+		enum bucket b = state == OP_DONE ? BUCKET_SENT : state == OP_REJECTED ? BUCKET_REJECTED : is_open(state) ? BUCKET_DOUBT : N_BUCKET;
 		if (b == N_BUCKET) {
 			enum fate fate;
 			bool send;
@@ -668,7 +664,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	} else if (p->made == OP_DONE) {
 		f->action = CHAT_EXISTS;
 		f->target_id = copy(p, target);
-	} else if (p->made == OP_REJECTED || p->made == OP_GONE) {
+	} else if (p->made == OP_REJECTED) {
 		f->action = CHAT_REJECTED;
 		f->why = copy(p, why);
 		b = BUCKET_REJECTED;

@@ -130,6 +130,11 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	op->role = arena_strdup(a, p.role);
 	op->suspended = p.suspended;
 	op->invite = s->cfg->invite && !p.suspended;
+	/* An account of ours that a rollback has taken back is given its access again rather than made a second time. */
+	struct ledger_row taken;
+	struct opkey undo = { 0, 0, id, OP_DELETE, opkey_undo_part(OP_USER_CREATE, 0) };
+	if (stream_row(s, &undo, a, &taken) && taken.state == OP_DONE)
+		op->account = taken.target;
 	out->src_fp = hash64s(id);
 	out->body_fp = hash64s(op->email ? op->email : "");
 }
@@ -242,7 +247,7 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	struct letter l;
 	if (!spool_walk_body(w, a, &msg, e))
 		return LOOK_ERROR;
-	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT };
+	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0 };
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
 		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, st->parts, a, out) : LOOK_PASS;
@@ -273,7 +278,7 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
 	arena_reset(&s->tmp);
 	stream_row(s, &k, &s->tmp, &row);
-	if (row.state == OP_REJECTED || row.state == OP_GONE)
+	if (row.state == OP_REJECTED)
 		return false;
 	bool waits = row.state == OP_INTENT || row.state == OP_UNKNOWN;
 	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
@@ -561,6 +566,18 @@ size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a
 	return n;
 }
 
+bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a, const char **id, const char *const **ids, size_t *n)
+{
+	const char **all = NULL;
+	size_t people = joiners(s, sp, JOIN_NOW, a, &all), max = portion_max(s), at = i * max;
+	if (at >= people)
+		return false;
+	*n = people - at < max ? people - at : max;
+	*ids = all + at;
+	*id = portion_id(*ids, *n, a);
+	return true;
+}
+
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
 {
 	const char **ids = NULL;
@@ -616,7 +633,7 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
-	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT };
+	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT, 0 };
 	if (x.fate == FATE_SKIP)
 		x.fate = FATE_SEND;
 	if (x.fate == FATE_SEND && m.kind != MSG_LOST_ROOT)

@@ -72,9 +72,10 @@ int64_t stream_lconv(struct stream *s, struct spot *sp)
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
 {
 	*row = (struct ledger_row){ .state = OP_ABSENT };
-	if (ledger_get(s->x.ledger, k, a, row))
+	/* What was taken back (mvchat rollback) is to be written again, like what never was. */
+	if (ledger_get(s->x.ledger, k, a, row) && row->state != OP_GONE)
 		return true;
-	row->state = OP_ABSENT;
+	*row = (struct ledger_row){ .state = OP_ABSENT };
 	return false;
 }
 
@@ -249,7 +250,7 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 
 void standing_add(struct standing *st, const struct ledger_row *r)
 {
-	if (r->state == OP_ABSENT)
+	if (r->state == OP_ABSENT || r->state == OP_GONE)
 		return;
 	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
 	switch (r->key.kind) {
@@ -260,7 +261,6 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_POST:
 		st->open |= open;
 		st->rejected |= r->state == OP_REJECTED;
-		st->gone |= r->state == OP_GONE;
 		st->stale |= r->stale_mapping;
 		st->loss |= r->loss;
 		if (r->state == OP_DONE) {
@@ -315,7 +315,7 @@ bool standing_settled(const struct stream *s, const struct standing *st, uint64_
 {
 	if (st->open)
 		return false;
-	if (st->rejected || st->gone)
+	if (st->rejected)
 		return true;
 	if (!st->complete)
 		return false;

@@ -1,5 +1,6 @@
 /* chaos: kills the shipped binary at every durable step and applies every fault at every request; after resuming, the sandbox's
- * content must equal that of an undisturbed run, in order, nothing twice, and one more run must write nothing.
+ * content must equal that of an undisturbed run, in order, nothing twice, and one more run must write nothing. The same for
+ * rollback: killed and faulted anywhere, or after an apply that was killed, it must leave what was there before.
  *
  *   chaos [--short] [--seed N --runs N] [--jobs N] [--archive DIR] [--case NAME] [-v]
  *
@@ -187,18 +188,28 @@ static bool project_make(const char *dir)
 	return link(path_of(base, ".mvchat/spool.db"), path_of(dir, ".mvchat/spool.db")) == 0;
 }
 
-static pid_t apply_start(const char *dir, const char *url, const char *out, const char *name, const char *value)
+static pid_t command_start(const char *name, const char *scope, const char *dir, const char *url, const char *out, const char *var, const char *value)
 {
-	const char *argv[] = { mvchat, "apply", "-q", "--yes", "--json", "-C", dir, "--url", url, NULL };
+	const char *argv[] = { mvchat, name, "-q", "--yes", "--json", "-C", dir, "--url", url, scope, NULL };
 	const char *env[] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token",
-	                      name, value, NULL };
+	                      var, value, NULL };
 	return start(argv, env, path_of(dir, out), path_of(dir, "apply.err"));
+}
+
+static pid_t apply_start(const char *dir, const char *url, const char *out, const char *var, const char *value)
+{
+	return command_start("apply", NULL, dir, url, out, var, value);
+}
+
+static int command(const char *name, const char *scope, const char *dir, const char *url, const char *kill_at, const char *count_file)
+{
+	return wait_for(command_start(name, scope, dir, url, "apply.json", kill_at ? "MVCHAT_STEP_KILL" : count_file ? "MVCHAT_STEP_COUNT" : NULL,
+	                              kill_at ? kill_at : count_file), 120);
 }
 
 static int apply(const char *dir, const char *url, const char *kill_at, const char *count_file)
 {
-	return wait_for(apply_start(dir, url, "apply.json", kill_at ? "MVCHAT_STEP_KILL" : count_file ? "MVCHAT_STEP_COUNT" : NULL,
-	                            kill_at ? kill_at : count_file), 120);
+	return command("apply", NULL, dir, url, kill_at, count_file);
 }
 
 static long json_number(const char *dir, const char *key)
@@ -437,6 +448,94 @@ static bool two_at_once(const char *dir, const char *url)
 	return fine && (ea == 0 || ea == 6 || ea == 8) && (eb == 0 || eb == 6 || eb == 8) && !(ea == 8 && eb == 8);
 }
 
+/* What the target cannot delete: chats are emptied, marked and archived; accounts lose their access. */
+static char *pristine;
+static char *remains_of(const char *dir)
+{
+	const char *argv[] = { mvchat, "sandbox", "--store", path_of(dir, "store.db"), "--dump", NULL };
+	if (wait_for(start(argv, NULL, path_of(dir, "dump"), path_of(dir, "sandbox.err")), 30) != 0)
+		return NULL;
+	char *text = slurp(path_of(dir, "dump"));
+	struct buf b;
+	buf_init(&b, 256 << 20);
+	for (char *line = text, *end; line && *line; line = end) {
+		end = strchr(line, '\n');
+		end = end ? end + 1 : line + strlen(line);
+		char *own = xstrndup(line, (size_t)(end - line));
+		bool chat = strstr(own, "\"type\":\"chat\"") && (strstr(own, "\"name\":\"[taken back] ") || strstr(own, "\"name\":\"[отменено] "));
+		if (!strstr(own, "\"type\":\"stats\"") && !(chat && strstr(own, "\"archived\":true")) && !strstr(own, "\"suspended\":true"))
+			buf_adds(&b, own);
+		free(own);
+	}
+	free(text);
+	return buf_detach(&b);
+}
+
+/* kills[0]: of the apply before (0 = it ends), kills[1]: of the rollback. */
+static const char *rollback_case(const char *name, const char *faults, const long kills[2], enum twist twist)
+{
+	static char why[600];
+	char dir[700], fpath[1024], n[32];
+	struct sandbox_proc sb = { 0 };
+	fmt_into(dir, sizeof(dir), "%s/case-%d", root, (int)getpid());
+	remove_tree(dir);
+	why[0] = '\0';
+	(void)name;
+	(void)twist;
+	if (!project_make(dir))
+		return "cannot make the project";
+	if (faults) {
+		fmt_into(fpath, sizeof(fpath), "%s/faults", dir);
+		spit(fpath, faults);
+	}
+	if (!sandbox_up(&sb, dir, faults ? fpath : NULL))
+		return "the sandbox did not start";
+	fmt_into(n, sizeof(n), "%ld", kills[0]);
+	int st = apply(dir, sb.url, kills[0] ? n : NULL, NULL);
+	if (st == -1 || (!kills[0] && st != 0))
+		fmt_into(why, sizeof(why), "the apply before: status %d", st);
+	fmt_into(n, sizeof(n), "%ld", kills[1]);
+	if (!why[0] && kills[1] && command("rollback", "--all", dir, sb.url, n, NULL) == -1)
+		fmt_into(why, sizeof(why), "the rollback to be killed hung");
+	for (int runs = 0; runs < 6 && !why[0]; runs++) {
+		st = command("rollback", "--all", dir, sb.url, NULL, NULL);
+		if (st == -1 || WIFSIGNALED(st))
+			fmt_into(why, sizeof(why), "resuming run %d: %s", runs + 1, st == -1 ? "hung" : "died");
+		else if (st == 0 && json_number(dir, "\"writes\":") == 0)
+			break;
+	}
+	if (!why[0] && (st != 0 || json_number(dir, "\"writes\":") != 0)) {
+		char *err = slurp(path_of(dir, "apply.err"));
+		size_t len = err ? strlen(err) : 0;
+		fmt_into(why, sizeof(why), "never finished: exit %d: %s", WEXITSTATUS(st), err ? err + (len > 300 ? len - 300 : 0) : "");
+		free(err);
+	}
+	sandbox_down(&sb);
+	if (!why[0]) {
+		char *d = remains_of(dir);
+		size_t i = 0;
+		while (d && pristine[i] && d[i] == pristine[i])
+			i++;
+		while (d && i && d[i - 1] != '\n')
+			i--;
+		if (!d || !streq(d, pristine))
+			fmt_into(why, sizeof(why), "something is left: %.200s", d ? d + i : "no dump");
+		free(d);
+	}
+	if (why[0] && verbose) {
+		char keep[800];
+		fmt_into(keep, sizeof(keep), "%s/bad-%s", root, name);
+		for (char *p = keep + strlen(root) + 1; *p; p++)
+			if (*p == '/' || *p == ' ' || *p == '*')
+				*p = '_';
+		remove_tree(keep);
+		rename(dir, keep);
+	} else {
+		remove_tree(dir);
+	}
+	return why[0] ? why : NULL;
+}
+
 /* kills: up to two step numbers, 0 = none; with DISK_FULL the limit in KiB. Returns NULL when all is well, else what went wrong
  * (static buffer). */
 static const char *run_case(const char *name, const char *faults, const long kills[2], enum twist twist)
@@ -562,6 +661,7 @@ static void add(const char *faults, long k1, long k2, const char *fmt, ...)
 }
 
 static int n_lines, n_bad_lines;
+static const char *(*the_case)(const char *name, const char *faults, const long kills[2], enum twist twist) = run_case;
 
 static void family(const char *what)
 {
@@ -581,7 +681,7 @@ static void family(const char *what)
 			struct task *t = &tasks[i];
 			if (only_case && !streq(only_case, t->name))
 				continue;
-			const char *bad = run_case(t->name, t->faults[0] ? t->faults : NULL, t->kills, t->twist);
+			const char *bad = the_case(t->name, t->faults[0] ? t->faults : NULL, t->kills, t->twist);
 			if (!bad) {
 				__atomic_fetch_add(&sh->ok, 1, __ATOMIC_SEQ_CST);
 			} else {
@@ -601,6 +701,37 @@ static void family(const char *what)
 	munmap(sh, sizeof(*sh));
 	n_tasks = 0;
 	twist_now = AS_IT_WAS;
+}
+
+static long lines_of(const char *path)
+{
+	char *text = slurp(path);
+	long n = 0;
+	for (const char *p = text; p && (p = strchr(p, '\n')); p++)
+		n++;
+	free(text);
+	return n;
+}
+
+/* An undisturbed rollback after an undisturbed apply: how many durable steps and writes it has. */
+static bool prepare_rollback(long *steps, long *writes)
+{
+	char dir[700];
+	struct sandbox_proc sb;
+	fmt_into(dir, sizeof(dir), "%s/taken-back", root);
+	if (!project_make(dir) || !sandbox_up(&sb, dir, NULL))
+		return false;
+	pristine = remains_of(dir);
+	char *count = xstrdup(path_of(dir, "steps"));
+	bool ok = apply(dir, sb.url, NULL, NULL) == 0 && command("rollback", "--all", dir, sb.url, NULL, count) == 0;
+	*writes = json_number(dir, "\"writes\":");
+	*steps = lines_of(count);
+	free(count);
+	sandbox_down(&sb);
+	char *after = remains_of(dir);
+	ok = ok && pristine && after && streq(after, pristine) && *steps > 0 && *writes > 0;
+	free(after);
+	return ok;
 }
 
 static bool prepare(long *steps, long *writes)
@@ -629,11 +760,7 @@ static bool prepare(long *steps, long *writes)
 		free(err);
 		return false;
 	}
-	char *text = slurp(count);
-	*steps = 0;
-	for (char *p = text; p && (p = strchr(p, '\n')); p++)
-		++*steps;
-	free(text);
+	*steps = lines_of(count);
 	free(count);
 	bool silent = false;
 	golden = dump_of(dir, &silent);
@@ -772,6 +899,29 @@ int main(int argc, char **argv)
 		}
 		family("random faults and kills");
 	}
+
+	long back_steps = 0, back_writes = 0;
+	bool back = prepare_rollback(&back_steps, &back_writes);
+	printf("%sok %d - an undisturbed rollback: %ld durable steps, %ld writes\n", back ? "" : "not ", ++n_lines, back_steps, back_writes);
+	n_bad_lines += !back;
+	the_case = rollback_case;
+	stride = short_run ? back_steps / 25 + 1 : 1;
+	for (long i = 1; back && i <= back_steps; i += stride)
+		add(NULL, 0, i, "rollback-kill@%ld", i);
+	family("a rollback killed at a durable step, then resumed");
+	stride = short_run ? steps / 20 + 1 : 3;
+	for (long i = 2; back && i <= steps; i += stride)
+		add(NULL, i, i % 3 ? 0 : 1 + i % back_steps, "killed-apply@%ld", i);
+	family("an apply killed at a durable step, then taken back");
+	every = short_run ? back_writes / 2 + 1 : 4;
+	for (size_t f = 0; f < countof(faults); f++)
+		for (long r = 1 + (short_run ? (long)(f * 7) % every : (long)f % every); back && r <= back_writes && strncmp(faults[f], "foreign", 7); r += every) {
+			char line[200];
+			fmt_into(line, sizeof(line), "* * #%ld %s\n", writes + r, faults[f]);
+			add(line, 0, 0, "rollback-%s@%ld", faults[f], r);
+		}
+	family("a fault at a request of a rollback");
+	free(pristine);
 	printf("1..%d\n", n_lines);
 	if (!verbose)
 		remove_tree(root);
