@@ -372,7 +372,6 @@ static bool long_pages(struct desk *d, const struct long_thread *t)
 				thread_nav(no, page - 1, t->n, back.p, &f.b);
 				frame_end(&f.b);
 				ok = sheet_close(&f, s->e);
-				open = false;
 			}
 			snprintf(name, sizeof(name), "t%zu-%zu.html", no, page + 1);
 			snprintf(path, sizeof(path), "c/%lld/%s", (long long)d->h->c.num, name);

@@ -33,8 +33,10 @@ const char *file_extension(const char *name, char out[16])
 		ext[n++] = c;
 	}
 	ext[n] = '\0';
-	if (!n)
-		return strcpy(out, ".bin"); /* without an extension a browser would guess from the content */
+	if (!n) { /* without an extension a browser would guess from the content */
+		snprintf(out, 16, ".bin");
+		return out;
+	}
 	bool acts = false;
 	for (size_t i = 0; active[i] && !acts; i++)
 		acts = streq(ext, active[i]);
