@@ -6,8 +6,8 @@
 #include "replay/lane.h"
 
 enum {
-	HOT_MAX = 256,      /* lanes with an op in memory */
-	HOT_CHATS_MAX = 192,/* ... of which chats: what is left lets the threads they announce drain */
+	HOT_MAX = 1024,      /* lanes with an op in memory */
+	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
