@@ -12,7 +12,7 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "plan", 0, "DIGEST", N_("refuse when the plan is no longer the one with this digest") },
 	{ "max-ops", 0, "N", N_("stop, resumably, after N writes") },
-	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100)") },
+	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100; more against a sandbox only)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
@@ -88,7 +88,7 @@ static void print_result(const struct engine_result *r)
 	if (r->edited)
 		out_row(26, _("messages edited"), "%s", num(r->edited));
 	if (r->created)
-		out_row(26, _("people and chats created"), "%s", num(r->created));
+		out_row(26, _("people, chats, threads made"), "%s", num(r->created));
 	if (r->uploaded)
 		out_row(26, _("files uploaded"), "%s", num(r->uploaded));
 	if (r->adopted)
@@ -139,7 +139,7 @@ static int run(const struct args *a)
 	int code;
 	int64_t max_ops, rate, settle, max_wait, run_id = 0;
 	project_init(&p, a);
-	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &max_ops, &e) || !opt_number(a, "rate", 1, 100, 100, &rate, &e) ||
+	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &max_ops, &e) || !opt_number(a, "rate", 1, 1000000, 100, &rate, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &max_wait, &e))
 		goto fail;
 	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_WRITE, &e) ||
@@ -150,8 +150,6 @@ static int run(const struct args *a)
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p.mapping, digest);
 	ledger_current_mapping(p.ledger, digest);
-	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
-		goto fail;
 	struct snapshot snap = { 0 };
 	struct facts before, after;
 	if (!snapshot_read(s, &p.arena, &snap, &e) || !facts_now(&p, &snap, &before, &e))
@@ -172,6 +170,14 @@ static int run(const struct args *a)
 			facts_print(&before, VIEW_PLAN);
 		if (!confirmed(a, &before, &e))
 			goto fail;
+	}
+	/* The ledger is tied to this pair only now that something may be written. */
+	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
+		goto fail;
+	const char *url = opt_value(a, "url") ? opt_value(a, "url") : c->target_url ? c->target_url : s->ex->default_url;
+	if (rate > 100 && strncmp(url, "http://127.0.0.1:", 17) != 0) {
+		err_set(&e, ERR_USAGE, _("--rate above 100 is for a sandbox on this machine only"));
+		goto fail;
 	}
 	if (rate != 100) {
 		pacer_free(s->pacer);

@@ -12,7 +12,7 @@ static const struct opt opts[] = {
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
 	{ "to", 0, "TARGET", N_("target for a new project (default: pachca)") },
 	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, skip or fail") },
-	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow)") },
+	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },
 	{ "explain", 0, "ID", N_("tell how one person or conversation is mapped, and why") },
@@ -164,7 +164,7 @@ static int run(const struct args *a)
 		.users = c.users, .user_msgs = c.user_msgs, .n_users = c.n_users,
 		.convs = c.convs, .conv_stats = c.stats, .n_convs = c.n_convs,
 		.people = snap.people, .n_people = snap.n_people, .chats = snap.chats, .n_chats = snap.n_chats,
-		.target = to, .target_url = opt_value(a, "url"), .zone = opt_value(a, "zone"), .locale = i18n_lang(),
+		.target = to, .target_url = opt_value(a, "url"), .zone = opt_value(a, "zone") ? opt_value(a, "zone") : streq(i18n_lang(), "ru") ? "Europe/Moscow" : NULL, .locale = i18n_lang(),
 		.unmatched = opt_value(a, "unmatched"), .name_max = 255,
 	};
 	if (explain) {

@@ -29,6 +29,9 @@ static int run(const struct args *a)
 	ledger_current_mapping(p.ledger, digest);
 	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))
 		goto fail;
+	/* Read-only: says when the ledger is another pair's, ties nothing. */
+	if (p.session && !ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), p.session->target_id, &e))
+		goto fail;
 	struct snapshot snap = { 0 };
 	if (p.session && !snapshot_read(p.session, &p.arena, &snap, &e))
 		goto fail;

@@ -15,7 +15,7 @@ static const struct opt opts[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-struct found { struct jw *w; int64_t n; struct project *p; };
+struct found { struct jw *w; int64_t n; struct project *p; struct stream *stream; struct arena one; };
 
 static const char *finding_word(enum finding f)
 {
@@ -58,15 +58,36 @@ static void tick(void *ctx, int64_t done, int64_t total)
 	progress_part(_("comparing"), done, total);
 }
 
+/* Answers live until the next question. */
+static bool place_of(struct found *v, const char *source_conv, struct place *pl)
+{
+	struct spool_conv c;
+	arena_reset(&v->one);
+	if (!spool_conv(v->p->spool, source_conv, &v->one, &c))
+		return false;
+	mapping_place(v->p->mapping, &c.conv, &v->one, pl);
+	return true;
+}
+
 static const char *chat_of(void *ctx, const char *source_conv)
 {
-	struct found *v = ctx;
-	struct spool_conv c;
 	struct place pl;
-	if (!spool_conv(v->p->spool, source_conv, &v->p->arena, &c))
-		return NULL;
-	mapping_place(v->p->mapping, &c.conv, &v->p->arena, &pl);
-	return pl.action == PLACE_ADOPT ? pl.target_id : NULL;
+	return place_of(ctx, source_conv, &pl) && pl.action == PLACE_ADOPT ? pl.target_id : NULL;
+}
+
+static int public_of(void *ctx, const char *source_conv)
+{
+	struct place pl;
+	return place_of(ctx, source_conv, &pl) && pl.action == PLACE_CREATE ? pl.is_public : -1;
+}
+
+static const char *const *members_of(void *ctx, const char *source_conv, size_t *n)
+{
+	struct found *v = ctx;
+	const char *const *ids = NULL;
+	arena_reset(&v->one);
+	*n = stream_joiners(v->stream, source_conv, &v->one, &ids);
+	return ids;
 }
 
 static int run(const struct args *a)
@@ -84,22 +105,31 @@ static int run(const struct args *a)
 	    !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
 		goto fail;
 	struct session *s = p.session;
+	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
+		goto fail;
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p.mapping, digest);
 	ledger_current_mapping(p.ledger, digest);
 	struct facts f;
 	if (!plan_run(p.spool, p.mapping, s->ex, s->target, &s->traits, p.ledger, NULL, &p.arena, &f, &e))
 		goto fail;
-	struct found v = { .w = json ? &w : NULL, .p = &p };
+	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
+	struct found v = { .w = json ? &w : NULL, .p = &p, .stream = stream_open(&sa, &e) };
+	if (!v.stream)
+		goto fail;
+	arena_init(&v.one);
 	if (json) {
 		jw_obj(&w);
 		jw_kint(&w, "schema", 1);
 		jw_key(&w, "findings");
 		jw_arr(&w);
 	}
-	struct verify_args va = { .session = s, .ledger = p.ledger, .finding = finding, .progress = tick, .chat_of = chat_of, .ctx = &v, .stop = &stop_signal };
+	struct verify_args va = { .session = s, .ledger = p.ledger, .finding = finding, .progress = tick, .chat_of = chat_of, .public_of = public_of,
+	                          .members_of = members_of, .ctx = &v, .stop = &stop_signal };
 	struct verify_result r = { 0 };
 	bool ok = verify_run(&va, &r, &e);
+	stream_close(v.stream);
+	arena_release(&v.one);
 	progress_clear();
 	if (!ok)
 		goto fail;

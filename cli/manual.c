@@ -12,11 +12,11 @@ static void put(const char *s)
 {
 	if (*s == '.' || *s == '\'')
 		fputs("\\&", stdout);
-	for (; *s; s++) {
+	for (const char *from = s; *s; s++) {
 		if (*s == '\\')
 			fputs("\\e", stdout);
-		else if (*s == '\n')
-			fputs("\n", stdout);
+		else if (*s == ' ' && s > from && s[-1] == '.' && s[1] >= 'A' && s[1] <= 'Z')
+			putchar('\n'); /* mdoc wants each sentence on its own line */
 		else if (!strncmp(s, "…", 3))
 			fputs("...", stdout), s += 2;
 		else

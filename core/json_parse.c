@@ -5,7 +5,7 @@
  * without its partner, become U+FFFD; U+0000 in a key does too (keys have no length). Nothing recurses over foreign data.
  *
  * yajl (2.1) finds the tokens. It alters lone surrogates silently ("?" or three bytes that are no UTF-8), stops at the first
- * bad byte, and collects an unfinished token without limit; so the bytes are looked over before it gets them. That costs
+ * bad byte, and collects an unfinished token without limit (it also takes U+000B and U+000C for space, which is let be); so the bytes are looked over before it gets them. That costs
  * little: escapes have a fixed length, so a lone \uD800 is overwritten by \uFFFD where it stands.
  */
 #include "core/json.h"
@@ -147,6 +147,8 @@ struct reader {
 	enum fault fault;         /* of the current element: nothing more of it is built */
 	bool cut;                 /* the token that ends next has lost its middle */
 	bool too_nested;
+	bool done;                /* the document is complete: only space may follow */
+	bool trailing;            /* something else did */
 	size_t index, line;       /* of the current element */
 	size_t events;            /* so far */
 	size_t after_event;       /* offset in the chunk behind the last event */
@@ -266,6 +268,7 @@ static bool wanted(struct reader *r)
 
 static int scalar_done(struct reader *r)
 {
+	r->done = !r->nest;
 	return r->nest == r->base ? element_ends(r) : 1;
 }
 
@@ -397,6 +400,7 @@ static int on_close(struct reader *r)
 	r->after_event = yajl_get_bytes_consumed(r->yajl);
 	if (r->nest == r->base) { /* the top-level array itself */
 		r->nest = r->base = 0;
+		r->done = true;
 		return 1;
 	}
 	if (r->skip_nest == r->nest)
@@ -465,11 +469,27 @@ static void say_broken(struct reader *r, enum err_code code, struct err *e)
 		err_set(e, code, "more than %d brackets open at once", NEST_MAX);
 		return;
 	}
+	if (r->trailing) {
+		err_set(e, code, "broken JSON: more text after its end");
+		return;
+	}
 	unsigned char *text = yajl_get_error(r->yajl, 0, NULL, 0);
 	const char *s = text ? (const char *)text : "unreadable";
 	err_set(e, code, "broken JSON: %.*s", (int)strcspn(s, "\n"), s);
 	if (text)
 		yajl_free_error(r->yajl, text);
+}
+
+/* yajl takes an unfinished string behind the end for nothing at all ("[1]\""). Looks at what came behind the last event of the
+ * chunk; returns the offset of the first byte that may not be there, or n. */
+static size_t find_trailing(struct reader *r, const char *s, size_t n, size_t from)
+{
+	if (!r->done)
+		return n;
+	while (from < n && memchr(" \t\r\n\v\f", s[from], 6))
+		from++;
+	r->trailing = from < n;
+	return from;
 }
 
 /* ---- a whole document ---- */
@@ -498,6 +518,8 @@ const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *
 	size_t at = n;
 	if (st != yajl_status_ok)
 		at = yajl_get_bytes_consumed(r.yajl);
+	else if ((at = find_trailing(&r, s, n, r.after_event)) < n)
+		st = yajl_status_error;
 	else
 		st = yajl_complete_parse(r.yajl);
 	if (st == yajl_status_ok && r.fault == FAULT_NONE) {
@@ -537,7 +559,7 @@ struct stream {
 static enum token token_in(const char *s, size_t n, size_t *len)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (memchr(" \t\r\n,:", s[i], 6))
+		if (memchr(" \t\r\n\v\f,:", s[i], 8))
 			continue;
 		*len = n - i;
 		return s[i] == '"' ? TOKEN_STRING : TOKEN_WORD;
@@ -585,6 +607,9 @@ static bool feed(struct reader *r, struct stream *t, const char *s, size_t n, st
 		return true;
 	if (st != yajl_status_ok)
 		return stream_broken(r, yajl_get_bytes_consumed(r->yajl), e);
+	const size_t stray = find_trailing(r, s, n, r->events != events ? r->after_event : 0);
+	if (stray < n)
+		return stream_broken(r, stray, e);
 	r->lines += count_lines(s + r->counted, n - r->counted);
 	size_t len;
 	if (r->events != events) {

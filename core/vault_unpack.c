@@ -44,9 +44,9 @@ static struct archive *reader_new(void)
 static bool scratch_file(struct vault *v, const char *scratch, struct err *e)
 {
 	const char *dir = scratch ? scratch : getenv("TMPDIR");
-	char *name = xmalloc((dir ? strlen(dir) : 4) + 32);
-	strcpy(name, dir && *dir ? dir : "/tmp");
-	strcat(name, "/mvchat-unpack-XXXXXX");
+	size_t room = (dir ? strlen(dir) : 4) + 32;
+	char *name = xmalloc(room);
+	fmt_into(name, room, "%s/mvchat-unpack-XXXXXX", dir && *dir ? dir : "/tmp");
 	v->fd = mkstemp(name); /* mode 0600 */
 	if (v->fd < 0)
 		err_set(e, ERR_INTERNAL, "cannot unpack into '%s':", name);

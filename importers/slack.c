@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PEEK_BYTES = 4096, PEEK_FILES = 8, LARGE_DAY = 500, DUMP_ELEMENT_MAX = 64 * 1024 * 1024 };
+enum { PEEK_BYTES = 4096, PEEK_FILES = 8, LARGE_DAY = 500 };
 
 /* ---- telling ---- */
 
@@ -89,6 +89,14 @@ bool slack_is_id(const char *s, size_t n)
 		if (!((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9')))
 			return false;
 	return true;
+}
+
+bool slack_is_ref(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-' || s[i] == '.'))
+			return false;
+	return n > 0 && n <= 64;
 }
 
 /* ---- names of entries ---- */
@@ -347,13 +355,13 @@ static const char *identity(const struct source *s)
 
 /* ---- reading one entry ---- */
 
-struct reading { struct source *s; slack_each each; size_t lines_before; };
+struct reading { struct source *s; slack_each each; const size_t *lines_before; };
 
 static bool each_element(void *ctx, const struct jv *element, size_t index, size_t line)
 {
 	struct reading *r = ctx;
 	(void)index;
-	r->s->line = line + r->lines_before;
+	r->s->line = line + *r->lines_before;
 	return r->each(r->s, element);
 }
 
@@ -361,14 +369,17 @@ static bool bad_element(void *ctx, const struct err *e, size_t index, size_t lin
 {
 	struct reading *r = ctx;
 	(void)index;
-	r->s->line = line + r->lines_before;
+	r->s->line = line + *r->lines_before;
 	slack_hazard(r->s, HAZARD_LOSS, "too-large", "%s", e->msg);
 	return slack_bad(r->s, "%s", e->msg);
 }
 
-/* Reads what `read` gives as one array; what is broken becomes one bad record. */
-static bool read_elements(struct source *s, json_read_fn read, void *read_ctx, const char *const *skip, struct reading *ctx, size_t max_element)
+static const size_t no_lines = 0;
+
+bool slack_read_from(struct source *s, json_read_fn read, void *read_ctx, const char *const *skip, slack_each each, size_t max_element,
+		     const size_t *lines_before)
 {
+	struct reading of = { s, each, lines_before ? lines_before : &no_lines }, *ctx = &of;
 	struct err e = ERR_INIT;
 	struct json_elements r = { .read = read, .read_ctx = read_ctx, .skip_keys = skip, .max_element = max_element, .step = s->step,
 		.each = each_element, .bad = bad_element, .ctx = ctx };
@@ -377,7 +388,7 @@ static bool read_elements(struct source *s, json_read_fn read, void *read_ctx, c
 		slack_hazard(s, HAZARD_NOTE, "lone-surrogate", "%zu half characters became U+FFFD", r.n_replaced);
 	if (!ok && !s->stopped) {
 		const char *at = strncmp(e.where, "line ", 5) == 0 ? e.where + 5 : NULL;
-		s->line = at ? strtoul(at, NULL, 10) + ctx->lines_before : 0;
+		s->line = at ? strtoul(at, NULL, 10) + *ctx->lines_before : 0;
 		slack_hazard(s, HAZARD_LOSS, "broken-json", "%s", e.msg);
 		slack_bad(s, "%.200s; the records before this place are kept", e.msg);
 	}
@@ -395,144 +406,9 @@ bool slack_read(struct source *s, const struct entry *en, const char *const *ski
 		slack_hazard(s, HAZARD_LOSS, "broken-json", "%s", e.msg);
 		return slack_bad(s, "%.200s", e.msg);
 	}
-	struct reading ctx = { s, each, 0 };
-	read_elements(s, vfile_read, f, skip_keys, &ctx, 0);
+	slack_read_from(s, vfile_read, f, skip_keys, each, 0, NULL);
 	vfile_close(f);
 	return !s->stopped;
-}
-
-/* ---- slackdump's dump: {"channel_id":…, "name":…, "messages":[…]} ---- */
-
-/* Lets through only the array that is the value of the top-level key "messages", so that a channel of any size is read
- * element by element. */
-struct strain {
-	void *f;
-	char in[16 * 1024];
-	size_t at, n, newlines;
-	int depth;
-	bool in_string, escaped, is_messages, colon, inside, done;
-	char key[16];
-	size_t key_n;
-};
-
-/* Takes one byte; true when it belongs to the array. */
-static bool strain_byte(struct strain *t, char c)
-{
-	bool out = t->inside;
-	if (t->in_string) {
-		if (t->escaped) {
-			t->escaped = false;
-		} else if (c == '\\') {
-			t->escaped = true;
-		} else if (c == '"') {
-			t->in_string = false;
-		}
-		if (t->in_string && t->depth == 1 && t->key_n < sizeof(t->key))
-			t->key[t->key_n++] = c;
-		return out;
-	}
-	if (c == '\n' && !out)
-		t->newlines++;
-	if (c == '"') {
-		t->in_string = true;
-		t->key_n = 0;
-		t->colon = false;
-	} else if (c == ':' && t->depth == 1) {
-		t->colon = t->key_n == 8 && memcmp(t->key, "messages", 8) == 0;
-	} else if (c == '[' || c == '{') {
-		t->depth++;
-		if (c == '[' && t->depth == 2 && t->colon)
-			out = t->inside = true;
-	} else if (c == ']' || c == '}') {
-		t->depth--;
-		if (t->inside && t->depth == 1) {
-			t->inside = false;
-			t->done = true;
-		}
-	} else if (c == ',' && t->depth == 1) {
-		t->colon = false;
-	}
-	return out;
-}
-
-static ptrdiff_t strain_read(void *ctx, char *dst, size_t n, struct err *e)
-{
-	struct strain *t = ctx;
-	size_t k = 0;
-	while (k < n && !t->done) {
-		if (t->at == t->n) {
-			if (k)
-				break; /* hand over what there is */
-			ptrdiff_t got = vfile_read(t->f, t->in, sizeof(t->in), e);
-			if (got <= 0)
-				return got;
-			t->at = 0;
-			t->n = (size_t)got;
-		}
-		char c = t->in[t->at++];
-		if (strain_byte(t, c))
-			dst[k++] = c;
-	}
-	return (ptrdiff_t)k;
-}
-
-static bool each_dump_msg(struct source *s, const struct jv *v)
-{
-	const char *root = jv_str(jv_get(v, "ts"));
-	if (!slack_msg(s, v))
-		return false;
-	jv_each(jv_get(v, "slackdump_thread_replies"), r) {
-		const char *ts = jv_str(jv_get(r, "ts"));
-		if (root && ts && streq(root, ts))
-			continue; /* the root again */
-		if (!slack_msg(s, r))
-			return false;
-	}
-	return !s->stopped;
-}
-
-static bool each_dump_head(struct source *s, const struct jv *v)
-{
-	const char *id = s->folder, *name = jv_get_str(v, "name");
-	if (!s->chan) {
-		s->chan = table_get(&s->by_id, id);
-		if (s->chan)
-			return true;
-		struct conv c = { .id = id, .name = name ? slack_str(s->step, jv_get(v, "name")) : id, .kind = id[0] == 'D' ? CONV_DM : CONV_PRIVATE };
-		if (strncmp(c.name, "mpdm-", 5) == 0)
-			c.kind = CONV_GROUP;
-		s->chan = slack_add_chan(s, &s->spaces[0], id, c.name, c.kind);
-		slack_hazard(s, HAZARD_WARN, "folder-without-channel", "%s stands in no list of conversations", id);
-		if (!s->stopped && !s->sink->conv(s->sink->ctx, &c))
-			s->stopped = true;
-	}
-	return !s->stopped;
-}
-
-static bool walk_dump_file(struct source *s, size_t index)
-{
-	static const char *const head_only[] = { "messages", NULL };
-	const struct entry *en = vault_entry(s->v, index);
-	struct err e = ERR_INIT;
-	size_t n = strcspn(en->name, "-.");
-	s->folder = arena_strndup(&s->names, en->name, n);
-	s->chan = NULL;
-	slack_conv_begin(s);
-	s->entry_index = (uint32_t)index;
-	s->in_file = s->off_day = 0;
-	s->day = INT64_MIN;
-	if (!slack_read(s, en, head_only, each_dump_head) || !s->chan)
-		return !s->stopped;
-	struct strain *t = xcalloc(1, sizeof(*t));
-	t->f = vault_read(s->v, en, &e);
-	if (t->f) {
-		struct reading ctx = { s, each_dump_msg, 0 };
-		s->keep_profiles = true;
-		read_elements(s, strain_read, t, slack_skip_day_keep, &ctx, DUMP_ELEMENT_MAX);
-	}
-	vfile_close(t->f);
-	free(t);
-	return slack_conv_end(s);
 }
 
 /* ---- folders of day files ---- */
@@ -610,7 +486,7 @@ static bool walk_day(struct source *s, size_t index, const char *day)
 		/* Somebody wrote who is in no list: read again for the profiles, which are a quarter of a message's bytes. */
 		struct vfile *f = vault_read(s->v, en, NULL);
 		if (f) {
-			struct reading ctx = { s, slack_profile_pass, 0 };
+			struct reading ctx = { s, slack_profile_pass, &no_lines };
 			struct json_elements r = { .read = vfile_read, .read_ctx = f, .skip_keys = slack_skip_profiles, .step = s->step, .each = each_element,
 				.ctx = &ctx };
 			json_elements(&r, NULL); /* what is broken has been told */
@@ -648,7 +524,7 @@ static bool walk_entries(struct source *s)
 		const struct entry *en = vault_entry(s->v, i);
 		const char *name = en->name + space_of(s, en->name)->len, *slash = strchr(name, '/');
 		if (s->dump && !slash && is_dump_name(name)) {
-			walk_dump_file(s, i);
+			slack_walk_dump_file(s, i);
 			continue;
 		}
 		if (!slash || !is_day(slash + 1)) {

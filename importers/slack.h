@@ -1,12 +1,13 @@
 /* slack.h: what the parts of the Slack importer share. Private to importers/slack*.c.
  *
- * slack.c        bid, open, the walk over entries, facts
+ * slack.c        bid, open, the walk over entries, facts; hazards and bad records
+ * slack_dump.c   slackdump's dump layout
  * slack_lists.c  users.json, channels.json and the other lists
  * slack_people.c who is who: listed people, and people known only from messages
  * slack_msg.c    one message; slack_attach.c its attachments and calls; slack_files.c its files
  * slack_text.c, slack_blocks.c  text
  *
- * Hazards (stable names; level N note, W warn, L loss; numbers: the list of oddities in docs/slack.md):
+ * Hazards (stable names; level N note, W warn, L loss; docs/slack.md has them for people):
  *   empty-string-in-list N     lists of 2026 exports that hold [""]
  *   null-field N               null where an array is expected (blocks, attachments, members)
  *   integer-user N             user_id 0 in integration_logs.json: Slack itself
@@ -36,7 +37,7 @@
  *   canvas-as-message N        a canvas stands where a message should
  *   broken-json L, too-large L an entry, or one element of it, that cannot be read
  *   large-day N                500 messages or more in one day file
- *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, txt-file N
+ *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, lone-surrogate N
  */
 #ifndef MVCHAT_SLACK_H
 #define MVCHAT_SLACK_H
@@ -73,7 +74,7 @@ struct chan {
 
 /* A set of times, emptied between conversations; open addressing, 0 is no member. */
 struct times { int64_t *slots; size_t n, n_slots; };
-struct root { int64_t us; uint32_t entry, line, replies; };
+struct root { int64_t us; uint32_t entry, line; }; /* where it was first replied to */
 
 struct source {
 	struct vault *v;
@@ -127,7 +128,14 @@ bool slack_fact(struct source *s, const char *key, const char *value);
 bool slack_fact_int(struct source *s, const char *key, int64_t value);
 typedef bool (*slack_each)(struct source *s, const struct jv *element);
 bool slack_read(struct source *s, const struct entry *en, const char *const *skip_keys, slack_each each);
-bool slack_is_id(const char *s, size_t n);
+/* Reads what `read` gives as one array; what is broken becomes one bad record. lines_before (or NULL) is added to line numbers. */
+bool slack_read_from(struct source *s, json_read_fn read, void *read_ctx, const char *const *skip, slack_each each, size_t max_element,
+		     const size_t *lines_before);
+bool slack_is_id(const char *s, size_t n);  /* Slack's own form: C024BE91L */
+bool slack_is_ref(const char *s, size_t n); /* what other tools may write as a person's id, too: no blanks, no slashes */
+
+/* slack_dump.c */
+bool slack_walk_dump_file(struct source *s, size_t index);
 
 /* slack_people.c */
 struct person *slack_person(struct source *s, const char *id);              /* NULL when nobody has told of it */

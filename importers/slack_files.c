@@ -12,6 +12,32 @@
 
 enum { FILES_MAX = 1000, PREVIEW_MAX = 16 * 1024 };
 
+/* A file object has forty keys and more; it is gone through once. */
+enum key {
+	K_DURATION_MS, K_FILE_ACCESS, K_FILETYPE, K_ID, K_IS_EXTERNAL, K_MIMETYPE, K_MODE, K_NAME, K_ORIGINAL_H, K_ORIGINAL_W, K_PERMALINK,
+	K_PLAIN_TEXT, K_PREVIEW, K_SIZE, K_SUBTYPE, K_TITLE, K_URL_PRIVATE, K_URL_PRIVATE_DOWNLOAD, N_KEYS,
+};
+static const char *const key_names[N_KEYS] = {
+	"duration_ms", "file_access", "filetype", "id", "is_external", "mimetype", "mode", "name", "original_h", "original_w", "permalink",
+	"plain_text", "preview", "size", "subtype", "title", "url_private", "url_private_download",
+};
+struct fields { const struct jv *v[N_KEYS]; };
+
+static void gather(const struct jv *v, struct fields *f)
+{
+	jv_each(v, c)
+		for (size_t i = 0; i < N_KEYS; i++)
+			if (key_names[i][0] == c->key[0] && streq(key_names[i], c->key)) {
+				f->v[i] = c;
+				break;
+			}
+}
+
+static const char *word(const struct jv *v)
+{
+	return v && v->type == JV_STR && v->len ? v->s : NULL;
+}
+
 static const struct entry *first_with(struct source *s, const char *prefix)
 {
 	size_t i = vault_lower(s->v, prefix), n = strlen(prefix);
@@ -61,9 +87,9 @@ static bool is_html(struct source *s, const struct entry *en)
 	return strncasecmp(p, "<!doctype html", 14) == 0 || strncasecmp(p, "<html", 5) == 0;
 }
 
-static enum file_kind kind_of(const struct jv *v, const char *mode, const char *mime)
+static enum file_kind kind_of(const struct fields *k, const char *mode, const char *mime)
 {
-	const char *sub = jv_get_str(v, "subtype"), *type = jv_get_str(v, "filetype");
+	const char *sub = word(k->v[K_SUBTYPE]), *type = word(k->v[K_FILETYPE]);
 	if (sub && streq(sub, "slack_audio"))
 		return FILE_VOICE;
 	if (sub && streq(sub, "slack_video"))
@@ -91,16 +117,15 @@ static enum file_kind kind_of(const struct jv *v, const char *mode, const char *
 	return FILE_PLAIN;
 }
 
-static int small_int(const struct jv *v, const char *key)
+static int small_int(const struct jv *v)
 {
-	int64_t n = jv_get_int(v, key, 0);
+	int64_t n = jv_int(v, 0);
 	return n < 0 || n > INT32_MAX ? 0 : (int)n;
 }
 
-static const char *clean(struct source *s, const struct jv *v, const char *key, const char **token)
+static const char *clean(struct source *s, const struct jv *v, const char **token)
 {
-	const char *str = jv_get_str(v, key) ? slack_str(s->step, jv_get(v, key)) : NULL;
-	return str ? slack_untoken(s->step, str, token) : NULL;
+	return word(v) ? slack_untoken(s->step, slack_str(s->step, v), token) : NULL;
 }
 
 static void note_domain(struct source *s, const char *permalink)
@@ -115,16 +140,16 @@ static void note_domain(struct source *s, const char *permalink)
 	}
 }
 
-static void place(struct source *s, struct file *f, const struct jv *v, const char *mode)
+static void place(struct source *s, struct file *f, const struct fields *k, const char *mode)
 {
-	const char *access = jv_get_str(v, "file_access");
+	const char *access = word(k->v[K_FILE_ACCESS]);
 	bool gone = streq(mode, "tombstone") || streq(mode, "hidden_by_limit") ||
 		    (access && (streq(access, "file_not_found") || streq(access, "access_denied")));
-	bool external = streq(mode, "external") || streq(mode, "remote") || jv_get_bool(v, "is_external");
+	bool external = streq(mode, "external") || streq(mode, "remote") || (k->v[K_IS_EXTERNAL] && k->v[K_IS_EXTERNAL]->type == JV_BOOL && k->v[K_IS_EXTERNAL]->b);
 	const struct entry *en = f->id ? in_archive(s, f->id) : NULL;
 	if (en) {
 		bool differs = f->size > 0 && en->size >= 0 && en->size != f->size;
-		if (differs && kind_of(v, mode, f->mime ? f->mime : "") != FILE_CANVAS && !(f->mime && strstr(f->mime, "html")) && is_html(s, en)) {
+		if (differs && kind_of(k, mode, f->mime ? f->mime : "") != FILE_CANVAS && !(f->mime && strstr(f->mime, "html")) && is_html(s, en)) {
 			slack_hazard(s, HAZARD_LOSS, "file-is-html", "%s is a web page where the file \"%.80s\" should be", en->name, f->name);
 		} else {
 			if (differs)
@@ -161,19 +186,21 @@ void slack_file(struct source *s, const struct jv *v, struct files *files)
 		files->v = grown;
 		files->cap = cap;
 	}
-	struct file f = { .size = jv_get_int(v, "size", -1) };
-	const char *mode = jv_get_str(v, "mode") ? jv_get_str(v, "mode") : "", *token = NULL;
-	f.id = clean(s, v, "id", NULL);
-	f.title = clean(s, v, "title", NULL);
-	f.name = clean(s, v, "name", NULL);
-	f.mime = clean(s, v, "mimetype", NULL);
-	f.permalink = clean(s, v, "permalink", &token);
-	f.url = clean(s, v, "url_private", &token);
+	struct fields k = { { 0 } };
+	gather(v, &k);
+	struct file f = { .size = jv_int(k.v[K_SIZE], -1) };
+	const char *mode = word(k.v[K_MODE]) ? word(k.v[K_MODE]) : "", *token = NULL;
+	f.id = clean(s, k.v[K_ID], NULL);
+	f.title = clean(s, k.v[K_TITLE], NULL);
+	f.name = clean(s, k.v[K_NAME], NULL);
+	f.mime = clean(s, k.v[K_MIMETYPE], NULL);
+	f.permalink = clean(s, k.v[K_PERMALINK], &token);
+	f.url = clean(s, k.v[K_URL_PRIVATE], &token);
 	if (!f.url)
-		f.url = clean(s, v, "url_private_download", &token);
-	f.preview = clean(s, v, "preview", NULL);
+		f.url = clean(s, k.v[K_URL_PRIVATE_DOWNLOAD], &token);
+	f.preview = clean(s, k.v[K_PREVIEW], NULL);
 	if (!f.preview)
-		f.preview = clean(s, v, "plain_text", NULL);
+		f.preview = clean(s, k.v[K_PLAIN_TEXT], NULL);
 	if (f.preview && strlen(f.preview) > PREVIEW_MAX)
 		f.preview = NULL;
 	if (!f.name)
@@ -185,10 +212,10 @@ void slack_file(struct source *s, const struct jv *v, struct files *files)
 		s->token_kind = streq(token, "token") ? "token" : "t";
 	}
 	note_domain(s, f.permalink);
-	f.kind = kind_of(v, mode, f.mime ? f.mime : "");
-	f.width = small_int(v, "original_w");
-	f.height = small_int(v, "original_h");
-	f.duration_ms = small_int(v, "duration_ms");
-	place(s, &f, v, mode);
+	f.kind = kind_of(&k, mode, f.mime ? f.mime : "");
+	f.width = small_int(k.v[K_ORIGINAL_W]);
+	f.height = small_int(k.v[K_ORIGINAL_H]);
+	f.duration_ms = small_int(k.v[K_DURATION_MS]);
+	place(s, &f, &k, mode);
 	files->v[files->n++] = f;
 }

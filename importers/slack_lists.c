@@ -55,7 +55,7 @@ static uint32_t user_flags(struct source *s, const struct jv *v, const char *id)
 static bool each_user(struct source *s, const struct jv *v)
 {
 	const char *id = jv_get_str(v, "id") ? slack_str(s->step, jv_get(v, "id")) : NULL;
-	if (!jv_is(v, JV_OBJ) || !id || !slack_is_id(id, strlen(id)))
+	if (!jv_is(v, JV_OBJ) || !id || !slack_is_ref(id, strlen(id)))
 		return slack_bad(s, "a user without a usable id");
 	const struct jv *pr = jv_get(v, "profile");
 	struct user u = { .id = id, .name_source = NAME_LISTED, .flags = user_flags(s, v, id) };
@@ -126,7 +126,7 @@ static const char *const *members(struct source *s, const struct jv *list, size_
 	const char **ids = arena_array(s->step, list->n, const char *);
 	jv_each(list, m) {
 		const char *id = jv_str(m);
-		if (!id || !slack_is_id(id, strlen(id)) || n == MEMBERS_MAX)
+		if (!id || !slack_is_ref(id, strlen(id)) || n == MEMBERS_MAX)
 			continue;
 		if (!slack_person(s, id)) {
 			unknown++;

@@ -247,20 +247,24 @@ static const char *author(struct source *s, const struct jv *const f[N_FIELDS], 
 	struct person *p = NULL;
 	if (!user && jv_get_str(comment, "user"))
 		user = jv_get_str(comment, "user");
-	if (m->kind == MSG_APP && bot && slack_is_id(bot, strlen(bot)))
+	if (m->kind == MSG_APP && bot && slack_is_ref(bot, strlen(bot)))
 		learn_bot(s, bot, slack_str(s->step, f[F_TEXT]));
 	if (f[F_USER] && f[F_USER]->type == JV_NUM)
 		slack_hazard(s, HAZARD_NOTE, "integer-user", "user is a number: Slack itself");
-	if (user && slack_is_id(user, strlen(user))) {
+	if (user && slack_is_ref(user, strlen(user))) {
 		p = slack_person(s, user);
 		if (!p || (!p->listed && p->source > NAME_PROFILE && !(p->flags & USER_SYSTEM))) {
 			p = slack_found(s, user, NAME_PLACEHOLDER, "", 0);
-			if (f[F_USER_PROFILE])
+			if (jv_get_str(f[F_BOT_PROFILE], "name")) /* a workflow's or an app's own user */
+				slack_found(s, user, NAME_BOT, slack_str(s->step, jv_get(f[F_BOT_PROFILE], "name")), USER_BOT);
+			else if (f[F_USER_PROFILE])
 				learn_profile(s, user, f[F_USER_PROFILE]);
-			else
+			else if (!bot)
 				s->want_profiles = true;
+			if (username && username[0] != '<' && bot)
+				slack_found(s, user, NAME_MENTION, slack_str(s->step, f[F_USERNAME]), USER_BOT);
 		}
-	} else if (bot && slack_is_id(bot, strlen(bot))) {
+	} else if (bot && slack_is_ref(bot, strlen(bot))) {
 		const char *name = jv_get_str(f[F_BOT_PROFILE], "name") ? slack_str(s->step, jv_get(f[F_BOT_PROFILE], "name")) : "";
 		p = slack_person(s, bot);
 		if (p && p->listed)
@@ -309,7 +313,7 @@ static void reactions(struct source *s, const struct jv *list, struct msg *m)
 		size_t own = k;
 		jv_each(users, u) {
 			const char *id = non_empty(u);
-			bool twice = !id || !slack_is_id(id, strlen(id));
+			bool twice = !id || !slack_is_ref(id, strlen(id));
 			for (size_t i = 0; !twice && i < own; i++) /* only merged entries can repeat a person */
 				twice = streq(ids[i], id);
 			if (twice)

@@ -77,6 +77,8 @@ struct person *slack_found(struct source *s, const char *id, enum name_source so
 	if (p->flags & USER_SYSTEM)
 		return p;
 	p->flags |= flags;
+	if (p->flags & USER_BOT) /* of no company */
+		p->flags &= ~(uint32_t)USER_STRANGER;
 	if (*name && source < p->source) {
 		p->name = arena_strndup(&s->names, name, 200);
 		p->source = source;

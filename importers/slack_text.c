@@ -365,8 +365,10 @@ static const char *emit_emoji(struct scan *s, uint32_t style, const char *run, c
 	if (q >= e || *q != ':' || q == p + 1)
 		return NULL;
 	const char *plain = emoji_plain(p + 1, (size_t)(q - p - 1));
+	if (p > run && p[-1] == ':') /* "a::b::c"; where an emoji has just ended, run is p */
+		return NULL;
 	/* A custom emoji is known by its name alone, so times, paths and C++ must not look like one. */
-	if (!plain && (!letter || is_word_before(s, p) || (p > s->start && p[-1] == ':') || (q + 1 < e && (q[1] == ':' || is_word_at(q + 1, s->end)))))
+	if (!plain && (!letter || is_word_before(s, p) || (q + 1 < e && is_word_at(q + 1, s->end))))
 		return NULL;
 	const char *name_end = q;
 	static const char mark[] = ":skin-tone-";
@@ -464,8 +466,18 @@ static void code_block(struct scan *s, const char *p, const char *q)
 	inline_run(s, p, q, 0, MODE_PRE);
 }
 
+/* The end of [p, q) without its last spaces. */
+static const char *trimmed(const char *p, const char *q)
+{
+	while (q > p && q[-1] == ' ')
+		q--;
+	return q > p ? q : p;
+}
+
 static void para(struct scan *s, const char *p, const char *q)
 {
+	if (q < s->end) /* a code block or a quote follows */
+		q = trimmed(p, q);
 	if (p >= q)
 		return;
 	text_block(s->b, BLOCK_PARA);
@@ -483,9 +495,12 @@ void slack_mrkdwn(struct text_builder *b, const char *text, size_t n, const stru
 		open = NULL;
 	while (p < e) { /* p is at the start of a line, or right behind a code block */
 		size_t mark = p == text || p[-1] == '\n' ? quote_mark(p, e) : 0;
-		if (mark && !to_end && quote_mark(p + mark, e) && quote_mark(p + mark + quote_mark(p + mark, e), e)) {
-			to_end = true;
-			mark *= 3;
+		if (mark && !to_end) { /* ">>>" quotes all that follows */
+			size_t second = quote_mark(p + mark, e), third = second ? quote_mark(p + mark + second, e) : 0;
+			if (third) {
+				to_end = true;
+				mark += second + third;
+			}
 		}
 		const char *eol = memchr(p, '\n', (size_t)(e - p));
 		if (!eol)
@@ -502,7 +517,7 @@ void slack_mrkdwn(struct text_builder *b, const char *text, size_t n, const stru
 			} else {
 				text_plain(b, 0, "\n", 1);
 			}
-			inline_run(&s, body, fenced && open > body ? open : fenced ? body : eol, 0, MODE_FULL);
+			inline_run(&s, body, fenced ? trimmed(body, open) : eol, 0, MODE_FULL);
 		} else if (in_quote) {
 			b->quote = outer;
 			in_quote = false;
@@ -513,6 +528,8 @@ void slack_mrkdwn(struct text_builder *b, const char *text, size_t n, const stru
 				para(&s, seg, open > seg && open[-1] == '\n' ? open - 1 : open);
 			code_block(&s, open + 3, close);
 			p = close + 3;
+			while (p < e && *p == ' ')
+				p++;
 			if (p < e && *p == '\n')
 				p++;
 			seg = p;

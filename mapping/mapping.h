@@ -26,6 +26,7 @@ struct person {
 	bool suspended;            /* PERSON_CREATE without access */
 	uint32_t flags;            /* of the source user */
 	const char *why;           /* the rule that decided, for explain and reports */
+	bool unresolved;           /* an open question: the person is only labelled until users.csv answers it */
 };
 
 enum place_action { PLACE_CREATE, PLACE_ADOPT, PLACE_SKIP };
@@ -77,7 +78,9 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES]);
 /* Decisions. The mapping copies nothing it is given. A user or conversation that has no row falls under the policies. */
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
-/* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. */
+/* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
+ * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
+ * its kind. only.since and only.until look at the message's own time. */
 struct msg_meta { const char *conv, *author; int64_t ts_us; enum msg_kind kind; uint32_t flags; bool has_replies, is_reply, is_empty; };
 const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm);
 

@@ -21,7 +21,7 @@
 #include <string.h>
 
 static const int64_t SECOND_US = 1000000, TELL_EVERY_US = 100000, NEVER = INT64_MAX;
-enum { MAX_RESENDS = 3, MAX_BLIND = 5, MAX_WAIT_S = 900, GATE_MAX_S = 60 };
+enum { MAX_RESENDS = 3, MAX_BLIND = 5, MAX_WAIT_S = 900 };
 
 /* ---- telling ---- */
 
@@ -83,46 +83,6 @@ void engine_break(struct engine *x, const struct err *e)
 		x->err = *e;
 	x->broken = true;
 	engine_halt(x, e->msg);
-}
-
-/* ---- gates ---- */
-
-struct gate *engine_gate(struct engine *x, const struct http_req *req)
-{
-	return &x->gate[req->rate == REQ_BLOB ? GATE_STORAGE : GATE_API];
-}
-
-int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now)
-{
-	if (!g->fails)
-		g->since = now;
-	if (now >= g->open_at) { /* many requests fail together: that is one failure */
-		int64_t pause = g->fails < 6 ? (int64_t)1 << g->fails : GATE_MAX_S;
-		g->open_at = now + pause * SECOND_US;
-		g->fails++;
-	}
-	g->probing = false;
-	if (now - g->since > x->max_wait_us)
-		engine_halt(x, g == &x->gate[GATE_API] ? "the target cannot be reached" : "the storage for files cannot be reached");
-	return g->open_at;
-}
-
-static void gate_ok(struct gate *g)
-{
-	*g = (struct gate){ 0 };
-}
-
-/* 0: may go. Else when to ask again. */
-static int64_t gate_ask(struct gate *g, int64_t now)
-{
-	if (!g->fails)
-		return 0;
-	if (now < g->open_at)
-		return g->open_at;
-	if (g->probing)
-		return now + SECOND_US / 10;
-	g->probing = true;
-	return 0;
 }
 
 /* ---- what a step of a lane writes ---- */
@@ -298,6 +258,8 @@ static void thread_over(struct engine *x, struct runner *chat)
 	if (chat->threads_open || chat->lane.state != LANE_PARKED || x->halting)
 		return;
 	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
+	if (chat->hot)
+		return; /* parked in this very tick and still among the active ones */
 	x->n_parked--;
 	lanes_wait(&x->lanes, chat);
 }
@@ -388,12 +350,12 @@ static bool pull(struct engine *x, struct runner *r)
 	h->refused_since = -1;
 	r->not_before = 0;
 	enum stream_got got = stream_next(x->a->stream, &spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, &e);
+	if (orphaned(x, r, got))
+		return true; /* also when the stream failed over just this op */
 	if (got == STREAM_ERROR) {
 		engine_break(x, &e);
 		return false;
 	}
-	if (orphaned(x, r, got))
-		return true;
 	switch (got) {
 	case STREAM_OP:
 		if (h->op.state == OP_INTENT || h->op.state == OP_UNKNOWN) {
@@ -467,7 +429,7 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 		return;
 	struct gate *g = engine_gate(x, &h->req);
 	bool was_probing = g->probing;
-	int64_t at = gate_ask(g, now);
+	int64_t at = engine_gate_ask(g, now);
 	if (!at) {
 		at = pacer_ask(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
 		if (at)
@@ -565,125 +527,12 @@ static void halt_all(struct engine *x)
 	}
 }
 
-/* ---- answers ---- */
-
-/* Kinds whose answer names nothing new are done without an id; the others are not believed without one. */
-static const char *id_of(const struct op *op, const struct outcome *o)
-{
-	if (o->id && *o->id)
-		return o->id;
-	switch (op->key.kind) {
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_UPLOAD: case OP_POST: case OP_THREAD_OPEN:
-		return NULL;
-	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_EDIT: case OP_DELETE:
-		break;
-	}
-	return op->target_id && *op->target_id ? op->target_id : op->chat && *op->chat ? op->chat : "ok";
-}
-
-static void on_throttled(struct engine *x, struct runner *r, const struct outcome *o, int64_t now)
-{
-	struct hot *h = r->hot;
-	pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), o->retry_after_s, now);
-	if (h->refused_since < 0)
-		h->refused_since = now;
-	if (o->retry_after_s > x->max_wait_us / SECOND_US || now - h->refused_since > x->max_wait_us)
-		engine_halt(x, "the target asks us to wait longer than we are allowed to");
-	engine_step(x, r, LANE_EV_AGAIN, NULL);
-}
-
-static void on_unknown(struct engine *x, struct runner *r, const char *why, int64_t now)
-{
-	r->not_before = now + x->settle_us;
-	engine_step(x, r, LANE_EV_UNKNOWN, &(struct said){ .why = why });
-}
-
-static void on_answer(struct engine *x, struct runner *r, const struct http_resp *resp, int64_t now)
-{
-	struct hot *h = r->hot;
-	struct outcome o = { .retry_after_s = -1 };
-	x->s->ex->parse(x->s->target, &h->op.op, resp, &x->scratch, &o);
-	struct said said = { .id = o.id, .id2 = o.id2, .why = o.why };
-	if (o.v != V_THROTTLED) {
-		pacer_ok(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
-		h->refused_since = -1;
-	}
-	r->not_before = 0;
-	switch (o.v) {
-	case V_DONE:
-		said.id = id_of(&h->op.op, &o);
-		if (said.id)
-			engine_step(x, r, LANE_EV_DONE, &said);
-		else
-			on_unknown(x, r, "success was said, but not what was made", now);
-		break;
-	case V_MORE:
-		h->op.op.step++;
-		h->op.op.carry = arena_strdup(&h->arena, o.carry);
-		h->built = false;
-		engine_step(x, r, LANE_EV_MORE, NULL);
-		break;
-	case V_REJECTED:
-		engine_step(x, r, LANE_EV_REJECTED, &said);
-		break;
-	case V_THROTTLED:
-		on_throttled(x, r, &o, now);
-		break;
-	case V_UNKNOWN:
-		on_unknown(x, r, o.why, now);
-		break;
-	case V_LANE:
-		engine_step(x, r, LANE_EV_CLOSED, &said);
-		break;
-	case V_FATAL: {
-		struct err e = ERR_INIT;
-		err_set(&e, ERR_TARGET, "the target refused us: %s", o.why ? o.why : "no reason given");
-		err_hint(&e, "check the tokens and their permissions, then run the same command again");
-		engine_step(x, r, LANE_EV_AGAIN, NULL);
-		engine_break(x, &e);
-		break;
-	}
-	}
-}
-
-static void answer(struct engine *x, const struct wire_done *d)
-{
-	struct runner *r = d->tag;
-	int64_t now = clock_mono_us();
-	x->flying--;
-	arena_reset(&x->scratch);
-	step("answer-read");
-	struct gate *g = engine_gate(x, &r->hot->req);
-	if (d->cls == WIRE_ANSWER)
-		gate_ok(g);
-	else if (d->cls != WIRE_UNSENT)
-		g->probing = false;
-	if (r->lane.state == LANE_LOOKING) {
-		engine_look_answer(x, r, d);
-		return;
-	}
-	switch (d->cls) {
-	case WIRE_ANSWER:
-		on_answer(x, r, &d->resp, now);
-		break;
-	case WIRE_UNSENT:
-		r->not_before = engine_gate_fail(x, g, now);
-		engine_step(x, r, LANE_EV_AGAIN, NULL);
-		break;
-	case WIRE_UNKNOWN:
-		on_unknown(x, r, d->why, now);
-		break;
-	case WIRE_LOCAL:
-		r->not_before = 0;
-		engine_step(x, r, LANE_EV_REJECTED, &(struct said){ .why = d->why });
-		break;
-	}
-}
+/* ---- the loop ---- */
 
 /* Until the first lane may go again, or something is answered. */
 static void wait(struct engine *x)
 {
-	enum { ROWS = 64 };
+	enum { ROWS = 64, GATHER_US = 5000 };
 	struct wire_done done[ROWS];
 	int64_t now = clock_mono_us(), until = NEVER;
 	for (size_t i = 0; i < x->n_active; i++) {
@@ -703,9 +552,19 @@ static void wait(struct engine *x)
 			clock_sleep_until_mono(until);
 		return;
 	}
-	size_t n = wire_poll(x->s->wire, until, done, ROWS);
-	for (size_t i = 0; i < n; i++)
-		answer(x, &done[i]);
+	/* One commit is dear (it waits for the disk) and may hold many answers: once one has come, up to half of what is out is
+	 * waited for, but not for long, so that a slow request holds nothing up. */
+	size_t want = x->flying / 2, got = 0;
+	do {
+		size_t n = wire_poll(x->s->wire, until, done, ROWS);
+		if (!n && got)
+			break;
+		for (size_t i = 0; i < n; i++)
+			engine_answer(x, &done[i]);
+		if (!got)
+			until = clock_mono_us() + GATHER_US;
+		got += n;
+	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
 
 static bool loop(struct engine *x)

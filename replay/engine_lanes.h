@@ -88,11 +88,14 @@ void engine_break(struct engine *x, const struct err *e); /* the same, but the r
 struct said { const char *id, *id2, *why; };
 void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said);
 int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
+int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
 struct gate *engine_gate(struct engine *x, const struct http_req *req);
 static inline const char *engine_scope(const struct http_req *req)
 {
 	return req->scope ? req->scope : "";
 }
+
+void engine_answer(struct engine *x, const struct wire_done *d); /* engine_answer.c */
 
 /* engine_look.c */
 bool engine_look_build(struct engine *x, struct runner *r, struct err *e); /* the request of the next page into hot->req */

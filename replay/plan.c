@@ -440,18 +440,29 @@ static void judge_files(struct plan *p, const struct spool_meta *m, const struct
 	count(p, ITEM_FILE, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "with-message" : NULL, m->n_files);
 }
 
+/* Why the replies to this message cannot be sent, or NULL. */
+static const char *closed_by(const struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	if (st->thread == OP_DONE)
+		return NULL;
+	if (st->rejected || st->gone)
+		return "root-rejected";
+	if (p->made == OP_REJECTED || p->made == OP_GONE)
+		return "chat-rejected";
+	if (st->thread == OP_REJECTED || st->thread == OP_GONE)
+		return "thread-rejected";
+	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
+}
+
 /* A message with replies: where its thread stands. */
 static void judge_thread(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b, enum fate fate, const char *rule)
 {
-	const char *shut = st->rejected ? "root-rejected" : p->made == OP_REJECTED || p->made == OP_GONE ? "chat-rejected"
-	                 : st->thread == OP_REJECTED || st->thread == OP_GONE ? "thread-rejected"
-	                 : st->gone ? "root-rejected"
-	                 : m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
+	const char *shut = closed_by(p, m, st);
 	if (!p->s->threads) {
 		count(p, ITEM_THREAD, BUCKET_TEXT, NULL, 1);
 		return;
 	}
-	if (shut && st->thread != OP_DONE) {
+	if (shut) {
 		table_put(&p->closed, arena_strdup(&p->conv, m->id), (void *)(uintptr_t)shut);
 		count(p, ITEM_THREAD, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
 		return;
@@ -486,11 +497,16 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 static void judge_late_root(struct plan *p, const struct spool_meta *m)
 {
 	struct standing st;
-	if (table_get(&p->closed, m->root))
+	struct spool_meta root;
+	int64_t conv = stream_lconv(p->s, p->sp);
+	if (!p->s->threads || table_get(&p->closed, m->root) ||
+	    !spool_msg(p->s->x.spool, p->sp->num, m->root_ts_us, m->root, &p->one, NULL, &root, NULL))
 		return;
-	standing_get(p->s, stream_lconv(p->s, p->sp), m->root_ts_us, m->root, &st);
-	if (st.rejected || st.gone)
-		table_put(&p->closed, arena_strdup(&p->conv, m->root), (void *)(uintptr_t)"root-rejected");
+	standing_get(p->s, conv, m->root_ts_us, m->root, &st);
+	st.thread = state_of(p, conv, m->root_ts_us, m->root, OP_THREAD_OPEN, NULL, NULL);
+	const char *shut = closed_by(p, &root, &st);
+	if (shut)
+		table_put(&p->closed, arena_strdup(&p->conv, m->root), (void *)(uintptr_t)shut);
 }
 
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
@@ -717,6 +733,9 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 			call(p, OP_MEMBERS, 0, "", (int)i, 0);
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
+		if (state == OP_DONE && (p->chat->pending || p->chat->edits))
+			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) was archived by an earlier run and has new messages: unarchive the chat %s first",
+			                                 p->chat->name, p->chat->id, p->chat->target_id ? p->chat->target_id : ""));
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);

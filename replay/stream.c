@@ -1,4 +1,4 @@
-/* stream.c: see stream.h. Decides the order; what a message says is stream_text.c.
+/* stream.c: see stream.h. Decides the order; what a message says is stream_text.c, who and where is stream_know.c.
  *
  * Called by engine.c (op by op) and plan.c (lanes, fates and standings). It writes nothing: it reads spool and ledger and
  * answers "what is next". The ledger is the only memory: a position says which messages of a lane are certainly behind, and
@@ -23,145 +23,7 @@
 
 enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REACT, PH_PIN, PH_MEMBERS, PH_ARCHIVE, PH_END };
 
-/* ---- people and places ---- */
-
-struct someone *stream_someone(struct stream *s, const char *id)
-{
-	struct someone *w = table_get(&s->people, id);
-	if (w)
-		return w;
-	struct arena a;
-	struct user u;
-	arena_init(&a);
-	w = arena_new(&s->run, struct someone);
-	if (spool_user(s->x.spool, id, &a, &u)) {
-		struct person p;
-		mapping_person(s->x.mapping, &u, &a, &p);
-		*w = (struct someone){ arena_strdup(&s->run, p.name), p.action == PERSON_MATCH ? arena_strdup(&s->run, p.target_id) : NULL,
-		                       p.action, p.flags | u.flags, p.suspended, true };
-	}
-	arena_release(&a);
-	table_put(&s->people, arena_strdup(&s->run, id), w);
-	return w;
-}
-
-/* Kept: the place and the numbers; members and pins are read again when they are needed. */
-static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
-{
-	struct spot *sp = table_get(&s->spots, c->conv.id);
-	if (sp)
-		return sp;
-	struct place p;
-	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
-	sp = arena_new(&s->run, struct spot);
-	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
-	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
-	sp->place.id = sp->id;
-	sp->place.name = arena_strdup(&s->run, p.name);
-	sp->place.target_id = arena_strdup(&s->run, p.target_id);
-	sp->place.why = arena_strdup(&s->run, p.why);
-	table_put(&s->spots, sp->id, sp);
-	return sp;
-}
-
-struct spot *stream_spot(struct stream *s, const char *id)
-{
-	struct spot *sp = table_get(&s->spots, id);
-	if (sp)
-		return sp;
-	struct arena a;
-	struct spool_conv c;
-	arena_init(&a);
-	if (spool_conv(s->x.spool, id, &a, &c))
-		sp = keep_spot(s, &c);
-	arena_release(&a);
-	return sp;
-}
-
-int64_t stream_lconv(struct stream *s, struct spot *sp)
-{
-	if (!sp->lconv)
-		sp->lconv = ledger_conv(s->x.ledger, sp->id);
-	return sp->lconv;
-}
-
-static bool row_of(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
-{
-	*row = (struct ledger_row){ .state = OP_ABSENT };
-	if (ledger_get(s->x.ledger, k, a, row))
-		return true;
-	row->state = OP_ABSENT;
-	return false;
-}
-
-static bool still_to_do(enum op_state state)
-{
-	return state == OP_ABSENT || state == OP_INTENT || state == OP_UNKNOWN;
-}
-
-const char *stream_spot_target(struct stream *s, struct spot *sp)
-{
-	if (sp->target)
-		return sp->target;
-	if (sp->place.action == PLACE_ADOPT)
-		return sp->target = sp->place.target_id;
-	struct ledger_row row;
-	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
-	struct arena a;
-	arena_init(&a);
-	if (row_of(s, &k, &a, &row) && row.state == OP_DONE)
-		sp->target = arena_strdup(&s->run, row.target);
-	arena_release(&a);
-	return sp->target;
-}
-
-const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a)
-{
-	struct spot *sp = stream_spot(s, source_conv);
-	return sp ? arena_strdup(a, stream_spot_target(s, sp)) : NULL;
-}
-
-const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a)
-{
-	struct someone *w = stream_someone(s, source_user);
-	if (w->target)
-		return arena_strdup(a, w->target);
-	struct ledger_row row;
-	struct opkey k = { 0, 0, source_user, OP_USER_CREATE, 0 };
-	return row_of(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
-}
-
-struct stream *stream_open(const struct stream_args *args, struct err *e)
-{
-	struct stream *s = xcalloc(1, sizeof(*s));
-	s->x = *args;
-	s->cfg = mapping_config(args->mapping);
-	args->exporter->traits(args->target, &s->tr);
-	s->threads = (s->tr.caps & CAP_THREAD) && (s->tr.caps & CAP_THREAD_LANES);
-	arena_init(&s->run);
-	arena_init(&s->tmp);
-	arena_init(&s->trial);
-	table_init(&s->people);
-	table_init(&s->spots);
-	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
-		err_set(e, ERR_USAGE, "the mapping names no zone, locale or label");
-		stream_close(s);
-		return NULL;
-	}
-	return s;
-}
-
-void stream_close(struct stream *s)
-{
-	if (!s)
-		return;
-	table_release(&s->people);
-	table_release(&s->spots);
-	arena_release(&s->run);
-	arena_release(&s->tmp);
-	arena_release(&s->trial);
-	free(s);
-}
+/* ---- positions ---- */
 
 void stream_pos_release(struct stream_pos *p)
 {
@@ -184,117 +46,6 @@ static void enter(struct stream_pos *p, enum phase phase)
 	*p = (struct stream_pos){ .phase = (int)phase };
 }
 
-/* ---- rules ---- */
-
-static const char *rule_of(struct stream *s, const struct spot *sp, const struct spool_meta *m)
-{
-	if (m->kind == MSG_LOST_ROOT)
-		return "orphan"; /* sent only where replies need it */
-	struct msg_meta mm = { .conv = sp->id, .author = m->author, .ts_us = m->ts_us, .kind = m->kind, .flags = m->flags,
-	                       .has_replies = m->n_replies > 0, .is_reply = m->root != NULL, .is_empty = m->empty };
-	const char *rule = mapping_skips(s->x.mapping, &mm);
-	return rule ? rule : m->empty && m->kind != MSG_DELETED ? "empty" : NULL;
-}
-
-/* Will any reply be sent? Asked only for first messages that are themselves left out. */
-static bool any_reply_goes(struct stream *s, const struct spot *sp, const char *root)
-{
-	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
-	struct spool_meta m;
-	bool goes = false;
-	while (!goes && spool_walk_next(w, &m))
-		goes = !rule_of(s, sp, &m);
-	spool_walk_end(w);
-	return goes;
-}
-
-enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
-{
-	*rule = rule_of(s, sp, m);
-	if (!*rule)
-		return FATE_SEND;
-	if (!s->threads || m->root || !m->n_replies || (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP))
-		return FATE_SKIP;
-	return any_reply_goes(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
-}
-
-/* ---- standing ---- */
-
-void standing_add(struct standing *st, const struct ledger_row *r)
-{
-	if (r->state == OP_ABSENT)
-		return;
-	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
-	switch (r->key.kind) {
-	case OP_UPLOAD:
-		st->uploads += r->state == OP_DONE;
-		st->open |= open;
-		break;
-	case OP_POST:
-		st->open |= open;
-		st->rejected |= r->state == OP_REJECTED;
-		st->gone |= r->state == OP_GONE;
-		st->stale |= r->stale_mapping;
-		st->loss |= r->loss;
-		if (r->state == OP_DONE) {
-			st->parts++;
-			st->complete |= !(r->loss & LOSS_SPLIT);
-		}
-		if (r->key.part == 0) {
-			st->src_fp = r->src_fp;
-			st->body_fp = r->body_fp;
-		}
-		break;
-	case OP_EDIT:
-		st->open |= open;
-		if (r->key.part == 0 && (r->state == OP_DONE || r->state == OP_REJECTED)) {
-			st->edit = true;
-			st->edit_src_fp = r->src_fp;
-			st->edit_body_fp = r->state == OP_DONE ? r->body_fp : st->body_fp;
-			st->stale = r->state == OP_DONE ? r->stale_mapping : st->stale;
-		}
-		break;
-	case OP_THREAD_OPEN:
-		st->thread = r->state;
-		break;
-	case OP_REACT:
-		st->reacts[r->state]++;
-		break;
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
-		break;
-	}
-}
-
-void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out)
-{
-	struct ledger_row row;
-	struct opkey k = { lconv, ts_us, id, OP_POST, 0 };
-	*out = (struct standing){ 0 };
-	while (row_of(s, &k, &s->tmp, &row)) {
-		standing_add(out, &row);
-		if (!(row.loss & LOSS_SPLIT) || row.state != OP_DONE)
-			break;
-		k.part++;
-	}
-	if (!out->parts)
-		return;
-	k.kind = OP_EDIT;
-	k.part = 0;
-	if (row_of(s, &k, &s->tmp, &row))
-		standing_add(out, &row);
-}
-
-bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp)
-{
-	if (st->open)
-		return false;
-	if (st->rejected || st->gone)
-		return true;
-	if (!st->complete)
-		return false;
-	return st->src_fp == fp || !(s->tr.caps & CAP_EDIT) || (st->parts == 1 && st->edit && st->edit_src_fp == fp);
-}
-
 /* ---- lanes ---- */
 
 struct lanes { struct stream *s; bool (*each)(void *, const struct lane_spec *); void *ctx; struct arena a; bool stopped; };
@@ -308,9 +59,9 @@ static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
 	mapping_person(l->s->x.mapping, u, &l->a, &p);
 	(void)n_msgs;
 	if (p.action == PERSON_CREATE && p.email && *p.email) {
-		row_of(l->s, &k, &l->a, &row);
+		stream_row(l->s, &k, &l->a, &row);
 		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, 0 };
-		if (still_to_do(row.state) && !l->each(l->ctx, &spec))
+		if (stream_todo(row.state) && !l->each(l->ctx, &spec))
 			l->stopped = true;
 	}
 	arena_reset(&l->a);
@@ -320,7 +71,7 @@ static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
 static bool chat_lane(void *ctx, const struct spool_conv *c)
 {
 	struct lanes *l = ctx;
-	struct spot *sp = keep_spot(l->s, c);
+	struct spot *sp = stream_spot(l->s, c->conv.id);
 	if (sp->place.action != PLACE_SKIP) {
 		struct lane_spec spec = { LANE_CHAT, arena_fmt(&l->a, "c:%s", sp->id), sp->id, NULL, 0, sp->n_msgs };
 		if (!l->each(l->ctx, &spec))
@@ -419,7 +170,7 @@ static const char *post_target(struct stream *s, const struct opkey *of, int par
 	struct opkey k = *of;
 	k.kind = OP_POST;
 	k.part = part;
-	return row_of(s, &k, a, row) && row->state == OP_DONE ? row->target : NULL;
+	return stream_row(s, &k, a, row) && row->state == OP_DONE ? row->target : NULL;
 }
 
 /* ---- the next op of one message ---- */
@@ -436,7 +187,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 		const char *target = post_target(s, &k, part, a, &post);
 		if (!target)
 			continue;
-		row_of(s, &k, a, &edit);
+		stream_row(s, &k, a, &edit);
 		if (edit.src_fp == m->fp && (edit.state == OP_DONE || edit.state == OP_REJECTED))
 			continue;
 		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
@@ -455,13 +206,13 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_UPLOAD, l->upload };
 	if (l->upload >= 0) {
-		row_of(s, &k, a, &row);
+		stream_row(s, &k, a, &row);
 		return upload_op(msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
 	}
 	k.kind = OP_POST;
 	for (k.part = 0; (size_t)k.part < l->n_parts; k.part++) {
-		row_of(s, &k, a, &row);
-		if (still_to_do(row.state)) {
+		stream_row(s, &k, a, &row);
+		if (stream_todo(row.state)) {
 			post_op(s, l, &k, g, row.state, a, m->fp, out);
 			*last = (size_t)k.part + 1 == l->n_parts;
 			return LOOK_OP;
@@ -500,7 +251,7 @@ static bool thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, cons
 {
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
-	row_of(s, &k, a, &row);
+	stream_row(s, &k, a, &row);
 	*state = row.state;
 	*out = (struct goal){ sp, stream_spot_target(s, sp), NULL };
 	if (row.state != OP_DONE)
@@ -517,7 +268,7 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
 	arena_reset(&s->tmp);
-	row_of(s, &k, &s->tmp, &row);
+	stream_row(s, &k, &s->tmp, &row);
 	if (row.state == OP_REJECTED || row.state == OP_GONE)
 		return false;
 	bool waits = row.state == OP_INTENT || row.state == OP_UNKNOWN;
@@ -534,10 +285,11 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	return waits;
 }
 
-static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx)
+static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx, bool *announced)
 {
 	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, sp, m->ts_us, m->id))
 		return;
+	*announced = true;
 	arena_reset(&s->tmp);
 	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
 	fn(ctx, &spec);
@@ -545,7 +297,8 @@ static void announce(struct stream *s, struct spot *sp, const struct spool_meta 
 
 /* ---- messages of a lane ---- */
 
-struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; };
+/* `announced`: a thread was told of in this very call; the count the caller gave does not know of it yet. */
+struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; bool *announced; };
 
 /* Passes over everything the ledger has settled by walking spool and ledger side by side, without decoding a message. The
  * position is then the last message before the first one that needs a look. */
@@ -578,7 +331,7 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 		buf_adds(&last, m.id);
 		last_ts = m.ts_us;
 		if (m.n_replies && st.complete)
-			announce(s, sp, &m, q->fn, q->ctx);
+			announce(s, sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	ledger_walk_end(lw);
@@ -622,7 +375,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		buf_adds(&passed, m.id);
 		passed_ts = m.ts_us;
 		if (chat && m.n_replies && st.complete)
-			announce(s, g->sp, &m, q->fn, q->ctx);
+			announce(s, g->sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	if (passed.len)
@@ -679,8 +432,8 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 			k.part = (int)i;
 			if (!stream_reaction_counts(s, &msg, i))
 				continue;
-			row_of(s, &k, &s->trial, &row);
-			if ((found = still_to_do(row.state)))
+			stream_row(s, &k, &s->trial, &row);
+			if ((found = stream_todo(row.state)))
 				react_op(s, g, &msg.reacts[i], &k, arena_strdup(a, target), row.state, m.fp, a, out);
 		}
 		if (!found && !*broken)
@@ -704,8 +457,8 @@ static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *
 		struct opkey k = { stream_lconv(s, g->sp), ts, id, OP_PIN, 0 };
 		if (!(target = post_target(s, &k, 0, a, &row)))
 			continue;
-		row_of(s, &k, a, &row);
-		if (!still_to_do(row.state))
+		stream_row(s, &k, a, &row);
+		if (!stream_todo(row.state))
 			continue;
 		begin_op(out, &k, g, row.state, a)->target_id = target;
 		out->src_fp = hash64s(id);
@@ -719,8 +472,10 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. */
-static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, const char ***ids)
+/* Target ids of those who join: members with an account, people only, none who has lost access. Sorted, each once. EXPECTED
+ * also counts, under a stand-in, those whose account this plan will make first. */
+enum join { JOIN_NOW, JOIN_EXPECTED };
+static size_t joiners(struct stream *s, const struct spot *sp, enum join when, struct arena *a, const char ***ids)
 {
 	struct spool_conv c;
 	size_t n = 0, kept = 0;
@@ -734,6 +489,12 @@ static size_t joiners(struct stream *s, const struct spot *sp, struct arena *a, 
 		if (w->action != PERSON_MATCH && w->action != PERSON_CREATE)
 			continue;
 		const char *target = stream_user_target(s, c.conv.members[i], a);
+		if (!target && when == JOIN_EXPECTED && (s->tr.caps & CAP_USER_CREATE)) {
+			struct ledger_row row;
+			struct opkey k = { 0, 0, c.conv.members[i], OP_USER_CREATE, 0 };
+			stream_row(s, &k, a, &row);
+			target = stream_todo(row.state) ? arena_fmt(a, "new %s", c.conv.members[i]) : NULL;
+		}
 		if (target)
 			v[n++] = target;
 	}
@@ -764,13 +525,13 @@ static size_t portion_max(const struct stream *s)
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, g->sp, a, &ids), max = portion_max(s), at = 0;
+	size_t n = joiners(s, g->sp, JOIN_NOW, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, g->sp), 0, "", OP_MEMBERS, 0 };
 	for (; at < n; at += max) {
 		k.id = portion_id(ids + at, n - at < max ? n - at : max, a);
-		row_of(s, &k, a, &row);
-		if (want ? streq(want, k.id) : still_to_do(row.state))
+		stream_row(s, &k, a, &row);
+		if (want ? streq(want, k.id) : stream_todo(row.state))
 			break;
 	}
 	if (at >= n && !want)
@@ -786,17 +547,26 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 	return true;
 }
 
+size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a, const char *const **ids)
+{
+	const char **v = NULL;
+	struct spot *sp = stream_spot(s, source_conv);
+	size_t n = sp ? joiners(s, sp, JOIN_NOW, a, &v) : 0;
+	*ids = v;
+	return n;
+}
+
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
 {
 	const char **ids = NULL;
-	size_t n = joiners(s, sp, a, &ids), max = portion_max(s);
+	size_t n = joiners(s, sp, JOIN_EXPECTED, a, &ids), max = portion_max(s);
 	int64_t todo = 0;
 	*people = (int64_t)n;
 	for (size_t at = 0; at < n; at += max) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
-		row_of(s, &k, a, &row);
-		todo += still_to_do(row.state);
+		stream_row(s, &k, a, &row);
+		todo += stream_todo(row.state);
 	}
 	return todo;
 }
@@ -808,9 +578,9 @@ bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op
 	*state = OP_ABSENT;
 	if (!sp->place.archive_at_end || !(s->tr.caps & CAP_ARCHIVE))
 		return false;
-	row_of(s, &k, a, &row);
+	stream_row(s, &k, a, &row);
 	*state = row.state;
-	return still_to_do(row.state);
+	return stream_todo(row.state);
 }
 
 static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, struct stream_op *out)
@@ -825,15 +595,8 @@ static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, 
 
 /* ---- the open op ---- */
 
-static bool gone_from_source(const struct ledger_row *row, const struct lane_spec *lane, struct err *e)
-{
-	err_set(e, ERR_PARTIAL, "an op of %s is in doubt and its message %s is no longer in the archives", lane->name, row->key.id);
-	return err_hint(e, "add the archive it came from again, or look at the chat and settle it by hand");
-}
-
 /* The message ops: rebuilt from the spool, whatever rules and changes say by now. */
-static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, const struct lane_spec *lane, struct arena *a,
-                       struct stream_op *out, struct err *e)
+static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct spool_meta m;
 	struct msg msg;
@@ -842,9 +605,9 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	struct ledger_row post;
 	const struct opkey *k = &row->key;
 	if (!spool_msg(s->x.spool, g->sp->num, k->ts_us, k->id, a, &msg, &m, NULL))
-		return gone_from_source(row, lane, e);
+		return false;
 	if (k->kind == OP_UPLOAD)
-		return upload_op(&msg, k, g, row->state, a, m.fp, out) || gone_from_source(row, lane, e);
+		return upload_op(&msg, k, g, row->state, a, m.fp, out);
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
@@ -862,11 +625,10 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	}
 	if (k->kind == OP_EDIT)
 		out->op.target_id = post_target(s, k, k->part, a, &post);
-	return k->kind != OP_EDIT || out->op.target_id || gone_from_source(row, lane, e);
+	return k->kind != OP_EDIT || out->op.target_id != NULL;
 }
 
-static bool reopen_react(struct stream *s, const struct goal *g, const struct ledger_row *row, const struct lane_spec *lane, struct arena *a,
-                         struct stream_op *out, struct err *e)
+static bool reopen_react(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct spool_meta m;
 	struct msg msg;
@@ -874,13 +636,13 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	const char *target = post_target(s, &row->key, 0, a, &post);
 	if (!target || !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, &msg, &m, NULL) || row->key.part < 0 ||
 	    (size_t)row->key.part >= msg.n_reacts)
-		return gone_from_source(row, lane, e);
+		return false;
 	react_op(s, g, &msg.reacts[row->key.part], &row->key, target, row->state, m.fp, a, out);
 	return true;
 }
 
-static bool reopen(struct stream *s, const struct lane_spec *lane, const struct goal *g, const struct ledger_row *row, struct arena *a,
-                   struct stream_op *out, struct err *e)
+/* false: the archives no longer have what it was made of. */
+static bool reopen(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row post;
 	switch (row->key.kind) {
@@ -891,47 +653,49 @@ static bool reopen(struct stream *s, const struct lane_spec *lane, const struct 
 		chat_op(s, g->sp, &row->key, row->state, a, out);
 		return true;
 	case OP_UPLOAD: case OP_POST: case OP_EDIT:
-		return reopen_msg(s, g, row, lane, a, out, e);
+		return reopen_msg(s, g, row, a, out);
 	case OP_REACT:
-		return reopen_react(s, g, row, lane, a, out, e);
+		return reopen_react(s, g, row, a, out);
 	case OP_THREAD_OPEN: case OP_PIN:
 		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, 0, a, &post);
-		return out->op.target_id || gone_from_source(row, lane, e);
+		return out->op.target_id != NULL;
 	case OP_MEMBERS:
 		return next_members(s, g, row->key.id, row->state, a, out);
 	case OP_ARCHIVE:
 		begin_op(out, &row->key, g, row->state, a);
 		return true;
-	case OP_DELETE:
+	case OP_DELETE: /* a rollback that was cut short: it must be finished first */
 		break;
 	}
-	return err_set(e, ERR_PARTIAL, "%s: a deletion is in doubt; finish the rollback first", lane->name);
+	return false;
 }
 
-/* The lane's open op as the ledger has it; ABSENT when there is none. */
-static enum stream_got open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, struct err *e)
+/* Has the lane an open op? Then it is given as it was; when it cannot be rebuilt the lane ends here, for as long as it is
+ * open: the engine sees that its op was not given back, stops this lane and tells a person. */
+static bool open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, enum stream_got *got)
 {
 	struct ledger_row row;
 	int64_t n = ledger_lane(s->x.ledger, lane->name);
 	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))
-		return STREAM_END;
-	return reopen(s, lane, g, &row, a, out, e) ? STREAM_OP : STREAM_ERROR;
+		return false;
+	*got = reopen(s, g, &row, a, out) ? STREAM_OP : STREAM_END;
+	return true;
 }
 
 /* ---- one step of a lane ---- */
 
-static enum stream_got next_person(struct stream *s, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+static enum stream_got next_person(struct stream *s, const struct asked *q, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row row;
 	struct opkey k = { 0, 0, q->lane->id, OP_USER_CREATE, 0 };
 	if (q->pos->phase == PH_START) {
-		enum stream_got got = open_op(s, q->lane, NULL, a, out, e);
-		if (got != STREAM_END)
+		enum stream_got got;
+		if (open_op(s, q->lane, NULL, a, out, &got))
 			return got;
 		q->pos->phase = PH_MAKE;
 	}
-	row_of(s, &k, a, &row);
-	if (q->pos->phase == PH_END || !still_to_do(row.state)) {
+	stream_row(s, &k, a, &row);
+	if (q->pos->phase == PH_END || !stream_todo(row.state)) {
 		q->pos->phase = PH_END;
 		return STREAM_END;
 	}
@@ -946,7 +710,7 @@ static enum stream_got next_thread(struct stream *s, struct spot *sp, const stru
 	enum stream_got got;
 	bool open = thread_goal(s, sp, q->lane->root_ts_us, q->lane->root, a, &g, &state);
 	if (q->pos->phase == PH_START) {
-		if ((got = open_op(s, q->lane, &g, a, out, e)) != STREAM_END)
+		if (open_op(s, q->lane, &g, a, out, &got))
 			return got;
 		enter(q->pos, PH_MAKE);
 	}
@@ -954,7 +718,7 @@ static enum stream_got next_thread(struct stream *s, struct spot *sp, const stru
 		struct ledger_row post;
 		struct opkey k = { stream_lconv(s, sp), q->lane->root_ts_us, q->lane->root, OP_THREAD_OPEN, 0 };
 		const char *target = post_target(s, &k, 0, a, &post);
-		if (!target || !still_to_do(state)) {
+		if (!target || !stream_todo(state)) {
 			enter(q->pos, PH_END); /* the root is not there, or threads were refused on it: its replies cannot be sent */
 			return STREAM_END;
 		}
@@ -1007,7 +771,7 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
 	enum stream_got got;
 	if (q->pos->phase == PH_START) {
-		if ((got = open_op(s, q->lane, &g, a, out, e)) != STREAM_END)
+		if (open_op(s, q->lane, &g, a, out, &got))
 			return got;
 		enter(q->pos, PH_MAKE);
 	}
@@ -1015,8 +779,8 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
 		if (!g.chat) {
-			row_of(s, &k, a, &row);
-			if (!still_to_do(row.state)) {
+			stream_row(s, &k, a, &row);
+			if (!stream_todo(row.state)) {
 				enter(q->pos, PH_END); /* the chat was refused: nothing can be said in it */
 				return STREAM_END;
 			}
@@ -1029,7 +793,7 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	if (q->pos->phase == PH_MSGS) {
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
-		if (q->threads_open)
+		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REACT);
 	}
@@ -1039,9 +803,10 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e)
 {
-	struct asked q = { lane, pos, threads_open, on_thread, ctx };
+	bool announced = false;
+	struct asked q = { lane, pos, threads_open, on_thread, ctx, &announced };
 	if (lane->kind == LANE_PERSON)
-		return next_person(s, &q, a, out, e);
+		return next_person(s, &q, a, out);
 	struct spot *sp = stream_spot(s, lane->id);
 	if (!sp) {
 		err_set(e, ERR_INTERNAL, "the conversation %s is not in the spool", lane->id);

@@ -65,6 +65,8 @@ void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream
 
 /* Target id of a source user: matched by the mapping or created (ledger), else NULL. */
 const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a);
+/* Target ids of the people who should be in a conversation's chat (sorted, each once); in a. */
+size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a, const char *const **ids);
 /* Target chat id of a source conversation, or NULL. */
 const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a);
 

@@ -34,6 +34,10 @@ struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such con
 int64_t stream_lconv(struct stream *s, struct spot *sp);
 const char *stream_spot_target(struct stream *s, struct spot *sp);
 
+/* The ledger's row, or one that says OP_ABSENT. Has the op still to be done? */
+bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row);
+bool stream_todo(enum op_state state);
+
 /* What becomes of a message by rules alone. */
 enum fate { FATE_SEND, FATE_PLACEHOLDER /* left out, but its thread needs a first message */, FATE_SKIP };
 /* *rule: why it is not sent as it is, or NULL. */

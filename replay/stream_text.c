@@ -166,7 +166,8 @@ static const char *ask_date(void *ctx, int64_t unix_s)
 static const char *ask_live(void *ctx, const char *id)
 {
 	struct asking *q = ctx;
-	return q->s->cfg->mentions == MENTION_LIVE ? stream_user_target(q->s, id, q->a) : NULL;
+	const char *target = q->s->cfg->mentions == MENTION_LIVE ? stream_user_target(q->s, id, q->a) : NULL;
+	return target ? arena_fmt(q->a, "<@%s>", target) : NULL; /* the form both Pachca and Slack read */
 }
 
 /* ---- body ---- */

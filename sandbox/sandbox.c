@@ -140,8 +140,7 @@ static bool serve(struct sandbox *s, const struct sandbox_args *args, struct err
 		return err_set(e, ERR_USAGE, "%d is no port", args->port);
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, sb_http, s,
 	                             MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_NOTIFY_COMPLETED, sb_http_done, s,
-	                             MHD_OPTION_CONNECTION_LIMIT, 1000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536,
-	                             MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+	                             MHD_OPTION_CONNECTION_LIMIT, 1000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_END);
 	if (!s->daemon) {
 		err_set(e, ERR_INTERNAL, "cannot listen on 127.0.0.1:%d:", args->port);
 		return err_hint(e, "choose another --port, or 0 for any free one");

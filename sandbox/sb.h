@@ -86,7 +86,7 @@ struct sandbox {
 	uint16_t used[512]; size_t n_used;
 	struct MHD_Daemon *daemon;
 	int port, seats;
-	bool limits, stopping, scripted_clock;
+	bool limits, unpaid, stopping, scripted_clock;
 	const volatile int *stop;
 	FILE *log;
 	int64_t now, last_header;        /* us */

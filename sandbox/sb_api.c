@@ -488,10 +488,10 @@ static bool authorise(struct sb_req *r)
 static bool read_body(struct sb_req *r)
 {
 	const struct sb_route *rt = r->route;
+	if (r->too_large)
+		return sb_error(r, 400, "base", NULL, "too_long", "The body is too large, or the query too long");
 	if (rt->body == BODY_FORM)
 		return true;
-	if (r->too_large)
-		return sb_error(r, 400, "base", NULL, "too_long", "The body is too large");
 	if (rt->body == BODY_NONE) {
 		if (r->body.len && strspn(r->body.p, " \t\r\n{}") != r->body.len)
 			return sb_error(r, 400, "base", NULL, "invalid", "This method takes no body");
@@ -534,6 +534,8 @@ static bool prepare(struct sb_req *r)
 			return sb_denied(r, 403, "insufficient_scope",
 			                 arena_fmt(&r->a, "The token needs the scope %s", r->route->scope));
 		}
+		if (r->s->unpaid && r->route->scope && !streq(r->path, "/profile"))
+			return sb_error(r, 402, "base", NULL, "payment_required", "The plan does not include this method");
 		/* Messages are limited by chat, which only the handler knows. */
 		if ((r->cls == SBC_OTHER || r->cls == SBC_READ) && !sb_limit(r, r->cls, 0))
 			return false;

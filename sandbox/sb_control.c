@@ -211,12 +211,15 @@ static void faults(struct sb_req *r)
 
 static void settings(struct sb_req *r)
 {
-	static const struct sb_field f[] = { { "limits", FT_BOOL, OPTIONAL, 0 }, { "seats", FT_INT, OPTIONAL, 0 }, { "advance_ms", FT_INT, OPTIONAL, 0 } };
+	static const struct sb_field f[] = { { "limits", FT_BOOL, OPTIONAL, 0 }, { "unpaid", FT_BOOL, OPTIONAL, 0 },
+		{ "seats", FT_INT, OPTIONAL, 0 }, { "advance_ms", FT_INT, OPTIONAL, 0 } };
 	const struct jv *b = BODY(r, f), *v;
 	if (!b)
 		return;
 	if ((v = jv_get(b, "limits")))
 		r->s->limits = v->b;
+	if ((v = jv_get(b, "unpaid")))
+		r->s->unpaid = v->b;
 	if ((v = jv_get(b, "seats")))
 		r->s->seats = (int)jv_int(v, 0);
 	if ((v = jv_get(b, "advance_ms")) && jv_int(v, 0) > 0) {

@@ -3,8 +3,8 @@
 #include "sandbox/sb.h"
 
 #include "core/clock.h"
+#include "core/utf8.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -59,7 +59,9 @@ static enum MHD_Result add_query(void *cls, enum MHD_ValueKind kind, const char 
 {
 	struct sb_req *r = cls;
 	(void)kind;
-	if (r->n_query < countof(r->query)) {
+	if (r->n_query == countof(r->query)) {
+		r->too_large = true;
+	} else {
 		const char *v = arena_strdup(&r->a, value ? value : "");
 		r->query[r->n_query++] = (struct sb_kv){ arena_strdup(&r->a, key), v, strlen(v) };
 	}
@@ -77,7 +79,14 @@ static struct sb_req *req_new(struct sandbox *s, struct MHD_Connection *conn, co
 	buf_init(&r->field, 1 << 14);
 	buf_init(&r->file, SB_FILE_KEEP);
 	r->method = arena_strdup(&r->a, method);
-	r->url = r->path = arena_strdup(&r->a, url);
+	if (utf8_valid(url, strlen(url))) {
+		r->url = arena_strdup(&r->a, url);
+	} else {
+		utf8_repair(url, strlen(url), &r->field);
+		r->url = arena_strndup(&r->a, r->field.p, r->field.len);
+		buf_reset(&r->field);
+	}
+	r->path = r->url;
 	r->api = strncmp(url, SB_BASE "/", sizeof SB_BASE) == 0;
 	if (r->api)
 		r->path = r->url + sizeof SB_BASE - 1;

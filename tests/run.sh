@@ -53,7 +53,9 @@ done
 for t in "$build"/fuzz/fuzz_*; do
 	[ -x "$t" ] || continue
 	n=$(basename "$t")
-	one "fuzz-corpus/${n#fuzz_}" 120 "$t" "tests/fuzz/corpus/${n#fuzz_}"
+	corpus=tests/fuzz/corpus/${n#fuzz_}
+	[ "$n" = fuzz_pachca_parse ] && corpus=fixtures/http/pachca
+	one "fuzz-corpus/${n#fuzz_}" 120 "$t" "$corpus"
 done
 if [ "$mode" = release ]; then
 	one layers 30 sh tests/layers.sh

@@ -5,12 +5,12 @@ const words = {
   en: { totals: (c, m, u) => `${c} chats · ${m} messages · ${u} people`, bell: n => `Notifications: ${n}`, invites: n => ` · invitations: ${n}`,
     search: "Search messages", filter: "Find a chat", pick: "Choose a chat", none: "Nothing here yet", earlier: "Earlier messages", later: "Newer messages",
     more: "Show more", thread: n => `Thread: ${n}`, threadTitle: "Thread", members: n => `Members: ${n}`, membersTitle: "Members", found: "Found",
-    nothing: "Nothing found", priv: "private", pub: "public", channel: "channel", archived: "archived", direct: "one-to-one", pinned: "📌 pinned",
+    nothing: "Nothing found", priv: "private", pub: "public", channel: "channel", archived: "archived", direct: "one-to-one", pinned: "pinned",
     edited: "edited", bot: "bot", back: "← Back", close: "Close", lang: "Русский", owner: "owner", admin: "admin", editor: "editor", member: "", off: "deactivated", limits: "limits on" },
   ru: { totals: (c, m, u) => `Чатов: ${c} · сообщений: ${m} · людей: ${u}`, bell: n => `Уведомлений: ${n}`, invites: n => ` · приглашений: ${n}`,
     search: "Поиск сообщений", filter: "Найти чат", pick: "Выберите чат", none: "Здесь пока пусто", earlier: "Более ранние", later: "Более новые",
     more: "Показать ещё", thread: n => `Тред: ${n}`, threadTitle: "Тред", members: n => `Участников: ${n}`, membersTitle: "Участники", found: "Найдено",
-    nothing: "Ничего не найдено", priv: "закрытый", pub: "открытый", channel: "канал", archived: "в архиве", direct: "личный", pinned: "📌 закреплено",
+    nothing: "Ничего не найдено", priv: "закрытый", pub: "открытый", channel: "канал", archived: "в архиве", direct: "личный", pinned: "закреплено",
     edited: "изменено", bot: "бот", back: "← Назад", close: "Закрыть", lang: "English", owner: "владелец", admin: "админ", editor: "редактор", member: "", off: "отключён", limits: "лимиты включены" },
 };
 const $ = id => document.getElementById(id);
@@ -24,6 +24,22 @@ const el = (tag, cls, ...kids) => {
   return e;
 };
 const button = (cls, text, on) => { const b = el("button", cls, text); b.type = "button"; b.addEventListener("click", on); return b; };
+// Signs are drawn, so that they do not depend on an emoji font.
+const shapes = {
+  lock: "M4 7V5a4 4 0 0 1 8 0v2h1v8H3V7zm2 0h4V5a2 2 0 0 0-4 0z", box: "M1 2h14v4H1zm1 5h12v7H2zm4 2v2h4V9z",
+  person: "M8 8a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zm-7 7c0-4 3-6 7-6s7 2 7 6z", horn: "M2 6h3l8-4v12l-8-4H2zm2 5h2l1 4H5z",
+  pin: "M5 1h6v2l-1 1v4l3 3H9v4H7v-4H3l3-3V4L5 3z",
+};
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", shapes[name]);
+  path.setAttribute("fill-rule", "evenodd");
+  svg.append(path);
+  return svg;
+}
 const num = n => n.toLocaleString(lang);
 async function get(what, args = {}) {
   const r = await fetch("/sandbox/ui/" + what + "?" + new URLSearchParams(args));
@@ -106,7 +122,7 @@ function messageNode(m, inThread) {
   time.dateTime = m.time;
   time.title = when.toLocaleString(lang);
   const node = el("article", "msg", el("div", "by", el("b", "", m.label || m.author), m.bot && !m.label ? el("span", "badge", t.bot) : "", time,
-    m.edited ? el("span", "small", t.edited) : "", m.pinned ? el("span", "small", t.pinned) : ""));
+    m.edited ? el("span", "small", t.edited) : "", m.pinned ? el("span", "small", icon("pin"), " ", t.pinned) : ""));
   node.dataset.id = m.id;
   if (m.reply) node.append(el("div", "reply", m.reply));
   if (m.text) node.append(markdown(m.text));
@@ -241,7 +257,7 @@ async function loadChats(skip = 0) {
   if (!skip) box.replaceChildren();
   else box.querySelector(".more")?.remove();
   for (const c of d.chats) {
-    const sign = c.archived ? "🗄" : c.kind === 2 ? "👤" : !c.public ? "🔒" : c.channel ? "📣" : "#";
+    const sign = c.archived ? icon("box") : c.kind === 2 ? icon("person") : !c.public ? icon("lock") : c.channel ? icon("horn") : "#";
     const b = button("chat" + (c.archived ? " old" : "") + (c.id === chat ? " on" : ""), "", () => openChat(c.id).catch(fail));
     b.dataset.id = c.id;
     b.title = c.name;

@@ -38,7 +38,7 @@ row 'read into the spool and draft the mapping' "$(per "$N" "$(wall)") msg/s" '>
 row '  peak memory' "$(($(peak) / 1024)) MiB" '<= 48 MiB'
 
 serve --no-limits
-MVCHAT_CLOCK=virtual "$tools/measure" "$dir/m" "$bin" apply -q --yes --json -C "$dir/p" --url "$url" >"$dir/apply.json"
+MVCHAT_CLOCK=virtual "$tools/measure" "$dir/m" "$bin" apply -q --yes --json --rate 1000000 -C "$dir/p" --url "$url" >"$dir/apply.json"
 posted=$(field posted "$dir/apply.json")
 row "replay, limits off: $posted messages" "$(per "$posted" "$(wall)") msg/s" '>= 3000 msg/s'
 row '  peak memory' "$(($(peak) / 1024)) MiB" ''

@@ -20,7 +20,7 @@ fi
 for f in README.md README.ru.md CONTRIBUTING.md docs/*.md; do
 	[ -f "$f" ] || continue
 	: >"$T/log"
-	grep -oE '\]\([^)#]+' "$f" | sed 's/^](//' | grep -vE '^(https?:|mailto:)' | while read -r link; do
+	grep -oE '\]\([A-Za-z0-9_./:-]+' "$f" | sed 's/^](//' | grep -vE '^(https?:|mailto:)' | while read -r link; do
 		[ -e "$(dirname "$f")/$link" ] || echo "$link" >>"$T/log"
 	done
 	[ ! -s "$T/log" ]

@@ -185,8 +185,33 @@ static long json_number(const char *dir, const char *key)
 	return n;
 }
 
+/* Addresses of messages hold the port and the target's ids, and a link to a message that is not there yet stays as it was: neither
+ * is part of what must be equal. Writes over s in place. */
+static void blank_links(char *s)
+{
+	static const char *const heads[] = { "http://127.0.0.1:", "https://severny-veter.slack.com/archives/" };
+	static const char person[] = "\"live.person@sandbox.local\","; /* whom the "foreign" faults add to a chat */
+	char *to = s;
+	while (*s) {
+		size_t n = 0;
+		for (size_t i = 0; i < countof(heads); i++)
+			if (!strncmp(s, heads[i], strlen(heads[i])))
+				n = strcspn(s, " )\"\\");
+		if (n)
+			*to++ = '@';
+		else if (!strncmp(s, "\"thread\":", 9) && s[9] >= '0' && s[9] <= '9') /* counts messages, a human's too; the reply's place tells its thread */
+			n = 9 + strspn(s + 9, "0123456789"), *to++ = '#';
+		else if (!strncmp(s, person, sizeof(person) - 1))
+			n = sizeof(person) - 1;
+		else
+			*to++ = *s;
+		s += n ? n : 1;
+	}
+	*to = '\0';
+}
+
 /* Lines that a human wrote into the target meanwhile do not count; nor does what depends on how often something was tried. */
-static char *dump_of(const char *dir)
+static char *dump_of(const char *dir, bool *silent)
 {
 	const char *argv[] = { mvchat, "sandbox", "--store", path_of(dir, "store.db"), "--dump", NULL };
 	if (wait_for(start(argv, NULL, path_of(dir, "dump"), path_of(dir, "sandbox.err")), 30) != 0)
@@ -194,6 +219,7 @@ static char *dump_of(const char *dir)
 	char *text = slurp(path_of(dir, "dump"));
 	if (!text)
 		return NULL;
+	*silent = strstr(text, "\"notifications\":0,\"invitations\":0") != NULL;
 	struct buf b;
 	buf_init(&b, 256 << 20);
 	for (char *line = text, *end; *line; line = end) {
@@ -201,12 +227,14 @@ static char *dump_of(const char *dir)
 		end = end ? end + 1 : line + strlen(line);
 		size_t n = (size_t)(end - line);
 		char *own = xstrndup(line, n);
-		if (!strstr(own, "\"content\":\"human "))
+		if (!strstr(own, "\"type\":\"stats\"") && !strstr(own, "\"content\":\"human ") && !strstr(own, "\"type\":\"user\",\"email\":\"live.person@"))
 			buf_add(&b, line, n);
 		free(own);
 	}
 	free(text);
-	return buf_detach(&b);
+	char *out = buf_detach(&b);
+	blank_links(out);
+	return out;
 }
 
 /* kills: up to two step numbers, 0 = none. Returns NULL when all is well, else what went wrong (static buffer). */
@@ -259,8 +287,11 @@ static const char *run_case(const char *name, const char *faults, const long kil
 	sandbox_down(&sb);
 	sb.pid = 0;
 	if (!why[0]) {
-		char *d = dump_of(dir);
-		if (!d || !golden || !streq(d, golden)) {
+		bool silent;
+		char *d = dump_of(dir, &silent);
+		if (d && !silent && !(faults && strstr(faults, "foreign"))) {
+			fmt_into(why, sizeof(why), "somebody was notified");
+		} else if (!d || !golden || !streq(d, golden)) {
 			size_t i = 0;
 			while (d && golden && d[i] && d[i] == golden[i])
 				i++;
@@ -360,12 +391,14 @@ static void family(const char *what)
 
 static bool prepare(long *steps, long *writes)
 {
-	char base[600], abs[1024];
+	char base[600], *abs = realpath(archive, NULL);
 	fmt_into(base, sizeof(base), "%s/base", root);
-	if (mkdir(base, 0700) != 0 || !realpath(archive, abs))
+	if (mkdir(base, 0700) != 0 || !abs)
 		return false;
 	const char *argv[] = { mvchat, "map", "-q", "-C", base, "--offline", "--unmatched", "create", abs, NULL };
-	if (wait_for(start(argv, NULL, NULL, path_of(base, "err")), 60) != 0)
+	int mapped = wait_for(start(argv, NULL, NULL, path_of(base, "err")), 60);
+	free(abs);
+	if (mapped != 0)
 		return false;
 	char dir[700];
 	fmt_into(dir, sizeof(dir), "%s/clean", root);
@@ -388,8 +421,9 @@ static bool prepare(long *steps, long *writes)
 		++*steps;
 	free(text);
 	free(count);
-	golden = dump_of(dir);
-	return golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
+	bool silent = false;
+	golden = dump_of(dir, &silent);
+	return silent && golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
 }
 
 static const char *const faults[] = {

@@ -190,7 +190,7 @@ static void put_msg(const struct opts *o, struct buf *b, struct buf *text, long 
 	user_id(below(o->users), mention);
 	name_of(u, name, sizeof(name));
 	buf_reset(text);
-	put_words(text, 3 + below(below(10) == 0 ? 80 : 18));
+	put_words(text, 3 + below(below(10) == 0 ? 90 : 27));
 	buf_addf(b, "{\"client_msg_id\":\"%08lx-1111-4222-8333-%012lx\",\"type\":\"message\",\"text\":\"", below(0x7FFFFFFF), below(0x7FFFFFFF));
 	if (mentions)
 		buf_addf(b, "<@%s> ", mention);
@@ -212,7 +212,7 @@ static void put_msg(const struct opts *o, struct buf *b, struct buf *text, long 
 	}
 	if (below(5) == 0)
 		put_reactions(o, b);
-	if (below(12) == 0)
+	if (below(9) == 0)
 		put_files(b, uid, sec);
 	if (below(7) == 0)
 		put_preview(b);

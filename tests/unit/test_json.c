@@ -237,7 +237,7 @@ static void test_broken(void **state)
 		{ "", "1:1" }, { " \n ", "2:2" }, { "{", "1:2" }, { "[1,]", NULL }, { "{\"a\":1,}", NULL }, { "{\"a\" 1}", NULL },
 		{ "{\"a\":1,\n \"b\" 2}", "2:7" }, { "nul", NULL }, { "[1] 2", NULL }, { "'a'", NULL }, { "\"\x01\"", NULL },
 		{ "\"\\x\"", NULL }, { "\"\\u12g4\"", NULL }, { "\"abc", NULL }, { "01", NULL }, { "-", NULL }, { "1.", NULL }, { "1e", NULL },
-		{ "[1}", NULL }, { "\\ud800", NULL }, { "\xff", NULL }, { "/* c */ 1", NULL }, { "NaN", NULL },
+		{ "[1}", NULL }, { "\\ud800", NULL }, { "\xff", NULL }, { "/* c */ 1", NULL }, { "NaN", NULL }, { "[1]\"", "1:4" }, { "\"a\"\n \"", "2:2" }, { "1 \"x", "1:3" },
 	};
 	struct arena a;
 	arena_init(&a);
@@ -363,6 +363,8 @@ static void test_elements(void **state)
 	STREAMS("[{\"a\":1},\n{\"a\":2},\n{\"a\":", W(.step = 0), "0@1:{\"a\":\"1\"}\n1@2:{\"a\":\"2\"}\nline 3");
 	STREAMS("[1,\n2,\n}", W(.step = 0), "0@1:\"1\"\n1@2:\"2\"\nline 3");
 	STREAMS("[1]\n[2]", W(.step = 0), "0@1:\"1\"\nline 2");
+	STREAMS("[1]\n\"", W(.step = 0), "0@1:\"1\"\nline 2");
+	STREAMS("{}\n\n\"x", W(.step = 0), "0@1:{}\nline 3");
 	STREAMS("[1,2,3,4]", W(.stop_after = 2), "0@1:\"1\"\n1@1:\"2\"\nstopped");
 	STREAMS("[1,2", W(.fails = true), "0@1:\"1\"\nthe disk is gone");
 	STREAMS("{\"a\":1}", W(.stop_after = 1), "0@1:{\"a\":\"1\"}\nstopped");

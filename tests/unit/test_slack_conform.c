@@ -183,8 +183,25 @@ static void stopped(void **state)
 	vault_close(v);
 }
 
+/* What nobody knows is refused with the names of what is known. */
+static void unknown(void **state)
+{
+	struct err e = ERR_INIT;
+	(void)state;
+	struct vault *v = vault_open("tests/conform", NULL, NULL, &e);
+	assert_non_null(v);
+	assert_null(importer_choose(v, &e));
+	assert_int_equal(e.code, ERR_ARCHIVE);
+	assert_non_null(strstr(e.hint, importer_slack.summary));
+	assert_null(importer_slack.open(v, NULL, &e));
+	assert_true(importer_named("slack") == &importer_slack);
+	assert_null(importer_named("slac"));
+	vault_close(v);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(demo), cmocka_unit_test(hazards), cmocka_unit_test(stopped) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(demo), cmocka_unit_test(hazards), cmocka_unit_test(stopped),
+		cmocka_unit_test(unknown) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,556 @@
+/* mapping.c: the project folder in memory: loading, checking, the digest. Called by cli and replay. What the rows then mean
+ * is in mapping_decide.c; what is written, in mapping_draft.c. */
+#include "mapping/mapping.h"
+
+#include "core/canon.h"
+#include "core/json.h"
+#include "core/utf8.h"
+#include "mapping/mapping_names.h"
+#include "mapping/mapping_rows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { YAML_MAX = 4 << 20, CSV_MAX = 64 << 20 };
+
+const struct sheet_column users_columns[N_USERS_COLUMN] = {
+	[U_ID] = { "source_id", false }, [U_NAME] = { "name", false }, [U_HANDLE] = { "handle", false }, [U_EMAIL] = { "email", false },
+	[U_FLAGS] = { "flags", false }, [U_MESSAGES] = { "messages", false }, [U_SUGGESTION] = { "suggestion", false },
+	[U_TARGET] = { "target_id", false }, [U_CONFIDENCE] = { "confidence", false }, [U_REASON] = { "reason", false },
+	[U_DECISION] = { "decision", true }, [U_NOTES] = { "notes", true },
+};
+/* target_name comes from the archive, so it is guarded like one, though people may edit it. */
+const struct sheet_column channels_columns[N_CHANNELS_COLUMN] = {
+	[C_ID] = { "source_id", false }, [C_NAME] = { "name", false }, [C_KIND] = { "kind", false }, [C_ARCHIVED] = { "archived", false },
+	[C_MESSAGES] = { "messages", false }, [C_FIRST] = { "first", false }, [C_LAST] = { "last", false },
+	[C_SUGGESTION] = { "suggestion", false }, [C_TARGET_NAME] = { "target_name", false }, [C_REASON] = { "reason", false },
+	[C_DECISION] = { "decision", true }, [C_PRIVACY] = { "privacy", true }, [C_NOTES] = { "notes", true },
+};
+
+bool rows_slurp(const char *path, char **out, size_t *len, struct err *e)
+{
+	*out = NULL;
+	*len = 0;
+	FILE *f = fopen(path, "r");
+	if (!f && errno == ENOENT)
+		return true;
+	struct stat st;
+	if (!f || fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CSV_MAX) {
+		if (!f)
+			err_set(e, ERR_USAGE, "cannot read '%s':", path);
+		else
+			err_set(e, ERR_USAGE, "'%s' is not a plain file of a sensible size", path);
+		if (f)
+			fclose(f);
+		return false;
+	}
+	struct buf b;
+	buf_init(&b, CSV_MAX);
+	char block[16384];
+	for (size_t n; (n = fread(block, 1, sizeof(block), f)) > 0;)
+		buf_add(&b, block, n);
+	bool bad = ferror(f);
+	fclose(f);
+	if (bad || b.full) {
+		buf_release(&b);
+		return err_set(e, ERR_USAGE, "cannot read '%s'", path);
+	}
+	*len = b.len;
+	*out = buf_detach(&b);
+	return true;
+}
+
+bool rows_read_config(struct mapping *m, const char *text, size_t len, struct err *e)
+{
+	if (len > YAML_MAX || !utf8_valid(text, len) || memchr(text, '\0', len)) {
+		err_set(e, ERR_USAGE, "the file is too large or not UTF-8 text");
+		return err_where(e, "mvchat.yaml");
+	}
+	if (!config_parse("mvchat.yaml", text, len, &m->a, &m->cfg, e))
+		return false;
+	const struct mapping_config *c = &m->cfg.c;
+	m->kind_rules = arena_array(&m->a, c->n_leave_out + 1, const char *);
+	for (size_t i = 0; i < c->n_leave_out; i++)
+		m->kind_rules[i] = arena_fmt(&m->a, "messages.leave_out: %s", c->leave_out[i]);
+	return true;
+}
+
+const struct user_row *rows_user(const struct mapping *m, const char *id)
+{
+	return table_get(&m->user_rows, sheet_key(id));
+}
+
+const struct place_row *rows_place(const struct mapping *m, const char *id)
+{
+	return table_get(&m->place_rows, sheet_key(id));
+}
+
+bool rows_may_be_public(enum conv_kind kind)
+{
+	return kind == CONV_PUBLIC || kind == CONV_PRIVATE;
+}
+
+bool rows_allow_public(const struct mapping *m, const char *id, const char *name, struct arena *a)
+{
+	for (size_t i = 0; i < m->cfg.allow_public.n; i++) {
+		const char *s = m->cfg.allow_public.v[i];
+		if (streq(s, id) || streq(names_fold(*s == '#' ? s + 1 : s, a), names_fold(name, a)))
+			return true;
+	}
+	return false;
+}
+
+static const struct { const char *name; enum user_flag flag; } flag_names[] = {
+	{ "bot", USER_BOT }, { "deactivated", USER_GONE }, { "guest", USER_GUEST }, { "stranger", USER_STRANGER }, { "system", USER_SYSTEM },
+	{ "admin", USER_ADMIN }, { "owner", USER_OWNER }, { "invited", USER_INVITED },
+};
+
+const char *mapping_flags_text(uint32_t flags, struct arena *a)
+{
+	const char *s = "";
+	for (size_t i = 0; i < countof(flag_names); i++)
+		if (flags & flag_names[i].flag)
+			s = arena_fmt(a, "%s%s%s", s, *s ? " " : "", flag_names[i].name);
+	return s;
+}
+
+static uint32_t read_flags(const char *s)
+{
+	uint32_t flags = 0;
+	for (size_t i = 0; i < countof(flag_names); i++)
+		if (strstr(s, flag_names[i].name))
+			flags |= flag_names[i].flag;
+	return flags;
+}
+
+/* "name (file:line:column)" of a cell; the column is counted as the file has it. */
+static bool cell_where(struct err *e, const struct sheet *s, size_t line, size_t column)
+{
+	for (size_t i = 0; i < s->n_order; i++)
+		if (s->order[i] == column)
+			return err_where(e, "%s:%zu:%zu", s->file, line, i + 1);
+	return err_where(e, "%s:%zu", s->file, line);
+}
+
+static bool bad_decision(struct err *e, const struct sheet *s, size_t line, size_t column, const char *got, const char *const *words,
+                         size_t n, const char *allowed)
+{
+	const char *near = nearest_word(got, words, n);
+	err_set(e, ERR_USAGE, "%s '%s' is not one of %s", column == C_PRIVACY && s->n_standard == N_CHANNELS_COLUMN ? "privacy" : "decision",
+	        looks_like_token(got) ? "…" : got, allowed);
+	if (near)
+		err_hint(e, "did you mean '%s'?", near);
+	return cell_where(e, s, line, column);
+}
+
+static const char *lower(const char *s, struct arena *a)
+{
+	char *out = arena_strdup(a, s);
+	for (char *p = out; *p && *p != ':'; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p + 32);
+	return out;
+}
+
+static bool is_email(const char *s)
+{
+	const char *at = strchr(s, '@');
+	return at && at > s && strchr(at, '.') && !strpbrk(s, " \t,;<>");
+}
+
+/* Ids of accounts and chats: digits or letters; spreadsheets turn 123 into 123.0 or 123,0. */
+static const char *read_id(const char *s, struct arena *a)
+{
+	size_t n = strlen(s), digits = strspn(s, "0123456789");
+	if (digits && digits + 2 == n && (s[digits] == '.' || s[digits] == ',') && s[n - 1] == '0')
+		return arena_strndup(a, s, digits);
+	return s;
+}
+
+static bool is_id(const char *s)
+{
+	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+static bool user_decision(struct mapping *m, const struct sheet_row *r, struct user_row *u, struct err *e)
+{
+	static const char *const words[] = { "create", "create-suspended", "label", "skip", "match" };
+	const char *d = lower(sheet_meant(r->cells[U_DECISION], &m->a), &m->a);
+	const char *id = NULL;
+	if (!*d)
+		return true;
+	if (!strncmp(d, "match:", 6))
+		id = sheet_meant(d + 6, &m->a);
+	else if (is_email(d) && !strchr(d, ':'))
+		id = d;
+	else if (is_id(read_id(d, &m->a)))
+		id = d;
+	if (id && *id) {
+		u->decision = DECIDE_MATCH;
+		if (is_email(id)) {
+			u->decided_email = id;
+			/* Looked up when the draft was last refreshed, for exactly this address? */
+			if (streq(r->cells[U_REASON], arena_fmt(&m->a, "decision: %s", id)) && *r->cells[U_TARGET])
+				u->decided_id = read_id(r->cells[U_TARGET], &m->a);
+		} else {
+			u->decided_id = read_id(id, &m->a);
+		}
+		return true;
+	}
+	if (streq(d, "create"))
+		u->decision = DECIDE_CREATE;
+	else if (!strncmp(d, "create:", 7) && is_email(sheet_meant(d + 7, &m->a))) {
+		u->decision = DECIDE_CREATE;
+		u->decided_email = sheet_meant(d + 7, &m->a);
+	} else if (streq(d, "create-suspended"))
+		u->decision = DECIDE_CREATE_SUSPENDED;
+	else if (streq(d, "label"))
+		u->decision = DECIDE_LABEL;
+	else if (streq(d, "skip"))
+		u->decision = DECIDE_SKIP;
+	else
+		return bad_decision(e, &m->users, r->line, U_DECISION, d, words, countof(words),
+		                    "match:ID, match:E-MAIL, create, create:E-MAIL, create-suspended, label, skip");
+	if (u->decision == DECIDE_CREATE && u->flags & USER_GONE) {
+		err_set(e, ERR_MAPPING, "%s (%s) is deactivated in the source and must not get access", u->name, u->id);
+		err_hint(e, "write create-suspended or label");
+		return cell_where(e, &m->users, r->line, U_DECISION);
+	}
+	return true;
+}
+
+static bool in_pilot(struct mapping *m, const struct user_row *u)
+{
+	for (size_t i = 0; i < m->cfg.only_users.n; i++) {
+		const char *p = m->cfg.only_users.v[i];
+		if (streq(p, u->id) || names_glob(p, u->name, &m->a) || (*u->handle && names_glob(p, u->handle, &m->a)) ||
+		    (*u->email && names_glob(p, u->email, &m->a)))
+			return true;
+	}
+	return m->cfg.only_users.n == 0;
+}
+
+static bool build_user(struct mapping *m, const struct sheet_row *r, struct err *e)
+{
+	struct user_row *u = arena_new(&m->a, struct user_row);
+	const char *s = r->cells[U_SUGGESTION], *target = r->cells[U_TARGET];
+	*u = (struct user_row){ .id = r->cells[U_ID], .name = r->cells[U_NAME], .handle = r->cells[U_HANDLE], .email = r->cells[U_EMAIL],
+		.flags = read_flags(r->cells[U_FLAGS]), .reason = r->cells[U_REASON], .line = r->line };
+	if (!*u->name)
+		u->name = u->id;
+	/* What is below 90 is a question, whatever the suggestion's word. */
+	int confidence = atoi(r->cells[U_CONFIDENCE]);
+	if (*target && (streq(s, "match") || streq(s, "ask"))) {
+		u->suggested_id = read_id(target, &m->a);
+		u->suggests_match = streq(s, "match") && confidence >= 90;
+		u->asks = !u->suggests_match;
+	} else if (streq(s, "ask")) {
+		u->asks = true;
+	}
+	if (!user_decision(m, r, u, e))
+		return false;
+	u->in_pilot = in_pilot(m, u);
+	table_put(&m->user_rows, sheet_key(u->id), u);
+	return true;
+}
+
+static bool place_decision(struct mapping *m, const struct sheet_row *r, struct place_row *p, struct err *e)
+{
+	static const char *const words[] = { "create", "adopt", "skip" };
+	static const char *const privacy_words[] = { "private", "public" };
+	const char *d = lower(sheet_meant(r->cells[C_DECISION], &m->a), &m->a);
+	const char *v = lower(sheet_meant(r->cells[C_PRIVACY], &m->a), &m->a);
+	if (streq(d, "create"))
+		p->decision = PLACE_DECIDE_CREATE;
+	else if (streq(d, "skip"))
+		p->decision = PLACE_DECIDE_SKIP;
+	else if (!strncmp(d, "adopt:", 6) && *sheet_meant(d + 6, &m->a)) {
+		p->decision = PLACE_DECIDE_ADOPT;
+		p->adopt_id = read_id(sheet_meant(d + 6, &m->a), &m->a);
+	} else if (*d)
+		return bad_decision(e, &m->channels, r->line, C_DECISION, d, words, countof(words), "create, adopt:ID, skip");
+	if (streq(v, "private"))
+		p->privacy = PRIVACY_PRIVATE;
+	else if (streq(v, "public"))
+		p->privacy = PRIVACY_PUBLIC;
+	else if (*v)
+		return bad_decision(e, &m->channels, r->line, C_PRIVACY, v, privacy_words, countof(privacy_words), "private, public");
+	return true;
+}
+
+static bool check_privacy(struct mapping *m, const struct place_row *p, struct err *e)
+{
+	if (p->privacy != PRIVACY_PUBLIC || p->decision == PLACE_DECIDE_SKIP || p->kind == CONV_PUBLIC)
+		return true;
+	if (!rows_may_be_public(p->kind)) {
+		err_set(e, ERR_MAPPING, "'%s' (%s) is a direct message and can never become public", p->name, p->id);
+		err_hint(e, "empty its 'privacy' cell");
+		return cell_where(e, &m->channels, p->line, C_PRIVACY);
+	}
+	if (rows_allow_public(m, p->id, p->name, &m->a))
+		return true;
+	err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would become public", p->name, p->id);
+	err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else empty its 'privacy' cell", p->name);
+	return cell_where(e, &m->channels, p->line, C_PRIVACY);
+}
+
+static bool build_place(struct mapping *m, const struct sheet_row *r, struct err *e)
+{
+	struct place_row *p = arena_new(&m->a, struct place_row);
+	*p = (struct place_row){ .id = r->cells[C_ID], .name = r->cells[C_NAME], .target_name = r->cells[C_TARGET_NAME], .line = r->line,
+		.stale = streq(r->cells[C_SUGGESTION], "stale") };
+	for (int k = CONV_PUBLIC; k <= CONV_DM; k++)
+		if (streq(r->cells[C_KIND], conv_kind_name((enum conv_kind)k)))
+			p->kind = (enum conv_kind)k;
+	if (!place_decision(m, r, p, e) || !check_privacy(m, p, e))
+		return false;
+	table_put(&m->place_rows, sheet_key(p->id), p);
+	if (!*p->target_name || p->decision == PLACE_DECIDE_SKIP || p->decision == PLACE_DECIDE_ADOPT || p->stale)
+		return true;
+	const struct place_row *was = table_put(&m->taken, names_fold(p->target_name, &m->a), p);
+	if (was) {
+		err_set(e, ERR_MAPPING, "'%s' and '%s' would both be called '%s' in the target", was->id, p->id, p->target_name);
+		err_hint(e, "give one of them another target_name; two source channels cannot go into one");
+		return cell_where(e, &m->channels, p->line, C_TARGET_NAME);
+	}
+	return true;
+}
+
+bool rows_build(struct mapping *m, struct err *e)
+{
+	table_release(&m->user_rows);
+	table_release(&m->place_rows);
+	table_release(&m->taken);
+	for (size_t i = 0; i < m->users.n_rows; i++)
+		if (!build_user(m, &m->users.rows[i], e))
+			return false;
+	for (size_t i = 0; i < m->channels.n_rows; i++)
+		if (!build_place(m, &m->channels.rows[i], e))
+			return false;
+	return true;
+}
+
+static bool read_sheet(struct mapping *m, const char *name, struct sheet *s, const struct sheet_column *columns, size_t n, enum load how,
+                       struct err *e)
+{
+	char *text;
+	size_t len;
+	sheet_init(s, name, columns, n, &m->a);
+	if (!rows_slurp(arena_fmt(&m->a, "%s/%s", m->dir, name), &text, &len, e))
+		return false;
+	bool ok = true;
+	if (text) {
+		ok = sheet_read(s, text, len, &m->a, e);
+	} else if (how == LOAD_ALL) {
+		ok = err_set(e, ERR_MAPPING, "'%s/%s' is missing", m->dir, name);
+		err_hint(e, "run 'mvchat map' to draft it");
+	}
+	free(text);
+	return ok;
+}
+
+struct mapping *rows_open(const char *dir, enum load how, bool *has_yaml, struct err *e)
+{
+	struct mapping *m = xcalloc(1, sizeof(*m));
+	arena_init(&m->a);
+	m->dir = arena_strdup(&m->a, dir);
+	char *text;
+	size_t len;
+	bool ok = rows_slurp(arena_fmt(&m->a, "%s/mvchat.yaml", dir), &text, &len, e);
+	*has_yaml = ok && text;
+	if (ok && text)
+		ok = rows_read_config(m, text, len, e);
+	else if (ok && how == LOAD_ALL) {
+		ok = err_set(e, ERR_MAPPING, "'%s/mvchat.yaml' is missing", dir);
+		err_hint(e, "run 'mvchat map ARCHIVE' to draft it");
+	}
+	free(text);
+	ok = ok && read_sheet(m, "users.csv", &m->users, users_columns, N_USERS_COLUMN, how, e) &&
+	     read_sheet(m, "channels.csv", &m->channels, channels_columns, N_CHANNELS_COLUMN, how, e);
+	if (ok && (*has_yaml || how == LOAD_ALL))
+		ok = rows_build(m, e);
+	if (ok)
+		return m;
+	mapping_free(m);
+	return NULL;
+}
+
+/* "unmatched: fail" means: do not start while somebody is undecided. */
+static bool check_complete(struct mapping *m, struct err *e)
+{
+	size_t open = 0;
+	const struct user_row *first = NULL;
+	for (size_t i = 0; i < m->user_rows.n; i++) {
+		const struct user_row *u = m->user_rows.rows[i].value;
+		bool special = u->flags & (USER_BOT | USER_SYSTEM | USER_STRANGER | USER_GONE | USER_GUEST);
+		if (m->cfg.unmatched == POLICY_FAIL && u->decision == DECIDE_NOTHING && !u->suggests_match && !special && u->in_pilot) {
+			open++;
+			first = first ? first : u;
+		}
+	}
+	if (!open)
+		return true;
+	err_set(e, ERR_MAPPING, "people.unmatched: fail, and %zu %s without an account in the target, the first is %s (%s)", open,
+	        open == 1 ? "person is" : "people are", first->name, first->id);
+	err_hint(e, "fill the 'decision' column of users.csv: match:ID, create, label or skip");
+	return cell_where(e, &m->users, first->line, U_DECISION);
+}
+
+struct mapping *mapping_load(const char *dir, struct err *e)
+{
+	bool has_yaml;
+	struct mapping *m = rows_open(dir, LOAD_ALL, &has_yaml, e);
+	if (m && !check_complete(m, e)) {
+		mapping_free(m);
+		m = NULL;
+	}
+	return m;
+}
+
+void mapping_free(struct mapping *m)
+{
+	if (!m)
+		return;
+	table_release(&m->user_rows);
+	table_release(&m->place_rows);
+	table_release(&m->taken);
+	arena_release(&m->a);
+	free(m);
+}
+
+const struct mapping_config *mapping_config(const struct mapping *m)
+{
+	return &m->cfg.c;
+}
+
+/* ---- digest ---- */
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct table_row *)a)->key, ((const struct table_row *)b)->key);
+}
+
+static struct table_row *sorted(const struct table *t)
+{
+	struct table_row *v = xcalloc(t->n + 1, sizeof(*v));
+	if (t->n) {
+		memcpy(v, t->rows, t->n * sizeof(*v));
+		qsort(v, t->n, sizeof(*v), by_key);
+	}
+	return v;
+}
+
+static int by_string(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Lists are sets: their order decides nothing. */
+static void put_set(struct jw *w, const char *key, const char *const *v, size_t n)
+{
+	const char **s = xcalloc(n + 1, sizeof(*s));
+	if (n)
+		memcpy(s, v, n * sizeof(*s));
+	qsort(s, n, sizeof(*s), by_string);
+	jw_key(w, key);
+	jw_arr(w);
+	for (size_t i = 0; i < n; i++)
+		jw_str(w, s[i]);
+	jw_arr_end(w);
+	free(s);
+}
+
+static void put_config(struct jw *w, const struct config *c)
+{
+	jw_key(w, "archives");
+	jw_arr(w);
+	for (size_t i = 0; i < c->c.n_archives; i++) {
+		jw_obj(w);
+		jw_kstr(w, "path", c->c.archives[i].path);
+		jw_kstr(w, "format", c->c.archives[i].format);
+		jw_kstr(w, "zone", c->c.archives[i].zone);
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+	jw_kstr(w, "target", c->c.target);
+	jw_kstr(w, "url", c->c.target_url);
+	jw_kstr(w, "zone", c->c.zone);
+	jw_kstr(w, "locale", c->c.locale);
+	jw_kstr(w, "label", c->c.label_format);
+	jw_kint(w, "unmatched", c->unmatched);
+	jw_kint(w, "deactivated", c->deactivated);
+	jw_kint(w, "guests", c->guests);
+	jw_kint(w, "bots", c->bots);
+	jw_kint(w, "strangers", c->strangers);
+	jw_kbool(w, "invite", c->c.invite);
+	jw_kint(w, "dm", c->dm);
+	jw_kint(w, "group_dm", c->group_dm);
+	jw_kint(w, "archived", c->archived);
+	jw_kint(w, "placement", c->placement);
+	jw_kbool(w, "join", c->join_members);
+	jw_kstr(w, "prefix", c->prefix);
+	jw_kstr(w, "suffix", c->suffix);
+	jw_kint(w, "mentions", c->c.mentions);
+	jw_kint(w, "reactions", c->c.reactions);
+	jw_kbool(w, "pins", c->c.pins);
+	jw_kint(w, "orphans", c->c.orphans);
+	jw_kint(w, "attribution", c->c.attribution);
+	jw_kint(w, "since", c->c.since_us);
+	jw_kint(w, "until", c->c.until_us);
+	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
+	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);
+	put_set(w, "only_channels", c->only_channels.v, c->only_channels.n);
+	put_set(w, "only_users", c->only_users.v, c->only_users.n);
+}
+
+void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
+{
+	struct digest d;
+	struct buf b;
+	struct jw w;
+	digest_init(&d);
+	buf_init(&b, (size_t)16 << 20);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	put_config(&w, &m->cfg);
+	jw_obj_end(&w);
+	digest_add(&d, b.p, b.len);
+	struct table_row *v = sorted(&m->user_rows);
+	for (size_t i = 0; i < m->user_rows.n; i++) {
+		const struct user_row *u = v[i].value;
+		buf_reset(&b);
+		jw_init(&w, &b);
+		jw_obj(&w);
+		jw_kstr(&w, "user", v[i].key);
+		jw_kint(&w, "decision", u->decision);
+		jw_kstr(&w, "email", u->decided_email ? u->decided_email : u->email);
+		if (u->decision == DECIDE_MATCH)
+			jw_kstr(&w, "target", u->decided_id);
+		else if (u->decision == DECIDE_NOTHING)
+			jw_kstr(&w, "target", u->suggests_match ? u->suggested_id : NULL);
+		jw_kbool(&w, "asks", u->decision == DECIDE_NOTHING && u->asks);
+		jw_obj_end(&w);
+		digest_add(&d, b.p, b.len);
+	}
+	free(v);
+	v = sorted(&m->place_rows);
+	for (size_t i = 0; i < m->place_rows.n; i++) {
+		const struct place_row *p = v[i].value;
+		buf_reset(&b);
+		jw_init(&w, &b);
+		jw_obj(&w);
+		jw_kstr(&w, "conv", v[i].key);
+		jw_kint(&w, "decision", p->decision);
+		jw_kstr(&w, "adopt", p->adopt_id);
+		jw_kstr(&w, "name", p->target_name);
+		jw_kint(&w, "privacy", p->privacy);
+		jw_obj_end(&w);
+		digest_add(&d, b.p, b.len);
+	}
+	free(v);
+	buf_release(&b);
+	digest_end(&d, out);
+}

@@ -1,0 +1,740 @@
+/* mapping_config.c: reads mvchat.yaml strictly. Called by mapping.c. Pure: text in, struct config or one error out; what is
+ * not known is an error with its place, what looks like a secret is never repeated. It opens no file and asks no clock. */
+#include "mapping/mapping_config.h"
+
+#include "core/canon.h"
+#include "core/clock.h"
+
+#include <libfyaml.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const values_unmatched[] = { "label", "create", "skip", "fail", NULL };
+static const char *const values_gone[] = { "label", "skip", "create-suspended", NULL };
+static const char *const values_guests[] = { "label", "create", "skip", NULL };
+static const char *const values_others[] = { "label", "skip", NULL };
+static const char *const values_dm[] = { "private-chat", "skip", NULL };
+static const char *const values_archived[] = { "archive", "skip", "open", NULL };
+static const char *const values_placement[] = { "inline", "threads", "archive-chat", NULL };
+static const char *const values_mentions[] = { "mute", "live", "text", NULL };
+static const char *const values_reactions[] = { "text", "native", "drop", NULL };
+static const char *const values_orphans[] = { "placeholder", "skip", NULL };
+static const char *const values_attribution[] = { "label", "header", "none", NULL };
+static const char *const values_locale[] = { "en", "ru", NULL };
+
+const struct config_key config_keys[] = {
+	{ "version", KEY_VERSION, NULL },
+	{ "locale", KEY_ENUM, values_locale },
+	{ "archives", KEY_ARCHIVES, NULL },
+	{ "archives[].path", KEY_PATH, NULL },
+	{ "archives[].format", KEY_TEXT, NULL },
+	{ "archives[].zone", KEY_ZONE, NULL },
+	{ "target", KEY_SECTION, NULL },
+	{ "target.name", KEY_TEXT, NULL },
+	{ "target.url", KEY_URL, NULL },
+	{ "target.admin_token_env", KEY_ENV, NULL },
+	{ "target.bot_token_env", KEY_ENV, NULL },
+	{ "target.admin_token_file", KEY_PATH, NULL },
+	{ "target.bot_token_file", KEY_PATH, NULL },
+	{ "time", KEY_SECTION, NULL },
+	{ "time.zone", KEY_ZONE, NULL },
+	{ "time.label", KEY_LABEL, NULL },
+	{ "people", KEY_SECTION, NULL },
+	{ "people.unmatched", KEY_ENUM, values_unmatched },
+	{ "people.deactivated", KEY_ENUM, values_gone },
+	{ "people.guests", KEY_ENUM, values_guests },
+	{ "people.bots", KEY_ENUM, values_others },
+	{ "people.strangers", KEY_ENUM, values_others },
+	{ "people.invite", KEY_BOOL, NULL },
+	{ "channels", KEY_SECTION, NULL },
+	{ "channels.dm", KEY_ENUM, values_dm },
+	{ "channels.group_dm", KEY_ENUM, values_dm },
+	{ "channels.prefix", KEY_TEXT, NULL },
+	{ "channels.suffix", KEY_TEXT, NULL },
+	{ "channels.archived", KEY_ENUM, values_archived },
+	{ "channels.join_members", KEY_BOOL, NULL },
+	{ "channels.allow_public", KEY_LIST, NULL },
+	{ "history", KEY_SECTION, NULL },
+	{ "history.placement", KEY_ENUM, values_placement },
+	{ "messages", KEY_SECTION, NULL },
+	{ "messages.leave_out", KEY_KINDS, NULL },
+	{ "messages.mentions", KEY_ENUM, values_mentions },
+	{ "messages.reactions", KEY_ENUM, values_reactions },
+	{ "messages.pins", KEY_BOOL, NULL },
+	{ "messages.orphans", KEY_ENUM, values_orphans },
+	{ "messages.attribution", KEY_ENUM, values_attribution },
+	{ "only", KEY_SECTION, NULL },
+	{ "only.channels", KEY_LIST, NULL },
+	{ "only.users", KEY_LIST, NULL },
+	{ "only.since", KEY_DATE, NULL },
+	{ "only.until", KEY_DATE, NULL },
+};
+const size_t n_config_keys = countof(config_keys);
+
+/* A message of a person cannot be left out by its kind: that is what `only` and the tables are for. */
+const enum msg_kind leavable_kinds[] = { MSG_BOT, MSG_JOIN, MSG_LEAVE, MSG_TOPIC, MSG_RENAME, MSG_ARCHIVE, MSG_PIN,
+	MSG_CALL, MSG_DELETED, MSG_APP, MSG_SYSTEM };
+const size_t n_leavable_kinds = countof(leavable_kinds);
+static const enum msg_kind left_out_by_default[] = { MSG_JOIN, MSG_LEAVE, MSG_ARCHIVE, MSG_RENAME, MSG_TOPIC, MSG_APP, MSG_PIN };
+
+const char *people_policy_name(enum people_policy p)
+{
+	switch (p) {
+	case POLICY_LABEL: return "label";
+	case POLICY_CREATE: return "create";
+	case POLICY_SKIP: return "skip";
+	case POLICY_FAIL: return "fail";
+	case POLICY_CREATE_SUSPENDED: return "create-suspended";
+	}
+	die("people policy %d", (int)p);
+}
+
+/* ---- words ---- */
+
+enum { WORD_MAX = 40 };
+
+/* Optimal string alignment distance: insert, delete, replace, swap of neighbours. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), d[3][WORD_MAX + 1];
+	if (n > WORD_MAX || m > WORD_MAX)
+		return SIZE_MAX;
+	size_t *before = d[0], *prev = d[1], *row = d[2];
+	for (size_t j = 0; j <= m; j++)
+		prev[j] = before[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t best = prev[j - 1] + (a[i - 1] != b[j - 1]);
+			if (prev[j] + 1 < best)
+				best = prev[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		size_t *t = before;
+		before = prev;
+		prev = row;
+		row = t;
+	}
+	return prev[m];
+}
+
+const char *nearest_word(const char *word, const char *const *words, size_t n)
+{
+	const char *best = NULL;
+	size_t least = strlen(word) / 3 + 1;
+	for (size_t i = 0; i < n; i++) {
+		size_t d = distance(word, words[i]);
+		if (d < least || (d == least && !best)) {
+			best = words[i];
+			least = d;
+		}
+	}
+	return best;
+}
+
+bool looks_like_token(const char *s)
+{
+	static const char *const heads[] = { "xoxb-", "xoxp-", "xoxa-", "xoxe-", "xoxs-", "xapp-", "Bearer ", "bearer " };
+	for (size_t i = 0; i < countof(heads); i++)
+		if (!strncmp(s, heads[i], strlen(heads[i])))
+			return true;
+	size_t n = 0, upper = 0, lower = 0, digit = 0, hexes = 0;
+	for (; s[n]; n++) {
+		char c = s[n];
+		bool is_digit = c >= '0' && c <= '9';
+		upper += c >= 'A' && c <= 'Z';
+		lower += c >= 'a' && c <= 'z';
+		digit += is_digit;
+		hexes += is_digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+		if (!is_digit && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && c != '_' && c != '-')
+			return false;
+	}
+	return (n >= 20 && upper && lower && digit) || (n >= 32 && hexes == n && digit);
+}
+
+/* ---- reading ---- */
+
+struct reader {
+	const char *file;
+	struct arena *a;
+	struct err *e;
+	struct config *c;
+	bool seen_archives, seen_target, seen_version;
+	const struct fy_mark *placement_mark;
+};
+
+static const struct fy_mark *mark_of(struct fy_node *n)
+{
+	struct fy_token *t = n ? fy_node_get_scalar_token(n) : NULL;
+	return t ? fy_token_start_mark(t) : NULL;
+}
+
+static bool place(struct reader *r, const struct fy_mark *m)
+{
+	return m ? err_where(r->e, "%s:%d:%d", r->file, m->line + 1, m->column + 1) : err_where(r->e, "%s", r->file);
+}
+
+/* The text of a scalar in the arena; NULL when it is no scalar, empty-valued or holds a NUL. */
+static const char *scalar(struct reader *r, struct fy_node *n)
+{
+	size_t len = 0;
+	const char *s = n && fy_node_is_scalar(n) && !fy_node_is_null(n) ? fy_node_get_scalar(n, &len) : NULL;
+	return s && !memchr(s, '\0', len) ? arena_strndup(r->a, s, len) : NULL;
+}
+
+static const char *shape(struct fy_node *n)
+{
+	if (!n || fy_node_is_null(n))
+		return "nothing";
+	return fy_node_is_sequence(n) ? "a list" : fy_node_is_mapping(n) ? "a section" : "a single value";
+}
+
+static const char *listed(struct arena *a, const char *const *v, size_t n)
+{
+	const char *s = "";
+	for (size_t i = 0; i < n; i++)
+		s = arena_fmt(a, "%s%s%s", s, i ? ", " : "", v[i]);
+	return s;
+}
+
+static bool bad_type(struct reader *r, const char *path, const char *want, struct fy_node *n, const struct fy_mark *at)
+{
+	err_set(r->e, ERR_USAGE, "'%s' must be %s, not %s", path, want, shape(n));
+	return place(r, mark_of(n) ? mark_of(n) : at);
+}
+
+static bool secret_here(struct reader *r, const struct fy_mark *at)
+{
+	err_set(r->e, ERR_USAGE, "this looks like an access token; tokens never belong into this file");
+	err_hint(r->e, "put the token into an environment variable (target.admin_token_env) or a 0600 file (target.admin_token_file), and revoke it if this file was shared");
+	return place(r, at);
+}
+
+static bool is_secret_key(const char *key)
+{
+	static const char *const words[] = { "token", "tokens", "admin_token", "bot_token", "access_token", "api_key", "apikey",
+		"password", "secret", "bearer" };
+	for (size_t i = 0; i < countof(words); i++)
+		if (streq(key, words[i]))
+			return true;
+	return false;
+}
+
+static bool bad_word(struct reader *r, const char *path, const char *got, const char *const *v, size_t n, const struct fy_mark *at)
+{
+	const char *near = nearest_word(got, v, n);
+	err_set(r->e, ERR_USAGE, "'%s': '%s' is not one of %s", path, got, listed(r->a, v, n));
+	if (near)
+		err_hint(r->e, "did you mean '%s'?", near);
+	return place(r, at);
+}
+
+static bool bad_value(struct reader *r, const char *path, const char *got, const char *want, const struct fy_mark *at)
+{
+	err_set(r->e, ERR_USAGE, "'%s': '%s' is not %s", path, got, want);
+	return place(r, at);
+}
+
+static size_t count_values(const char *const *v)
+{
+	size_t n = 0;
+	while (v[n])
+		n++;
+	return n;
+}
+
+static bool is_env_name(const char *s)
+{
+	if (!*s || (*s >= '0' && *s <= '9'))
+		return false;
+	for (; *s; s++)
+		if (!((*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_'))
+			return false;
+	return true;
+}
+
+/* Only {name}, {date}, {time}; {name} must be there, or nobody could tell who wrote what. */
+static const char *bad_placeholder(const char *s)
+{
+	bool name = false;
+	for (const char *p = s; *p; p++) {
+		if (*p == '}' )
+			return "a label: '}' without '{'";
+		if (*p != '{')
+			continue;
+		if (!strncmp(p, "{name}", 6))
+			name = true;
+		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6))
+			return "a label: only {name}, {date} and {time} are known";
+		p += 5;
+	}
+	return name ? NULL : "a label: {name} is missing";
+}
+
+/* Days since 1970 of a civil date (proleptic Gregorian). */
+static int64_t days_of(int y, int m, int d)
+{
+	y -= m <= 2;
+	int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+static bool read_day(const char *s, int *y, int *m, int *d)
+{
+	static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	if (strlen(s) != 10 || strspn(s, "0123456789") != 4 || s[4] != '-' || strspn(s + 5, "0123456789") != 2 || s[7] != '-' ||
+	    strspn(s + 8, "0123456789") != 2)
+		return false;
+	*y = atoi(s);
+	*m = atoi(s + 5);
+	*d = atoi(s + 8);
+	bool leap = (*y % 4 == 0 && *y % 100 != 0) || *y % 400 == 0;
+	return *y >= 1970 && *m >= 1 && *m <= 12 && *d >= 1 && *d <= lengths[*m - 1] + (*m == 2 && leap);
+}
+
+/* The UTC instant at which a day begins in the zone. */
+static int64_t day_start(const char *day, const char *zone)
+{
+	int y, m, d;
+	if (!read_day(day, &y, &m, &d))
+		return 0;
+	int64_t us = days_of(y, m, d) * 86400 * 1000000;
+	struct zoned z;
+	int64_t at = us;
+	for (int i = 0; i < 2; i++) /* twice: the offset at the guess may differ from the one at the answer */
+		if (zone_local(zone, at, &z))
+			at = us - (int64_t)z.offset_s * 1000000;
+	return at;
+}
+
+struct target_of { const char *path; const char **text; bool *flag; struct string_list *list; int *choice; };
+
+static bool read_list(struct reader *r, const struct config_key *k, struct fy_node *n, struct string_list *out, const struct fy_mark *at)
+{
+	if (!n || !fy_node_is_sequence(n))
+		return bad_type(r, k->path, "a list", n, at);
+	int count = fy_node_sequence_item_count(n);
+	const char **v = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, const char *);
+	size_t i = 0;
+	void *it = NULL;
+	for (struct fy_node *c; (c = fy_node_sequence_iterate(n, &it));) {
+		const char *s = scalar(r, c);
+		if (!s || !*s)
+			return bad_type(r, arena_fmt(r->a, "%s[%zu]", k->path, i), "a single value", c, at);
+		if (k->type == KEY_KINDS) {
+			const char *names[16];
+			bool ok = false;
+			for (size_t j = 0; j < n_leavable_kinds; j++) {
+				names[j] = msg_kind_name(leavable_kinds[j]);
+				ok = ok || streq(names[j], s);
+			}
+			if (!ok)
+				return bad_word(r, k->path, s, names, n_leavable_kinds, mark_of(c));
+		}
+		v[i++] = s;
+	}
+	*out = (struct string_list){ v, i };
+	return true;
+}
+
+/* One value into the place that belongs to its path. Enum values are stored as their index in k->values. */
+static bool read_value(struct reader *r, const struct config_key *k, struct fy_node *n, const struct target_of *t, const struct fy_mark *at)
+{
+	if (k->type == KEY_LIST || k->type == KEY_KINDS)
+		return read_list(r, k, n, t->list, at);
+	const char *s = scalar(r, n);
+	if (!s && (k->type == KEY_TEXT || k->type == KEY_DATE || k->type == KEY_URL || k->type == KEY_ZONE) && (!n || fy_node_is_null(n)))
+		return true; /* "since:" with nothing behind it says nothing */
+	if (!s)
+		return bad_type(r, k->path, "a single value", n, at);
+	at = mark_of(n) ? mark_of(n) : at;
+	switch (k->type) {
+	case KEY_BOOL:
+		if (!streq(s, "true") && !streq(s, "false"))
+			return bad_value(r, k->path, s, "true or false", at);
+		*t->flag = streq(s, "true");
+		return true;
+	case KEY_ENUM: {
+		for (int i = 0; k->values[i]; i++)
+			if (streq(s, k->values[i])) {
+				*t->choice = i;
+				return true;
+			}
+		return bad_word(r, k->path, s, k->values, count_values(k->values), at);
+	}
+	case KEY_ENV:
+		if (!is_env_name(s)) {
+			bad_value(r, k->path, s, "the name of an environment variable", at);
+			return err_hint(r->e, "write the variable's name (PACHCA_ADMIN_TOKEN), not the token");
+		}
+		break;
+	case KEY_URL: {
+		const char *host = !strncmp(s, "https://", 8) ? s + 8 : !strncmp(s, "http://", 7) ? s + 7 : NULL;
+		if (!host || !*host || *host == '/')
+			return bad_value(r, k->path, s, "an address that begins with https:// or http://", at);
+		if (strchr(s, '@') || strchr(s, '?') || strchr(s, '#'))
+			return secret_here(r, at);
+		break;
+	}
+	case KEY_ZONE:
+		if (!zone_known(s)) {
+			bad_value(r, k->path, s, "a time zone this system knows", at);
+			return err_hint(r->e, "write an IANA name such as Europe/Moscow");
+		}
+		break;
+	case KEY_LABEL: {
+		const char *why = bad_placeholder(s);
+		if (why)
+			return bad_value(r, k->path, s, why, at);
+		break;
+	}
+	case KEY_DATE: {
+		int y, m, d;
+		if (!read_day(s, &y, &m, &d))
+			return bad_value(r, k->path, s, "a date written as 2024-03-31", at);
+		break;
+	}
+	case KEY_PATH:
+		if (!*s)
+			return bad_value(r, k->path, s, "a path", at);
+		break;
+	case KEY_TEXT: case KEY_VERSION: case KEY_SECTION: case KEY_ARCHIVES: case KEY_LIST: case KEY_KINDS:
+		break;
+	}
+	*t->text = s;
+	return true;
+}
+
+/* Enum choices arrive as indexes into the value lists above; kept apart so that the lists and the C enums need not agree. */
+struct choices { int locale, unmatched, deactivated, guests, bots, strangers, dm, group_dm, archived, placement, mentions, reactions,
+	orphans, attribution; };
+
+static const struct config_key *find_key(const char *path)
+{
+	for (size_t i = 0; i < n_config_keys; i++)
+		if (streq(config_keys[i].path, path))
+			return &config_keys[i];
+	return NULL;
+}
+
+static bool unknown_key(struct reader *r, const char *section, const char *key, const struct fy_mark *at)
+{
+	if (is_secret_key(key)) {
+		err_set(r->e, ERR_USAGE, "'%s%s' is not a key: tokens never belong into this file", section, key);
+		err_hint(r->e, "name an environment variable with target.admin_token_env and target.bot_token_env, or a 0600 file with …_token_file");
+		return place(r, at);
+	}
+	const char *names[64];
+	size_t n = 0, len = strlen(section);
+	for (size_t i = 0; i < n_config_keys && n < countof(names); i++) {
+		const char *p = config_keys[i].path;
+		if (!strncmp(p, section, len) && p[len] && !strpbrk(p + len, ".["))
+			names[n++] = p + len;
+	}
+	const char *near = nearest_word(key, names, n);
+	err_set(r->e, ERR_USAGE, "unknown key '%s%s'", section, key);
+	if (near)
+		err_hint(r->e, "did you mean '%s'?", near);
+	else
+		err_hint(r->e, "known here: %s", listed(r->a, names, n));
+	return place(r, at);
+}
+
+typedef bool (*pair_fn)(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at);
+
+/* Each pair of a mapping whose keys are "section" + key. */
+static bool each_pair(struct reader *r, const char *section, struct fy_node *n, pair_fn fn, void *ctx)
+{
+	void *it = NULL;
+	for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(n, &it));) {
+		const char *key = scalar(r, fy_node_pair_key(p));
+		const struct fy_mark *at = mark_of(fy_node_pair_key(p));
+		if (!key) {
+			err_set(r->e, ERR_USAGE, "a key must be a plain word");
+			return place(r, at);
+		}
+		const struct config_key *k = find_key(arena_fmt(r->a, "%s%s", section, key));
+		if (!k || strpbrk(key, ".["))
+			return unknown_key(r, section, key, at);
+		if (!fn(r, ctx, k, fy_node_pair_value(p), at))
+			return false;
+	}
+	return true;
+}
+
+struct everything { struct choices ch; bool leave_out_given; struct string_list leave_out; };
+
+static bool on_archive_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct mapping_archive *ar = ctx;
+	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format : &ar->zone;
+	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = field }, at);
+}
+
+static bool read_archives(struct reader *r, struct fy_node *n, const struct fy_mark *at)
+{
+	if (!n || !fy_node_is_sequence(n))
+		return bad_type(r, "archives", "a list of '- path: …'", n, at);
+	int count = fy_node_sequence_item_count(n);
+	struct mapping_archive *v = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, struct mapping_archive);
+	size_t i = 0;
+	void *it = NULL;
+	for (struct fy_node *c; (c = fy_node_sequence_iterate(n, &it)); i++) {
+		const char *name = arena_fmt(r->a, "archives[%zu]", i);
+		if (!fy_node_is_mapping(c))
+			return bad_type(r, name, "a section with 'path'", c, at);
+		if (!each_pair(r, "archives[].", c, on_archive_key, &v[i]))
+			return false;
+		if (!v[i].path) {
+			err_set(r->e, ERR_USAGE, "'%s' has no 'path'", name);
+			return place(r, at);
+		}
+	}
+	r->c->c.archives = v;
+	r->c->c.n_archives = i;
+	return true;
+}
+
+static bool on_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct everything *x = ctx;
+	struct config *c = r->c;
+	if (k->type == KEY_VERSION) {
+		const char *s = scalar(r, v);
+		if (!s || !streq(s, "1")) {
+			err_set(r->e, ERR_USAGE, "'version' must be 1: this program reads no other");
+			return place(r, mark_of(v) ? mark_of(v) : at);
+		}
+		r->seen_version = true;
+		return true;
+	}
+	if (k->type == KEY_ARCHIVES) {
+		r->seen_archives = true;
+		return read_archives(r, v, at);
+	}
+	if (k->type == KEY_SECTION) {
+		if (!v || fy_node_is_null(v))
+			return true; /* everything in it commented out */
+		if (!fy_node_is_mapping(v))
+			return bad_type(r, k->path, "a section", v, at);
+		return each_pair(r, arena_fmt(r->a, "%s.", k->path), v, on_key, x);
+	}
+	const struct target_of places[] = {
+		{ .path = "locale", .choice = &x->ch.locale },
+		{ .path = "target.name", .text = &c->c.target },
+		{ .path = "target.url", .text = &c->c.target_url },
+		{ .path = "target.admin_token_env", .text = &c->c.admin_token_env },
+		{ .path = "target.bot_token_env", .text = &c->c.bot_token_env },
+		{ .path = "target.admin_token_file", .text = &c->c.admin_token_file },
+		{ .path = "target.bot_token_file", .text = &c->c.bot_token_file },
+		{ .path = "time.zone", .text = &c->c.zone },
+		{ .path = "time.label", .text = &c->c.label_format },
+		{ .path = "people.unmatched", .choice = &x->ch.unmatched },
+		{ .path = "people.deactivated", .choice = &x->ch.deactivated },
+		{ .path = "people.guests", .choice = &x->ch.guests },
+		{ .path = "people.bots", .choice = &x->ch.bots },
+		{ .path = "people.strangers", .choice = &x->ch.strangers },
+		{ .path = "people.invite", .flag = &c->c.invite },
+		{ .path = "channels.dm", .choice = &x->ch.dm },
+		{ .path = "channels.group_dm", .choice = &x->ch.group_dm },
+		{ .path = "channels.prefix", .text = &c->prefix },
+		{ .path = "channels.suffix", .text = &c->suffix },
+		{ .path = "channels.archived", .choice = &x->ch.archived },
+		{ .path = "channels.join_members", .flag = &c->join_members },
+		{ .path = "channels.allow_public", .list = &c->allow_public },
+		{ .path = "history.placement", .choice = &x->ch.placement },
+		{ .path = "messages.leave_out", .list = &x->leave_out },
+		{ .path = "messages.mentions", .choice = &x->ch.mentions },
+		{ .path = "messages.reactions", .choice = &x->ch.reactions },
+		{ .path = "messages.pins", .flag = &c->c.pins },
+		{ .path = "messages.orphans", .choice = &x->ch.orphans },
+		{ .path = "messages.attribution", .choice = &x->ch.attribution },
+		{ .path = "only.channels", .list = &c->only_channels },
+		{ .path = "only.users", .list = &c->only_users },
+		{ .path = "only.since", .text = &c->since },
+		{ .path = "only.until", .text = &c->until },
+	};
+	for (size_t i = 0; i < countof(places); i++)
+		if (streq(places[i].path, k->path)) {
+			if (streq(k->path, "messages.leave_out"))
+				x->leave_out_given = true;
+			if (streq(k->path, "history.placement"))
+				r->placement_mark = mark_of(v);
+			return read_value(r, k, v, &places[i], at);
+		}
+	die("mapping key '%s' has no place", k->path);
+}
+
+/* Before anything is quoted in an error: no scalar of the document may look like a secret, no alias may stand anywhere. */
+static bool scan_scalars(struct reader *r, struct fy_node *n, bool is_path)
+{
+	if (!n)
+		return true;
+	void *it = NULL;
+	if (fy_node_is_sequence(n)) {
+		for (struct fy_node *c; (c = fy_node_sequence_iterate(n, &it));)
+			if (!scan_scalars(r, c, is_path))
+				return false;
+		return true;
+	}
+	if (fy_node_is_mapping(n)) {
+		for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(n, &it));) {
+			const char *key = scalar(r, fy_node_pair_key(p));
+			bool path = key && (streq(key, "path") || strstr(key, "_file"));
+			if (!scan_scalars(r, fy_node_pair_key(p), false) || !scan_scalars(r, fy_node_pair_value(p), path))
+				return false;
+		}
+		return true;
+	}
+	if (fy_node_is_alias(n)) {
+		err_set(r->e, ERR_USAGE, "anchors and aliases are not read here: write the value out");
+		return place(r, mark_of(n));
+	}
+	const char *s = scalar(r, n);
+	return !s || is_path || !looks_like_token(s) || secret_here(r, mark_of(n));
+}
+
+static void defaults(struct reader *r, struct everything *x)
+{
+	*r->c = (struct config){ .join_members = true, .prefix = "", .suffix = "" };
+	r->c->c.pins = true;
+	r->c->c.target = "pachca";
+	r->c->c.zone = "UTC";
+	r->c->c.label_format = "{name} · {date} {time}";
+	*x = (struct everything){ 0 };
+}
+
+/* Indexes of the value lists -> the enums; the order of each list is written out here once. */
+static void settle(struct reader *r, const struct everything *x)
+{
+	static const enum people_policy unmatched[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP, POLICY_FAIL };
+	static const enum people_policy gone[] = { POLICY_LABEL, POLICY_SKIP, POLICY_CREATE_SUSPENDED };
+	static const enum people_policy guests[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP };
+	static const enum people_policy others[] = { POLICY_LABEL, POLICY_SKIP };
+	static const enum dm_policy dm[] = { DM_PRIVATE_CHAT, DM_SKIP };
+	static const enum archived_policy archived[] = { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
+	static const enum placement placements[] = { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
+	static const enum mention_policy mentions[] = { MENTION_MUTE, MENTION_LIVE, MENTION_TEXT };
+	static const enum reaction_policy reactions[] = { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
+	static const enum orphan_policy orphans[] = { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
+	static const enum attribution attributions[] = { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
+	struct config *c = r->c;
+	const struct choices *ch = &x->ch;
+	c->unmatched = unmatched[ch->unmatched];
+	c->deactivated = gone[ch->deactivated];
+	c->guests = guests[ch->guests];
+	c->bots = others[ch->bots];
+	c->strangers = others[ch->strangers];
+	c->dm = dm[ch->dm];
+	c->group_dm = dm[ch->group_dm];
+	c->archived = archived[ch->archived];
+	c->placement = placements[ch->placement];
+	c->c.mentions = mentions[ch->mentions];
+	c->c.reactions = reactions[ch->reactions];
+	c->c.orphans = orphans[ch->orphans];
+	c->c.attribution = attributions[ch->attribution];
+	c->c.locale = values_locale[ch->locale];
+	if (!c->c.admin_token_env && !c->c.admin_token_file)
+		c->c.admin_token_env = "PACHCA_ADMIN_TOKEN";
+	if (!c->c.bot_token_env && !c->c.bot_token_file)
+		c->c.bot_token_env = "PACHCA_BOT_TOKEN";
+	if (x->leave_out_given) {
+		c->c.leave_out = x->leave_out.v;
+		c->c.n_leave_out = x->leave_out.n;
+	} else {
+		const char **v = arena_array(r->a, countof(left_out_by_default), const char *);
+		for (size_t i = 0; i < countof(left_out_by_default); i++)
+			v[i] = msg_kind_name(left_out_by_default[i]);
+		c->c.leave_out = v;
+		c->c.n_leave_out = countof(left_out_by_default);
+	}
+	if (c->since)
+		c->c.since_us = day_start(c->since, c->c.zone);
+	if (c->until) {
+		/* "until" names the last day that is taken along; the bound kept is the first instant after it. */
+		int y, m, d;
+		if (read_day(c->until, &y, &m, &d)) {
+			struct zoned z;
+			int64_t us = (days_of(y, m, d) + 1) * 86400 * 1000000, at = us;
+			for (int i = 0; i < 2; i++)
+				if (zone_local(c->c.zone, at, &z))
+					at = us - (int64_t)z.offset_s * 1000000;
+			c->c.until_us = at;
+		}
+	}
+}
+
+static bool check_whole(struct reader *r)
+{
+	struct config *c = r->c;
+	if (!r->seen_version) {
+		err_set(r->e, ERR_USAGE, "the line 'version: 1' is missing");
+		return err_where(r->e, "%s", r->file);
+	}
+	if (c->placement != PLACEMENT_INLINE) {
+		err_set(r->e, ERR_MAPPING, "history.placement: %s is not available yet", c->placement == PLACEMENT_THREADS ? "threads" : "archive-chat");
+		err_hint(r->e, "write 'placement: inline'");
+		return place(r, r->placement_mark);
+	}
+	if (c->c.since_us && c->c.until_us && c->c.since_us >= c->c.until_us) {
+		err_set(r->e, ERR_USAGE, "only.since (%s) is later than only.until (%s)", c->since, c->until);
+		return err_where(r->e, "%s", r->file);
+	}
+	return true;
+}
+
+static bool read_document(struct reader *r, struct fy_document *d)
+{
+	struct fy_node *root = fy_document_root(d);
+	if (!root || !fy_node_is_mapping(root)) {
+		err_set(r->e, ERR_USAGE, "the file must consist of 'key: value' lines, beginning with 'version: 1'");
+		return err_where(r->e, "%s:1:1", r->file);
+	}
+	struct everything x;
+	defaults(r, &x);
+	if (!scan_scalars(r, root, false) || !each_pair(r, "", root, on_key, &x))
+		return false;
+	settle(r, &x);
+	return check_whole(r);
+}
+
+bool config_parse(const char *name, const char *text, size_t len, struct arena *a, struct config *out, struct err *e)
+{
+	struct reader r = { .file = name, .a = a, .e = e, .c = out };
+	struct fy_diag_cfg dc = { .level = FYET_ERROR, .module_mask = ~0u };
+	struct fy_diag *diag = fy_diag_create(&dc);
+	if (!diag)
+		die("libfyaml: no diagnostics");
+	fy_diag_set_collect_errors(diag, true);
+	struct fy_parse_cfg pc = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag };
+	struct fy_parser *p = fy_parser_create(&pc);
+	if (!p || fy_parser_set_string(p, text, len) != 0)
+		die("libfyaml: no parser");
+	struct fy_document *d = fy_parse_load_document(p), *second = d ? fy_parse_load_document(p) : NULL;
+	bool ok = false;
+	void *it = NULL;
+	struct fy_diag_error *bad = fy_diag_errors_iterate(diag, &it);
+	if (bad) {
+		err_set(e, ERR_USAGE, "%s", bad->msg);
+		err_where(e, "%s:%d:%d", name, bad->line, bad->column);
+	} else if (second) {
+		err_set(e, ERR_USAGE, "the file holds more than one YAML document ('---')");
+		err_where(e, "%s", name);
+	} else if (!d) {
+		err_set(e, ERR_USAGE, "the file is empty");
+		err_where(e, "%s:1:1", name);
+	} else {
+		ok = read_document(&r, d);
+	}
+	if (second)
+		fy_parse_document_destroy(p, second);
+	if (d)
+		fy_parse_document_destroy(p, d);
+	fy_parser_destroy(p);
+	fy_diag_destroy(diag);
+	return ok;
+}

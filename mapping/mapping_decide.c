@@ -1,0 +1,426 @@
+/* mapping_decide.c: who, where and what: the rules in the order they apply. Called by replay (through mapping.h), by the draft
+ * and by mapping_explain, which runs the very same code with a trace. Pure: nothing is read or written. */
+#include "mapping/mapping_rows.h"
+
+#include "core/canon.h"
+#include "mapping/mapping_names.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void note(struct buf *trace, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void note(struct buf *trace, const char *fmt, ...)
+{
+	if (!trace)
+		return;
+	char line[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_addf(trace, "  - %s\n", line);
+}
+
+/* ---- people ---- */
+
+struct rule { const char *key; enum people_policy policy; };
+
+/* Exactly one policy is responsible for a person; the strictest property wins. */
+static struct rule policy_for(const struct config *c, uint32_t flags)
+{
+	if (flags & (USER_BOT | USER_SYSTEM))
+		return (struct rule){ "people.bots", c->bots };
+	if (flags & USER_STRANGER)
+		return (struct rule){ "people.strangers", c->strangers };
+	if (flags & USER_GONE)
+		return (struct rule){ "people.deactivated", c->deactivated };
+	if (flags & USER_GUEST)
+		return (struct rule){ "people.guests", c->guests };
+	return (struct rule){ "people.unmatched", c->unmatched };
+}
+
+static void create(struct person *p, const struct user *u, const char *email, const char *why, struct arena *a)
+{
+	p->why = why;
+	if (!email || !*email) {
+		p->action = PERSON_LABEL;
+		p->unresolved = !(u->flags & USER_GONE); /* leavers lose nothing by having no account */
+		p->why = arena_fmt(a, "%s, but no e-mail is known", why);
+		return;
+	}
+	p->action = PERSON_CREATE;
+	p->email = email;
+	p->role = u->flags & USER_GUEST ? "multi_guest" : "user";
+	p->suspended = (u->flags & USER_GONE) != 0; /* whatever the table says: a leaver never gets access */
+}
+
+static bool by_decision(const struct user_row *r, const struct user *u, const char *email, struct arena *a, struct person *p)
+{
+	switch (r->decision) {
+	case DECIDE_NOTHING:
+		return false;
+	case DECIDE_MATCH:
+		p->action = r->decided_id ? PERSON_MATCH : PERSON_LABEL;
+		p->target_id = r->decided_id;
+		p->unresolved = !r->decided_id;
+		p->why = r->decided_id ? "users.csv: decision match"
+		                       : arena_fmt(a, "users.csv: decision match:%s, not found in the target yet", r->decided_email);
+		return true;
+	case DECIDE_CREATE:
+		create(p, u, r->decided_email ? r->decided_email : email, "users.csv: decision create", a);
+		return true;
+	case DECIDE_CREATE_SUSPENDED:
+		create(p, u, email, "users.csv: decision create-suspended", a);
+		p->suspended = true;
+		return true;
+	case DECIDE_LABEL:
+		p->why = "users.csv: decision label";
+		return true;
+	case DECIDE_SKIP:
+		p->action = PERSON_SKIP;
+		p->why = "users.csv: decision skip";
+		return true;
+	}
+	return false;
+}
+
+static void by_policy(const struct mapping *m, const struct user_row *r, const struct user *u, const char *email, struct arena *a,
+                      struct person *p)
+{
+	struct rule rule = policy_for(&m->cfg, u->flags);
+	const char *why = arena_fmt(a, "policy %s: %s", rule.key, people_policy_name(rule.policy));
+	p->why = why;
+	switch (rule.policy) {
+	case POLICY_LABEL:
+		return;
+	case POLICY_SKIP:
+		p->action = PERSON_SKIP;
+		return;
+	case POLICY_FAIL:
+		p->unresolved = true;
+		return;
+	case POLICY_CREATE:
+		if (r && r->asks) {
+			/* Perhaps this person has an account already: a second one could not be taken back quietly. */
+			p->unresolved = true;
+			p->why = arena_fmt(a, "%s, but the person may have an account already (%s)", why, r->reason);
+			return;
+		}
+		create(p, u, email, why, a);
+		return;
+	case POLICY_CREATE_SUSPENDED:
+		create(p, u, email, why, a);
+		p->suspended = true;
+		return;
+	}
+}
+
+void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *p, struct buf *trace)
+{
+	const struct user_row *r = rows_user(m, u->id);
+	/* What people filled in helps where the source is silent; what the source says stands. */
+	const char *email = u->email && *u->email ? u->email : r && *r->email ? r->email : NULL;
+	*p = (struct person){ .id = u->id, .action = PERSON_LABEL, .name = u->name && *u->name ? u->name : u->id, .first = u->first,
+		.last = u->last, .phone = u->phone, .title = u->title, .email = email, .flags = u->flags };
+	if (!r)
+		note(trace, "users.csv: no row");
+	if (r && by_decision(r, u, email, a, p)) {
+		note(trace, "%s", p->why);
+	} else if (r && r->suggests_match) {
+		if (r->decision == DECIDE_NOTHING)
+			note(trace, "users.csv line %zu: no decision", r->line);
+		p->action = PERSON_MATCH;
+		p->target_id = r->suggested_id;
+		p->why = arena_fmt(a, "users.csv: suggestion match (%s)", r->reason);
+		note(trace, "%s", p->why);
+	} else {
+		if (r) {
+			note(trace, "users.csv line %zu: no decision", r->line);
+			note(trace, "users.csv: %s", r->asks ? arena_fmt(a, "a question is open (%s)", r->reason) : "no account found");
+		}
+		by_policy(m, r, u, email, a, p);
+		note(trace, "%s", p->why);
+	}
+	bool in = m->cfg.only_users.n == 0 || (r && r->in_pilot);
+	if (!r && m->cfg.only_users.n)
+		for (size_t i = 0; i < m->cfg.only_users.n && !in; i++) {
+			const char *g = m->cfg.only_users.v[i];
+			in = streq(g, u->id) || names_glob(g, p->name, a) || (u->handle && names_glob(g, u->handle, a)) ||
+			     (email && names_glob(g, email, a));
+		}
+	if (!in && p->action != PERSON_SKIP) {
+		p->action = PERSON_LABEL;
+		p->target_id = NULL;
+		p->suspended = p->unresolved = false;
+		p->why = "only.users: not listed, so no account is used";
+		note(trace, "%s", p->why);
+	}
+	if (p->action != PERSON_CREATE)
+		p->email = p->role = NULL;
+	if (p->flags & USER_GONE)
+		note(trace, "deactivated in the source: never joined to chats, never given access");
+}
+
+void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out)
+{
+	decide_person(m, u, a, out, NULL);
+}
+
+/* ---- places ---- */
+
+static const char *person_name(const struct mapping *m, const char *id, const struct table *people)
+{
+	const struct user *u = people ? table_get(people, id) : NULL;
+	if (u && u->name && *u->name)
+		return u->name;
+	const struct user_row *r = rows_user(m, id);
+	return r ? r->name : id;
+}
+
+const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a)
+{
+	const char *name = c->name && *c->name ? c->name : c->id;
+	bool direct = c->kind == CONV_DM || c->kind == CONV_GROUP;
+	if (direct && c->n_members) {
+		name = "";
+		for (size_t i = 0; i < c->n_members; i++)
+			name = arena_fmt(a, "%s%s%s", name, i ? ", " : "", person_name(m, c->members[i], people));
+	} else if (direct && !strncmp(name, "mpdm-", 5)) {
+		name = arena_fmt(a, "Group %s", c->id); /* the people in it are not known */
+	}
+	return direct ? name : arena_fmt(a, "%s%s%s", m->cfg.prefix, name, m->cfg.suffix);
+}
+
+static bool pilot_channel(const struct mapping *m, const struct conv *c, const struct place_row *r, struct arena *a)
+{
+	for (size_t i = 0; i < m->cfg.only_channels.n; i++) {
+		const char *g = m->cfg.only_channels.v[i];
+		if (streq(g, c->id) || (c->name && names_glob(g, c->name, a)) || (r && *r->name && names_glob(g, r->name, a)))
+			return true;
+	}
+	return m->cfg.only_channels.n == 0;
+}
+
+static bool pilot_members(const struct mapping *m, const struct conv *c)
+{
+	if (m->cfg.only_users.n == 0)
+		return true;
+	for (size_t i = 0; i < c->n_members; i++) {
+		const struct user_row *r = rows_user(m, c->members[i]);
+		if (r ? r->in_pilot : false)
+			return true;
+		for (size_t j = 0; !r && j < m->cfg.only_users.n; j++)
+			if (streq(m->cfg.only_users.v[j], c->members[i]))
+				return true;
+	}
+	return false;
+}
+
+static const char *skip_policy(const struct config *c, const struct conv *v)
+{
+	if (v->kind == CONV_DM && c->dm == DM_SKIP)
+		return "policy channels.dm: skip";
+	if (v->kind == CONV_GROUP && c->group_dm == DM_SKIP)
+		return "policy channels.group_dm: skip";
+	if (v->archived && c->archived == ARCHIVED_SKIP)
+		return "policy channels.archived: skip";
+	return NULL;
+}
+
+static void decide_action(const struct mapping *m, const struct conv *c, const struct place_row *r, struct arena *a, struct place *p,
+                          struct buf *trace)
+{
+	enum place_decision d = r ? r->decision : PLACE_DECIDE_NOTHING;
+	if (!pilot_channel(m, c, r, a)) {
+		p->action = PLACE_SKIP;
+		p->why = "only.channels: not listed";
+		return;
+	}
+	if (m->cfg.only_channels.n)
+		note(trace, "only.channels: listed");
+	if (!pilot_members(m, c)) {
+		p->action = PLACE_SKIP;
+		p->why = "only.users: nobody listed is a member";
+		return;
+	}
+	if (d == PLACE_DECIDE_NOTHING) {
+		note(trace, "channels.csv: no %s", r ? "decision" : "row");
+		const char *skip = skip_policy(&m->cfg, c);
+		p->action = skip ? PLACE_SKIP : PLACE_CREATE;
+		p->why = skip ? skip : "default: create";
+		return;
+	}
+	p->action = d == PLACE_DECIDE_SKIP ? PLACE_SKIP : d == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE;
+	p->target_id = d == PLACE_DECIDE_ADOPT ? r->adopt_id : NULL;
+	p->why = d == PLACE_DECIDE_SKIP ? "channels.csv: decision skip"
+	         : d == PLACE_DECIDE_ADOPT ? arena_fmt(a, "channels.csv: decision adopt:%s", r->adopt_id) : "channels.csv: decision create";
+}
+
+void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *p, struct buf *trace)
+{
+	const struct place_row *r = rows_place(m, c->id);
+	*p = (struct place){ .id = c->id, .join_members = m->cfg.join_members, .placement = m->cfg.placement };
+	decide_action(m, c, r, a, p, trace);
+	note(trace, "%s", p->why);
+	if (r && *r->target_name) {
+		p->name = r->target_name;
+		note(trace, "channels.csv: target_name '%s'", p->name);
+	} else {
+		/* Without a row nothing has looked for namesakes: direct messages, and names the table uses, carry their id. */
+		p->name = decide_name(m, c, NULL, a);
+		bool direct = c->kind == CONV_DM || c->kind == CONV_GROUP;
+		if (direct || table_get(&m->taken, names_fold(p->name, a)))
+			p->name = arena_fmt(a, "%s (%s)", p->name, c->id);
+		note(trace, "name made of the source's: '%s'", p->name);
+	}
+	enum privacy want = r ? r->privacy : PRIVACY_AS_SOURCE;
+	p->is_public = c->kind == CONV_PUBLIC && want != PRIVACY_PRIVATE;
+	if (want == PRIVACY_PUBLIC && c->kind == CONV_PRIVATE && rows_allow_public(m, c->id, c->name ? c->name : c->id, a)) {
+		p->is_public = true;
+		note(trace, "channels.csv: privacy public, allowed by channels.allow_public");
+	} else {
+		note(trace, "%s", p->is_public ? "public, as in the source" : c->kind == CONV_PUBLIC ? "channels.csv: privacy private" : "private, as in the source");
+	}
+	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
+	if (c->archived && p->action != PLACE_SKIP)
+		note(trace, "archived in the source: %s", p->archive_at_end ? "archived again when everything is in" : "stays open");
+}
+
+void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out)
+{
+	decide_place(m, c, a, out, NULL);
+}
+
+/* ---- messages ---- */
+
+static bool author_skipped(const struct mapping *m, const char *author)
+{
+	const struct user_row *r = author ? rows_user(m, author) : NULL;
+	if (r && r->decision != DECIDE_NOTHING)
+		return r->decision == DECIDE_SKIP;
+	if (!author || (r && r->suggests_match))
+		return false;
+	/* Somebody without a row is an ordinary person as far as is known here. */
+	return policy_for(&m->cfg, r ? r->flags : 0).policy == POLICY_SKIP;
+}
+
+const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
+{
+	const struct mapping_config *c = &m->cfg.c;
+	if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
+		return "only.since";
+	if (c->until_us && mm->ts_us >= c->until_us)
+		return "only.until";
+	if (author_skipped(m, mm->author))
+		return "people: skip";
+	if (mm->kind == MSG_LOST_ROOT)
+		return c->orphans == ORPHAN_SKIP ? "messages.orphans: skip" : NULL;
+	if (mm->has_replies)
+		return NULL; /* a thread needs its first message */
+	const char *kind = msg_kind_name(mm->kind);
+	for (size_t i = 0; i < c->n_leave_out; i++)
+		if (kind && streq(kind, c->leave_out[i]))
+			return m->kind_rules[i];
+	if (mm->is_empty && (mm->kind == MSG_TEXT || mm->kind == MSG_ME || mm->kind == MSG_BOT))
+		return "empty";
+	return NULL;
+}
+
+/* ---- explanation ---- */
+
+static const char *action_name(enum person_action x)
+{
+	switch (x) {
+	case PERSON_LABEL: return "name in the label only";
+	case PERSON_MATCH: return "existing account";
+	case PERSON_CREATE: return "account is created";
+	case PERSON_SKIP: return "left out, with all messages";
+	}
+	return "?";
+}
+
+static void explain_person(const struct mapping *m, const struct user *u, struct arena *a, struct buf *out)
+{
+	struct person p;
+	buf_addf(out, "person %s (%s)\n", u->name && *u->name ? u->name : u->id, u->id);
+	decide_person(m, u, a, &p, out);
+	buf_addf(out, "  = %s%s%s%s%s\n", action_name(p.action), p.target_id ? " " : "", p.target_id ? p.target_id : "",
+	         p.suspended ? ", suspended" : "", p.unresolved ? "; an open question, answer it in users.csv" : "");
+}
+
+static void explain_place(const struct mapping *m, const struct conv *c, struct arena *a, struct buf *out)
+{
+	struct place p;
+	const char *kind = conv_kind_name(c->kind);
+	buf_addf(out, "%s %s (%s)\n", kind ? kind : "conversation", c->name && *c->name ? c->name : c->id, c->id);
+	decide_place(m, c, a, &p, out);
+	switch (p.action) {
+	case PLACE_SKIP:
+		buf_adds(out, "  = skipped\n");
+		break;
+	case PLACE_ADOPT:
+		buf_addf(out, "  = into the existing chat %s\n", p.target_id);
+		break;
+	case PLACE_CREATE:
+		buf_addf(out, "  = new %s chat '%s'%s\n", p.is_public ? "public" : "private", p.name, p.join_members ? ", members join when its history is in" : "");
+		break;
+	}
+}
+
+static bool called(const char *folded, const char *s, struct arena *a)
+{
+	return s && *s && streq(folded, names_fold(s, a));
+}
+
+/* Without a survey, what the tables say stands for the source. */
+static struct user user_of_row(const struct user_row *r)
+{
+	return (struct user){ .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL,
+		.flags = r->flags };
+}
+
+bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e)
+{
+	struct arena a;
+	arena_init(&a);
+	const char *want = names_fold(*id == '#' || *id == '@' ? id + 1 : id, &a);
+	size_t found = 0;
+	for (size_t i = 0; s && i < s->n_users; i++) {
+		const struct user *u = &s->users[i];
+		if (streq(id, u->id) || called(want, u->name, &a) || called(want, u->handle, &a) || called(want, u->email, &a)) {
+			explain_person(m, u, &a, out);
+			found++;
+		}
+	}
+	for (size_t i = 0; s && i < s->n_convs; i++) {
+		const struct conv *c = &s->convs[i];
+		const struct place_row *r = rows_place(m, c->id);
+		if (streq(id, c->id) || called(want, c->name, &a) || (r && called(want, r->target_name, &a))) {
+			explain_place(m, c, &a, out);
+			found++;
+		}
+	}
+	for (size_t i = 0; !found && i < m->user_rows.n; i++) {
+		struct user u = user_of_row(m->user_rows.rows[i].value);
+		if (streq(id, u.id) || called(want, u.name, &a) || called(want, u.handle, &a) || called(want, u.email, &a)) {
+			explain_person(m, &u, &a, out);
+			found++;
+		}
+	}
+	for (size_t i = 0; !found && i < m->place_rows.n; i++) {
+		const struct place_row *r = m->place_rows.rows[i].value;
+		if (streq(id, r->id) || called(want, r->name, &a) || called(want, r->target_name, &a)) {
+			struct conv c = { .id = r->id, .name = r->name, .kind = r->kind ? r->kind : CONV_PRIVATE };
+			explain_place(m, &c, &a, out);
+			found++;
+		}
+	}
+	arena_release(&a);
+	if (found)
+		return true;
+	err_set(e, ERR_USAGE, "no person and no conversation is called '%s'", id);
+	return err_hint(e, "give a source id, name, handle or e-mail; users.csv and channels.csv list them");
+}

@@ -1,0 +1,68 @@
+/* mapping_rows.h: the loaded mapping, inside. Shared by mapping.c, mapping_decide.c and mapping_draft.c; no one else. */
+#ifndef MVCHAT_MAPPING_ROWS_H
+#define MVCHAT_MAPPING_ROWS_H
+
+#include "core/table.h"
+#include "mapping/mapping_config.h"
+#include "mapping/mapping_sheet.h"
+
+enum users_column { U_ID, U_NAME, U_HANDLE, U_EMAIL, U_FLAGS, U_MESSAGES, U_SUGGESTION, U_TARGET, U_CONFIDENCE, U_REASON, U_DECISION,
+	U_NOTES, N_USERS_COLUMN };
+enum channels_column { C_ID, C_NAME, C_KIND, C_ARCHIVED, C_MESSAGES, C_FIRST, C_LAST, C_SUGGESTION, C_TARGET_NAME, C_REASON,
+	C_DECISION, C_PRIVACY, C_NOTES, N_CHANNELS_COLUMN };
+extern const struct sheet_column users_columns[N_USERS_COLUMN];
+extern const struct sheet_column channels_columns[N_CHANNELS_COLUMN];
+
+enum person_decision { DECIDE_NOTHING, DECIDE_MATCH, DECIDE_CREATE, DECIDE_CREATE_SUSPENDED, DECIDE_LABEL, DECIDE_SKIP };
+struct user_row {
+	const char *id, *name, *handle, *email; /* as in the table */
+	uint32_t flags;
+	enum person_decision decision;
+	const char *decided_id;     /* DECIDE_MATCH: account; NULL when given by an e-mail not looked up yet */
+	const char *decided_email;  /* "match:x@y", "x@y", "create:x@y"; or NULL */
+	const char *suggested_id;   /* "match": taken; "ask": only shown; or NULL */
+	bool suggests_match, asks, in_pilot;
+	const char *reason;
+	size_t line;
+};
+enum place_decision { PLACE_DECIDE_NOTHING, PLACE_DECIDE_CREATE, PLACE_DECIDE_ADOPT, PLACE_DECIDE_SKIP };
+enum privacy { PRIVACY_AS_SOURCE, PRIVACY_PRIVATE, PRIVACY_PUBLIC };
+struct place_row {
+	const char *id, *name, *target_name, *adopt_id;
+	enum conv_kind kind;        /* 0: not said */
+	enum place_decision decision;
+	enum privacy privacy;
+	bool stale;
+	size_t line;
+};
+struct mapping {
+	struct arena a;
+	const char *dir;
+	struct config cfg;
+	const char **kind_rules;    /* per leave_out entry: "messages.leave_out: join" */
+	struct sheet users, channels;
+	struct table user_rows, place_rows; /* sheet_key -> row */
+	struct table taken;         /* folded target names of all rows */
+};
+
+/* Reads what the project has. LOAD_ALL: three files must be there and complete; LOAD_DRAFT: what is missing is left empty. */
+enum load { LOAD_ALL, LOAD_DRAFT };
+struct mapping *rows_open(const char *dir, enum load how, bool *has_yaml, struct err *e);
+bool rows_read_config(struct mapping *m, const char *text, size_t len, struct err *e);
+bool rows_build(struct mapping *m, struct err *e); /* the sheets' cells -> user_rows, place_rows */
+const char *mapping_flags_text(uint32_t flags, struct arena *a); /* "bot deactivated" */
+/* The file's bytes; *out NULL when it does not exist. The caller frees. */
+bool rows_slurp(const char *path, char **out, size_t *len, struct err *e);
+
+const struct user_row *rows_user(const struct mapping *m, const char *id);
+const struct place_row *rows_place(const struct mapping *m, const char *id);
+bool rows_allow_public(const struct mapping *m, const char *id, const char *name, struct arena *a);
+bool rows_may_be_public(enum conv_kind kind);
+
+/* With trace, each rule looked at is one line in it. */
+void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out, struct buf *trace);
+void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
+/* prefix + name + suffix; direct messages by the people in them, never the source's technical name. */
+const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a);
+
+#endif

@@ -1,0 +1,71 @@
+/* spool_db.h: what spool.c (opening, reading) and spool_build.c (building) share: the only two files that know the spool is SQLite. */
+#ifndef MVCHAT_SPOOL_DB_H
+#define MVCHAT_SPOOL_DB_H
+
+#include "core/buf.h"
+#include "core/table.h"
+#include "replay/spool.h"
+
+#include <sqlite3.h>
+
+/* Statement texts that are used again and again; prepared once. */
+enum sql { SQL_ALL, SQL_CHANNEL, SQL_THREAD, SQL_ONE, SQL_BY_KEY, SQL_BY_ID, SQL_USER, SQL_CONV, N_SQL };
+
+/* While building: what is counted in memory. */
+struct tally { const char *id; int64_t num; bool pushed; int64_t msgs, files, reacts, first, last; };
+struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
+struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; };
+enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PUT_CONV, GET_CONV_LINE, PUT_BAD, PUT_FACT, N_PUT };
+struct build {
+	struct arena run, step;
+	struct table convs, users, oddities; /* struct tally, struct who, struct oddity */
+	struct tally *last;                  /* records come conversation by conversation */
+	struct buf line;
+	struct file *files; size_t files_cap;
+	sqlite3_stmt *st[N_PUT];
+	int64_t untimed;                     /* messages whose id does not spell their time: they need an index by id */
+	bool failed; struct err err;
+};
+
+struct spool_walk {
+	struct spool *s;
+	enum sql sql;
+	sqlite3_stmt *st;
+	struct spool_walk *next;
+};
+
+struct spool {
+	sqlite3 *db;
+	struct build *b;                /* NULL when reading */
+	struct spool_walk *idle[N_SQL]; /* walks that have ended: their statements are used again */
+	sqlite3_stmt *st[N_SQL];
+	struct spool_counts counts;
+	int n_archives;
+	bool by_id;                     /* there is an index by id */
+	struct arena scratch;
+};
+
+/* Errors of writing go to the caller; a read that fails is a bug or a spool that broke under our hands: it dies, which is safe. */
+bool spool_db_fail(struct spool *s, const char *what, struct err *e);
+bool spool_db_run(struct spool *s, const char *sql, struct err *e);
+sqlite3_stmt *spool_db_kept(struct spool *s, sqlite3_stmt **slot, const char *sql); /* prepared once, kept until spool_close */
+sqlite3_stmt *spool_db_again(struct spool *s, enum sql q);                          /* the same, by number */
+sqlite3_stmt *spool_db_once(struct spool *s, const char *sql);                      /* the caller finalizes */
+bool spool_db_step(struct spool *s, sqlite3_stmt *st);                              /* true: a row */
+void spool_db_text(sqlite3_stmt *st, int i, const char *v);                         /* NULL binds null; v must outlive the step */
+const char *spool_db_col(sqlite3_stmt *st, int i);
+bool spool_db_boot_id(char out[64]);
+bool spool_db_timed(const char *id, int64_t *ts_us); /* does the id spell its own time as "seconds.microseconds"? */
+/* Where a message is: by the time its reply told (hint), by the time its id spells, by the index. root: its own thread, in
+ * s->scratch, or NULL when not asked. */
+bool spool_db_locate(struct spool *s, int64_t conv, const char *id, int64_t hint_us, int64_t *ts_us, const char **root, int64_t *root_ts);
+/* The fields of struct spool_counts as rows of table info. */
+struct spool_db_count { const char *key; size_t at; };
+extern const struct spool_db_count spool_db_counts[];
+enum { SPOOL_N_COUNTS = 19 };
+int64_t *spool_db_count_at(struct spool_counts *c, size_t i);
+
+bool spool_build_begin(struct spool *s, struct err *e); /* schema, one transaction; s->b */
+void spool_build_free(struct build *b);
+
+#endif

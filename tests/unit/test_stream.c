@@ -1,0 +1,268 @@
+/* The stream: the exact sequence of ops for small models, and what is left to do after stops, changes and refusals. */
+#include "stream_fakes.h"
+
+#define TEN "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define LONG HUNDRED TEN
+
+static const char *const members[] = { "U1", "U2", "U3", "U4", "U5", "U1" };
+
+static void small_model(struct world *w)
+{
+	static const struct pin pins[] = { { "1003.000000", NULL, 0 }, { "7777.000000", NULL, 0 } };
+	static const struct file files[] = {
+		{ .name = "here.txt", .entry = "f/here.txt", .state = FILE_PRESENT, .kind = FILE_PLAIN, .size = 5 },
+		{ .name = "away.png", .permalink = "https://x/away", .state = FILE_LINKED, .kind = FILE_IMAGE, .size = 9 },
+	};
+	static const char *const fans[] = { "U1", "U2" };
+	static const struct react reacts[] = { { "+1", "👍", fans, 2, 2 }, { "party", "", NULL, 0, 3 } };
+	struct conv c = { .id = "C1", .name = "general", .kind = CONV_PUBLIC, .archived = true, .members = members, .n_members = countof(members),
+	                  .pins = pins, .n_pins = countof(pins) };
+	assert_true(w->sink.conv(w->sink.ctx, &c));
+	add_user(w, "U1", "Ann Lee", "11", 0);
+	add_user(w, "U2", "Иван Петров", "new@x.ru", 0);
+	add_user(w, "U3", "Gone", "13", USER_GONE);
+	add_user(w, "U4", "Robot", "14", USER_BOT);
+	add_user(w, "U5", "Nobody", NULL, 0);
+	add_msg(w, "C1", 1001, "U1", 0, "hello");
+	struct msg join = make_msg(w, 1002, "U2", 0, "joined");
+	join.kind = MSG_JOIN;
+	assert_true(w->sink.msg(w->sink.ctx, "C1", &join));
+	struct msg m = make_msg(w, 1003, "U2", 0, "see");
+	m.files = files;
+	m.n_files = 2;
+	m.reacts = reacts;
+	m.n_reacts = 2;
+	assert_true(w->sink.msg(w->sink.ctx, "C1", &m));
+	add_msg(w, "C1", 1004, "U1", 1001, "reply one");
+	add_msg(w, "C1", 1006, "U1", 1001, "reply two");
+	add_msg(w, "C1", 1005, "U1", 0, LONG);
+	add_msg(w, "C1", 1008, "U1", 999, "orphan");
+	struct msg empty = make_msg(w, 1009, "U1", 0, "");
+	assert_true(w->sink.msg(w->sink.ctx, "C1", &empty));
+}
+
+static const char expected[] =
+	"user new@x.ru|Иван|Петров\n"
+	"chat general public\n"
+	"post 102 [System 1970-01-01 00:16] (the first message of this thread is not in the archive)\n"
+	"post 102 [Ann Lee 1970-01-01 00:16] hello\n"
+	"upload here.txt\n"
+	"post 102 [Иван Петров 1970-01-01 00:16] see\n📎 away.png (not in the export)\n👍 Ann Lee, Иван Петров ·  3 <here.txt 105>\n"
+	"post 102 [Ann Lee 1970-01-01 00:16] " HUNDRED "\n"
+	"post 102 [Ann Lee 1970-01-01 00:16] " TEN "\n"
+	"thread 103\n"
+	"post T109+ [Ann Lee 1970-01-01 00:16] orphan\n"
+	"thread 104\n"
+	"post T111+ [Ann Lee 1970-01-01 00:16] reply one\n"
+	"post T111+ [Ann Lee 1970-01-01 00:16] reply two\n"
+	"pin 106\n"
+	"members 101 11\n"
+	"archive\n";
+enum { N_OPS = 16 };
+
+static void exact_sequence(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), expected);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* Dying after any intent: the next run takes up that op first in its lane and goes on; nothing twice, nothing else. */
+static void stops_and_resumes_anywhere(void **state)
+{
+	(void)state;
+	for (int stop = 1; stop <= N_OPS; stop++) {
+		struct world w;
+		world_begin(&w);
+		small_model(&w);
+		world_ready(&w);
+		const char *one = drive_with(&w, stop, NULL), *two = drive_with(&w, 0, NULL);
+		/* the op that was open stands at the end of one and again in two */
+		size_t n = strlen(one), same = 0;
+		for (size_t k = 1; k <= n && k <= strlen(two); k++)
+			if (!strncmp(one + n - k, two, k) && two[k - 1] == '\n')
+				same = k;
+		assert_true(same > 0);
+		assert_string_equal(arena_fmt(&w.a, "%.*s%s", (int)(n - same), one, two), expected);
+		assert_string_equal(drive_with(&w, 0, NULL), "");
+		world_end(&w);
+	}
+}
+
+static void change_makes_one_edit(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	world_spool(&w);
+	struct msg m = make_msg(&w, 1001, "U1", 0, "hello, edited"), r = make_msg(&w, 1006, "U1", 1001, "reply two, edited");
+	m.edited_us = r.edited_us = 1;
+	assert_true(w.sink.msg(w.sink.ctx, "C1", &m) && w.sink.msg(w.sink.ctx, "C1", &r));
+	small_model(&w);
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "edit 104 hello, edited\nedit 113 reply two, edited\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	/* and once more: an edit may follow an edit */
+	world_spool(&w);
+	m.body = text_from_plain(&w.a, "hello again");
+	m.edited_us = 2;
+	assert_true(w.sink.msg(w.sink.ctx, "C1", &m) && w.sink.msg(w.sink.ctx, "C1", &r));
+	small_model(&w);
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "edit 104 hello again\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* The thread's first message turns up in a later archive: its place-holder becomes it. A file that turns up stays a name. */
+static void lost_root_is_found(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	world_spool(&w);
+	add_msg(&w, "C1", 999, "U1", 0, "I was first");
+	small_model(&w);
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "edit 103 I was first\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* A later archive brings an earlier message while an op is open: the open one is still the first. */
+static void open_op_comes_first(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 4, NULL);
+	world_spool(&w);
+	add_msg(&w, "C1", 990, "U1", 0, "before all");
+	small_model(&w);
+	world_ready(&w);
+	const char *log = drive_with(&w, 0, NULL);
+	static const char head[] = "post 102 [Ann Lee 1970-01-01 00:16] hello\npost 102 [Ann Lee 1970-01-01 00:16] before all\nupload";
+	assert_memory_equal(log, head, strlen(head));
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* The source of the op in doubt is gone: the lane gives nothing else as long as the op is open. */
+static void open_op_without_source(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 4, NULL);
+	world_spool(&w);
+	add_user(&w, "U2", "Иван Петров", "new@x.ru", 0);
+	add_msg(&w, "C1", 1005, "U1", 0, "something else");
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+static void refused_root_keeps_its_replies_back(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	const char *log = drive_with(&w, 0, "hello");
+	assert_null(strstr(log, "reply one"));
+	assert_non_null(strstr(log, "orphan"));
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* A first message left out by rule is stood in for, because its replies go. */
+static void left_out_root(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	fake_map.skip_author = "U2";
+	fake_map.cfg.locale = "ru";
+	add_msg(&w, "C1", 1001, "U2", 0, "secret");
+	add_msg(&w, "C1", 1002, "U1", 1001, "answer");
+	add_msg(&w, "C1", 1003, "U2", 0, "secret too");
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "chat C1 private\npost 101 [Система 01.01.1970 00:16] (сообщение не перенесено)\nthread 102\n"
+	                                             "post T103+ [U1 01.01.1970 00:16] answer\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+static void native_reactions(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	fake_map.cfg.reactions = REACTION_NATIVE;
+	small_model(&w);
+	world_ready(&w);
+	const char *log = drive_with(&w, 0, NULL);
+	assert_non_null(strstr(log, "react 106 👍\npin"));
+	assert_null(strstr(log, "Ann Lee, "));
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* A label that is too long loses characters of the name, whole ones, and keeps the time. */
+static void label_keeps_its_time(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	fake_tr.label_max = 30;
+	add_user(&w, "U1", "Константин Константинопольский", NULL, 0);
+	add_msg(&w, "C1", 1001, "U1", 0, "x");
+	world_ready(&w);
+	assert_non_null(strstr(drive_with(&w, 0, NULL), "[Конст… 1970-01-01 00:16] x"));
+	fake_tr.label_max = 255;
+	world_end(&w);
+}
+
+static void header_in_the_text(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	fake_map.cfg.attribution = ATTRIBUTION_HEADER;
+	fake_map.cfg.zone = "Asia/Kolkata";
+	fake_map.cfg.label_format = "{name}, {time} {zone}";
+	add_user(&w, "U1", "Ann", NULL, 0);
+	add_msg(&w, "C1", 1001, "U1", 0, "x");
+	world_ready(&w);
+	assert_non_null(strstr(drive_with(&w, 0, NULL), "[] Ann, 05:46 UTC+5:30\nx"));
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exact_sequence), cmocka_unit_test(stops_and_resumes_anywhere), cmocka_unit_test(change_makes_one_edit),
+		cmocka_unit_test(lost_root_is_found), cmocka_unit_test(open_op_comes_first), cmocka_unit_test(open_op_without_source),
+		cmocka_unit_test(refused_root_keeps_its_replies_back),
+		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
+		cmocka_unit_test(header_in_the_text),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
