@@ -157,9 +157,16 @@ const struct wa_author *wa_mentioned(struct source *s, struct wa_chat *c, const 
 {
 	char name[WA_AUTHOR_MAX + 1];
 	const struct wa_author *p;
-	if (!wa_clean_name(label, n, name))
+	size_t len = wa_clean_name(label, n, name);
+	if (!len)
 		return NULL;
 	p = table_get(&c->by_name, name);
+	if (!p && len + 2 < sizeof(name)) { /* who is no contact stands in lines as "~ Name" */
+		memmove(name + 2, name, len + 1);
+		memcpy(name, "~ ", 2);
+		p = table_get(&c->by_name, name);
+		memmove(name, name + 2, len + 1);
+	}
 	if (p)
 		return p->system ? NULL : p;
 	/* A number is written without its plus. */

@@ -251,7 +251,7 @@ static void survey_header(struct source *s, struct wa_chat *c, const struct wa_h
 	if (hit && p)
 		p->generated++;
 	if (c->headers == 1)
-		c->first_is_media = h->mark || (hit && wa_is_omitted((enum wa_kind)hit->kind));
+		c->first_is_media = hit ? wa_is_omitted((enum wa_kind)hit->kind) : h->mark;
 	if (hit && p && hit->kind == WA_DELETED_ME)
 		c->me = p;
 }
