@@ -12,7 +12,7 @@
 #include <string.h>
 #include <uninorm.h>
 
-enum { HOLE = '\001', OPEN_END = '\002' };
+enum { HOLE = '\001', OPEN_END = '\002', BLOOM = 4096, BEGINNING = 4, FIXED_MAX = 200 };
 
 static const char *const kind_names[WA_N_KINDS] = {
 	[WA_NONE] = "none", [WA_ADMIN] = "admin", [WA_ATTACHED] = "attached", [WA_BLOCKED] = "blocked", [WA_BUSINESS] = "business",
@@ -34,6 +34,7 @@ struct wa_match {
 	uint32_t *next;           /* row -> next row of the same text + 1, or 0 */
 	const struct wa_string **templates;
 	size_t n_templates;
+	uint64_t starts[BLOOM / 64]; /* how fixed texts begin */
 };
 
 const char *wa_kind_name(enum wa_kind k)
@@ -82,23 +83,21 @@ static size_t fold(const unsigned char *s, size_t n, char *to)
 	return 0;
 }
 
-static void put(struct buf *out, size_t from, char c)
-{
-	char last = out->len > from ? out->p[out->len - 1] : '\0';
-	if (c == ' ' && (!last || last == ' ' || last == '<'))
-		return;
-	if (c == '>' && last == ' ')
-		buf_cut(out, out->len - 1);
-	buf_addc(out, c);
-}
+/* What a byte may mean for wa_norm: nothing, a sign to look at, a letter that NFC may compose with others. */
+enum byte_is { BYTE_PLAIN, BYTE_LOOK, BYTE_COMPOSE };
 
-/* NFC can only change a text with combining marks or with scripts whose letters compose. */
-static bool may_compose(const unsigned char *s, size_t n)
+static inline enum byte_is byte_is(unsigned char c)
 {
-	for (size_t i = 0; i < n; i++)
-		if (s[i] >= 0xcc && s[i] != 0xd0 && s[i] != 0xd1 && s[i] != 0xe2 && s[i] < 0xf0)
-			return true;
-	return false;
+	static const uint8_t is[256] = {
+		['\n'] = BYTE_LOOK, ['\r'] = BYTE_LOOK, ['\t'] = BYTE_LOOK, [' '] = BYTE_LOOK, ['>'] = BYTE_LOOK, [0xc2] = BYTE_LOOK, [0xca] = BYTE_LOOK,
+		[0xcc] = BYTE_COMPOSE, [0xcd] = BYTE_COMPOSE, [0xce] = BYTE_COMPOSE, [0xcf] = BYTE_COMPOSE, [0xd2] = BYTE_COMPOSE, [0xd3] = BYTE_COMPOSE,
+		[0xd4] = BYTE_COMPOSE, [0xd5] = BYTE_COMPOSE, [0xd6] = BYTE_COMPOSE, [0xd7] = BYTE_COMPOSE, [0xd8] = BYTE_LOOK, [0xd9] = BYTE_COMPOSE,
+		[0xda] = BYTE_COMPOSE, [0xdb] = BYTE_COMPOSE, [0xdc] = BYTE_COMPOSE, [0xdd] = BYTE_COMPOSE, [0xde] = BYTE_COMPOSE, [0xdf] = BYTE_COMPOSE,
+		[0xe0] = BYTE_COMPOSE, [0xe1] = BYTE_COMPOSE, [0xe2] = BYTE_LOOK, [0xe3] = BYTE_LOOK, [0xe4] = BYTE_COMPOSE, [0xe5] = BYTE_COMPOSE,
+		[0xe6] = BYTE_COMPOSE, [0xe7] = BYTE_COMPOSE, [0xe8] = BYTE_COMPOSE, [0xe9] = BYTE_COMPOSE, [0xea] = BYTE_COMPOSE, [0xeb] = BYTE_COMPOSE,
+		[0xec] = BYTE_COMPOSE, [0xed] = BYTE_COMPOSE, [0xee] = BYTE_COMPOSE, [0xef] = BYTE_LOOK,
+	};
+	return (enum byte_is)is[c];
 }
 
 static void trim_end(struct buf *out, size_t from)
@@ -117,19 +116,37 @@ static void trim_end(struct buf *out, size_t from)
 
 void wa_norm(const char *s, size_t n, struct buf *out)
 {
-	const unsigned char *p = (const unsigned char *)s;
-	size_t from = out->len;
+	const size_t from = out->len;
+	bool compose = false;
+	buf_add(out, s, n); /* and then in place: it only gets shorter */
+	n = out->len - from;
+	unsigned char *p = (unsigned char *)out->p + from, *w = p;
 	for (size_t i = 0; i < n;) {
+		enum byte_is is = byte_is(p[i]);
+		if (is != BYTE_LOOK) {
+			compose |= is == BYTE_COMPOSE;
+			*w++ = p[i++];
+			continue;
+		}
+		unsigned char last = w > (unsigned char *)out->p + from ? w[-1] : ' ';
 		char to;
 		size_t k = fold(p + i, n - i, &to);
-		if (k && to)
-			put(out, from, to);
-		else if (!k)
-			put(out, from, s[i] == '\n' || s[i] == '\r' || s[i] == '\t' ? ' ' : s[i]);
-		i += k ? k : 1;
+		if (!k) {
+			to = p[i] == '\n' || p[i] == '\r' || p[i] == '\t' ? ' ' : (char)p[i];
+			compose |= p[i] == 0xd8 || p[i] == 0xe3 || p[i] == 0xef;
+			k = 1;
+		}
+		i += k;
+		if (!to || (to == ' ' && (last == ' ' || last == '<')))
+			continue;
+		if (to == '>' && last == ' ' && w > (unsigned char *)out->p + from)
+			w--;
+		*w++ = (unsigned char)to;
 	}
+	buf_cut(out, (size_t)((char *)w - out->p));
 	trim_end(out, from);
-	if (may_compose((unsigned char *)out->p + from, out->len - from)) {
+	/* NFC can only change a text with combining marks or with scripts whose letters compose. */
+	if (compose) {
 		size_t len = 0;
 		uint8_t *nfc = u8_normalize(UNINORM_NFC, (uint8_t *)out->p + from, out->len - from, NULL, &len);
 		if (nfc) {
@@ -147,6 +164,24 @@ static bool is_fixed(const char *text)
 	return !strchr(text, HOLE) && !strchr(text, OPEN_END);
 }
 
+static unsigned beginning(const char *s)
+{
+	uint32_t v;
+	memcpy(&v, s, BEGINNING);
+	return (v * 2654435761u) >> 20; /* BLOOM is 2 to the 12th */
+}
+
+bool wa_may_be_fixed(const struct wa_match *m, const char *s, size_t n)
+{
+	if (n > FIXED_MAX)
+		return false;
+	for (size_t i = 0; i < BEGINNING; i++)
+		if (i >= n || byte_is((unsigned char)s[i]) != BYTE_PLAIN || s[i] == '<')
+			return true; /* its normal form may begin otherwise */
+	unsigned h = beginning(s);
+	return m->starts[h / 64] >> (h % 64) & 1;
+}
+
 struct wa_match *wa_match_new(void)
 {
 	struct wa_match *m = xcalloc(1, sizeof(*m));
@@ -160,6 +195,10 @@ struct wa_match *wa_match_new(void)
 			const struct wa_string *old = table_put(&m->fixed, wa_strings[i].text, (void *)(uintptr_t)&wa_strings[i]);
 			if (old)
 				m->next[i] = (uint32_t)(old - wa_strings) + 1;
+			if (strlen(wa_strings[i].text) >= BEGINNING) {
+				unsigned h = beginning(wa_strings[i].text);
+				m->starts[h / 64] |= 1ull << (h % 64);
+			}
 		} else {
 			m->templates[m->n_templates++] = &wa_strings[i];
 		}

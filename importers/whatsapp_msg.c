@@ -268,11 +268,11 @@ static bool omitted_tail(struct source *s, struct wa_chat *c, struct made *m)
 static bool is_map(const char *p, size_t n)
 {
 	static const char *const maps[] = { "https://maps.google.com/?q=", "https://maps.apple.com/", "https://www.google.com/maps", "https://foursquare.com/v/" };
-	for (size_t i = 0; i < n && i < 400; i++)
-		if (p[i] == 'h')
-			for (size_t k = 0; k < countof(maps); k++)
-				if (n - i >= strlen(maps[k]) && !memcmp(p + i, maps[k], strlen(maps[k])))
-					return true;
+	const char *end = p + (n < 400 ? n : 400);
+	for (; (p = memchr(p, 'h', (size_t)(end - p))); p++)
+		for (size_t k = 0; k < countof(maps); k++)
+			if ((size_t)(end - p) >= strlen(maps[k]) && !memcmp(p, maps[k], strlen(maps[k])))
+				return true;
 	return false;
 }
 
@@ -281,7 +281,7 @@ static void unmarked(struct source *s, struct wa_chat *c, struct made *m)
 {
 	const char *nl = memchr(m->text, '\n', m->n);
 	size_t first = nl ? (size_t)(nl - m->text) : m->n;
-	const struct wa_string *hit = known(s, c, WA_FIXED, m->text, first);
+	const struct wa_string *hit = wa_may_be_fixed(s->match, m->text, first) ? known(s, c, WA_FIXED, m->text, first) : NULL;
 	if (!hit)
 		return;
 	enum wa_kind k = (enum wa_kind)hit->kind;

@@ -167,6 +167,15 @@ static bool clean(const char *s, size_t n)
 				p += 8;
 				continue;
 			}
+			/* Four letters that begin with D0..DF in a row (bytes in the order of their addresses). */
+			const unsigned char pairs[8] = { 0xf0, 0xc0, 0xf0, 0xc0, 0xf0, 0xc0, 0xf0, 0xc0 }, letters[8] = { 0xd0, 0x80, 0xd0, 0x80, 0xd0, 0x80, 0xd0, 0x80 };
+			uint64_t mask, want;
+			memcpy(&mask, pairs, 8);
+			memcpy(&want, letters, 8);
+			if ((w & mask) == want) {
+				p += 8;
+				continue;
+			}
 		}
 		if (*p - 1u < 0x7f) {
 			p++;
