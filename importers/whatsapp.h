@@ -30,8 +30,8 @@ struct wa_author {
 	bool colon_proved;     /* a notice names the longer name */
 	const char *full;      /* the longer name's author record key, or NULL */
 	bool system;           /* the group's title, under which iPhones write notices */
+	bool open_quote;       /* a quotation begins in it and does not end: half of a notice */
 	bool push;             /* "~ Name": what the person calls themselves, no contact */
-	bool said;             /* pushed to the sink */
 };
 
 struct wa_spelling { const char *text; size_t n; struct wa_author *author; }; /* a name as it stands in lines */
@@ -123,6 +123,8 @@ const struct wa_author *wa_mentioned(struct source *s, struct wa_chat *c, const 
 /* Where the text of a line begins behind its header: author may be NULL. */
 struct wa_parts { struct wa_author *author; const char *text; size_t n; };
 void wa_split(struct source *s, struct wa_chat *c, const char *rest, size_t n, struct wa_parts *out);
+/* Whether a line of Android that looks like "p: text" is a notice with ": " in a group's or a person's name. */
+bool wa_is_notice(struct source *s, const struct wa_chat *c, const struct wa_author *p, const char *rest, size_t n);
 
 /* whatsapp_survey.c */
 enum wa_surveyed { WA_CHAT, WA_NO_CHAT, WA_SURVEY_FAILED };

@@ -183,6 +183,7 @@ static bool number(struct scan *t, int d, size_t k)
 			return false;
 		v = v * 10 + (unsigned)d;
 		t->i += k;
+		t->h->native |= k > 1;
 		d = digit(t->s + t->i, t->n - t->i, &k);
 	}
 	if (width == 3)
@@ -251,6 +252,11 @@ static bool ends(struct scan *t)
 		t->i += k + gap;
 		return true;
 	}
+	if (*s == ',' && space(s + 1, n - 1)) { /* Korean: "2024. 1. 31. <half> 3:04, Name : " */
+		emit(t, ',');
+		t->i += 1 + space(s + 1, n - 1);
+		return true;
+	}
 	if (*s == ':' && (t->nums == 6 || t->h->hours) && n > 1 && s[1] == ' ') {
 		emit(t, ':');
 		t->i += 2;
@@ -303,7 +309,7 @@ enum wa_head_is wa_head_parse(const char *s, size_t n, struct wa_head *h)
 	if (!c || ((c < '0' || c > '9') && c != '[' && c < 0xd8 && c != 'R'))
 		return WA_HEAD_NO;
 	h->shape_n = 0;
-	h->bracket = h->mark = h->era = false;
+	h->bracket = h->mark = h->era = h->native = false;
 	h->hours = 0;
 	for (size_t k; (k = wa_mark(s + t.i, t.n - t.i)); t.i += k)
 		h->mark |= (unsigned char)s[t.i] == 0xe2;
@@ -424,9 +430,14 @@ int32_t wa_day(const struct wa_head *h, enum wa_order o)
 		y += y >= 52 ? 2500 - 543 : 2000;
 	else if (width != 4)
 		return WA_DAY_NONE;
-	/* Nobody pads day and month behind a two-digit year: "26. 3. 9.", never "26.03.09" (CLDR 48: ko, ne). */
-	if (o == WA_YMD && width == 2 && !h->era && ((h->width[1] == 2 && h->date[1] < 10) || (h->width[2] == 2 && h->date[2] < 10)))
-		return WA_DAY_NONE;
+	/* Two digits of a year stand first in Korean ("26. 3. 9.") and Nepali only, and nobody pads day and month then (CLDR 48). */
+	if (o == WA_YMD && width == 2 && !h->era) {
+		const char *shape = h->shape + h->bracket;
+		if (!h->native && memcmp(shape, "N. N. N", 7))
+			return WA_DAY_NONE;
+		if ((h->width[1] == 2 && h->date[1] < 10) || (h->width[2] == 2 && h->date[2] < 10))
+			return WA_DAY_NONE;
+	}
 	if (y >= 1387 && y <= 1429)
 		return persian_day(y, m, d);
 	if (y >= YEAR_FIRST + 543 && y <= YEAR_LAST + 543)

@@ -18,6 +18,7 @@ struct wa_head {
 	bool mark;          /* a mark of direction stands before it: on iPhones the line carries media */
 	bool era;           /* a Japanese era's year stands first */
 	bool seconds;
+	bool native;        /* digits of another script than ASCII */
 	uint16_t date[3];   /* in the order they stand */
 	uint8_t width[3];   /* digits of each */
 	uint8_t hour, minute, second;

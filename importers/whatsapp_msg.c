@@ -607,22 +607,13 @@ static bool push(struct source *s, struct wa_chat *c, struct pending *p)
 	return !s->stopped;
 }
 
-/* A line of an Android notice whose names hold ": " looks as if somebody had said it. */
-static bool is_notice(struct source *s, const struct wa_chat *c, const struct wa_author *p, const char *rest, size_t n)
-{
-	if (c->lock.bracket || p->phone || p->n > 3 || n > WA_PHRASE_MAX)
-		return p->full && known(s, c, WA_TEMPLATES, rest, n);
-	const struct wa_string *hit = known(s, c, WA_TEMPLATES, rest, n);
-	return hit && is_ours(c, hit) && hit->kind != WA_LOCATION;
-}
-
 static bool begin(struct source *s, struct wa_chat *c, struct pending *p, const struct wa_head *h, const struct wa_line *l)
 {
 	struct wa_parts parts;
 	if (p->open && !push(s, c, p))
 		return false;
 	wa_split(s, c, l->p + h->len, l->n - h->len, &parts);
-	if (parts.author && !c->lock.bracket && (parts.author->n <= 3 || parts.author->full) && is_notice(s, c, parts.author, l->p + h->len, l->n - h->len))
+	if (parts.author && wa_is_notice(s, c, parts.author, l->p + h->len, l->n - h->len))
 		parts = (struct wa_parts){ NULL, l->p + h->len, l->n - h->len };
 	*p = (struct pending){ .head = *h, .author = parts.author, .line = l->no, .open = true };
 	buf_reset(&s->body);

@@ -95,6 +95,10 @@ struct wa_author *wa_author_named(struct source *s, struct wa_chat *c, const cha
 	p->push = name[0] == '~';
 	p->always = true;
 	p->id = wa_person_id(&s->names, &s->norm, p->name, &p->phone);
+	buf_reset(&s->norm);
+	wa_norm(name, strlen(name), &s->norm);
+	for (const char *q = s->norm.p; (q = strchr(q, '"')); q++)
+		p->open_quote = !p->open_quote;
 	table_put(&c->by_name, p->name, p);
 	return p;
 }
@@ -151,6 +155,16 @@ void wa_split(struct source *s, struct wa_chat *c, const char *rest, size_t n, s
 		}
 	}
 	*out = (struct wa_parts){ p, rest + from, n - from };
+}
+
+bool wa_is_notice(struct source *s, const struct wa_chat *c, const struct wa_author *p, const char *rest, size_t n)
+{
+	if (c->lock.bracket || n > WA_PHRASE_MAX || !(p->open_quote || p->full))
+		return false;
+	buf_reset(&s->norm);
+	wa_norm(rest, n, &s->norm);
+	const struct wa_string *hit = wa_match(s->match, WA_TEMPLATES, &c->locales, s->norm.p, s->norm.len, NULL);
+	return hit && hit->kind != WA_LOCATION;
 }
 
 const struct wa_author *wa_mentioned(struct source *s, struct wa_chat *c, const char *label, size_t n)

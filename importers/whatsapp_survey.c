@@ -103,7 +103,7 @@ static size_t sniff(struct wa_reader *r, struct wa_head *shape, bool *crlf_only)
 		return 0;
 	*shape = shapes[best].head;
 	/* Where headers follow CRLF, a bare LF is a line end inside a message (iPhones since 2022). */
-	*crlf_only = shapes[best].after_crlf >= 3 && shapes[best].after_lf * 20 <= shapes[best].after_crlf;
+	*crlf_only = shapes[best].head.bracket && shapes[best].after_crlf >= 3 && shapes[best].after_lf * 4 <= shapes[best].after_crlf;
 	return shapes[best].n;
 }
 
@@ -222,6 +222,8 @@ static void survey_header(struct source *s, struct wa_chat *c, const struct wa_h
 	size_t rest_n = l->n - h->len;
 	c->headers++;
 	wa_split(s, c, rest, rest_n, &parts);
+	if (parts.author && wa_is_notice(s, c, parts.author, rest, rest_n))
+		parts = (struct wa_parts){ NULL, rest, rest_n };
 	struct wa_author *p = parts.author;
 	bool mark = wa_mark(parts.text, parts.n) > 0;
 	if (p) {
