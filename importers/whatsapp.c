@@ -307,7 +307,7 @@ static void about_chat(struct source *s, struct wa_chat *c)
 {
 	char shape[WA_SHAPE_MAX + 1];
 	wa_shape_text(&c->lock, shape, sizeof(shape));
-	wa_fact(s, "chat", "%s: %s, %s", c->title, c->group ? "group" : "two people", c->lock.bracket ? "from an iPhone" : "from Android");
+	wa_fact(s, "chat", "%s: %s, %s", c->title, c->group ? "group" : "two people", c->ios ? "from an iPhone" : "from Android");
 	wa_fact(s, "date-order", "%s: %s; %s", c->title, wa_order_name(c->order), c->why);
 	wa_fact(s, "header", "%s: %s", c->title, shape);
 	buf_reset(&s->norm);

@@ -102,7 +102,7 @@ static void strip_edited(struct source *s, const struct wa_chat *c, struct made 
 	buf_reset(&s->norm);
 	wa_norm(open + 1, (size_t)(end - open - 2), &s->norm);
 	bool word = wa_match_kind(WA_EDITED, s->norm.p, s->norm.len, NULL) != NULL;
-	bool marked = c->lock.bracket && has_mark_before(p, open) && !strpbrk(s->norm.p, ".:\xef"); /* a file's name has a dot */
+	bool marked = c->ios && has_mark_before(p, open) && !strpbrk(s->norm.p, ".:\xef"); /* a file's name has a dot */
 	if (!word && !marked)
 		return;
 	m->edited = true;
@@ -286,7 +286,7 @@ static void unmarked(struct source *s, struct wa_chat *c, struct made *m)
 		return;
 	enum wa_kind k = (enum wa_kind)hit->kind;
 	bool ours = is_ours(c, hit) || !c->language_known;
-	if (wa_is_omitted(k) && (m->text[0] == '<' || (ours && c->lock.bracket))) {
+	if (wa_is_omitted(k) && (m->text[0] == '<' || (ours && c->ios))) {
 		m->media = true;
 		m->omitted = m->kind = k;
 		m->n -= nl ? first + 1 : m->n;
@@ -340,20 +340,20 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 {
 	bool marked = wa_mark(m->text, m->n) > 0;
 	const struct wa_author *a = p->author;
-	if (c->lock.bracket && ios_attached(s, c, m, marked || p->head.mark)) {
+	if (c->ios && ios_attached(s, c, m, marked || p->head.mark)) {
 		size_t doc = document_name(m->text, m->n);
 		if (doc || (m->n == m->file_n && !memcmp(m->text, m->file, m->n)))
 			m->n = 0; /* the document's own name and pages, not a caption */
 		return;
 	}
-	if (a && !c->lock.bracket && (marked || memchr(m->text, ')', m->n)) && android_attached(s, m, marked))
+	if (a && !c->ios && (marked || memchr(m->text, ')', m->n)) && android_attached(s, m, marked))
 		return;
-	if (!marked || !c->lock.bracket)
+	if (!marked || !c->ios)
 		strip_edited(s, c, m);
 	size_t k = marks(m->text, m->n);
 	m->text += k;
 	m->n -= k;
-	if (!a || a == c->title_author || (marked && c->lock.bracket)) {
+	if (!a || a == c->title_author || (marked && c->ios)) {
 		if (a && a != c->title_author && omitted_tail(s, c, m))
 			return;
 		generated(s, c, a, p->head.mark, m);
@@ -361,9 +361,9 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 			strip_edited(s, c, m);
 		return;
 	}
-	if (c->lock.bracket && memchr(m->text, '\xe2', m->n) && omitted_tail(s, c, m))
+	if (c->ios && memchr(m->text, '\xe2', m->n) && omitted_tail(s, c, m))
 		return;
-	if (!c->lock.bracket || !c->marked)
+	if (!c->ios || !c->marked)
 		unmarked(s, c, m);
 	if (m->kind == WA_NONE && is_map(m->text, m->n))
 		m->kind = WA_LOCATION;

@@ -159,7 +159,7 @@ void wa_split(struct source *s, struct wa_chat *c, const char *rest, size_t n, s
 
 bool wa_is_notice(struct source *s, const struct wa_chat *c, const struct wa_author *p, const char *rest, size_t n)
 {
-	if (c->lock.bracket || n > WA_PHRASE_MAX || !(p->open_quote || p->full))
+	if (c->ios || n > WA_PHRASE_MAX || !(p->open_quote || p->full))
 		return false;
 	buf_reset(&s->norm);
 	wa_norm(rest, n, &s->norm);

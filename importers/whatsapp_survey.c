@@ -239,9 +239,9 @@ static void survey_header(struct source *s, struct wa_chat *c, const struct wa_h
 	weigh(c, h, p && !mark && !h->mark, l->no);
 	if (mark || h->mark || (parts.n > 20 && parts.text[3] == '-' && parts.text[12] == '-'))
 		weigh_name(c, h, parts.text, parts.n, l->no);
-	bool generated = !p || (mark && h->bracket);
+	bool generated = !p || (mark && c->ios);
 	c->marked += generated && p;
-	bool bare = h->bracket && p && !c->marked && p == c->first_author && c->headers < WA_MATCHED_LINES; /* marks may have been lost */
+	bool bare = c->ios && p && !c->marked && p == c->first_author && c->headers < WA_MATCHED_LINES; /* marks may have been lost */
 	bool angle = !generated && parts.n && parts.text[0] == '<';
 	if (!(generated || bare || angle) || c->marked_asked >= WA_MATCHED_LINES)
 		return;
@@ -314,7 +314,7 @@ static void settle_colons(struct source *s, struct wa_chat *c)
 static void settle_title(struct source *s, struct wa_chat *c)
 {
 	struct wa_author *p = c->first_author;
-	if (c->lock.bracket && p && p->n && !c->first_is_media && (c->marked ? p->marked == p->n : p->generated == p->n)) {
+	if (c->ios && p && p->n && !c->first_is_media && (c->marked ? p->marked == p->n : p->generated == p->n)) {
 		p->system = true;
 		c->title_author = p;
 		if (!c->named)
@@ -372,6 +372,7 @@ enum wa_surveyed wa_survey(struct source *s, struct wa_chat *c, struct err *e)
 		wa_reader_close(r);
 		if (!n)
 			return WA_NO_CHAT;
+		c->ios = c->lock.bracket || c->lock.shape[c->lock.shape_n - 1] == ':';
 		for (size_t i = 0; i < c->lock.shape_n && c->lock.shape[i] != ','; i++)
 			c->ev.dots |= c->lock.shape[i] == '.';
 		r = wa_reader_open(s->v, c->en, c->cp1251, e);
