@@ -30,7 +30,7 @@ struct wa_author {
 	bool colon_proved;     /* a notice names the longer name */
 	const char *full;      /* the longer name's author record key, or NULL */
 	bool system;           /* the group's title, under which iPhones write notices */
-	bool open_quote;       /* a quotation begins in it and does not end: half of a notice */
+	bool half_notice;      /* a quotation begins in it and does not end, or a notice does that has a colon */
 	bool push;             /* "~ Name": what the person calls themselves, no contact */
 };
 

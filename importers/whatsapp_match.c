@@ -320,6 +320,25 @@ const struct wa_string *wa_match(const struct wa_match *m, enum wa_form form, co
 	return hit;
 }
 
+bool wa_is_notice_head(const char *norm, size_t n)
+{
+	char head[WA_PHRASE_MAX];
+	for (size_t i = 0; i < wa_n_strings; i++) {
+		const struct wa_string *s = &wa_strings[i];
+		const char *colon = strchr(s->text, ':');
+		if (!colon || colon[1] != ' ' || s->kind == WA_LOCATION || s->kind == WA_ATTACHED || s->kind == WA_EXPORT_NAME)
+			continue;
+		size_t k = (size_t)(colon - s->text);
+		if (k < 4 || k >= sizeof(head) || colon[-1] == HOLE)
+			continue;
+		memcpy(head, s->text, k);
+		head[k] = '\0';
+		if (fits(head, norm, n, NULL))
+			return true;
+	}
+	return false;
+}
+
 const struct wa_string *wa_match_kind(enum wa_kind kind, const char *norm, size_t n, struct wa_arg *arg)
 {
 	const struct wa_string *hit = NULL;

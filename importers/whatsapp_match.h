@@ -51,6 +51,8 @@ const struct wa_string *wa_match(const struct wa_match *m, enum wa_form form, co
                                  struct wa_arg *arg);
 /* False: a text that begins like s[0..n), not yet normalised, is no fixed one. Cheap; asked of every line. */
 bool wa_may_be_fixed(const struct wa_match *m, const char *s, size_t n);
+/* Whether a name, normalised, is the beginning of a notice up to a colon in its own words: "You removed" of "You removed: X". */
+bool wa_is_notice_head(const char *norm, size_t n);
 /* Like wa_match, for one kind only (WA_EXPORT_NAME, WA_LOCATION…). */
 const struct wa_string *wa_match_kind(enum wa_kind kind, const char *norm, size_t n, struct wa_arg *arg);
 

@@ -98,7 +98,8 @@ struct wa_author *wa_author_named(struct source *s, struct wa_chat *c, const cha
 	buf_reset(&s->norm);
 	wa_norm(name, strlen(name), &s->norm);
 	for (const char *q = s->norm.p; (q = strchr(q, '"')); q++)
-		p->open_quote = !p->open_quote;
+		p->half_notice = !p->half_notice;
+	p->half_notice |= wa_is_notice_head(s->norm.p, s->norm.len);
 	table_put(&c->by_name, p->name, p);
 	return p;
 }
@@ -159,7 +160,7 @@ void wa_split(struct source *s, struct wa_chat *c, const char *rest, size_t n, s
 
 bool wa_is_notice(struct source *s, const struct wa_chat *c, const struct wa_author *p, const char *rest, size_t n)
 {
-	if (c->ios || n > WA_PHRASE_MAX || !(p->open_quote || p->full))
+	if (c->ios || n > WA_PHRASE_MAX || !(p->half_notice || p->full))
 		return false;
 	buf_reset(&s->norm);
 	wa_norm(rest, n, &s->norm);
