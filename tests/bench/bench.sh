@@ -32,6 +32,7 @@ generate "$N" "$dir/slack-$N.zip"
 row "archive: $N messages" "$(($(wc -c <"$dir/slack-$N.zip") / 1048576)) MiB zip" ''
 row '' '' 'bound'
 
+RUNS=1 sh tests/bench/bench_read.sh "$dir/slack-$N.zip" "$N"
 rm -rf "$dir/p" && mkdir "$dir/p"
 "$tools/measure" "$dir/m" "$bin" map -q -C "$dir/p" --offline --unmatched create "$PWD/$dir/slack-$N.zip" >/dev/null
 row 'read into the spool and draft the mapping' "$(per "$N" "$(wall)") msg/s" '>= 80000 msg/s'

@@ -89,12 +89,18 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\nonly: {since: 2024-02-30}\n", "mvchat.yaml:2:15", "'only.since': '2024-02-30' is not a date written as 2024-03-31", "", ERR_USAGE },
 		{ "version: 1\nonly: {since: 2024-02-02, until: 2024-02-01}\n", "mvchat.yaml",
 		  "only.since (2024-02-02) is later than only.until (2024-02-01)", "", ERR_USAGE },
-		{ "version: 1\nonly: {last_days: 3}\n", "mvchat.yaml:2:8", "unknown key 'only.last_days'", "known here: channels, users, since, until", ERR_USAGE },
+		{ "version: 1\nonly: {last_weeks_of: 3}\n", "mvchat.yaml:2:8", "unknown key 'only.last_weeks_of'", "known here: channels, users, since, until, last_days, last_messages", ERR_USAGE },
+		{ "version: 1\nonly: {last_days: 0}\n", "mvchat.yaml:2:19", "'only.last_days': '0' is not a whole number, at least 1", "", ERR_USAGE },
+		{ "version: 1\nonly: {last_messages: many}\n", "mvchat.yaml:2:23", "'only.last_messages': 'many' is not a whole number, at least 1", "", ERR_USAGE },
 		{ "version: 1\nmessages:\n  leave_out: [join, jion]\n", "mvchat.yaml:3:21",
 		  "'messages.leave_out': 'jion' is not one of bot, join, leave, topic, rename, archive, pin, call, deleted, app, system",
 		  "did you mean 'join'?", ERR_USAGE },
 		{ "version: 1\nhistory: {placement: threads}\n", "mvchat.yaml:2:22", "history.placement: threads is not available yet",
 		  "write 'placement: inline'", ERR_MAPPING },
+		{ "version: 1\npeople: {aliases: [[U1]]}\n", "mvchat.yaml:2:10", "'people.aliases[0]' must name at least two source ids of one person", "", ERR_USAGE },
+		{ "version: 1\npeople: {aliases: [[U1, U2], [U3, U1]]}\n", "mvchat.yaml:2:10", "'people.aliases': 'U1' is named twice", "", ERR_USAGE },
+		{ "version: 1\npeople: {aliases: [U1, U2]}\n", "mvchat.yaml:2:20", "'people.aliases[0]' must be a list, not a single value", "", ERR_USAGE },
+		{ "version: 1\nchannels: {rename: [{match: a, to: '{1}'}]}\n", "mvchat.yaml:2:22", "'channels.rename[0].to' uses {1}, but the pattern has 0 groups", "", ERR_USAGE },
 		{ "version: 1\ntime: {zone: Mars/Olympus}\n", "mvchat.yaml:2:14", "'time.zone': 'Mars/Olympus' is not a time zone this system knows",
 		  "write an IANA name such as Europe/Moscow", ERR_USAGE },
 		{ "version: 1\ntime: {label: \"{nam}\"}\n", "mvchat.yaml:2:16",
@@ -314,6 +320,73 @@ static void test_matching(void **state)
 			assert_string_equal(m.target_id, want[i].id);
 		else
 			assert_null(m.target_id);
+	}
+	match_close(mt);
+	arena_release(&a);
+}
+
+static void test_sounds(void **state)
+{
+	(void)state;
+	static const char *const same[][2] = {
+		{ "Щербаков Юрий", "Yuri Shcherbakov" }, { "Щербаков Юрий", "Iurii Scherbakov" }, { "Юлия Цой", "Julia Tsoy" }, { "Алексей Хасанов", "Alexey Khasanov" },
+		{ "Александр Соловьёв", "Alexander Solovyov" }, { "Александр Соловьев", "Aleksandr Soloviev" }, { "Евгений Жуков", "Yevgeniy Zhukov" },
+		{ "Дмитрий Ильин", "Dmitry Ilyin" }, { "Чайковский Пётр", "Petr Tchaikovsky" }, { "Наталья Васильева", "Natalia Vasilyeva" }, { "Анна Ким", "ana KIM" },
+		{ "Иван Сергеевич Петров", "Petrov Ivan" }, { "Мария Ильинична Ли", "Maria Li" }, { "Виктор Грачёв", "Victor Grachev" }, { "Ксения Быкова", "Xenia Bykova" },
+		{ "Zoë Müller", "Zoe Muller" }, { "Ivan Petrovich Sidorov", "Иван Сидоров" },
+	};
+	static const char *const differ[][2] = { { "Иван Петров", "Иван Петрович" }, { "Иван Сидоров", "Илья Сидоров" }, { "Мария Ли", "Марина Ли" }, { "Жуков Иван", "Зуков Иван" } };
+	static const struct { const char *local, *name; enum local_fit fit; } locals[] = {
+		{ "ivan.petrov@x.ru", "Иван Петров", LOCAL_FULL }, { "petrov_ivan2@x.ru", "Иван Петров", LOCAL_FULL }, { "ivanpetrov", "Петров Иван", LOCAL_FULL },
+		{ "i.petrov@x.ru", "Иван Петров", LOCAL_INITIAL }, { "petrovi", "Иван Петров", LOCAL_INITIAL }, { "ipetrov", "Иван Петров", LOCAL_INITIAL },
+		{ "y.shcherbakov", "Юрий Щербаков", LOCAL_INITIAL }, { "ivan", "Иван Петров", LOCAL_NO }, { "sales@x.ru", "Иван Петров", LOCAL_NO }, { "a.petrov", "Иван Петров", LOCAL_NO },
+		{ "m.li", "Мария Ли", LOCAL_NO },
+	};
+	struct arena a;
+	arena_init(&a);
+	for (size_t i = 0; i < countof(same); i++)
+		assert_string_equal(names_sound(same[i][0], &a), names_sound(same[i][1], &a));
+	for (size_t i = 0; i < countof(differ); i++)
+		assert_string_not_equal(names_sound(differ[i][0], &a), names_sound(differ[i][1], &a));
+	for (size_t i = 0; i < countof(locals); i++)
+		if (names_local_fits(locals[i].local, names_sound(locals[i].name, &a), &a) != locals[i].fit)
+			fail_msg("%s, %s: %s %s", locals[i].local, locals[i].name, names_sound(locals[i].local, &a), names_sound(locals[i].name, &a));
+	arena_release(&a);
+}
+
+static void test_likeness(void **state)
+{
+	(void)state;
+	static const struct target_person people[] = {
+		{ .id = "1", .name = "Юрий Щербаков", .email = "us@x.ru" }, { .id = "2", .name = "Ivan Petrov" }, { .id = "3", .name = "Иван Петров" },
+		{ .id = "4", .name = "Мария Кузнецова", .email = "mk@x.ru" }, { .id = "5", .name = "Пользователь", .email = "olga.smirnova@x.ru" },
+		{ .id = "6", .name = "Oleg Orlov", .suspended = true }, { .id = "7", .name = "Анна Белова" }, { .id = "8", .name = "Алла Белова" },
+	};
+	static const struct { struct user u; const char *id; int confidence; const char *reason; } t[] = {
+		{ { .id = "U1", .name = "Yury Scherbakov" }, "1", CONFIDENCE_SOUND, "the same name in another spelling, order or without a patronymic" },
+		{ { .id = "U2", .name = "Петров Иван Ильич", .email = "x@y.ru" }, NULL, 0, "2 accounts could be this person" },
+		{ { .id = "U3", .name = "masha", .email = "maria.kuznetsova@old.ru" }, "4", CONFIDENCE_LOCAL, "the e-mail 'maria.kuznetsova@old.ru' is this name" },
+		{ { .id = "U4", .name = "masha k", .handle = "mkuznetsova" }, "4", CONFIDENCE_INITIAL, "the handle 'mkuznetsova' is an initial and this surname" },
+		{ { .id = "U5", .name = "Ольга Смирнова" }, "5", CONFIDENCE_LOCAL, "the account's e-mail 'olga.smirnova@x.ru' is this name" },
+		{ { .id = "U6", .name = "Олег Орлов" }, NULL, 0, "" },
+		{ { .id = "U7", .name = "x", .email = "a.belova@y.ru" }, NULL, 0, "2 accounts could be this person" },
+		{ { .id = "U8", .name = "Yuri Sh" }, NULL, 0, "" },
+		{ { .id = "U9", .name = "Yury Scherbakov", .flags = USER_BOT }, NULL, 0, "" },
+	};
+	struct user users[countof(t)];
+	for (size_t i = 0; i < countof(t); i++)
+		users[i] = t[i].u;
+	struct survey s = { .users = users, .n_users = countof(users), .people = people, .n_people = countof(people) };
+	struct arena a;
+	arena_init(&a);
+	struct matcher *mt = match_open(&s, &a);
+	for (size_t i = 0; i < countof(t); i++) {
+		struct match m = match_person(mt, &users[i], users[i].email, &a);
+		if (strncmp(m.reason, t[i].reason, strlen(t[i].reason)) || (!*t[i].reason && *m.reason))
+			fail_msg("%s: %s", users[i].id, m.reason);
+		assert_int_equal(m.confidence, t[i].confidence);
+		assert_int_equal(m.asks, *t[i].reason != '\0');
+		assert_true(t[i].id ? m.target_id && streq(m.target_id, t[i].id) : !m.target_id);
 	}
 	match_close(mt);
 	arena_release(&a);
@@ -561,6 +634,82 @@ static void test_pilot_and_skips(void **state)
 	arena_release(&a);
 }
 
+static void test_aliases_and_members(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct draft_result r;
+	struct person p;
+	arena_init(&a);
+	put("mvchat.yaml", "version: 1\npeople:\n  unmatched: create\n  members_list: list.csv\n  aliases:\n    - [U1, U9]\n    - [U2, U8]\n");
+	put("list.csv", "username,email,status,billing-active,has-2fa,has-sso,userid,fullname,displayname,expiration-timestamp\n"
+	                "a,other@x.ru,Member,1,0,0,U1,Иван Петров,,\nb,nine@x.ru,Member,1,0,0,U9,Ivan,,\nc,same@x.ru,Member,1,0,0,U8,,,\nd,SAME@x.ru,Member,1,0,0,U7,,,\n");
+	static const struct user users[] = { { .id = "U1", .name = "Иван Петров", .email = "ivan@x.ru" }, { .id = "U9", .name = "Ivan (phone)" },
+		{ .id = "U2", .name = "Мария Ли", .email = "new@x.ru" }, { .id = "U8", .name = "masha" }, { .id = "U7", .name = "Кто-то" } };
+	struct survey s = src;
+	s.users = users;
+	s.n_users = countof(users);
+	draft(&s, &r, &a);
+	char *text = get("users.csv");
+	assert_non_null(strstr(text, "\nU9,Ivan (phone),,nine@x.ru,"));
+	assert_non_null(strstr(text, "\nU8,masha,,,"));
+	free(text);
+	bool conflict = false, twice = false;
+	for (size_t i = 0; i < r.n_unresolved; i++) {
+		conflict = conflict || strstr(r.unresolved[i], "row U1 (Иван Петров): the archive says ivan@x.ru, the members list other@x.ru; the first is used.");
+		twice = twice || streq(r.unresolved[i], "list.csv, lines 4 and 5: U8 and U7 have one e-mail (SAME@x.ru); it is not used.");
+	}
+	assert_true(conflict && twice);
+	struct mapping *m = load();
+	mapping_person(m, &users[1], &a, &p);
+	assert_int_equal(p.action, PERSON_MATCH);
+	assert_string_equal(p.target_id, "10");
+	assert_string_equal(p.name, "Иван Петров");
+	assert_string_equal(p.id, "U9");
+	mapping_person(m, &users[2], &a, &p);
+	assert_int_equal(p.action, PERSON_CREATE);
+	mapping_person(m, &users[3], &a, &p);
+	assert_int_equal(p.action, PERSON_LABEL); /* one account, made for U2 */
+	assert_string_equal(p.name, "Мария Ли");
+	assert_string_equal(mapping_same_person(m, "U8"), "U2");
+	assert_string_equal(mapping_same_person(m, "U2"), "U2");
+	mapping_free(m);
+	struct err e = ERR_INIT;
+	put("mvchat.yaml", "version: 1\npeople: {aliases: [[U1, UX]]}\n");
+	assert_null(mapping_load(dir, &e));
+	assert_string_equal(e.msg, "people.aliases: 'UX' has no row in users.csv");
+	put("mvchat.yaml", "version: 1\npeople: {members_list: none.csv}\n");
+	err_clear(&e);
+	assert_false(mapping_draft(dir, &s, &a, &r, &e));
+	assert_string_equal(e.msg, "people.members_list: 'none.csv' is missing");
+	char path[128];
+	path_of("list.csv", path);
+	unlink(path);
+	arena_release(&a);
+}
+
+static void test_rename(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct draft_result r;
+	struct place q;
+	static const struct conv convs[] = { { .id = "C1", .name = "proj-альфа", .kind = CONV_PUBLIC }, { .id = "C2", .name = "team-x", .kind = CONV_PRIVATE },
+		{ .id = "C3", .name = "general", .kind = CONV_PUBLIC }, { .id = "D1", .name = "proj-x", .kind = CONV_DM, .members = dm_members, .n_members = 2 } };
+	static const char *const names[] = { "Проект альфа!", "Команда x!", "general!", "U1, U2" };
+	struct survey s = { .convs = convs, .n_convs = countof(convs) };
+	arena_init(&a);
+	put("mvchat.yaml", "version: 1\nchannels:\n  suffix: '!'\n  rename:\n    - {match: '^proj-(.*)$', to: 'Проект {1}'}\n    - {match: '^(?:team|proj)-', to: 'Команда '}\n    - {match: '^.*$', to: ''}\n");
+	draft(&s, &r, &a);
+	struct mapping *m = load();
+	for (size_t i = 0; i < countof(convs); i++) {
+		mapping_place(m, &convs[i], &a, &q);
+		assert_string_equal(q.name, names[i]);
+	}
+	mapping_free(m);
+	arena_release(&a);
+}
+
 /* The example projects docs/mapping.md tells about. */
 static void test_examples(void **state)
 {
@@ -655,6 +804,10 @@ static void test_schema(void **state)
 			fail_msg("'%s' is not in the schema", k->path);
 		if (k->type == KEY_ENUM)
 			same_words(jv_get(v, "enum"), k->values);
+		if (k->type == KEY_CHOICES)
+			same_words(jv_get(jv_get(v, "items"), "enum"), k->values);
+		if (k->type == KEY_ITEMS)
+			assert_false(jv_get_bool(jv_get(v, "items"), "additionalProperties"));
 		if (k->type == KEY_BOOL)
 			assert_string_equal(jv_get_str(v, "type"), "boolean");
 		if (k->type == KEY_KINDS) {
@@ -676,6 +829,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_yaml_errors), cmocka_unit_test(test_yaml_secrets), cmocka_unit_test(test_yaml_values),
 		cmocka_unit_test(test_csv_mess), cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_names), cmocka_unit_test(test_matching),
+		cmocka_unit_test(test_sounds), cmocka_unit_test(test_likeness),
+		cmocka_unit_test_setup_teardown(test_aliases_and_members, begin, end), cmocka_unit_test_setup_teardown(test_rename, begin, end),
 		cmocka_unit_test_setup_teardown(test_draft, begin, end),
 		cmocka_unit_test_setup_teardown(test_refresh_keeps_decisions, begin, end),
 		cmocka_unit_test_setup_teardown(test_load_errors, begin, end),
