@@ -185,6 +185,19 @@ static bool take_options(struct source *s, const char *const *options, struct er
 	return true;
 }
 
+/* The surest name in the folder of an entry. Entries are sorted, so a folder's files stand together but for its subfolders. */
+static uint8_t best_name(const struct vault *v, const uint8_t *is, const char *name)
+{
+	size_t folder = (size_t)(base_name(name) - name);
+	char *prefix = xstrndup(name, folder);
+	uint8_t top = 0;
+	for (size_t k = vault_lower(v, prefix); k < vault_count(v) && strncmp(vault_entry(v, k)->name, prefix, folder) == 0; k++)
+		if (is[k] > top && same_folder(vault_entry(v, k)->name, name))
+			top = is[k];
+	free(prefix);
+	return top;
+}
+
 /* In a folder with a transcript by name, other texts are documents somebody sent; elsewhere any text with headers is one. */
 static void find_chats(struct source *s)
 {
@@ -196,20 +209,15 @@ static void find_chats(struct source *s)
 		is[i] = (uint8_t)name_of(en, &s->keep, &s->norm);
 		s->nested |= is_inner_archive(en, &s->keep, &s->norm);
 	}
-	for (size_t i = 0, from = 0; i < n; i++) {
+	const char *of = NULL; /* an entry of the folder that `top` is about */
+	uint8_t top = 0;
+	for (size_t i = 0; i < n; i++) {
 		const struct entry *en = vault_entry(s->v, i);
 		if (!is[i])
 			continue;
-		if (!same_folder(vault_entry(s->v, from)->name, en->name))
-			from = i;
-		uint8_t top = 0;
-		/* Entries are sorted by name, so that one folder's files stand together but for its subfolders. */
-		size_t folder = (size_t)(base_name(en->name) - en->name);
-		char *prefix = xstrndup(en->name, folder);
-		for (size_t k = vault_lower(s->v, prefix); k < n && strncmp(vault_entry(s->v, k)->name, prefix, folder) == 0; k++)
-			if (is[k] > top && same_folder(vault_entry(s->v, k)->name, en->name))
-				top = is[k];
-		free(prefix);
+		if (!of || !same_folder(of, en->name))
+			top = best_name(s->v, is, en->name);
+		of = en->name;
 		if (is[i] < top && top > NAME_TEXT)
 			continue;
 		if (!wa_sniff(s->v, en, &h) && is[i] == NAME_TEXT)
