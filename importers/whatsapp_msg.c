@@ -369,7 +369,7 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 		m->kind = WA_LOCATION;
 	if (m->kind == WA_NONE && m->n > 5 && memchr(m->text, ':', m->n < 20 ? m->n : 20)) {
 		const char *nl = memchr(m->text, '\n', m->n);
-		if (nl && nl[-1] == ':') {
+		if (nl && nl > m->text && nl[-1] == ':') {
 			const struct wa_string *hit = known(s, c, WA_FIXED, m->text, (size_t)(nl - 1 - m->text));
 			if (hit && hit->kind == WA_POLL)
 				m->kind = WA_POLL;
