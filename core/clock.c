@@ -116,3 +116,23 @@ bool zone_local(const char *name, int64_t wall_us, struct zoned *out)
 	}
 	return true;
 }
+
+bool zone_to_utc(const char *name, int64_t local_us, int64_t *wall_us, enum zone_fit *fit)
+{
+	/* The offsets a day before and a day after are all that can hold at this time: no zone changes twice in two days. */
+	const int64_t day = 86400000000;
+	struct zoned before, after, at;
+	if (!zone_local(name, local_us - day, &before) || !zone_local(name, local_us + day, &after))
+		return false;
+	int64_t first = local_us - (int64_t)before.offset_s * 1000000, second = local_us - (int64_t)after.offset_s * 1000000;
+	if (before.offset_s == after.offset_s) {
+		*wall_us = first;
+		*fit = ZONE_EXACT;
+		return true;
+	}
+	bool first_holds = zone_local(name, first, &at) && at.offset_s == before.offset_s;
+	bool second_holds = zone_local(name, second, &at) && at.offset_s == after.offset_s;
+	*wall_us = first_holds || !second_holds ? first : second;
+	*fit = first_holds && second_holds ? ZONE_TWICE : first_holds || second_holds ? ZONE_EXACT : ZONE_NEVER;
+	return true;
+}

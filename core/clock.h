@@ -25,5 +25,9 @@ void clock_iso(int64_t wall_us, char out[32]);
 struct zoned { int year, month, day, hour, minute, second, offset_s; };
 bool zone_known(const char *name);
 bool zone_local(const char *name, int64_t wall_us, struct zoned *out);
+/* The instant of a local time, given as the microseconds the same digits would be in UTC. A time that comes twice (clocks went
+ * back) is the earlier of the two; one that never was (clocks went forward) counts on from before the gap. False: no such zone. */
+enum zone_fit { ZONE_EXACT, ZONE_TWICE, ZONE_NEVER };
+bool zone_to_utc(const char *name, int64_t local_us, int64_t *wall_us, enum zone_fit *fit);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "core/buf.h"
 
-const struct importer *const importers[] = { &importer_slack, NULL };
+const struct importer *const importers[] = { &importer_slack, &importer_whatsapp, NULL };
 
 enum { NAMES_MAX = 200 };
 
