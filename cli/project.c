@@ -154,7 +154,7 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
-		struct sink sink = { &r, r_user, r_conv, r_msg, r_bad, r_hazard, r_fact };
+		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact };
 		ok = o.imp->walk(o.src, &sink, &step, e);
 	}
 	*total = r.n;

@@ -437,7 +437,7 @@ static bool put_fact(void *ctx, const char *key, const char *value)
 
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ s, put_user, put_conv, put_msg, put_bad, put_hazard, put_fact };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = put_msg, .bad = put_bad, .hazard = put_hazard, .fact = put_fact };
 }
 
 /* ---- building: the end ---- */
