@@ -31,7 +31,9 @@ void project_close(struct project *p)
 	session_close(p->session);
 	ledger_close(p->ledger);
 	spool_close(p->spool);
+	filestore_close(p->fetched);
 	mapping_free(p->mapping);
+	vault_close(p->store);
 	for (size_t i = 0; i < p->n_vaults; i++)
 		vault_close(p->vaults[i]);
 	free(p->vaults);
@@ -206,7 +208,12 @@ bool project_spool(struct project *p, struct err *e)
 			ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
 	}
 	free(digests);
-	return ok;
+	if (!ok)
+		return false;
+	p->fetched = filestore_open(arena_fmt(&p->arena, "%s/files", p->state), FILESTORE_READ, e);
+	if (p->fetched && filestore_count(p->fetched))
+		spool_fetched(p->spool, p->fetched);
+	return p->fetched != NULL;
 }
 
 bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
@@ -217,9 +224,24 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
 	return p->ledger != NULL;
 }
 
+static struct vfile *open_fetched(struct project *p, const struct file *f, struct err *e)
+{
+	if (!p->store)
+		p->store = vault_open(arena_fmt(&p->arena, "%s/files", p->state), NULL, p->state, e);
+	const struct entry *en = p->store && f->entry ? vault_find(p->store, f->entry) : NULL;
+	if (!en) {
+		if (p->store)
+			err_set(e, ERR_ARCHIVE, _("the fetched file '%s' is no longer there"), f->name);
+		return NULL;
+	}
+	return vault_read(p->store, en, e);
+}
+
 static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 {
 	struct project *p = ctx;
+	if (f->archive == SPOOL_FETCHED)
+		return open_fetched(p, f, e);
 	if (!p->vaults) {
 		p->n_vaults = p->n_archives;
 		p->vaults = xcalloc(p->n_vaults, sizeof(*p->vaults));

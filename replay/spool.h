@@ -68,6 +68,13 @@ void spool_walk_end(struct spool_walk *w);
 bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e);
 /* A message by id alone: its time; for links and pins. */
 bool spool_find(struct spool *s, int64_t conv, const char *id, int64_t *ts_us);
+/* Files that were only linked and have been fetched since (replay/filestore.h): from now on messages read from this spool hold
+ * them as FILE_PRESENT, `entry` in the store, `archive` = SPOOL_FETCHED, with the size they really have. The fingerprints of
+ * messages, which are the archive's, stay the same: what was sent without its file is not sent again. The store outlives the
+ * spool; NULL takes it away. */
+enum { SPOOL_FETCHED = -1 };
+struct filestore;
+void spool_fetched(struct spool *s, const struct filestore *store);
 /* Paths of the archives in order, as given to spool_archive_begin. */
 size_t spool_archives(struct spool *s, struct arena *a, const char *const **paths);
 
