@@ -280,6 +280,8 @@ static int run(const struct args *a)
 		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format") };
 	const char *path = arena_fmt(&arena, "%s/spool.db", dir);
 	struct spool *sp = NULL;
+	stop_remove[0] = path;
+	stop_remove[1] = dir;
 	int code;
 	if (archives_read(path, ar, (size_t)a->n_rest, dir, &sp, &e)) {
 		struct spool_counts c;
@@ -296,6 +298,7 @@ static int run(const struct args *a)
 	spool_close(sp);
 	unlink(path);
 	rmdir(dir);
+	stop_remove[0] = stop_remove[1] = NULL;
 	arena_release(&arena);
 	return code;
 }

@@ -1,10 +1,9 @@
 /* mvchat map: drafts or refreshes mvchat.yaml, users.csv and channels.csv; keeps every decision; lists what is open. */
-#include "cli/cmd.h"
+#include "cli/stage.h"
 
 #include "core/log.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,47 +11,15 @@ static const struct opt opts[] = {
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
 	{ "to", 0, "TARGET", N_("target for a new project (default: pachca)") },
 	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, skip or fail") },
-	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow)") },
+	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },
-	{ "explain", 0, "ID", N_("tell how one person or conversation is mapped, and why") },
+	{ "explain", 0, "ID", N_("tell how one person, conversation or message (CHANNEL/TS) is mapped, and why") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
 	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
 	{ NULL, 0, NULL, NULL },
 };
-
-struct collected {
-	struct arena *a;
-	struct user *users; int64_t *user_msgs; size_t n_users, cap_users;
-	struct conv *convs; struct conv_stats *stats; size_t n_convs, cap_convs;
-};
-
-static bool add_user(void *ctx, const struct user *u, int64_t n)
-{
-	struct collected *c = ctx;
-	if (c->n_users == c->cap_users) {
-		c->cap_users = c->cap_users ? 2 * c->cap_users : 256;
-		c->users = xrealloc(c->users, c->cap_users * sizeof(*c->users));
-		c->user_msgs = xrealloc(c->user_msgs, c->cap_users * sizeof(*c->user_msgs));
-	}
-	c->users[c->n_users] = *u;
-	c->user_msgs[c->n_users++] = n;
-	return true;
-}
-
-static bool add_conv(void *ctx, const struct spool_conv *s)
-{
-	struct collected *c = ctx;
-	if (c->n_convs == c->cap_convs) {
-		c->cap_convs = c->cap_convs ? 2 * c->cap_convs : 256;
-		c->convs = xrealloc(c->convs, c->cap_convs * sizeof(*c->convs));
-		c->stats = xrealloc(c->stats, c->cap_convs * sizeof(*c->stats));
-	}
-	c->convs[c->n_convs] = s->conv;
-	c->stats[c->n_convs++] = (struct conv_stats){ s->n_msgs, s->first_us, s->last_us };
-	return true;
-}
 
 static void print_result(const struct draft_result *r, bool json)
 {
@@ -105,12 +72,40 @@ static void print_result(const struct draft_result *r, bool json)
 		printf("%s\n", _("Nothing is open. Look the tables over, then run 'mvchat plan'."));
 }
 
+/* CHANNEL/TS: a conversation by id or name, a message by its id in the source. */
+static bool explain_msg(struct project *p, const struct survey *c, const char *what, struct buf *out, struct err *e)
+{
+	const char *slash = strrchr(what, '/');
+	const char *chat = arena_strndup(&p->arena, what + (*what == '#'), (size_t)(slash - what) - (*what == '#'));
+	for (size_t i = 0; i < c->n_convs; i++) {
+		struct spool_conv sc;
+		struct spool_counts counts;
+		struct spool_meta m;
+		struct msg msg;
+		int64_t ts;
+		if ((!streq(chat, c->convs[i].id) && !(c->convs[i].name && streq(chat, c->convs[i].name))) || !spool_conv(p->spool, c->convs[i].id, &p->arena, &sc))
+			continue;
+		if (!spool_find(p->spool, sc.num, slash + 1, &ts) || !spool_msg(p->spool, sc.num, ts, slash + 1, &p->arena, &msg, &m, e)) {
+			err_set(e, ERR_USAGE, _("there is no message '%s' in '%s'"), slash + 1, chat);
+			err_hint(e, _("'mvchat inspect --dump' shows the ids of messages"));
+			return false;
+		}
+		spool_count(p->spool, &counts);
+		struct msg_meta mm = { .conv = sc.conv.id, .conv_name = sc.conv.name, .author = m.author, .ts_us = m.ts_us, .kind = m.kind, .flags = m.flags,
+			.has_replies = m.n_replies > 0, .is_reply = m.root != NULL, .is_empty = m.empty, .has_file = m.n_files > 0,
+			.days_since_us = mapping_days_since(p->mapping, counts.last_us),
+			.count_since_us = stream_count_since(p->spool, sc.num, mapping_config(p->mapping)->last_messages) };
+		mapping_explain_msg(p->mapping, &sc.conv, &mm, &msg, out);
+		return true;
+	}
+	return err_set(e, ERR_USAGE, _("no conversation is called '%s'"), chat);
+}
+
 static int run(const struct args *a)
 {
 	struct err e = ERR_INIT;
 	struct project p;
 	int code = EX_DONE;
-	struct collected c = { 0 };
 	project_init(&p, a);
 	const char *yaml = arena_fmt(&p.arena, "%s/mvchat.yaml", p.dir);
 	bool exists = access(yaml, F_OK) == 0;
@@ -145,32 +140,19 @@ static int run(const struct args *a)
 		goto fail;
 	if (!p.session && !opt_given(a, "offline") && !check && !explain)
 		log_warn("map.offline", "%s", _("no token given: people are not compared with the target's accounts"));
-	c.a = &p.arena;
-	if (!spool_users(p.spool, &p.arena, add_user, &c, &e) || !spool_convs(p.spool, &p.arena, add_conv, &c, &e))
+	struct map_wish wish = { to, opt_value(a, "url"), opt_value(a, "zone"), opt_value(a, "unmatched") };
+	struct survey s;
+	if (!stage_survey(&p, exists ? ARCHIVES_OF_MAPPING : ARCHIVES_NAMED, &wish, &snap, &s, &e))
 		goto fail;
-	/* Paths in a new mvchat.yaml are as seen from the project folder. */
-	struct mapping_archive *seen = arena_array(&p.arena, p.n_archives, struct mapping_archive);
-	for (size_t i = 0; i < p.n_archives; i++) {
-		seen[i] = p.archives[i];
-		if (!exists && seen[i].path[0] != '/' && !streq(p.dir, ".")) {
-			char *abs = realpath(seen[i].path, NULL);
-			if (abs)
-				seen[i].path = arena_strdup(&p.arena, abs);
-			free(abs);
-		}
-	}
-	struct survey s = {
-		.archives = seen, .n_archives = p.n_archives,
-		.users = c.users, .user_msgs = c.user_msgs, .n_users = c.n_users,
-		.convs = c.convs, .conv_stats = c.stats, .n_convs = c.n_convs,
-		.people = snap.people, .n_people = snap.n_people, .chats = snap.chats, .n_chats = snap.n_chats,
-		.target = to, .target_url = opt_value(a, "url"), .zone = opt_value(a, "zone"), .locale = i18n_lang(),
-		.unmatched = opt_value(a, "unmatched"), .name_max = 255,
-	};
 	if (explain) {
 		struct buf b;
 		buf_init(&b, 1 << 20);
-		bool ok = mapping_explain(p.mapping, &s, opt_value(a, "explain"), &b, &e);
+		const char *what = opt_value(a, "explain");
+		bool ok = mapping_explain(p.mapping, &s, what, &b, &e);
+		if (!ok && strchr(what, '/')) {
+			err_clear(&e);
+			ok = explain_msg(&p, &s, what, &b, &e);
+		}
 		fputs(b.p, stdout);
 		buf_release(&b);
 		if (!ok)
@@ -189,10 +171,6 @@ static int run(const struct args *a)
 fail:
 	code = out_fail(&e);
 out:
-	free(c.users);
-	free(c.user_msgs);
-	free(c.convs);
-	free(c.stats);
 	project_close(&p);
 	return code;
 }

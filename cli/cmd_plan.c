@@ -1,6 +1,7 @@
 /* mvchat plan: the dry run. Makes no request that writes. */
-#include "cli/cmd.h"
+#include "cli/stage.h"
 
+#include "cli/report_gate.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -8,12 +9,20 @@
 static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when there is something to do") },
+	{ "fail-on", 0, "LIST", N_("exit with 7 on any of: loss, loss:KIND, unresolved, privacy, accounts, rejected, doubt, unreadable, drift") },
+	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
 	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
 	{ NULL, 0, NULL, NULL },
 };
+
+static void met(void *ctx, const char *condition, int64_t n)
+{
+	(void)ctx;
+	log_error("plan.fail-on", _("--fail-on %s: %s"), condition, num(n));
+}
 
 static int run(const struct args *a)
 {
@@ -22,11 +31,8 @@ static int run(const struct args *a)
 	int code;
 	project_init(&p, a);
 	bool offline = opt_given(a, "offline");
-	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
+	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
-	uint8_t digest[DIGEST_BYTES];
-	mapping_digest(p.mapping, digest);
-	ledger_current_mapping(p.ledger, digest);
 	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))
 		goto fail;
 	/* Read-only: says when the ledger is another pair's, ties nothing. */
@@ -37,18 +43,8 @@ static int run(const struct args *a)
 		goto fail;
 	if (!p.session && !offline)
 		log_warn("plan.offline", "%s", _("no token given: the plan is made without looking at the target"));
-	const struct exporter *ex = exporter_named(mapping_config(p.mapping)->target);
-	if (!ex) {
-		err_set(&e, ERR_USAGE, _("unknown target '%s'"), mapping_config(p.mapping)->target);
-		goto fail;
-	}
-	struct target *t = p.session ? p.session->target : ex->configure(NULL, &p.arena, &e);
-	struct traits tr;
-	if (!t)
-		goto fail;
-	ex->traits(t, &tr);
 	struct facts f;
-	if (!plan_run(p.spool, p.mapping, ex, t, &tr, p.ledger, p.session ? &snap : NULL, &p.arena, &f, &e))
+	if (!stage_facts(&p, p.session ? &snap : NULL, &f, &e))
 		goto fail;
 	if (opt_given(a, "json")) {
 		struct buf b;
@@ -61,7 +57,12 @@ static int run(const struct args *a)
 	} else {
 		facts_print(&f, VIEW_PLAN);
 	}
-	code = !f.adds_up ? EX_INTERNAL : opt_given(a, "exit-code") && !f.nothing_to_do ? EX_DIFF : EX_DONE;
+	struct report r;
+	report_init(&r, REPORT_PLAN, &p, &f);
+	if (!report_save(&r, opt_value(a, "report"), &e))
+		goto fail;
+	int conditions = gate_met(opt_value(a, "fail-on"), &f, met, NULL);
+	code = !f.adds_up ? EX_INTERNAL : conditions ? EX_DIFF : opt_given(a, "exit-code") && !f.nothing_to_do ? EX_DIFF : EX_DONE;
 	project_close(&p);
 	return code;
 fail:

@@ -33,6 +33,7 @@ static int run(const struct args *a)
 			return out_fail(&e);
 		return EX_DONE;
 	}
+	stop_polite = 1;
 	struct sandbox_args sa = {
 		.store = opt_value(a, "store"), .port = (int)port, .limits = !opt_given(a, "no-limits"), .faults = opt_value(a, "faults"),
 		.admin_token = getenv("PACHCA_ADMIN_TOKEN"), .bot_token = getenv("PACHCA_BOT_TOKEN"),

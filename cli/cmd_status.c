@@ -3,9 +3,18 @@
 
 #include "core/clock.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-static const struct opt opts[] = { { NULL, 0, NULL, NULL } };
+static const struct opt opts[] = {
+	{ "watch", 'w', NULL, N_("again and again, while a run goes on") },
+	{ NULL, 0, NULL, NULL },
+};
+
+enum going { GOING_NOT, GOING_ON };
 
 static const struct kind_row { enum op_kind kind; const char *word, *json; } kinds[] = {
 	{ OP_USER_CREATE, N_("people created"), "users" }, { OP_CHAT_CREATE, N_("chats created"), "chats" },
@@ -34,84 +43,185 @@ static bool trouble(void *ctx, const struct ledger_row *r)
 	return true;
 }
 
-static int run(const struct args *a)
+struct standing { struct ledger_counts c; int64_t open, rejected; char last[32]; };
+
+static void look(struct project *p, struct standing *s)
 {
-	struct err e = ERR_INIT;
-	struct project p;
-	int code = EX_DONE;
-	project_init(&p, a);
-	if (!project_ledger(&p, LEDGER_READ, &e)) {
-		code = out_fail(&e);
-		project_close(&p);
-		return code;
+	*s = (struct standing){ .open = 0 };
+	ledger_count(p->ledger, &s->c);
+	for (size_t i = 0; i < countof(kinds); i++) {
+		const int64_t *n = s->c.by_kind_state[kinds[i].kind];
+		s->open += n[OP_INTENT] + n[OP_UNKNOWN];
+		s->rejected += n[OP_REJECTED];
 	}
-	struct ledger_counts c;
-	ledger_count(p.ledger, &c);
-	struct view v = { .p = &p };
+	if (s->c.last_done_us)
+		clock_iso(s->c.last_done_us, s->last);
+	else
+		fmt_into(s->last, sizeof(s->last), "–");
+}
+
+static void print_json(struct project *p, const struct standing *s, enum going going)
+{
 	struct buf b;
 	struct jw w;
 	buf_init(&b, 1 << 28);
 	jw_init(&w, &b);
-	int64_t open = 0, rejected = 0;
+	struct view v = { .p = p, .w = &w };
+	jw_obj(&w);
+	jw_kint(&w, "schema", 1);
+	jw_kint(&w, "runs", s->c.runs);
+	jw_kbool(&w, "running", going == GOING_ON);
+	jw_kstr(&w, "last", s->c.last_done_us ? s->last : NULL);
+	jw_key(&w, "ops");
+	jw_obj(&w);
 	for (size_t i = 0; i < countof(kinds); i++) {
-		const int64_t *s = c.by_kind_state[kinds[i].kind];
-		open += s[OP_INTENT] + s[OP_UNKNOWN];
-		rejected += s[OP_REJECTED];
-	}
-	char when[32] = "–";
-	if (c.last_done_us)
-		clock_iso(c.last_done_us, when);
-	if (opt_given(a, "json")) {
-		v.w = &w;
+		const int64_t *n = s->c.by_kind_state[kinds[i].kind];
+		jw_key(&w, kinds[i].json);
 		jw_obj(&w);
-		jw_kint(&w, "schema", 1);
-		jw_kint(&w, "runs", c.runs);
-		jw_kstr(&w, "last", c.last_done_us ? when : NULL);
-		jw_key(&w, "ops");
-		jw_obj(&w);
-		for (size_t i = 0; i < countof(kinds); i++) {
-			const int64_t *s = c.by_kind_state[kinds[i].kind];
-			jw_key(&w, kinds[i].json);
-			jw_obj(&w);
-			jw_kint(&w, "done", s[OP_DONE]); jw_kint(&w, "open", s[OP_INTENT] + s[OP_UNKNOWN]); jw_kint(&w, "rejected", s[OP_REJECTED]);
-			jw_obj_end(&w);
-		}
+		jw_kint(&w, "done", n[OP_DONE]); jw_kint(&w, "open", n[OP_INTENT] + n[OP_UNKNOWN]); jw_kint(&w, "rejected", n[OP_REJECTED]);
 		jw_obj_end(&w);
-		jw_key(&w, "troubles");
-		jw_arr(&w);
-		ledger_troubles(p.ledger, trouble, &v);
-		jw_arr_end(&w);
-		jw_obj_end(&w);
-		puts(b.p);
-	} else {
-		out_title(_("In the ledger"));
-		for (size_t i = 0; i < countof(kinds); i++) {
-			const int64_t *s = c.by_kind_state[kinds[i].kind];
-			if (s[OP_DONE] + s[OP_INTENT] + s[OP_UNKNOWN] + s[OP_REJECTED])
-				out_row(26, _(kinds[i].word), _("%s done, %s open, %s rejected"), num(s[OP_DONE]), num(s[OP_INTENT] + s[OP_UNKNOWN]), num(s[OP_REJECTED]));
-		}
-		out_row(26, _("runs"), "%s", num(c.runs));
-		out_row(26, _("last write"), "%s", when);
-		if (open + rejected) {
-			putchar('\n');
-			out_title(_("Open or rejected"));
-			ledger_troubles(p.ledger, trouble, &v);
-			if (v.n > 30)
-				printf(_("  … and %s more (--json lists all)\n"), num(v.n - 30));
-		}
-		putchar('\n');
-		if (!c.runs)
-			printf("%s\n", _("Nothing has been written yet."));
-		else if (open)
-			printf("%s\n", _("A run is going on or was cut off; 'mvchat apply' goes on from here."));
-		else
-			printf("%s\n", _("No write is open. 'mvchat plan' tells what is left to do."));
 	}
+	jw_obj_end(&w);
+	jw_key(&w, "troubles");
+	jw_arr(&w);
+	ledger_troubles(p->ledger, trouble, &v);
+	jw_arr_end(&w);
+	jw_obj_end(&w);
+	puts(b.p);
 	buf_release(&b);
+}
+
+/* Number of lines printed. */
+static int print_table(const struct standing *s)
+{
+	int lines = 3;
+	out_title(_("In the ledger"));
+	for (size_t i = 0; i < countof(kinds); i++) {
+		const int64_t *n = s->c.by_kind_state[kinds[i].kind];
+		if (n[OP_DONE] + n[OP_INTENT] + n[OP_UNKNOWN] + n[OP_REJECTED]) {
+			out_row(26, _(kinds[i].word), _("%s done, %s open, %s rejected"), num(n[OP_DONE]), num(n[OP_INTENT] + n[OP_UNKNOWN]), num(n[OP_REJECTED]));
+			lines++;
+		}
+	}
+	out_row(26, _("runs"), "%s", num(s->c.runs));
+	out_row(26, _("last write"), "%s", s->last);
+	return lines;
+}
+
+static void print_text(struct project *p, const struct standing *s, enum going going)
+{
+	struct view v = { .p = p };
+	print_table(s);
+	if (s->open + s->rejected) {
+		putchar('\n');
+		out_title(_("Open or rejected"));
+		ledger_troubles(p->ledger, trouble, &v);
+		if (v.n > 30)
+			printf(_("  … and %s more (--json lists all)\n"), num(v.n - 30));
+	}
+	putchar('\n');
+	if (going == GOING_ON)
+		printf("%s\n", _("A run is going on; 'mvchat status --watch' follows it."));
+	else if (!s->c.runs)
+		printf("%s\n", _("Nothing has been written yet."));
+	else if (s->open)
+		printf("%s\n", _("A run was cut off; 'mvchat apply' goes on from here."));
+	else
+		printf("%s\n", _("No write is open. 'mvchat plan' tells what is left to do."));
+}
+
+/* ---- --watch ---- */
+
+static int64_t sum(const struct standing *s, enum op_state state)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < countof(kinds); i++)
+		n += s->c.by_kind_state[kinds[i].kind][state];
+	return n;
+}
+
+/* On a terminal the table is drawn over the last one; elsewhere a line each time. */
+static int watch(struct project *p, int64_t seconds, bool json, struct err *e)
+{
+	const char *term = getenv("TERM");
+	bool redraw = !json && isatty(STDOUT_FILENO) && term && !streq(term, "dumb");
+	int lines = 0;
+	int64_t posts_before = -1;
+	for (;;) {
+		struct standing s;
+		/* Asked first: what is read afterwards is then not older than the answer. */
+		enum going going = ledger_in_use(p->state) ? GOING_ON : GOING_NOT;
+		look(p, &s);
+		int64_t posts = s.c.by_kind_state[OP_POST][OP_DONE], sent = posts_before < 0 ? 0 : posts - posts_before;
+		posts_before = posts;
+		if (json) {
+			print_json(p, &s, going);
+		} else if (redraw) {
+			if (lines)
+				printf("\033[%dF\033[J", lines);
+			lines = print_table(&s) + 1;
+			printf(_("  %.1f messages a second\n"), (double)sent / (double)seconds);
+		} else {
+			printf(_("%s messages, %s writes done, %s open, %s rejected, last %s\n"), num(posts), num(sum(&s, OP_DONE)), num(s.open), num(s.rejected), s.last);
+		}
+		fflush(stdout);
+		if (going == GOING_NOT)
+			break;
+		for (int64_t i = 0; i < seconds * 10 && !stop_signal; i++)
+			poll(NULL, 0, 100);
+		if (stop_signal)
+			return 128 + stop_signal;
+		if (!s.c.runs) { /* there was no ledger yet when we looked */
+			ledger_close(p->ledger);
+			p->ledger = NULL;
+			if (!project_ledger(p, LEDGER_READ, e))
+				return out_fail(e);
+		}
+	}
+	if (!json)
+		printf("%s\n", _("No run is going on."));
+	return EX_DONE;
+}
+
+static int run(const struct args *a)
+{
+	struct err e = ERR_INIT;
+	struct project p;
+	struct standing s;
+	int64_t seconds = 2;
+	int code = EX_DONE;
+	project_init(&p, a);
+	if (a->n_rest) {
+		char *end;
+		seconds = opt_given(a, "watch") && a->n_rest == 1 ? strtol(a->rest[0], &end, 10) : 0;
+		if (seconds < 1 || seconds > 3600 || *end) {
+			err_set(&e, ERR_USAGE, _("'%s' is not a number of seconds from 1 to 3600"), a->rest[0]);
+			err_hint(&e, "mvchat status --watch 5");
+			goto fail;
+		}
+	}
+	if (!project_ledger(&p, LEDGER_READ, &e))
+		goto fail;
+	if (opt_given(a, "watch")) {
+		code = watch(&p, seconds, opt_given(a, "json"), &e);
+		goto out;
+	}
+	look(&p, &s);
+	enum going going = ledger_in_use(p.state) ? GOING_ON : GOING_NOT;
+	if (opt_given(a, "json"))
+		print_json(&p, &s, going);
+	else
+		print_text(&p, &s, going);
+	goto out;
+fail:
+	code = out_fail(&e);
+out:
 	project_close(&p);
 	return code;
 }
 
 const struct command cmd_status = {
-	"status", "", N_("where things stand, also while apply runs"), N_("Reads only the ledger of the project."), opts, run,
+	"status", "[SECONDS]", N_("where things stand, also while apply runs"),
+	N_("Reads only the ledger of the project. With --watch it is drawn again every SECONDS (2) until no run is going on; where there is no terminal, a line each time."),
+	opts, run,
 };

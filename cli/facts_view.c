@@ -1,6 +1,8 @@
 /* The facts as text and as JSON. Promises: nothing here asks the ledger or the target; no message text is printed. */
 #include "cli/cmd.h"
 
+#include "cli/report.h"
+
 #include <stdio.h>
 
 static const char *item_word(enum item i)
@@ -142,8 +144,10 @@ static void print_sentences(const char *title, const char *const *v, size_t n, c
 	if (!n)
 		return;
 	out_title(title);
-	for (size_t i = 0; i < n && i < 30; i++)
-		printf("  %s %s\n", mark, safe(v[i]));
+	for (size_t i = 0; i < n && i < 30; i++) {
+		char said[1024];
+		printf("  %s %s\n", mark, safe(report_sentence(v[i], said, sizeof(said))));
+	}
 	if (n > 30)
 		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)n - 30));
 	putchar('\n');
@@ -179,6 +183,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 	}
 	if (view == VIEW_PLAN) {
 		print_sentences(_("Open questions"), (const char *const *)f->unresolved, f->n_unresolved, "?");
+		print_sentences(_("About rules and limits"), (const char *const *)f->notes, f->n_notes, "!");
 		print_sentences(_("Permissions: who will see or gain what"), (const char *const *)f->privacy, f->n_privacy, "!");
 		out_title(_("Estimate"));
 		out_row(26, _("requests"), _("%s (messages %s, reading %s, other %s, storage %s)"), num(f->calls_total), num(f->calls[REQ_POST]),
@@ -267,6 +272,11 @@ void facts_json(const struct facts *f, struct jw *w)
 	jw_arr(w);
 	for (size_t i = 0; i < f->n_unresolved; i++)
 		jw_str(w, f->unresolved[i]);
+	jw_arr_end(w);
+	jw_key(w, "notes");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_notes; i++)
+		jw_str(w, f->notes[i]);
 	jw_arr_end(w);
 	jw_key(w, "permissions");
 	jw_arr(w);

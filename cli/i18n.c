@@ -26,21 +26,28 @@ static const char *from_environment(void)
 	return "";
 }
 
-/* The catalogue beside a binary that was not installed (build/MODE/locale), else the installed one. */
+/* The catalogue beside a binary that was not installed (build/MODE/locale), that of the tree it was installed or unpacked in
+ * (bin/../share/locale), else where `make install` would have put it. */
 static const char *catalogue_dir(void)
 {
-	static char path[PATH_MAX + 16];
+	static char path[PATH_MAX + 32];
+	static const char *const beside[] = { "/locale", "/../share/locale" };
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	char *slash = NULL;
 	if (n > 0) {
 		path[n] = '\0';
-		char *slash = strrchr(path, '/');
-		if (slash) {
-			strcpy(slash, "/locale");
-			if (access(path, R_OK) == 0)
-				return path;
+		slash = strrchr(path, '/');
+	}
+	for (size_t i = 0; slash && i < countof(beside); i++) {
+		fmt_into(slash, sizeof(path) - (size_t)(slash - path), "%s/ru/LC_MESSAGES/mvchat.mo", beside[i]);
+		if (access(path, R_OK) == 0) {
+			slash[strlen(beside[i])] = '\0';
+			return path;
 		}
 	}
-	return MVCHAT_LOCALEDIR;
+	/* Where /proc is not mounted: a package's place, when ours is empty. */
+	return access(MVCHAT_LOCALEDIR "/ru/LC_MESSAGES/mvchat.mo", R_OK) != 0 && access("/usr/share/locale/ru/LC_MESSAGES/mvchat.mo", R_OK) == 0 ?
+	       "/usr/share/locale" : MVCHAT_LOCALEDIR;
 }
 
 void i18n_init(const char *lang)
@@ -54,6 +61,12 @@ void i18n_init(const char *lang)
 	bindtextdomain("mvchat", catalogue_dir());
 	bind_textdomain_codeset("mvchat", "UTF-8");
 	textdomain("mvchat");
+}
+
+bool i18n_catalogue(char *path, size_t n)
+{
+	int w = snprintf(path, n, "%s/ru/LC_MESSAGES/mvchat.mo", catalogue_dir());
+	return w > 0 && (size_t)w < n && access(path, R_OK) == 0;
 }
 
 const char *i18n_lang(void)

@@ -1,6 +1,7 @@
 /* mvchat: dispatch, signals, exit code. */
 #include "cli/cmd.h"
 
+#include "cli/completion.h"
 #include "cli/manual.h"
 #include "cli/progress.h"
 #include "core/clock.h"
@@ -13,14 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const struct command *const commands[] = { &cmd_inspect, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_status, &cmd_sandbox, NULL };
+const struct command *const commands[] = { &cmd_move, &cmd_inspect, &cmd_fetch, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_rollback, &cmd_status, &cmd_report, &cmd_archive,
+	&cmd_doctor, &cmd_sandbox, NULL };
 
 volatile int stop_signal;
 
 static void on_signal(int sig)
 {
-	if (stop_signal)
-		_exit(128 + sig); /* the second one ends at once: safe by construction */
+	if (stop_signal || !stop_polite) { /* dying is safe by construction */
+		if (stop_remove[0])
+			unlink(stop_remove[0]);
+		if (stop_remove[1])
+			rmdir(stop_remove[1]);
+		_exit(128 + sig);
+	}
 	stop_signal = sig;
 }
 
@@ -101,6 +108,10 @@ int main(int argc, char **argv)
 		if (argc > 2 && streq(argv[2], "--mdoc")) {
 			manual_print();
 			return EX_DONE;
+		}
+		if (argc > 2 && streq(argv[2], "--completion")) {
+			struct err e = ERR_INIT;
+			return completion_print(argc > 3 ? argv[3] : "", &e) ? EX_DONE : out_fail(&e);
 		}
 		const struct command *c = argc > 2 ? find(argv[2]) : NULL;
 		if (argc > 2 && !c && argv[2][0] != '-')

@@ -41,14 +41,23 @@ static void options(const struct opt *o)
 	puts(".El");
 }
 
+/* "[ARCHIVE…]" -> ".Op Ar ARCHIVE ..." */
+static void usage(const char *u)
+{
+	bool optional = *u == '[';
+	u += optional;
+	int n = (int)strcspn(u, "]…"), many = strncmp(u + n, "…", 3) == 0;
+	if (n)
+		printf("%s%.*s%s\n", optional ? ".Op Ar " : ".Ar ", n, u, many ? " ..." : "");
+}
+
 void manual_print(void)
 {
 	puts(".\\\" Made from the program's own tables by `mvchat help --mdoc`; tests/checks/docs.sh keeps it in step.");
 	puts(".Dd $Mdocdate$\n.Dt MVCHAT 1\n.Os\n.Sh NAME\n.Nm mvchat\n.Nd move a company's chats from one messenger to another\n.Sh SYNOPSIS");
 	for (const struct command *const *c = commands; *c; c++) {
 		printf(".Nm mvchat %s\n.Op Ar options\n", (*c)->name);
-		if (*(*c)->usage)
-			printf("%s\n", streq((*c)->usage, "ARCHIVE…") ? ".Ar ARCHIVE ..." : ".Op Ar ARCHIVE ...");
+		usage((*c)->usage);
 	}
 	puts(".Sh DESCRIPTION\n.Nm\nreads export archives, maps people and channels through files that can be read, and replays everything into the\n"
 	     "target's API in idempotent batches.\nA project is a folder with\n.Pa mvchat.yaml ,\n.Pa users.csv ,\n.Pa channels.csv\nand the state folder\n.Pa .mvchat/ .\n"

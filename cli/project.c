@@ -12,15 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 void project_init(struct project *p, const struct args *a)
 {
-	*p = (struct project){ 0 };
-	arena_init(&p->arena);
 	const char *dir = a ? opt_value(a, "project") : NULL;
-	p->dir = dir && *dir ? dir : ".";
+	project_at(p, dir && *dir ? dir : ".");
+}
+
+void project_at(struct project *p, const char *dir)
+{
+	*p = (struct project){ .dir = dir };
+	arena_init(&p->arena);
 	size_t n = strlen(p->dir) + 16;
 	p->state = xmalloc(n);
 	snprintf(p->state, n, "%s/.mvchat", p->dir);
@@ -185,6 +190,34 @@ bool archives_read(const char *spool_path, const struct mapping_archive *v, size
 	return *out != NULL;
 }
 
+/* The finished spool of just these archives, or NULL. */
+static struct spool *spool_at_hand(const char *path, const uint8_t (*digests)[DIGEST_BYTES], size_t n)
+{
+	struct err ignored;
+	struct spool *s = spool_open(path, SPOOL_READ, &ignored);
+	if (s && !spool_matches(s, digests, n)) {
+		spool_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* Two commands at once in one project: the second waits until the first has read the archive, and uses what it made. Also held
+ * while a spool is only opened: a reader's look at one that is just being begun would make its builder fail. */
+static int spool_lock(struct project *p, struct err *e)
+{
+	const char *path = arena_fmt(&p->arena, "%s/spool.lock", p->state);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR) {
+			close(fd);
+			fd = -1;
+		}
+	if (fd < 0)
+		err_set(e, ERR_INTERNAL, _("cannot lock '%s':"), path);
+	return fd;
+}
+
 bool project_spool(struct project *p, struct err *e)
 {
 	if (!project_state_dir(p, e))
@@ -197,16 +230,13 @@ bool project_spool(struct project *p, struct err *e)
 		vault_close(v);
 	}
 	const char *path = arena_fmt(&p->arena, "%s/spool.db", p->state);
-	if (ok) {
-		struct err ignored;
-		p->spool = spool_open(path, SPOOL_READ, &ignored);
-		if (p->spool && !spool_matches(p->spool, (const uint8_t (*)[DIGEST_BYTES])digests, p->n_archives)) {
-			spool_close(p->spool);
-			p->spool = NULL;
-		}
-		if (!p->spool)
-			ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
-	}
+	const uint8_t (*want)[DIGEST_BYTES] = (const uint8_t (*)[DIGEST_BYTES])digests;
+	int fd = ok ? spool_lock(p, e) : -1;
+	ok = fd >= 0;
+	if (ok && !(p->spool = spool_at_hand(path, want, p->n_archives)))
+		ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
+	if (fd >= 0)
+		close(fd);
 	free(digests);
 	if (!ok)
 		return false;

@@ -27,6 +27,7 @@ struct project {
 };
 
 void project_init(struct project *p, const struct args *a);
+void project_at(struct project *p, const char *dir);        /* the same for a folder; dir is borrowed */
 void project_close(struct project *p);
 bool project_state_dir(struct project *p, struct err *e);  /* makes DIR/.mvchat, 0700 */
 bool project_mapping(struct project *p, struct err *e);     /* loads mvchat.yaml and the tables; sets archives */

@@ -5,6 +5,8 @@
  */
 #include "core/json.h"
 
+#include "core/swar.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -55,16 +57,27 @@ void jw_arr_end(struct jw *w)
 	close_with(w, ']');
 }
 
+/* The offset of the first byte from s[i] on that must be escaped, or n. */
+static size_t clean_until(const char *s, size_t n, size_t i)
+{
+	for (; n - i >= 8; i += 8) {
+		const uint64_t v = swar_load(s + i);
+		if (swar_below(v, 0x20) | swar_has(v, '"') | swar_has(v, '\\'))
+			break;
+	}
+	while (i < n && (unsigned char)s[i] >= 0x20 && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 /* RFC 8259, 7: only the quotation mark, the backslash and U+0000..U+001F must be escaped. */
 static void quoted(struct buf *out, const char *s, size_t n)
 {
 	static const char short_form[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
 	size_t start = 0;
 	buf_addc(out, '"');
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
+	for (size_t i = 0; (i = clean_until(s, n, i)) < n; i++) {
+		const unsigned char c = (unsigned char)s[i];
 		if (i > start)
 			buf_add(out, s + start, i - start);
 		start = i + 1;
@@ -84,12 +97,33 @@ static void quoted(struct buf *out, const char *s, size_t n)
 	buf_addc(out, '"');
 }
 
+/* A string with what stands before it and `after` it (0: nothing). Nearly all are short and clean: one step. */
+static void put_quoted(struct jw *w, const char *s, size_t n, char after)
+{
+	char small[128];
+	if (n <= sizeof(small) - 4 && clean_until(s, n, 0) == n) {
+		size_t k = 0;
+		if (w->comma)
+			small[k++] = ',';
+		small[k++] = '"';
+		memcpy(small + k, s, n);
+		k += n;
+		small[k++] = '"';
+		if (after)
+			small[k++] = after;
+		buf_add(w->out, small, k);
+	} else {
+		separate(w);
+		quoted(w->out, s, n);
+		if (after)
+			buf_addc(w->out, after);
+	}
+	w->comma = !after;
+}
+
 void jw_key(struct jw *w, const char *key)
 {
-	separate(w);
-	quoted(w->out, key, strlen(key));
-	buf_addc(w->out, ':');
-	w->comma = false;
+	put_quoted(w, key, strlen(key), ':');
 }
 
 void jw_str(struct jw *w, const char *s)
@@ -102,8 +136,7 @@ void jw_str(struct jw *w, const char *s)
 
 void jw_strn(struct jw *w, const char *s, size_t n)
 {
-	separate(w);
-	quoted(w->out, s, n);
+	put_quoted(w, s, n, 0);
 }
 
 void jw_int(struct jw *w, int64_t v)
@@ -158,8 +191,10 @@ static const struct jv *child(const struct jv *obj, const char *key, size_t len)
 	const struct jv *found = NULL;
 	if (!obj || obj->type != JV_OBJ)
 		return NULL;
+	if (!len)
+		key = "";
 	for (const struct jv *v = obj->first; v; v = v->next)
-		if (!strncmp(v->key, key, len) && v->key[len] == '\0')
+		if (*v->key == *key && !strncmp(v->key, key, len) && v->key[len] == '\0')
 			found = v; /* no break: the last of several is the one that counts */
 	return found;
 }

@@ -4,12 +4,14 @@
  * is cut while it is read, and nesting is bounded. Trees hold valid UTF-8 only: a byte that is none, and an escaped surrogate
  * without its partner, become U+FFFD; U+0000 in a key does too (keys have no length). Nothing recurses over foreign data.
  *
- * yajl (2.1) finds the tokens. It alters lone surrogates silently ("?" or three bytes that are no UTF-8), stops at the first
- * bad byte, and collects an unfinished token without limit (it also takes U+000B and U+000C for space, which is let be); so the bytes are looked over before it gets them. That costs
- * little: escapes have a fixed length, so a lone \uD800 is overwritten by \uFFFD where it stands.
+ * yajl (2.1) finds the tokens. It alters lone surrogates silently ("?" or three bytes that are no UTF-8), does not care
+ * for UTF-8 when told so (else it stops at the first bad byte), and collects an unfinished token without limit (it also takes U+000B
+ * and U+000C for space, which is let be). So escapes are looked over before it gets them, which costs little: they have a fixed
+ * length, so a lone \uD800 is overwritten by \uFFFD where it stands; and strings are checked when they are kept.
  */
 #include "core/json.h"
 
+#include "core/swar.h"
 #include "core/utf8.h"
 
 #include <stdlib.h>
@@ -18,42 +20,14 @@
 
 enum {
 	CHUNK = 64 * 1024,
-	HELD_MAX = 16,               /* bytes kept back at a chunk's end: an unfinished character or escape */
+	HELD_MAX = 16,               /* bytes kept back at a chunk's end: an unfinished escape */
 	PARSE_DEPTH = 128,           /* of a document given to jv_parse */
 	NEST_MAX = 1000 * 1000,      /* brackets open at once, even in what is skipped; yajl keeps one byte for each */
 	NUMBER_MAX = 1024 * 1024,    /* bytes of a single number or word */
 	SKIP_MAX = 64,
 };
 
-/* ---- before yajl: bytes that must not reach it ---- */
-
-static bool valid_utf8(const char *s, size_t n)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	size_t i = 0;
-	while (i < n) {
-		uint64_t eight;
-		if (n - i >= sizeof(eight)) {
-			memcpy(&eight, p + i, sizeof(eight));
-			if (!(eight & 0x8080808080808080u)) {
-				i += sizeof(eight);
-				continue;
-			}
-		}
-		if (p[i] < 0x80) {
-			i++;
-		} else if (p[i] >= 0xc2 && p[i] <= 0xdf && n - i >= 2 && (p[i + 1] & 0xc0) == 0x80) {
-			i += 2; /* Cyrillic, Greek, Latin with marks: worth a short way */
-		} else {
-			uint32_t cp;
-			size_t k = utf8_get(s + i, n - i, &cp);
-			if (!k)
-				return false;
-			i += k;
-		}
-	}
-	return true;
-}
+/* ---- before yajl: what must not reach it ---- */
 
 /* The number of a \uXXXX escape at s (6 bytes), or -1. */
 static int32_t escape_at(const char *s)
@@ -113,14 +87,25 @@ static size_t settle_escapes(const char *s, size_t n, enum more more, char *fix,
 	}
 }
 
+/* Sixteen bytes at a time, by the vectors that gcc and clang have for any machine. */
 static size_t count_lines(const char *s, size_t n)
 {
-	size_t lines = 0;
-	const char *end = s + n;
-	while (s < end && (s = memchr(s, '\n', (size_t)(end - s)))) {
-		lines++;
-		s++;
+	typedef unsigned char bytes __attribute__((vector_size(16)));
+	size_t lines = 0, i = 0;
+	while (n - i >= sizeof(bytes)) {
+		size_t end = (n - i) / sizeof(bytes) * sizeof(bytes);
+		if (end > 255 * sizeof(bytes)) /* a byte of `found` counts no further */
+			end = 255 * sizeof(bytes);
+		bytes found = { 0 }, v;
+		for (end += i; i < end; i += sizeof(bytes)) {
+			memcpy(&v, s + i, sizeof(v));
+			found -= (bytes)(v == '\n'); /* true is 255, which is -1 */
+		}
+		for (size_t k = 0; k < sizeof(bytes); k++)
+			lines += found[k];
 	}
+	for (; i < n; i++)
+		lines += s[i] == '\n';
 	return lines;
 }
 
@@ -155,7 +140,9 @@ struct reader {
 
 	const char *chunk;        /* what yajl is reading now */
 	size_t counted, lines;    /* line ends before chunk + counted */
+	struct buf repaired;      /* a string whose bytes are not all UTF-8 */
 
+	uint64_t skip_marks;      /* the bits mark_of() says of skip[]: most keys can be told from them by these */
 	size_t n_skip;
 	struct { const char *s; size_t len; } skip[SKIP_MAX];
 };
@@ -289,9 +276,22 @@ static int on_boolean(void *ctx, int b)
 	return scalar_done(r);
 }
 
+/* Bytes that are no UTF-8 become U+FFFD. Only what is kept is looked at: most of an export's bytes are not. */
+static const char *repaired(struct reader *r, const char *s, size_t *n)
+{
+	if (utf8_valid(s, *n))
+		return s;
+	buf_reset(&r->repaired);
+	utf8_repair(s, *n, &r->repaired);
+	*n = r->repaired.len;
+	return r->repaired.p;
+}
+
 static int on_chars(struct reader *r, enum jv_type type, const char *s, size_t n)
 {
 	struct jv *v = wanted(r) ? add(r, type) : NULL;
+	if (v && !swar_plain(s, n))
+		s = repaired(r, s, &n);
 	char *copy = v ? grow(r, n + 1) : NULL;
 	if (copy) {
 		memcpy(copy, s, n);
@@ -312,8 +312,15 @@ static int on_string(void *ctx, const unsigned char *s, size_t n)
 	return on_chars(ctx, JV_STR, (const char *)s, n);
 }
 
+static uint64_t mark_of(const char *key, size_t n)
+{
+	return (uint64_t)1 << ((5 * n + (n ? (unsigned char)*key : 0)) & 63);
+}
+
 static bool is_skipped(const struct reader *r, const char *s, size_t n)
 {
+	if (!(r->skip_marks & mark_of(s, n)))
+		return false;
 	for (size_t i = 0; i < r->n_skip; i++)
 		if (r->skip[i].len == n && !memcmp(r->skip[i].s, s, n))
 			return true;
@@ -339,8 +346,11 @@ static int on_key(void *ctx, const unsigned char *s, size_t n)
 		return 1;
 	}
 	size_t zeros = 0;
-	for (const unsigned char *z = s; n && (z = memchr(z, 0, n - (size_t)(z - s))); z++)
-		zeros++;
+	if (!swar_plain((const char *)s, n)) {
+		s = (const unsigned char *)repaired(r, (const char *)s, &n);
+		for (const unsigned char *z = s; n && (z = memchr(z, 0, n - (size_t)(z - s))); z++)
+			zeros++;
+	}
 	struct jv *v = grow(r, sizeof(*v) + n + 2 * zeros + 1);
 	if (!v)
 		return 1;
@@ -459,7 +469,7 @@ static void reader_init(struct reader *r, struct arena *a, struct frame *frames,
 	r->frames = frames;
 	r->depth_max = depth_max;
 	r->yajl = yajl_alloc(&callbacks, &never_null, r);
-	yajl_config(r->yajl, yajl_dont_validate_strings, 1); /* it has been done before */
+	yajl_config(r->yajl, yajl_dont_validate_strings, 1); /* we do: repaired() */
 }
 
 /* What yajl has to say about the place it stopped at; its texts end with a line end. */
@@ -506,7 +516,7 @@ const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *
 	n -= bom;
 	buf_init(&fixed, n > SIZE_MAX / 4 ? SIZE_MAX / 2 : 3 * n + 1);
 	settle_escapes(s, n, ALL_THERE, NULL, &lone);
-	if (lone || !valid_utf8(s, n)) {
+	if (lone || !utf8_valid(s, n)) {
 		utf8_repair(s, n, &fixed);
 		s = fixed.p;
 		n = fixed.len;
@@ -552,7 +562,6 @@ struct stream {
 	enum token token;     /* what yajl is collecting at the end of a chunk */
 	size_t collected;     /* bytes of it, so far */
 	bool cutting;         /* the rest of this string is thrown away */
-	struct buf repaired;
 };
 
 /* What begins in s[0..n) and is not finished there, given that no event came after s. */
@@ -629,7 +638,7 @@ static bool feed(struct reader *r, struct stream *t, const char *s, size_t n, st
 	return true;
 }
 
-/* Bytes from the caller, made fit for yajl; what may belong to an unfinished character or escape stays for the next time. */
+/* Bytes from the caller, made fit for yajl; what may belong to an unfinished escape stays for the next time. */
 static bool take(struct reader *r, struct stream *t, size_t n, enum more more, struct err *e)
 {
 	char *s = t->in;
@@ -642,17 +651,8 @@ static bool take(struct reader *r, struct stream *t, size_t n, enum more more, s
 		bom = n >= 3 && !memcmp(s, "\xef\xbb\xbf", 3) ? 3 : 0;
 		t->begun = true;
 	}
-	size_t whole = more == ALL_THERE ? n : utf8_cut(s, n);
-	whole = settle_escapes(s, whole, more, s, &r->el->n_replaced);
-	const char *from = s + bom;
-	size_t len = whole > bom ? whole - bom : 0;
-	if (!valid_utf8(from, len)) {
-		buf_reset(&t->repaired);
-		utf8_repair(from, len, &t->repaired);
-		from = t->repaired.p;
-		len = t->repaired.len;
-	}
-	if (!feed(r, t, from, len, e))
+	const size_t whole = settle_escapes(s, n, more, s, &r->el->n_replaced);
+	if (!feed(r, t, s + bom, whole > bom ? whole - bom : 0, e))
 		return false;
 	t->held = n - whole;
 	memmove(s, s + whole, t->held);
@@ -673,11 +673,12 @@ bool json_elements(struct json_elements *el, struct err *e)
 	for (const char *const *k = el->skip_keys; k && *k && r.n_skip < SKIP_MAX; k++, r.n_skip++) {
 		r.skip[r.n_skip].s = *k;
 		r.skip[r.n_skip].len = strlen(*k);
+		r.skip_marks |= mark_of(*k, r.skip[r.n_skip].len);
 	}
 	t->held = t->collected = 0;
 	t->begun = t->cutting = false;
 	t->token = TOKEN_NONE;
-	buf_init(&t->repaired, 3 * sizeof(t->in));
+	buf_init(&r.repaired, 3 * (r.size_max + 2 * sizeof(t->in))); /* a longer string is cut */
 
 	bool ok = true;
 	enum more more = MORE_FOLLOWS;
@@ -695,7 +696,7 @@ bool json_elements(struct json_elements *el, struct err *e)
 	if (ok && !el->stopped && yajl_complete_parse(r.yajl) != yajl_status_ok && !el->stopped)
 		ok = stream_broken(&r, 0, e);
 	yajl_free(r.yajl);
-	buf_release(&t->repaired);
+	buf_release(&r.repaired);
 	free(t);
 	free(frames);
 	return ok;

@@ -31,6 +31,15 @@ struct opkey {
 	int part;
 };
 
+/* In masks of permissions: 1 << (OP_UNDO_BIT + kind) = taking back ops of this kind; OP_DELETE there = deleting accounts. */
+enum { OP_UNDO_BIT = 16 };
+
+/* The part of the OP_DELETE row that takes back part `part` of kind `kind` of the same record. Stands in ledgers. */
+static inline int opkey_undo_part(enum op_kind kind, int part)
+{
+	return kind == OP_POST ? part : (int)kind * (1 << 20) + part;
+}
+
 struct op_file {
 	const char *handle; /* what OP_UPLOAD left (exporter's own string) */
 	const char *name, *mime;
@@ -47,6 +56,7 @@ struct op {
 	/* USER_CREATE */
 	const char *email, *first, *last, *phone, *title, *role;
 	bool suspended, invite;
+	const char *account;       /* made by us before and taken back since: gets its access again; or NULL */
 	/* CHAT_CREATE */
 	const char *name;          /* also the file name for UPLOAD */
 	bool is_public, is_channel;
@@ -60,6 +70,9 @@ struct op {
 	const struct file *file;   /* what to read; entry and size are set */
 	/* REACT */
 	const char *emoji, *emoji_name;
+	/* DELETE: what is taken back; 0 = a message (OP_POST). POST, REACT, PIN: target_id (REACT: emoji, too) · MEMBERS: chat, ids ·
+	 * ARCHIVE: chat · CHAT_CREATE: chat gets `name` and is archived · USER_CREATE: target_id loses access (suspended) or is deleted. */
+	enum op_kind undoes;
 	/* multi-request ops */
 	int step;                  /* 0, then +1 after each MORE */
 	const char *carry;         /* what the previous step's parse left, or NULL */

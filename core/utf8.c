@@ -59,14 +59,59 @@ size_t utf8_put(uint32_t c, char out[4])
 	return 4;
 }
 
+/* The vectors that gcc and clang have for any machine. */
+typedef unsigned char bytes __attribute__((vector_size(16)));
+
+static bytes bytes_at(const unsigned char *p)
+{
+	bytes v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static bool none(bytes v)
+{
+	uint64_t half[2];
+	memcpy(half, &v, sizeof(half));
+	return !(half[0] | half[1]);
+}
+
+/* Are the sixteen bytes at p ASCII and characters of two bytes (U+0080..U+07FF: Cyrillic, Greek, Latin with marks), seen with
+ * the byte before them? The last one may be the first half of a character. */
+static bool sixteen_narrow(const unsigned char *p)
+{
+	const bytes now = bytes_at(p), before = bytes_at(p - 1);
+	const bytes follows = (bytes)((now & 0xc0) == 0x80), led = (bytes)((before & 0xe0) == 0xc0);
+	const bytes wide = (bytes)(now >= 0xe0), never = (bytes)((now & 0xfe) == 0xc0); /* C0 and C1 lead nothing */
+	return none((follows ^ led) | wide | never);
+}
+
 bool utf8_valid(const char *s, size_t n)
 {
-	uint32_t cp;
-	for (size_t i = 0; i < n;) {
-		size_t k = utf8_get(s + i, n - i, &cp);
-		if (!k)
-			return false;
-		i += k;
+	const unsigned char *const begin = (const unsigned char *)s, *const end = begin + n, *p = begin;
+	while (p < end) {
+		/* What is before p is whole characters, so the byte before p leads nothing. */
+		if (p > begin && end - p >= 16 && sixteen_narrow(p)) {
+			do
+				p += 16;
+			while (end - p >= 16 && sixteen_narrow(p));
+			p -= p[-1] >= 0xc0;
+			continue;
+		}
+		const unsigned char *const stop = end - p > 16 ? p + 16 : end;
+		while (p < stop) {
+			if (*p < 0x80) {
+				p++;
+			} else if (end - p >= 2 && p[0] >= 0xc2 && p[0] <= 0xdf && (p[1] & 0xc0) == 0x80) {
+				p += 2;
+			} else {
+				uint32_t cp;
+				const size_t k = utf8_get((const char *)p, (size_t)(end - p), &cp);
+				if (!k)
+					return false;
+				p += k;
+			}
+		}
 	}
 	return true;
 }

@@ -163,6 +163,22 @@ static enum verdict shape(struct vault *v, struct err *e)
 	return junk || folder || !w ? NAME_LEFT_OUT : NAME_GOOD;
 }
 
+/* Names stand one behind the other: a million of them need no padding. */
+static const char *keep_name(struct vault *v, const char *name, size_t n)
+{
+	enum { ROOM = 64 * 1024 };
+	if (v->room_left < n + 1) {
+		v->room_left = n + 1 > ROOM ? n + 1 : ROOM;
+		v->room = arena_alloc(&v->names, v->room_left);
+	}
+	char *p = v->room;
+	memcpy(p, name, n);
+	p[n] = '\0';
+	v->room += n + 1;
+	v->room_left -= n + 1;
+	return p;
+}
+
 bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, struct err *e)
 {
 	*out = NULL;
@@ -187,7 +203,7 @@ bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, 
 		v->items = xrealloc(v->items, v->cap * sizeof(*v->items));
 	}
 	*out = &v->items[v->n++];
-	**out = (struct item){ .pub = { .name = arena_strndup(&v->names, v->name.p, v->name.len) } };
+	**out = (struct item){ .pub = { .name = keep_name(v, v->name.p, v->name.len) } };
 	return true;
 }
 
@@ -218,8 +234,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Entries in order of name; among equal names, those the archive gave before those made here, then by place in the archive
- * (qsort keeps no order among equals). */
-struct slot { const char *name; uint32_t at; bool made; };
+ * (qsort keeps no order among equals). Only for archives that have twins. */
+struct slot { const char *name; struct item *it; int64_t place; bool made; };
 
 static int by_name_then_place(const void *a, const void *b)
 {
@@ -227,15 +243,14 @@ static int by_name_then_place(const void *a, const void *b)
 	int c = strcmp(x->name, y->name);
 	if (c)
 		return c;
-	return x->made != y->made ? x->made - y->made : (x->at > y->at) - (x->at < y->at);
+	return x->made != y->made ? x->made - y->made : (x->place > y->place) - (x->place < y->place);
 }
 
 /* One round: gives every entry whose name an earlier entry has a new name; false when there was none. */
 static bool rename_twins(struct vault *v, struct slot *slots)
 {
 	bool any = false;
-	if (v->n)
-		qsort(slots, v->n, sizeof(*slots), by_name_then_place);
+	qsort(slots, v->n, sizeof(*slots), by_name_then_place);
 	for (size_t i = 0; i < v->n;) {
 		const char *name = slots[i].name;
 		size_t end = i + 1;
@@ -248,20 +263,59 @@ static bool rename_twins(struct vault *v, struct slot *slots)
 	return any;
 }
 
-static bool sort_items(struct vault *v, struct err *e)
+static int64_t place_of(const struct vault *v, const struct item *it)
+{
+	switch (v->kind) {
+	case VAULT_ZIP: return it->sum.zip.index;
+	case VAULT_ARCHIVE: return it->at.offset;
+	case VAULT_DIR:
+	case VAULT_FILE: break;
+	}
+	return it - v->items; /* no place tells more there than the order of the names as they are stored, which is not kept */
+}
+
+static bool part_twins(struct vault *v, struct err *e)
 {
 	bool ok = true;
 	struct slot *slots = xmalloc(v->n * sizeof(*slots));
 	for (size_t i = 0; i < v->n; i++)
-		slots[i] = (struct slot){ v->items[i].pub.name, (uint32_t)i, false };
-	/* Usually one round that finds nothing. A made name may exist already: then it gets one more suffix. */
+		slots[i] = (struct slot){ v->items[i].pub.name, &v->items[i], place_of(v, &v->items[i]), false };
+	/* A made name may exist already: then it gets one more suffix. */
 	for (int round = 0; ok && rename_twins(v, slots); round++)
 		ok = round < 8 || err_set(e, ERR_ARCHIVE, "the same names again and again");
 	for (size_t i = 0; i < v->n; i++)
-		v->items[slots[i].at].pub.name = slots[i].name;
+		slots[i].it->pub.name = slots[i].name;
 	free(slots);
-	if (v->n)
+	return ok;
+}
+
+enum order { ORDER_NONE, ORDER_TWINS, ORDER_STRICT };
+
+static enum order order_of(const struct vault *v)
+{
+	enum order found = ORDER_STRICT;
+	for (size_t i = 1; i < v->n; i++) {
+		const int c = by_name(&v->items[i - 1], &v->items[i]);
+		if (c > 0)
+			return ORDER_NONE;
+		if (!c)
+			found = ORDER_TWINS;
+	}
+	return found;
+}
+
+/* Sorting wants memory of its own; many archives are in order, and hardly any has twins. */
+static bool sort_items(struct vault *v, struct err *e)
+{
+	enum order now = order_of(v);
+	if (now == ORDER_NONE) {
 		qsort(v->items, v->n, sizeof(*v->items), by_name);
+		now = order_of(v);
+	}
+	if (now == ORDER_STRICT)
+		return true;
+	const bool ok = part_twins(v, e);
+	qsort(v->items, v->n, sizeof(*v->items), by_name);
 	return ok;
 }
 
@@ -320,7 +374,8 @@ static bool load_file(struct vault *v, int fd, const struct stat *st, const char
 		f = vault_load_archive(v, fd, scratch, e);
 	if (f == FOUND_NO)
 		return load_bare(v, fd, st, e);
-	close(fd);
+	if (v->fd != fd) /* a zip keeps it */
+		close(fd);
 	return f == FOUND_YES;
 }
 
@@ -440,7 +495,7 @@ const struct entry *vault_find(const struct vault *v, const char *name)
 struct vfile {
 	const struct vault *v;
 	const struct item *it;
-	struct zip_file *zip;
+	struct zip_bytes *zip;
 	int fd;       /* own (folder), or the vault's */
 	int64_t got;  /* bytes given out */
 	bool failed;
@@ -479,7 +534,7 @@ struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e)
 
 static ptrdiff_t read_plain(struct vfile *f, char *dst, size_t n, struct err *e)
 {
-	const int64_t base = f->v->kind == VAULT_ARCHIVE ? f->it->at.index : 0;
+	const int64_t base = f->v->kind == VAULT_ARCHIVE ? f->it->at.offset : 0;
 	if (f->v->kind == VAULT_ARCHIVE && (int64_t)n > f->it->pub.size - f->got)
 		n = (size_t)(f->it->pub.size - f->got); /* the next entry's bytes follow */
 	ssize_t got;
@@ -504,7 +559,7 @@ ptrdiff_t vfile_read(void *vfile, char *dst, size_t n, struct err *e)
 	}
 	if (!n)
 		return 0;
-	ptrdiff_t got = f->zip ? vault_zip_read(f->zip, f->it, dst, n, e) : read_plain(f, dst, n, e);
+	ptrdiff_t got = f->zip ? vault_zip_read(f->zip, dst, n, e) : read_plain(f, dst, n, e);
 	if (got > 0)
 		f->got += got;
 	if (got >= 0 && (f->got > en->size || (!got && f->got < en->size))) {
@@ -576,7 +631,7 @@ bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e UNUS
 		const struct item *it = &v->items[i];
 		digest_add(&d, it->pub.name, strlen(it->pub.name) + 1);
 		add_number(&d, (uint64_t)it->pub.size);
-		add_number(&d, v->kind == VAULT_ZIP || v->kind == VAULT_ARCHIVE ? it->sum : (uint64_t)it->pub.mtime_us);
+		add_number(&d, v->kind == VAULT_ZIP ? it->sum.zip.crc : v->kind == VAULT_ARCHIVE ? it->sum.hash : (uint64_t)it->pub.mtime_us);
 	}
 	digest_end(&d, out);
 	return true;

@@ -58,4 +58,8 @@ char *vault_slurp(struct vault *v, const struct entry *en, size_t max, size_t *l
 /* What identifies this archive's content without reading it all: SHA-256 over names, sizes and CRCs (zip) or times (folder). */
 bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e);
 
+/* Versions of the libraries behind it, for doctor. */
+const char *vault_library_zip(void);
+const char *vault_library_archive(void);
+
 #endif

@@ -8,17 +8,20 @@
 
 #include <iconv.h>
 
-struct zip;      /* libzip's zip_t */
-struct zip_file; /* libzip's zip_file_t */
+struct zip; /* libzip's zip_t */
 
 /* One entry: 56 bytes and its name; a million of them must be no burden. `pub` is first: callers hold pointers to it. */
 struct item {
 	struct entry pub;
 	union {
-		int64_t index;   /* zip: number in the central directory; unpacked archive: where its bytes begin */
+		int64_t offset;  /* unpacked archive: where its bytes begin */
 		const char *raw; /* folder: the path below it as the file system spells it */
+		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; vault_zip_offset */
 	} at;
-	uint64_t sum;            /* zip: CRC-32; unpacked archive: a hash of the bytes; else 0 */
+	union {
+		uint64_t hash;                          /* unpacked archive: of the bytes */
+		struct { uint32_t crc, index; } zip;    /* index: number in the central directory */
+	} sum;
 };
 
 struct vault {
@@ -26,12 +29,21 @@ struct vault {
 	char *path, *top;
 	struct vault_limits limits;
 	struct arena names;
+	char *room;              /* the rest of the arena's last piece for names */
+	size_t room_left;
 	struct item *items;
 	size_t n, cap;
 	int64_t total;           /* unpacked bytes of all entries */
-	int fd;                  /* the folder, the bare file, or the unpacked bytes; -1 for a zip */
-	struct zip *zip;
+	int fd;                  /* the folder, the zip, the bare file, or the unpacked bytes */
+	struct zip *zip;         /* opened when an entry needs it */
+	int64_t zip_prefix;      /* bytes before the zip itself */
+	int64_t zip_end;         /* in the file: where the directory begins and no entry's bytes may be any more */
+	int64_t zip_bytes;       /* of the whole file */
+	uint32_t zip_records;
 	bool backslashes;        /* '\\' separates folders in this zip */
+	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
+	struct unpacker *unpacker;
+	struct ahead *ahead;     /* vault_ahead.c's */
 	struct buf name;         /* the name being looked at */
 	iconv_t cp866, cp437;    /* opened when first needed */
 };
@@ -48,12 +60,49 @@ enum found { FOUND_YES, FOUND_NO, FOUND_BROKEN /* and e is filled */ };
 bool vault_load_dir(struct vault *v, struct err *e);
 int vault_open_beneath(int root, const char *raw, struct err *e); /* an open regular file, or -1 */
 
-/* vault_zip.c */
+/* vault_zip.c: on FOUND_YES the vault owns fd. */
 enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e);
-struct zip_file *vault_zip_open(struct vault *v, const struct item *it, struct err *e);
-ptrdiff_t vault_zip_read(struct zip_file *f, const struct item *it, char *dst, size_t n, struct err *e);
-void vault_zip_close(struct zip_file *f);
+bool vault_read_at(int fd, void *dst, size_t n, int64_t at); /* all n bytes */
+
+static inline uint32_t vault_le16(const uint8_t *p)
+{
+	return (uint32_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t vault_le32(const uint8_t *p)
+{
+	return vault_le16(p) | vault_le16(p + 2) << 16;
+}
+
+/* vault_inflate.c: the bytes of a zip's entry */
+struct zip_bytes;
+struct zip_bytes *vault_zip_open(struct vault *v, const struct item *it, struct err *e);
+ptrdiff_t vault_zip_read(struct zip_bytes *f, char *dst, size_t n, struct err *e);
+void vault_zip_close(struct zip_bytes *f);
 void vault_zip_discard(struct vault *v);
+
+/* A small entry, unpacked. */
+struct whole {
+	struct whole *next;      /* among the spare ones */
+	uint8_t *out;
+	size_t cap, n;           /* bytes in `out` */
+	bool crc_wrong;
+};
+bool whole_fits(const struct item *it);
+struct whole *whole_take(struct vault *v);
+void whole_give_back(struct vault *v, struct whole *w);
+void whole_free(struct whole *w);
+/* What unpacking needs besides: one for each thread that does it. */
+struct unpacker;
+struct unpacker *unpacker_new(void);
+void unpacker_free(struct unpacker *u); /* NULL is fine */
+/* Reads and unpacks all of it. Touches nothing of the vault but its file, so that a worker may do it. false: something is wrong;
+ * whoever reads the entry as a stream finds out what. */
+bool whole_fill(struct whole *w, struct unpacker *u, const struct vault *v, const struct item *it);
+
+/* vault_ahead.c: the entry, if it has been unpacked already, else NULL; and what is likely to be read next is begun with. */
+struct whole *vault_ahead_take(struct vault *v, const struct item *it);
+void vault_ahead_close(struct vault *v); /* before anything of the vault goes */
 
 /* vault_unpack.c */
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);

@@ -154,9 +154,9 @@ static bool take_entry(struct vault *v, struct archive *a, struct archive_entry 
 	off_t begins = lseek(v->fd, 0, SEEK_CUR);
 	if (begins < 0)
 		return err_set(e, ERR_INTERNAL, "cannot unpack the archive:");
-	it->at.index = begins;
+	it->at.offset = begins;
 	int64_t size;
-	if (!pour(v, a, name, block, &size, &it->sum, e))
+	if (!pour(v, a, name, block, &size, &it->sum.hash, e))
 		return false;
 	/* The ratio has been looked at already, and over the whole archive: solid archives have none for one entry. */
 	return vault_count_bytes(v, it, size, size, e);
@@ -193,4 +193,9 @@ enum found vault_load_archive(struct vault *v, int fd, const char *scratch, stru
 	}
 	archive_read_free(a);
 	return out;
+}
+
+const char *vault_library_archive(void)
+{
+	return archive_version_string();
 }

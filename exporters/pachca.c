@@ -166,7 +166,7 @@ static const char *identity(const struct target *t, struct arena *a)
 /* ---- permissions ---- */
 
 /* What each op needs, from `x-requirements.scope` of the methods that do it and that settle it. */
-static const struct { enum op_kind kind; enum auth who; const char *scope; } needs[] = {
+static const struct { int bit; enum auth who; const char *scope; } needs[] = {
 	{ OP_USER_CREATE, AUTH_ADMIN, "users:create" },
 	{ OP_CHAT_CREATE, AUTH_BOT, "chats:create" },
 	{ OP_POST, AUTH_BOT, "messages:create" },
@@ -180,6 +180,17 @@ static const struct { enum op_kind kind; enum auth who; const char *scope; } nee
 	{ OP_MEMBERS, AUTH_BOT, "chat_members:write" },
 	{ OP_MEMBERS, AUTH_BOT, "chat_members:read" },
 	{ OP_ARCHIVE, AUTH_BOT, "chats:archive" },
+	{ OP_UNDO_BIT + OP_POST, AUTH_BOT, "messages:delete" },
+	{ OP_UNDO_BIT + OP_POST, AUTH_BOT, "messages:read" },
+	{ OP_UNDO_BIT + OP_POST, AUTH_BOT, "reactions:read" },
+	{ OP_UNDO_BIT + OP_REACT, AUTH_BOT, "reactions:write" },
+	{ OP_UNDO_BIT + OP_PIN, AUTH_BOT, "pins:write" },
+	{ OP_UNDO_BIT + OP_MEMBERS, AUTH_BOT, "chat_members:write" },
+	{ OP_UNDO_BIT + OP_ARCHIVE, AUTH_BOT, "chats:archive" },
+	{ OP_UNDO_BIT + OP_CHAT_CREATE, AUTH_BOT, "chats:update" },
+	{ OP_UNDO_BIT + OP_CHAT_CREATE, AUTH_BOT, "chats:archive" },
+	{ OP_UNDO_BIT + OP_USER_CREATE, AUTH_ADMIN, "users:update" },
+	{ OP_UNDO_BIT + OP_DELETE, AUTH_ADMIN, "users:delete" }, /* accounts are to be deleted, not suspended */
 };
 
 static bool holds(const struct pachca_account *who, const char *scope)
@@ -208,7 +219,7 @@ static bool may(const struct target *t, uint32_t op_kinds, struct err *e)
 	lacking(t, AUTH_BOT, "chats:read", &bot);
 	lacking(t, t->has_admin ? AUTH_ADMIN : AUTH_BOT, "users:read", t->has_admin ? &admin : &bot);
 	for (size_t i = 0; i < countof(needs); i++)
-		if (op_kinds & 1u << needs[i].kind)
+		if (op_kinds & 1u << needs[i].bit)
 			lacking(t, needs[i].who, needs[i].scope, needs[i].who == AUTH_ADMIN ? &admin : &bot);
 	bool ok = !bot.len && !admin.len;
 	if (!ok) {
@@ -359,6 +370,8 @@ static enum match match(const struct target *t, const struct op *op, const struc
 	bool ours = t->bot.user_id && s->author && streq(s->author, t->bot.user_id);
 	switch (op->key.kind) {
 	case OP_USER_CREATE: /* rows are people: nobody's author */
+		if (op->account && s->suspended != op->suspended)
+			return MATCH_FOREIGN; /* its access has not been given back yet */
 		return op->email && *op->email && *s->body && same_email(op->email, s->body) ? MATCH_SAME : MATCH_FOREIGN;
 	case OP_MEMBERS:     /* row by row: this one is among those who were to join */
 		for (size_t i = 0; i < op->n_ids; i++)

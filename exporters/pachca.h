@@ -50,6 +50,15 @@ void pachca_parse(const struct target *t, const struct op *op, const struct http
 const char *pachca_content(const struct op *op, struct arena *a);
 const char *pachca_label(const struct op *op, struct arena *a);
 
+/* ---- pachca_undo.c ---- */
+enum op_kind pachca_undoes(const struct op *op);
+bool pachca_undo_build(const struct target *t, const struct op *op, const char *scope, struct arena *a, struct http_req *out, struct err *e);
+void pachca_undo_done(const struct op *op, const struct http_resp *r, struct arena *a, struct outcome *out);
+/* true: the refusal says that there is nothing left to take back. */
+bool pachca_undo_refused(const struct op *op, const struct http_resp *r, const struct pachca_error *pe, struct arena *a, struct outcome *out);
+/* PUT /users/ID: with or without access. */
+bool pachca_access_build(const char *user, bool suspended, struct arena *a, struct http_req *out, struct err *e);
+
 /* ---- pachca_upload.c ---- */
 bool pachca_upload_build(const struct op *op, struct arena *a, struct http_req *out, struct err *e);
 void pachca_upload_parse(const struct op *op, const struct http_resp *r, struct arena *a, struct outcome *out);

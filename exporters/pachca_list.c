@@ -117,6 +117,7 @@ static void read_user(const struct jv *d, struct arena *a, struct seen *s)
 	s->role = jv_get_str(d, "role");
 	s->suspended = jv_get_bool(d, "suspended");
 	s->bot = jv_get_bool(d, "bot");
+	s->ts_us = read_time(jv_get_str(d, "created_at"));
 }
 
 static void read_chat(const struct jv *d, struct arena *a, struct seen *s)

@@ -205,6 +205,8 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 		if (!t->has_admin)
 			return err_set(e, ERR_TARGET, "people can only be created with an administrator's token, and there is none");
 		out->auth = AUTH_ADMIN;
+		if (op->account && op->step == 0)
+			return pachca_access_build(op->account, op->suspended, a, out, e);
 		out->path = "/users";
 		build_user(op, a, &w);
 		return json_body(&b, a, out, e);
@@ -238,10 +240,7 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 		}
 		return json_body(&b, a, out, e);
 	case OP_DELETE:
-		out->method = "DELETE";
-		out->rate = REQ_POST;
-		out->scope = post_scope(op, a);
-		return message_path(op, "", a, out, e);
+		return pachca_undo_build(t, op, post_scope(op, a), a, out, e);
 	case OP_THREAD_OPEN:
 		return message_path(op, "/thread", a, out, e);
 	case OP_PIN:
@@ -342,8 +341,10 @@ static void read_success(const struct op *op, const struct http_resp *r, struct 
 			done(out, arena_strdup(a, op->target_id), NULL);
 		break;
 	}
-	case OP_PIN:
 	case OP_DELETE:
+		pachca_undo_done(op, r, a, out);
+		break;
+	case OP_PIN:
 		if (r->status == 204 || http_is_json(r) || !r->len)
 			done(out, arena_strdup(a, op->target_id), NULL);
 		break;
@@ -375,8 +376,10 @@ static void read_refusal(const struct op *op, const struct http_resp *r, const s
 			no(out, V_LANE, pe->why);
 		return;
 	}
-	if (k == OP_DELETE && (r->status == 404 || r->status == 410 || pe->deleted)) {
-		done(out, arena_strdup(a, op->target_id), NULL); /* what was asked for is so */
+	if (k == OP_DELETE && pachca_undo_refused(op, r, pe, a, out))
+		return; /* what was asked for is so */
+	if (k == OP_USER_CREATE && op->account && op->step == 0 && r->status == 404) {
+		*out = (struct outcome){ .v = V_MORE, .carry = "", .retry_after_s = -1 }; /* that account is no more: a new one */
 		return;
 	}
 	if (r->status == 404 && about_chat(k)) {

@@ -12,7 +12,7 @@
 
 enum { REACTS_MAX = 500 };
 
-/* In alphabetical order: the table below is searched by first letter. */
+/* In alphabetical order: fields_of() goes by the first letter. */
 enum field {
 	F_ATTACHMENTS, F_BLOCKS, F_BOT_ID, F_BOT_PROFILE, F_COMMENT, F_EDITED, F_FILE, F_FILES, F_MIMETYPE, F_REACTIONS, F_REPLY_COUNT, F_ROOM,
 	F_SUBTYPE, F_TEAM, F_TEXT, F_THREAD_TS, F_TS, F_TYPE, F_USER, F_USER_PROFILE, F_USER_TEAM, F_USERNAME, N_FIELDS,
@@ -91,16 +91,32 @@ bool slack_ts(const char *s, int64_t *us)
 	return !*s && sec > 0;
 }
 
+/* The fields whose names begin with c: [first, *end). */
+static enum field fields_of(char c, enum field *end)
+{
+	switch (c) {
+	case 'a': *end = F_ATTACHMENTS + 1; return F_ATTACHMENTS;
+	case 'b': *end = F_BOT_PROFILE + 1; return F_BLOCKS;
+	case 'c': *end = F_COMMENT + 1; return F_COMMENT;
+	case 'e': *end = F_EDITED + 1; return F_EDITED;
+	case 'f': *end = F_FILES + 1; return F_FILE;
+	case 'm': *end = F_MIMETYPE + 1; return F_MIMETYPE;
+	case 'r': *end = F_ROOM + 1; return F_REACTIONS;
+	case 's': *end = F_SUBTYPE + 1; return F_SUBTYPE;
+	case 't': *end = F_TYPE + 1; return F_TEAM;
+	case 'u': *end = F_USERNAME + 1; return F_USER;
+	}
+	return *end = N_FIELDS;
+}
+
 static void gather(const struct jv *v, const struct jv *f[N_FIELDS])
 {
 	jv_each(v, c) {
-		const char *key = c->key;
-		for (size_t i = 0; i < N_FIELDS; i++) {
-			if (field_names[i][0] == key[0] && streq(field_names[i], key)) {
-				f[i] = c; /* the last of equal keys counts */
-				break;
-			}
-		}
+		enum field end, i = fields_of(c->key[0], &end);
+		while (i < end && !streq(field_names[i], c->key))
+			i++;
+		if (i < end)
+			f[i] = c; /* the last of equal keys counts */
 	}
 }
 

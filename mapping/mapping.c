@@ -75,6 +75,9 @@ bool rows_read_config(struct mapping *m, const char *text, size_t len, struct er
 	m->kind_rules = arena_array(&m->a, c->n_leave_out + 1, const char *);
 	for (size_t i = 0; i < c->n_leave_out; i++)
 		m->kind_rules[i] = arena_fmt(&m->a, "messages.leave_out: %s", c->leave_out[i]);
+	m->rule_names = arena_array(&m->a, m->cfg.n_rules + 1, const char *);
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		m->rule_names[i] = m->cfg.rules[i].why;
 	return true;
 }
 
@@ -222,6 +225,23 @@ static bool user_decision(struct mapping *m, const struct sheet_row *r, struct u
 	return true;
 }
 
+/* Somebody who has several ids is in the pilot with any of them. */
+static void share_pilot(struct mapping *m)
+{
+	for (size_t i = 0; i < m->cfg.n_aliases; i++) {
+		const struct string_list *l = &m->cfg.aliases[i];
+		bool in = false;
+		for (int pass = 0; pass < 2; pass++)
+			for (size_t j = 0; j < l->n; j++) {
+				struct user_row *u = table_get(&m->user_rows, sheet_key(l->v[j]));
+				if (u && !pass)
+					in = in || u->in_pilot;
+				else if (u)
+					u->in_pilot = in;
+			}
+	}
+}
+
 static bool in_pilot(struct mapping *m, const struct user_row *u)
 {
 	for (size_t i = 0; i < m->cfg.only_users.n; i++) {
@@ -253,6 +273,7 @@ static bool build_user(struct mapping *m, const struct sheet_row *r, struct err 
 	if (!user_decision(m, r, u, e))
 		return false;
 	u->in_pilot = in_pilot(m, u);
+	u->rules = rows_rules_author(m, u->id, u->name, u->handle, u->email, &m->a);
 	table_put(&m->user_rows, sheet_key(u->id), u);
 	return true;
 }
@@ -305,6 +326,7 @@ static bool build_place(struct mapping *m, const struct sheet_row *r, struct err
 	for (int k = CONV_PUBLIC; k <= CONV_DM; k++)
 		if (streq(r->cells[C_KIND], conv_kind_name((enum conv_kind)k)))
 			p->kind = (enum conv_kind)k;
+	p->rules = rows_rules_place(m, p->id, p->name, &m->a);
 	if (!place_decision(m, r, p, e) || !check_privacy(m, p, e))
 		return false;
 	table_put(&m->place_rows, sheet_key(p->id), p);
@@ -324,9 +346,15 @@ bool rows_build(struct mapping *m, struct err *e)
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
+	table_release(&m->mains);
 	for (size_t i = 0; i < m->users.n_rows; i++)
 		if (!build_user(m, &m->users.rows[i], e))
 			return false;
+	/* Only a main id that has a row can decide for the others; mapping_load insists on it. */
+	for (size_t i = 0; i < m->cfg.n_aliases; i++)
+		for (size_t j = 1; j < m->cfg.aliases[i].n && rows_user(m, m->cfg.aliases[i].v[0]); j++)
+			table_put(&m->mains, m->cfg.aliases[i].v[j], (void *)(uintptr_t)m->cfg.aliases[i].v[0]);
+	share_pilot(m);
 	for (size_t i = 0; i < m->channels.n_rows; i++)
 		if (!build_place(m, &m->channels.rows[i], e))
 			return false;
@@ -385,6 +413,8 @@ static bool check_complete(struct mapping *m, struct err *e)
 	const struct user_row *first = NULL;
 	for (size_t i = 0; i < m->user_rows.n; i++) {
 		const struct user_row *u = m->user_rows.rows[i].value;
+		if (table_get(&m->mains, u->id))
+			continue; /* decided with the main one */
 		bool special = u->flags & (USER_BOT | USER_SYSTEM | USER_STRANGER | USER_GONE | USER_GUEST);
 		if (m->cfg.unmatched == POLICY_FAIL && u->decision == DECIDE_NOTHING && !u->suggests_match && !special && u->in_pilot) {
 			open++;
@@ -399,11 +429,23 @@ static bool check_complete(struct mapping *m, struct err *e)
 	return cell_where(e, &m->users, first->line, U_DECISION);
 }
 
+static bool check_aliases(const struct mapping *m, struct err *e)
+{
+	for (size_t i = 0; i < m->cfg.n_aliases; i++)
+		for (size_t j = 0; j < m->cfg.aliases[i].n; j++)
+			if (!rows_user(m, m->cfg.aliases[i].v[j])) {
+				err_set(e, ERR_MAPPING, "people.aliases: '%s' has no row in users.csv", m->cfg.aliases[i].v[j]);
+				err_hint(e, "aliases are source ids, as in the first column of users.csv");
+				return err_where(e, "mvchat.yaml");
+			}
+	return true;
+}
+
 struct mapping *mapping_load(const char *dir, struct err *e)
 {
 	bool has_yaml;
 	struct mapping *m = rows_open(dir, LOAD_ALL, &has_yaml, e);
-	if (m && !check_complete(m, e)) {
+	if (m && (!check_aliases(m, e) || !check_complete(m, e))) {
 		mapping_free(m);
 		m = NULL;
 	}
@@ -417,6 +459,7 @@ void mapping_free(struct mapping *m)
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
+	table_release(&m->mains);
 	arena_release(&m->a);
 	free(m);
 }
@@ -500,6 +543,34 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kint(w, "attribution", c->c.attribution);
 	jw_kint(w, "since", c->c.since_us);
 	jw_kint(w, "until", c->c.until_us);
+	jw_kint(w, "last_days", c->c.last_days);
+	jw_kint(w, "last_messages", c->c.last_messages);
+	for (size_t i = 0; i < c->n_substs; i++) {
+		const struct subst *x = &c->substs[i];
+		jw_kstr(w, "subst", x->match);
+		jw_kstr(w, "with", x->with);
+		jw_kbool(w, "caseless", x->caseless);
+	}
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct rule_where *x = &c->rules[i];
+		jw_kstr(w, "rule", x->name);
+		put_set(w, "rule_channels", x->channels.v, x->channels.n);
+		put_set(w, "rule_authors", x->authors.v, x->authors.n);
+		jw_kstr(w, "rule_text", x->text);
+		jw_kbool(w, "rule_caseless", x->caseless);
+		jw_kint(w, "rule_since", x->since_us);
+		jw_kint(w, "rule_until", x->until_us);
+		jw_kint(w, "rule_kinds", x->kinds);
+		jw_kint(w, "rule_file", (int)x->file);
+	}
+	for (size_t i = 0; i < c->n_aliases; i++) {
+		jw_kstr(w, "main", c->aliases[i].v[0]);
+		put_set(w, "aliases", c->aliases[i].v + 1, c->aliases[i].n - 1);
+	}
+	for (size_t i = 0; i < c->n_renames; i++) {
+		jw_kstr(w, "rename", c->renames[i].match);
+		jw_kstr(w, "to", c->renames[i].to);
+	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);
 	put_set(w, "only_channels", c->only_channels.v, c->only_channels.n);

@@ -65,6 +65,7 @@ struct mapping_config {
 	const char *label_format;             /* "{name} · {date} {time}" */
 	const char *const *leave_out; size_t n_leave_out; /* message kinds (msg_kind_name) not sent: join, leave, … */
 	int64_t since_us, until_us;           /* 0 = no bound */
+	int64_t last_days, last_messages;     /* 0 = no bound; last_messages of each conversation */
 };
 
 struct mapping;
@@ -77,12 +78,35 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES]);
 
 /* Decisions. The mapping copies nothing it is given. A user or conversation that has no row falls under the policies. */
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out);
+/* The id under which a person is known who has several (people.aliases), or the id itself. */
+const char *mapping_same_person(const struct mapping *m, const char *id);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
  * its kind. only.since and only.until look at the message's own time. */
-struct msg_meta { const char *conv, *author; int64_t ts_us; enum msg_kind kind; uint32_t flags; bool has_replies, is_reply, is_empty; };
+struct msg_meta {
+	const char *conv, *author; int64_t ts_us; enum msg_kind kind; uint32_t flags; bool has_replies, is_reply, is_empty;
+	const char *conv_name;              /* as in the source, or NULL */
+	bool has_file;
+	int64_t days_since_us, count_since_us; /* only.last_days (mapping_days_since), only.last_messages; 0 = no bound */
+};
 const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm);
+/* The second question, for messages that mapping_skips lets through: rules and redactions that need the text. Asked only when
+ * mapping_asks_text: no text has to be read otherwise. */
+bool mapping_asks_text(const struct mapping *m);
+const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a);
+/* The rules under `rules:`, in order. Which of them would take this message, were there nothing else? msg: NULL = rules that
+ * need a text that is not given do not. */
+size_t mapping_rules(const struct mapping *m, const char *const **names);
+enum { MAPPING_RULES_MAX = 64 };
+uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a);
+/* The instant only.last_days begins at, counted from the newest message of the archives; 0 = no bound. */
+int64_t mapping_days_since(const struct mapping *m, int64_t newest_us);
+
+/* What is replaced before anything leaves (text, redact). NULL, false: it could not be decided within the limits, and the text
+ * must not be sent. Results live in a, or are the argument. Names of people are left as they are. */
+const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a);
+bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out);
 
 /* ---- drafting (mvchat map) ---- */
 struct target_person { const char *id, *name, *email, *phone, *nick; bool bot, suspended; };
@@ -108,7 +132,11 @@ struct draft_result {
 /* Writes or refreshes the three files; every decision already made is kept; rows never vanish. Results live in the arena. */
 bool mapping_draft(const char *dir, const struct survey *s, struct arena *a, struct draft_result *out, struct err *e);
 
-/* How one person, conversation or message is mapped and why, as lines of text. id: source id, name, handle or e-mail. */
+/* How one person or conversation is mapped and why, as lines of text. id: source id, name, handle or e-mail. */
+/* The same for one message, without any text of it. */
+void mapping_explain_msg(const struct mapping *m, const struct conv *c, const struct msg_meta *mm, const struct msg *msg, struct buf *out);
 bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e);
+
+const char *mapping_library(void); /* version of what reads the file, for doctor */
 
 #endif

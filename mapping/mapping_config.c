@@ -20,6 +20,7 @@ static const char *const values_mentions[] = { "mute", "live", "text", NULL };
 static const char *const values_reactions[] = { "text", "native", "drop", NULL };
 static const char *const values_orphans[] = { "placeholder", "skip", NULL };
 static const char *const values_attribution[] = { "label", "header", "none", NULL };
+static const char *const values_do[] = { "drop", NULL };
 static const char *const values_locale[] = { "en", "ru", NULL };
 
 const struct config_key config_keys[] = {
@@ -46,11 +47,16 @@ const struct config_key config_keys[] = {
 	{ "people.bots", KEY_ENUM, values_others },
 	{ "people.strangers", KEY_ENUM, values_others },
 	{ "people.invite", KEY_BOOL, NULL },
+	{ "people.aliases", KEY_GROUPS, NULL },
+	{ "people.members_list", KEY_PATH, NULL },
 	{ "channels", KEY_SECTION, NULL },
 	{ "channels.dm", KEY_ENUM, values_dm },
 	{ "channels.group_dm", KEY_ENUM, values_dm },
 	{ "channels.prefix", KEY_TEXT, NULL },
 	{ "channels.suffix", KEY_TEXT, NULL },
+	{ "channels.rename", KEY_ITEMS, NULL },
+	{ "channels.rename[].match", KEY_REGEX, NULL },
+	{ "channels.rename[].to", KEY_TEXT, NULL },
 	{ "channels.archived", KEY_ENUM, values_archived },
 	{ "channels.join_members", KEY_BOOL, NULL },
 	{ "channels.allow_public", KEY_LIST, NULL },
@@ -63,11 +69,31 @@ const struct config_key config_keys[] = {
 	{ "messages.pins", KEY_BOOL, NULL },
 	{ "messages.orphans", KEY_ENUM, values_orphans },
 	{ "messages.attribution", KEY_ENUM, values_attribution },
+	{ "text", KEY_ITEMS, NULL },
+	{ "text[].name", KEY_TEXT, NULL },
+	{ "text[].match", KEY_REGEX, NULL },
+	{ "text[].replace", KEY_TEXT, NULL },
+	{ "text[].ignore_case", KEY_BOOL, NULL },
+	{ "redact", KEY_CHOICES, redaction_names },
+	{ "rules", KEY_ITEMS, NULL },
+	{ "rules[].name", KEY_TEXT, NULL },
+	{ "rules[].where", KEY_SECTION, NULL },
+	{ "rules[].where.channel", KEY_WORDS, NULL },
+	{ "rules[].where.author", KEY_WORDS, NULL },
+	{ "rules[].where.text", KEY_REGEX, NULL },
+	{ "rules[].where.ignore_case", KEY_BOOL, NULL },
+	{ "rules[].where.since", KEY_DATE, NULL },
+	{ "rules[].where.until", KEY_DATE, NULL },
+	{ "rules[].where.kind", KEY_ALL_KINDS, NULL },
+	{ "rules[].where.has_file", KEY_BOOL, NULL },
+	{ "rules[].do", KEY_ENUM, values_do },
 	{ "only", KEY_SECTION, NULL },
 	{ "only.channels", KEY_LIST, NULL },
 	{ "only.users", KEY_LIST, NULL },
 	{ "only.since", KEY_DATE, NULL },
 	{ "only.until", KEY_DATE, NULL },
+	{ "only.last_days", KEY_COUNT, NULL },
+	{ "only.last_messages", KEY_COUNT, NULL },
 };
 const size_t n_config_keys = countof(config_keys);
 
@@ -87,73 +113,6 @@ const char *people_policy_name(enum people_policy p)
 	case POLICY_CREATE_SUSPENDED: return "create-suspended";
 	}
 	die("people policy %d", (int)p);
-}
-
-/* ---- words ---- */
-
-enum { WORD_MAX = 40 };
-
-/* Optimal string alignment distance: insert, delete, replace, swap of neighbours. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t n = strlen(a), m = strlen(b), d[3][WORD_MAX + 1];
-	if (n > WORD_MAX || m > WORD_MAX)
-		return SIZE_MAX;
-	size_t *before = d[0], *prev = d[1], *row = d[2];
-	for (size_t j = 0; j <= m; j++)
-		prev[j] = before[j] = j;
-	for (size_t i = 1; i <= n; i++) {
-		row[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			size_t best = prev[j - 1] + (a[i - 1] != b[j - 1]);
-			if (prev[j] + 1 < best)
-				best = prev[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			row[j] = best;
-		}
-		size_t *t = before;
-		before = prev;
-		prev = row;
-		row = t;
-	}
-	return prev[m];
-}
-
-const char *nearest_word(const char *word, const char *const *words, size_t n)
-{
-	const char *best = NULL;
-	size_t least = strlen(word) / 3 + 1;
-	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, words[i]);
-		if (d < least || (d == least && !best)) {
-			best = words[i];
-			least = d;
-		}
-	}
-	return best;
-}
-
-bool looks_like_token(const char *s)
-{
-	static const char *const heads[] = { "xoxb-", "xoxp-", "xoxa-", "xoxe-", "xoxs-", "xapp-", "Bearer ", "bearer " };
-	for (size_t i = 0; i < countof(heads); i++)
-		if (!strncmp(s, heads[i], strlen(heads[i])))
-			return true;
-	size_t n = 0, upper = 0, lower = 0, digit = 0, hexes = 0;
-	for (; s[n]; n++) {
-		char c = s[n];
-		bool is_digit = c >= '0' && c <= '9';
-		upper += c >= 'A' && c <= 'Z';
-		lower += c >= 'a' && c <= 'z';
-		digit += is_digit;
-		hexes += is_digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-		if (!is_digit && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && c != '_' && c != '-')
-			return false;
-	}
-	return (n >= 20 && upper && lower && digit) || (n >= 32 && hexes == n && digit);
 }
 
 /* ---- reading ---- */
@@ -311,10 +270,42 @@ static int64_t day_start(const char *day, const char *zone)
 	return at;
 }
 
-struct target_of { const char *path; const char **text; bool *flag; struct string_list *list; int *choice; };
+/* "until" names the last day that is taken along; the bound kept is the first instant after it. */
+static int64_t day_end(const char *day, const char *zone)
+{
+	int y, m, d;
+	struct zoned z;
+	if (!read_day(day, &y, &m, &d))
+		return 0;
+	int64_t us = (days_of(y, m, d) + 1) * 86400 * 1000000, at = us;
+	for (int i = 0; i < 2; i++)
+		if (zone_local(zone, at, &z))
+			at = us - (int64_t)z.offset_s * 1000000;
+	return at;
+}
+
+int64_t config_days_since(int64_t newest_us, int64_t days, const char *zone)
+{
+	struct zoned z;
+	if (!zone_local(zone, newest_us, &z))
+		return 0;
+	int64_t us = (days_of(z.year, z.month, z.day) - days + 1) * 86400 * 1000000, at = us;
+	for (int i = 0; i < 2; i++)
+		if (zone_local(zone, at, &z))
+			at = us - (int64_t)z.offset_s * 1000000;
+	return at > 1 ? at : 1; /* 0 would be no bound */
+}
+
+struct target_of { const char *path; const char **text; bool *flag; struct string_list *list; int *choice; int64_t *number; };
 
 static bool read_list(struct reader *r, const struct config_key *k, struct fy_node *n, struct string_list *out, const struct fy_mark *at)
 {
+	if (k->type == KEY_WORDS && scalar(r, n) && *scalar(r, n)) {
+		const char **one = arena_array(r->a, 1, const char *);
+		*one = scalar(r, n);
+		*out = (struct string_list){ one, 1 };
+		return true;
+	}
 	if (!n || !fy_node_is_sequence(n))
 		return bad_type(r, k->path, "a list", n, at);
 	int count = fy_node_sequence_item_count(n);
@@ -335,6 +326,13 @@ static bool read_list(struct reader *r, const struct config_key *k, struct fy_no
 			if (!ok)
 				return bad_word(r, k->path, s, names, n_leavable_kinds, mark_of(c));
 		}
+		if (k->type == KEY_CHOICES) {
+			size_t j = 0;
+			while (k->values[j] && !streq(k->values[j], s))
+				j++;
+			if (!k->values[j])
+				return bad_word(r, k->path, s, k->values, count_values(k->values), mark_of(c));
+		}
 		v[i++] = s;
 	}
 	*out = (struct string_list){ v, i };
@@ -344,7 +342,7 @@ static bool read_list(struct reader *r, const struct config_key *k, struct fy_no
 /* One value into the place that belongs to its path. Enum values are stored as their index in k->values. */
 static bool read_value(struct reader *r, const struct config_key *k, struct fy_node *n, const struct target_of *t, const struct fy_mark *at)
 {
-	if (k->type == KEY_LIST || k->type == KEY_KINDS)
+	if (k->type == KEY_LIST || k->type == KEY_KINDS || k->type == KEY_CHOICES || k->type == KEY_WORDS)
 		return read_list(r, k, n, t->list, at);
 	const char *s = scalar(r, n);
 	if (!s && (k->type == KEY_TEXT || k->type == KEY_DATE || k->type == KEY_URL || k->type == KEY_ZONE) && (!n || fy_node_is_null(n)))
@@ -402,7 +400,19 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		if (!*s)
 			return bad_value(r, k->path, s, "a path", at);
 		break;
-	case KEY_TEXT: case KEY_VERSION: case KEY_SECTION: case KEY_ARCHIVES: case KEY_LIST: case KEY_KINDS:
+	case KEY_REGEX:
+		if (!*s)
+			return bad_value(r, k->path, s, "a pattern", at);
+		break;
+	case KEY_COUNT: {
+		size_t n_digits = strspn(s, "0123456789");
+		if (!n_digits || s[n_digits] || n_digits > 9 || atol(s) < 1)
+			return bad_value(r, k->path, s, "a whole number, at least 1", at);
+		*t->number = atol(s);
+		return true;
+	}
+	case KEY_TEXT: case KEY_VERSION: case KEY_SECTION: case KEY_ARCHIVES: case KEY_LIST: case KEY_KINDS: case KEY_ALL_KINDS:
+	case KEY_ITEMS: case KEY_WORDS: case KEY_CHOICES: case KEY_GROUPS:
 		break;
 	}
 	*t->text = s;
@@ -499,6 +509,269 @@ static bool read_archives(struct reader *r, struct fy_node *n, const struct fy_m
 	return true;
 }
 
+/* ---- lists of sections ---- */
+
+struct item { void *v; const struct fy_mark *at, *match_at; const char *text; bool flag, seen_do, seen_where; };
+
+/* Each section of a list: entry i is read into items[i] by fn. */
+static bool each_item(struct reader *r, const char *path, struct fy_node *n, size_t size, size_t max, pair_fn fn,
+                      bool (*done)(struct reader *r, struct item *it, const char *name), void **out, size_t *n_out, const struct fy_mark *at)
+{
+	*out = NULL;
+	*n_out = 0;
+	if (!n || fy_node_is_null(n))
+		return true; /* everything in it commented out */
+	if (!fy_node_is_sequence(n))
+		return bad_type(r, path, "a list of sections", n, at);
+	int count = fy_node_sequence_item_count(n);
+	if (count > 0 && (size_t)count > max) {
+		err_set(r->e, ERR_USAGE, "'%s' has %d entries; at most %zu are possible", path, count, max);
+		return place(r, at);
+	}
+	char *v = arena_calloc(r->a, (size_t)(count > 0 ? count : 0) + 1, size);
+	size_t i = 0;
+	void *it = NULL;
+	for (struct fy_node *c; (c = fy_node_sequence_iterate(n, &it)); i++) {
+		const char *name = arena_fmt(r->a, "%s[%zu]", path, i);
+		struct item x = { .v = v + i * size };
+		if (!fy_node_is_mapping(c))
+			return bad_type(r, name, "a section", c, at);
+		void *first = NULL;
+		struct fy_node_pair *p = fy_node_mapping_iterate(c, &first);
+		x.at = p ? mark_of(fy_node_pair_key(p)) : at;
+		if (!each_pair(r, arena_fmt(r->a, "%s[].", path), c, fn, &x) || !done(r, &x, name))
+			return false;
+	}
+	*out = v;
+	*n_out = i;
+	return true;
+}
+
+static bool missing(struct reader *r, const char *name, const char *key, const struct fy_mark *at)
+{
+	err_set(r->e, ERR_USAGE, "'%s' has no '%s'", name, key);
+	return place(r, at);
+}
+
+static const struct regex *compile(struct reader *r, const char *name, const char *key, const char *pattern, bool caseless, const struct fy_mark *at)
+{
+	const char *why = "";
+	const struct regex *re = regex_compile(pattern, caseless ? REGEX_CASELESS : REGEX_EXACT, r->a, &why);
+	if (re)
+		return re;
+	err_set(r->e, ERR_USAGE, "'%s.%s' is not a pattern: %s", name, key, why);
+	err_hint(r->e, "patterns are PCRE2; put them into 'single quotes' so that \\ stays as it is");
+	place(r, at);
+	return NULL;
+}
+
+static bool on_subst_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct item *it = ctx;
+	struct subst *x = it->v;
+	if (streq(k->path, "text[].replace")) {
+		/* "" is a value here, unlike for other texts */
+		x->with = scalar(r, v);
+		return x->with || bad_type(r, k->path, "a single value", v, at);
+	}
+	if (streq(k->path, "text[].match"))
+		it->match_at = mark_of(v);
+	const struct target_of t = { .path = k->path, .text = streq(k->path, "text[].name") ? &x->name : &x->match, .flag = &x->caseless };
+	return read_value(r, k, v, &t, at);
+}
+
+static bool subst_done(struct reader *r, struct item *it, const char *name)
+{
+	struct subst *x = it->v;
+	if (!x->match || !x->with)
+		return missing(r, name, x->match ? "replace" : "match", it->at);
+	if (!x->name || !*x->name)
+		x->name = name;
+	if (!(x->re = compile(r, name, "match", x->match, x->caseless, it->match_at)))
+		return false;
+	const char *why = regex_bad_template(x->re, x->with, r->a);
+	if (!why)
+		return true;
+	err_set(r->e, ERR_USAGE, "'%s.replace' uses %s", name, why);
+	return place(r, it->at);
+}
+
+static bool read_kinds(struct reader *r, const struct config_key *k, struct fy_node *v, uint32_t *out, const struct fy_mark *at)
+{
+	const char *names[32];
+	size_t n = 0;
+	struct string_list list;
+	for (int i = MSG_TEXT; i <= MSG_SYSTEM; i++)
+		if (i != MSG_LOST_ROOT)
+			names[n++] = msg_kind_name((enum msg_kind)i);
+	if (!read_list(r, &(struct config_key){ .path = k->path, .type = KEY_WORDS }, v, &list, at))
+		return false;
+	for (size_t j = 0; j < list.n; j++) {
+		uint32_t bit = 0;
+		for (int i = MSG_TEXT; i <= MSG_SYSTEM; i++)
+			if (i != MSG_LOST_ROOT && streq(list.v[j], msg_kind_name((enum msg_kind)i)))
+				bit = 1u << i;
+		if (!bit)
+			return bad_word(r, k->path, list.v[j], names, n, mark_of(v) ? mark_of(v) : at);
+		*out |= bit;
+	}
+	return true;
+}
+
+static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct item *it = ctx;
+	struct rule_where *x = it->v;
+	bool has_file = false;
+	int what = 0;
+	if (k->type == KEY_SECTION) {
+		if (!v || !fy_node_is_mapping(v))
+			return bad_type(r, k->path, "a section", v, at);
+		it->seen_where = true;
+		return each_pair(r, "rules[].where.", v, on_rule_key, it);
+	}
+	if (k->type == KEY_ALL_KINDS)
+		return read_kinds(r, k, v, &x->kinds, at);
+	const struct target_of places[] = {
+		{ .path = "rules[].name", .text = &x->name }, { .path = "rules[].do", .choice = &what },
+		{ .path = "rules[].where.channel", .list = &x->channels }, { .path = "rules[].where.author", .list = &x->authors },
+		{ .path = "rules[].where.text", .text = &x->text }, { .path = "rules[].where.ignore_case", .flag = &x->caseless },
+		{ .path = "rules[].where.since", .text = &x->since }, { .path = "rules[].where.until", .text = &x->until },
+		{ .path = "rules[].where.has_file", .flag = &has_file },
+	};
+	if (streq(k->path, "rules[].where.text"))
+		it->match_at = mark_of(v);
+	it->seen_do = it->seen_do || streq(k->path, "rules[].do");
+	for (size_t i = 0; i < countof(places); i++)
+		if (streq(places[i].path, k->path)) {
+			if (!read_value(r, k, v, &places[i], at))
+				return false;
+			if (streq(k->path, "rules[].where.has_file"))
+				x->file = has_file ? FILE_SOME : FILE_NONE;
+			return true;
+		}
+	die("mapping key '%s' has no place", k->path);
+}
+
+static bool rule_done(struct reader *r, struct item *it, const char *name)
+{
+	struct rule_where *x = it->v;
+	if (!x->name || !*x->name)
+		return missing(r, name, "name", it->at);
+	if (!it->seen_do)
+		return missing(r, name, "do", it->at);
+	if (!x->channels.n && !x->authors.n && !x->text && !x->since && !x->until && !x->kinds && x->file == FILE_EITHER) {
+		err_set(r->e, ERR_USAGE, "rule '%s' says nothing under 'where': it would take everything", x->name);
+		return place(r, it->at);
+	}
+	x->why = arena_fmt(r->a, "rules: %s", x->name);
+	if (x->text && !(x->re = compile(r, name, "where.text", x->text, x->caseless, it->match_at)))
+		return false;
+	r->c->asks_text = r->c->asks_text || x->re;
+	return true;
+}
+
+static bool on_rename_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct item *it = ctx;
+	struct rename *x = it->v;
+	bool match = streq(k->path, "channels.rename[].match");
+	if (match)
+		it->match_at = mark_of(v);
+	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = match ? &x->match : &x->to }, at);
+}
+
+static bool rename_done(struct reader *r, struct item *it, const char *name)
+{
+	struct rename *x = it->v;
+	if (!x->match || !x->to)
+		return missing(r, name, x->match ? "to" : "match", it->at);
+	if (!(x->re = compile(r, name, "match", x->match, false, it->match_at)))
+		return false;
+	const char *why = regex_bad_template(x->re, x->to, r->a);
+	if (!why)
+		return true;
+	err_set(r->e, ERR_USAGE, "'%s.to' uses %s", name, why);
+	return place(r, it->at);
+}
+
+/* Nobody can be two people: an id stands in one group, once. */
+static bool read_aliases(struct reader *r, const struct config_key *k, struct fy_node *n, const struct fy_mark *at)
+{
+	struct config *c = r->c;
+	if (!n || fy_node_is_null(n))
+		return true;
+	if (!fy_node_is_sequence(n))
+		return bad_type(r, k->path, "a list of lists", n, at);
+	int count = fy_node_sequence_item_count(n);
+	c->aliases = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, struct string_list);
+	void *it = NULL;
+	for (struct fy_node *v; (v = fy_node_sequence_iterate(n, &it)); c->n_aliases++) {
+		const char *name = arena_fmt(r->a, "%s[%zu]", k->path, c->n_aliases);
+		struct string_list *l = &c->aliases[c->n_aliases];
+		if (!read_list(r, &(struct config_key){ .path = name, .type = KEY_LIST }, v, l, at))
+			return false;
+		if (l->n < 2) {
+			err_set(r->e, ERR_USAGE, "'%s' must name at least two source ids of one person", name);
+			return place(r, at);
+		}
+		for (size_t i = 0; i < l->n; i++)
+			for (size_t g = 0; g <= c->n_aliases; g++)
+				for (size_t j = 0; j < (g == c->n_aliases ? i : c->aliases[g].n); j++)
+					if (streq(l->v[i], c->aliases[g].v[j])) {
+						err_set(r->e, ERR_USAGE, "'%s': '%s' is named twice", k->path, l->v[i]);
+						return place(r, at);
+					}
+	}
+	return true;
+}
+
+static bool read_items(struct reader *r, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct config *c = r->c;
+	void *items;
+	if (streq(k->path, "text")) {
+		if (!each_item(r, k->path, v, sizeof(struct subst), MAPPING_RULES_MAX, on_subst_key, subst_done, &items, &c->n_own_substs, at))
+			return false;
+		c->substs = items;
+		return true;
+	}
+	if (streq(k->path, "channels.rename")) {
+		if (!each_item(r, k->path, v, sizeof(struct rename), MAPPING_RULES_MAX, on_rename_key, rename_done, &items, &c->n_renames, at))
+			return false;
+		c->renames = items;
+		return true;
+	}
+	if (!each_item(r, k->path, v, sizeof(struct rule_where), MAPPING_RULES_MAX, on_rule_key, rule_done, &items, &c->n_rules, at))
+		return false;
+	c->rules = items;
+	for (size_t i = 0; i < c->n_rules; i++)
+		for (size_t j = 0; j < i; j++)
+			if (streq(c->rules[i].name, c->rules[j].name)) {
+				err_set(r->e, ERR_USAGE, "two rules are called '%s'", c->rules[i].name);
+				return place(r, at);
+			}
+	return true;
+}
+
+/* What is built in comes after what the file says: nothing that a replacement leaves behind gets past it. */
+static void add_redactions(struct reader *r)
+{
+	struct config *c = r->c;
+	struct subst *v = arena_array(r->a, c->n_own_substs + c->redact.n * REDACTION_PATTERNS_MAX + 1, struct subst);
+	if (c->n_own_substs)
+		memcpy(v, c->substs, c->n_own_substs * sizeof(*v));
+	c->n_substs = c->n_own_substs;
+	for (size_t which = 0; redaction_names[which]; which++) /* in our order, each once */
+		for (size_t i = 0; i < c->redact.n; i++)
+			if (streq(c->redact.v[i], redaction_names[which])) {
+				c->n_substs += redaction_add(which, c->c.locale, r->a, v + c->n_substs);
+				break;
+			}
+	c->substs = v;
+	c->asks_text = c->asks_text || c->n_substs;
+}
+
 static bool on_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
 {
 	struct everything *x = ctx;
@@ -516,6 +789,10 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		r->seen_archives = true;
 		return read_archives(r, v, at);
 	}
+	if (k->type == KEY_ITEMS)
+		return read_items(r, k, v, at);
+	if (k->type == KEY_GROUPS)
+		return read_aliases(r, k, v, at);
 	if (k->type == KEY_SECTION) {
 		if (!v || fy_node_is_null(v))
 			return true; /* everything in it commented out */
@@ -539,6 +816,7 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "people.bots", .choice = &x->ch.bots },
 		{ .path = "people.strangers", .choice = &x->ch.strangers },
 		{ .path = "people.invite", .flag = &c->c.invite },
+		{ .path = "people.members_list", .text = &c->members_list },
 		{ .path = "channels.dm", .choice = &x->ch.dm },
 		{ .path = "channels.group_dm", .choice = &x->ch.group_dm },
 		{ .path = "channels.prefix", .text = &c->prefix },
@@ -553,10 +831,13 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "messages.pins", .flag = &c->c.pins },
 		{ .path = "messages.orphans", .choice = &x->ch.orphans },
 		{ .path = "messages.attribution", .choice = &x->ch.attribution },
+		{ .path = "redact", .list = &c->redact },
 		{ .path = "only.channels", .list = &c->only_channels },
 		{ .path = "only.users", .list = &c->only_users },
 		{ .path = "only.since", .text = &c->since },
 		{ .path = "only.until", .text = &c->until },
+		{ .path = "only.last_days", .number = &c->c.last_days },
+		{ .path = "only.last_messages", .number = &c->c.last_messages },
 	};
 	for (size_t i = 0; i < countof(places); i++)
 		if (streq(places[i].path, k->path)) {
@@ -584,7 +865,8 @@ static bool scan_scalars(struct reader *r, struct fy_node *n, bool is_path)
 	if (fy_node_is_mapping(n)) {
 		for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(n, &it));) {
 			const char *key = scalar(r, fy_node_pair_key(p));
-			bool path = key && (streq(key, "path") || strstr(key, "_file"));
+			/* patterns say what secrets look like; errors about them never quote them */
+			bool path = key && (streq(key, "path") || strstr(key, "_file") || streq(key, "members_list") || streq(key, "match") || streq(key, "text") || streq(key, "replace"));
 			if (!scan_scalars(r, fy_node_pair_key(p), false) || !scan_scalars(r, fy_node_pair_value(p), path))
 				return false;
 		}
@@ -654,18 +936,14 @@ static void settle(struct reader *r, const struct everything *x)
 	}
 	if (c->since)
 		c->c.since_us = day_start(c->since, c->c.zone);
-	if (c->until) {
-		/* "until" names the last day that is taken along; the bound kept is the first instant after it. */
-		int y, m, d;
-		if (read_day(c->until, &y, &m, &d)) {
-			struct zoned z;
-			int64_t us = (days_of(y, m, d) + 1) * 86400 * 1000000, at = us;
-			for (int i = 0; i < 2; i++)
-				if (zone_local(c->c.zone, at, &z))
-					at = us - (int64_t)z.offset_s * 1000000;
-			c->c.until_us = at;
-		}
+	if (c->until)
+		c->c.until_us = day_end(c->until, c->c.zone);
+	for (size_t i = 0; i < c->n_rules; i++) {
+		struct rule_where *w = &c->rules[i];
+		w->since_us = w->since ? day_start(w->since, c->c.zone) : 0;
+		w->until_us = w->until ? day_end(w->until, c->c.zone) : 0;
 	}
+	add_redactions(r);
 }
 
 static bool check_whole(struct reader *r)
@@ -680,6 +958,11 @@ static bool check_whole(struct reader *r)
 		err_hint(r->e, "write 'placement: inline'");
 		return place(r, r->placement_mark);
 	}
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (c->rules[i].since_us && c->rules[i].until_us && c->rules[i].since_us >= c->rules[i].until_us) {
+			err_set(r->e, ERR_USAGE, "rule '%s': since (%s) is later than until (%s)", c->rules[i].name, c->rules[i].since, c->rules[i].until);
+			return err_where(r->e, "%s", r->file);
+		}
 	if (c->c.since_us && c->c.until_us && c->c.since_us >= c->c.until_us) {
 		err_set(r->e, ERR_USAGE, "only.since (%s) is later than only.until (%s)", c->since, c->until);
 		return err_where(r->e, "%s", r->file);
@@ -737,4 +1020,9 @@ bool config_parse(const char *name, const char *text, size_t len, struct arena *
 	fy_parser_destroy(p);
 	fy_diag_destroy(diag);
 	return ok;
+}
+
+const char *mapping_library(void)
+{
+	return fy_library_version();
 }

@@ -3,6 +3,7 @@
 #define MVCHAT_MAPPING_CONFIG_H
 
 #include "mapping/mapping.h"
+#include "mapping/mapping_text.h"
 
 enum key_type {
 	KEY_VERSION,  /* the number 1 */
@@ -11,7 +12,14 @@ enum key_type {
 	KEY_TEXT, KEY_PATH, KEY_ENV, KEY_URL, KEY_ZONE, KEY_LABEL, KEY_DATE, KEY_BOOL,
 	KEY_ENUM,     /* one of values */
 	KEY_LIST,     /* a list of strings */
-	KEY_KINDS,    /* a list of message kinds */
+	KEY_KINDS,    /* a list of the kinds messages.leave_out takes */
+	KEY_ALL_KINDS,/* a list of message kinds, or one */
+	KEY_ITEMS,    /* a list of mappings, their keys "path[].key" in the table */
+	KEY_WORDS,    /* a list of strings, or one */
+	KEY_CHOICES,  /* a list of values */
+	KEY_REGEX,    /* a pattern; never quoted in an error */
+	KEY_GROUPS,   /* a list of lists of strings, each of at least two */
+	KEY_COUNT,    /* a whole number, at least 1 */
 };
 struct config_key { const char *path; enum key_type type; const char *const *values; /* KEY_ENUM: NULL-terminated */ };
 extern const struct config_key config_keys[];
@@ -22,8 +30,23 @@ enum dm_policy { DM_PRIVATE_CHAT, DM_SKIP };
 enum archived_policy { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
 
 struct string_list { const char *const *v; size_t n; };
+/* One entry of `rules`: what is given must all hold. Everything it catches is left out. */
+struct rule_where {
+	const char *name, *why;         /* "rules: NAME" */
+	struct string_list channels, authors;
+	const char *text; bool caseless;
+	const struct regex *re;         /* of text, or NULL */
+	const char *since, *until; int64_t since_us, until_us;
+	uint32_t kinds;                 /* 1 << kind; 0 = all */
+	enum { FILE_EITHER, FILE_NONE, FILE_SOME } file;
+};
 struct config {
 	struct mapping_config c;
+	struct subst *substs; size_t n_substs;        /* in the order in which they are applied */
+	struct string_list redact;
+	size_t n_own_substs;                          /* the first ones: written under `text` */
+	struct rule_where *rules; size_t n_rules;
+	bool asks_text;
 	enum people_policy unmatched, deactivated, guests, bots, strangers;
 	enum dm_policy dm, group_dm;
 	enum archived_policy archived;
@@ -32,11 +55,17 @@ struct config {
 	const char *prefix, *suffix;
 	struct string_list allow_public, only_channels, only_users;
 	const char *since, *until; /* as written, for sentences; or NULL */
+	struct string_list *aliases; size_t n_aliases; /* each: source ids of one person, the main one first */
+	const char *members_list;                     /* relative to the project, or NULL */
+	struct rename { const char *match, *to; const struct regex *re; } *renames; size_t n_renames;
 };
 const char *people_policy_name(enum people_policy p);
 
 /* name: how errors call the file. Everything in a. The text must be valid UTF-8. */
 bool config_parse(const char *name, const char *text, size_t len, struct arena *a, struct config *out, struct err *e);
+
+/* The beginning of the first of so many days of the zone, the last of which is the newest message's. */
+int64_t config_days_since(int64_t newest_us, int64_t days, const char *zone);
 
 /* The nearest of n words, or NULL when none is near enough to be what was meant. */
 const char *nearest_word(const char *word, const char *const *words, size_t n);

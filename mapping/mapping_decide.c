@@ -118,8 +118,33 @@ static void by_policy(const struct mapping *m, const struct user_row *r, const s
 	}
 }
 
+/* A second id of a person: the main one's name and account; an account is made for the main one only, and what the source says
+ * of this id (that it is deactivated) stays with it. */
+static bool by_alias(const struct mapping *m, const struct user *u, struct arena *a, struct person *p, struct buf *trace)
+{
+	const char *id = mapping_same_person(m, u->id);
+	const struct user_row *r = streq(id, u->id) ? NULL : rows_user(m, id);
+	if (!r)
+		return false;
+	struct user main = { .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL, .flags = r->flags };
+	note(trace, "people.aliases: the same person as %s (%s)", r->name, r->id);
+	decide_person(m, &main, a, p, trace);
+	p->id = u->id;
+	p->flags = u->flags;
+	p->unresolved = false;
+	if (p->action == PERSON_CREATE) {
+		p->action = PERSON_LABEL;
+		p->suspended = false;
+		p->email = p->role = NULL;
+	}
+	p->why = arena_fmt(a, "people.aliases: the same person as %s", r->id);
+	return true;
+}
+
 void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *p, struct buf *trace)
 {
+	if (by_alias(m, u, a, p, trace))
+		return;
 	const struct user_row *r = rows_user(m, u->id);
 	/* What people filled in helps where the source is silent; what the source says stands. */
 	const char *email = u->email && *u->email ? u->email : r && *r->email ? r->email : NULL;
@@ -164,6 +189,12 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 		note(trace, "deactivated in the source: never joined to chats, never given access");
 }
 
+const char *mapping_same_person(const struct mapping *m, const char *id)
+{
+	const char *main = table_get(&m->mains, id);
+	return main ? main : id;
+}
+
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out)
 {
 	decide_person(m, u, a, out, NULL);
@@ -190,6 +221,13 @@ const char *decide_name(const struct mapping *m, const struct conv *c, const str
 			name = arena_fmt(a, "%s%s%s", name, i ? ", " : "", person_name(m, c->members[i], people));
 	} else if (direct && !strncmp(name, "mpdm-", 5)) {
 		name = arena_fmt(a, "Group %s", c->id); /* the people in it are not known */
+	}
+	for (size_t i = 0; !direct && i < m->cfg.n_renames; i++) {
+		const char *to;
+		if (regex_replace(m->cfg.renames[i].re, m->cfg.renames[i].to, name, a, &to) != REGEX_YES)
+			continue;
+		name = *to ? to : name;
+		break;
 	}
 	return direct ? name : arena_fmt(a, "%s%s%s", m->cfg.prefix, name, m->cfg.suffix);
 }
@@ -298,6 +336,7 @@ void mapping_place(const struct mapping *m, const struct conv *c, struct arena *
 
 static bool author_skipped(const struct mapping *m, const char *author)
 {
+	author = author ? mapping_same_person(m, author) : NULL;
 	const struct user_row *r = author ? rows_user(m, author) : NULL;
 	if (r && r->decision != DECIDE_NOTHING)
 		return r->decision == DECIDE_SKIP;
@@ -307,13 +346,18 @@ static bool author_skipped(const struct mapping *m, const char *author)
 	return policy_for(&m->cfg, r ? r->flags : 0).policy == POLICY_SKIP;
 }
 
-const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
+/* What policies leave out; rules come after them. */
+static const char *by_policies(const struct mapping *m, const struct msg_meta *mm)
 {
 	const struct mapping_config *c = &m->cfg.c;
 	if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
 		return "only.since";
 	if (c->until_us && mm->ts_us >= c->until_us)
 		return "only.until";
+	if (mm->days_since_us && mm->ts_us < mm->days_since_us)
+		return "only.last_days";
+	if (mm->count_since_us > 0 && mm->ts_us < mm->count_since_us)
+		return "only.last_messages";
 	if (author_skipped(m, mm->author))
 		return "people: skip";
 	if (mm->kind == MSG_LOST_ROOT)
@@ -327,6 +371,141 @@ const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
 	if (mm->is_empty && (mm->kind == MSG_TEXT || mm->kind == MSG_ME || mm->kind == MSG_BOT))
 		return "empty";
 	return NULL;
+}
+
+static bool any_glob(const struct string_list *l, const char *const *v, size_t n, struct arena *a)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t j = 0; j < n; j++)
+			if (v[j] && *v[j] && (streq(l->v[i], v[j]) || names_glob(l->v[i], v[j], a)))
+				return true;
+	return l->n == 0;
+}
+
+uint64_t rows_rules_author(const struct mapping *m, const char *id, const char *name, const char *handle, const char *email, struct arena *a)
+{
+	const char *const v[] = { id, name, handle, email };
+	uint64_t mask = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		mask |= any_glob(&m->cfg.rules[i].authors, v, countof(v), a) ? UINT64_C(1) << i : 0;
+	return mask;
+}
+
+uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *name, struct arena *a)
+{
+	const char *const v[] = { id, name };
+	uint64_t mask = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		mask |= any_glob(&m->cfg.rules[i].channels, v, countof(v), a) ? UINT64_C(1) << i : 0;
+	return mask;
+}
+
+/* Rules whose conditions other than the text hold. */
+static uint64_t rules_about(const struct mapping *m, const struct msg_meta *mm)
+{
+	const struct place_row *p = rows_place(m, mm->conv ? mm->conv : "");
+	const struct user_row *u = mm->author ? rows_user(m, mm->author) : NULL;
+	uint64_t mask = UINT64_MAX, hits = 0;
+	if (!m->cfg.n_rules || mm->kind == MSG_LOST_ROOT)
+		return 0;
+	struct arena a;
+	arena_init(&a);
+	mask &= p ? p->rules : rows_rules_place(m, mm->conv, mm->conv_name, &a);
+	mask &= u ? u->rules : rows_rules_author(m, mm->author, NULL, NULL, NULL, &a);
+	arena_release(&a);
+	for (size_t i = 0; i < m->cfg.n_rules; i++) {
+		const struct rule_where *r = &m->cfg.rules[i];
+		if (!(mask >> i & 1) || (r->since_us && mm->ts_us < r->since_us) || (r->until_us && mm->ts_us >= r->until_us) ||
+		    (r->kinds && !(r->kinds >> mm->kind & 1)) || (r->file != FILE_EITHER && mm->has_file != (r->file == FILE_SOME)))
+			continue;
+		hits |= UINT64_C(1) << i;
+	}
+	return hits;
+}
+
+const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
+{
+	const char *why = by_policies(m, mm);
+	uint64_t hits = why ? 0 : rules_about(m, mm);
+	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
+		if ((hits >> i & 1) && !m->cfg.rules[i].re)
+			return m->cfg.rules[i].why;
+	return why;
+}
+
+int64_t mapping_days_since(const struct mapping *m, int64_t newest_us)
+{
+	const struct mapping_config *c = &m->cfg.c;
+	return c->last_days && newest_us ? config_days_since(newest_us, c->last_days, c->zone) : 0;
+}
+
+bool mapping_asks_text(const struct mapping *m)
+{
+	return m->cfg.asks_text;
+}
+
+/* What a rule's pattern is tried on: the words as people wrote them, and the names of the files, one in a line. */
+static void words_of(const struct msg *msg, struct buf *out)
+{
+	text_plaintext(&msg->body, out);
+	for (size_t i = 0; i < msg->n_files; i++)
+		buf_addf(out, "%s%s", out->len ? "\n" : "", msg->files[i].name);
+}
+
+enum { WORDS_MAX = 4 << 20 };
+
+/* *limit: the first rule that could not be decided, or NULL. Rules that need no text are taken as they are. */
+static uint64_t rules_by_text(const struct mapping *m, uint64_t about, const struct msg *msg, bool *limit)
+{
+	struct buf b = { 0 };
+	bool ready = false;
+	*limit = false;
+	for (size_t i = 0; i < m->cfg.n_rules; i++) {
+		const struct regex *re = m->cfg.rules[i].re;
+		if (!(about >> i & 1) || !re)
+			continue;
+		if (!ready) {
+			buf_init(&b, WORDS_MAX);
+			words_of(msg, &b);
+			ready = true;
+		}
+		enum regex_got got = b.full ? REGEX_LIMIT : regex_search(re, b.p, b.len);
+		*limit = *limit || got == REGEX_LIMIT;
+		if (got != REGEX_YES)
+			about &= ~(UINT64_C(1) << i);
+	}
+	if (ready)
+		buf_release(&b);
+	return about;
+}
+
+const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
+{
+	bool limit;
+	uint64_t hits = rules_by_text(m, rules_about(m, mm), msg, &limit);
+	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
+		if (hits >> i & 1)
+			return m->cfg.rules[i].why;
+	if (limit)
+		return "rules-limit";
+	struct msg clean;
+	return mapping_redact_msg(m, msg, a, &clean) ? NULL : "redaction-limit";
+}
+
+size_t mapping_rules(const struct mapping *m, const char *const **names)
+{
+	*names = m->rule_names;
+	return m->cfg.n_rules;
+}
+
+uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
+{
+	bool limit;
+	(void)a;
+	uint64_t hits = rules_about(m, mm), with_text = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		with_text |= m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
+	return msg ? rules_by_text(m, hits, msg, &limit) : hits & ~with_text;
 }
 
 /* ---- explanation ---- */
@@ -368,6 +547,55 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 		buf_addf(out, "  = new %s chat '%s'%s\n", p.is_public ? "public" : "private", p.name, p.join_members ? ", members join when its history is in" : "");
 		break;
 	}
+}
+
+static void explain_rules(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
+{
+	uint64_t about = rules_about(m, mm);
+	for (size_t i = 0; i < m->cfg.n_rules; i++) {
+		const char *name = m->cfg.rules[i].why;
+		bool limit;
+		if (!(about >> i & 1))
+			note(out, "%s: not about it", name);
+		else if (rules_by_text(m, UINT64_C(1) << i, msg, &limit))
+			note(out, "%s: catches it", name);
+		else
+			note(out, limit ? "%s: its pattern could not be decided within the limits" : "%s: its pattern does not match", name);
+	}
+}
+
+void mapping_explain_msg(const struct mapping *m, const struct conv *c, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
+{
+	struct arena a;
+	struct place p;
+	struct msg clean;
+	arena_init(&a);
+	const char *kind = msg_kind_name(mm->kind), *why;
+	buf_addf(out, "message %s/%s (%s)\n", c->id, msg->id, kind ? kind : "?");
+	decide_place(m, c, &a, &p, NULL);
+	note(out, "the conversation: %s%s", p.action == PLACE_SKIP ? "skipped, " : "", p.why);
+	why = by_policies(m, mm);
+	note(out, "%s", why ? why : "no policy leaves it out");
+	explain_rules(m, mm, msg, out);
+	if (!mapping_redact_msg(m, msg, &a, &clean)) {
+		note(out, "text, redact: could not be decided within the limits");
+	} else if (m->cfg.n_substs) {
+		struct buf was, is;
+		buf_init(&was, WORDS_MAX);
+		buf_init(&is, WORDS_MAX);
+		words_of(msg, &was);
+		words_of(&clean, &is);
+		note(out, "text, redact: the text is %s", was.len != is.len || memcmp(was.p, is.p, is.len) ? "changed" : "as it was");
+		buf_release(&was);
+		buf_release(&is);
+	}
+	why = p.action == PLACE_SKIP ? p.why : mapping_skips(m, mm);
+	why = why ? why : mapping_skips_text(m, mm, msg, &a);
+	if (!why)
+		buf_adds(out, "  = sent\n");
+	else
+		buf_addf(out, "  = left out: %s%s\n", why, mm->has_replies && p.action != PLACE_SKIP ? "; a place-holder stands in if replies are sent" : "");
+	arena_release(&a);
 }
 
 static bool called(const char *folded, const char *s, struct arena *a)

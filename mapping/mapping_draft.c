@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/outfile.h"
 #include "mapping/mapping_match.h"
+#include "mapping/mapping_members.h"
 #include "mapping/mapping_names.h"
 #include "mapping/mapping_rows.h"
 
@@ -26,6 +27,7 @@ struct draft {
 	struct draft_result *out;
 	const char **asks; size_t cap_asks;
 	struct table users;          /* source id -> struct user */
+	struct table members;        /* source id -> struct member */
 	struct table taken;          /* folded names of chats: rows and the live target's */
 };
 
@@ -103,13 +105,29 @@ static const char *day_text(struct draft *d, int64_t us)
 
 /* ---- people ---- */
 
+/* A missing e-mail comes from the members list; one that is there stays, and a difference is told. */
+static void fill_email(struct draft *d, const struct user *u, struct sheet_row *r)
+{
+	struct arena *a = &d->m->a;
+	const struct member *m = table_get(&d->members, sheet_key(u->id));
+	bool known = u->email && *u->email;
+	if (known)
+		r->cells[U_EMAIL] = u->email;
+	if (!m || !*m->email)
+		return;
+	if (!*r->cells[U_EMAIL])
+		r->cells[U_EMAIL] = m->email;
+	else if (!streq(names_fold(r->cells[U_EMAIL], a), names_fold(m->email, a)))
+		question(d, "users.csv, row %s (%s): %s says %s, the members list %s; the first is used.", u->id, u->name ? u->name : u->id,
+		         known ? "the archive" : "the table", r->cells[U_EMAIL], m->email);
+}
+
 static void fill_user(struct draft *d, const struct user *u, int64_t n_msgs, struct sheet_row *r)
 {
 	struct arena *a = &d->m->a;
 	r->cells[U_NAME] = u->name ? u->name : "";
 	r->cells[U_HANDLE] = u->handle ? u->handle : "";
-	if (u->email && *u->email)
-		r->cells[U_EMAIL] = u->email;
+	fill_email(d, u, r);
 	r->cells[U_FLAGS] = mapping_flags_text(u->flags, a);
 	r->cells[U_MESSAGES] = arena_fmt(a, "%lld", (long long)n_msgs);
 	/* With no view of the target, what an earlier look at it found stays. */
@@ -407,6 +425,12 @@ static bool draft_all(struct draft *d, struct buf *page, struct err *e)
 		return false;
 	for (size_t i = 0; i < s->n_users; i++)
 		table_put(&d->users, s->users[i].id, (void *)(uintptr_t)&s->users[i]);
+	const char *list = d->m->cfg.members_list, *const *twice;
+	size_t n_twice = 0;
+	if (list && !members_read(*list == '/' ? list : arena_fmt(&d->m->a, "%s/%s", d->m->dir, list), list, &d->m->a, &d->members, &twice, &n_twice, e))
+		return false;
+	for (size_t i = 0; i < n_twice; i++)
+		question(d, "%s", twice[i]);
 	d->mt = match_open(s, &d->m->a);
 	draft_users(d);
 	draft_places(d);
@@ -436,6 +460,7 @@ bool mapping_draft(const char *dir, const struct survey *s, struct arena *a, str
 	buf_release(&page);
 	table_release(&d.users);
 	table_release(&d.taken);
+	table_release(&d.members);
 	mapping_free(d.m);
 	return ok;
 }

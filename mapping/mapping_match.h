@@ -5,7 +5,8 @@
 
 #include "mapping/mapping.h"
 
-enum { CONFIDENCE_EMAIL = 100, CONFIDENCE_PHONE = 90, CONFIDENCE_NAME = 60 };
+enum { CONFIDENCE_EMAIL = 100, CONFIDENCE_PHONE = 90, CONFIDENCE_NAME = 60, CONFIDENCE_SOUND = 50, CONFIDENCE_LOCAL = 45,
+	CONFIDENCE_INITIAL = 30 };
 struct match {
 	const char *target_id;  /* or NULL */
 	int confidence;         /* 0 = nothing found; below 90 it is a question */

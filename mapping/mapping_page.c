@@ -98,6 +98,8 @@ void draft_page(const struct survey *s, struct buf *out)
 	       "  # mute: без уведомлений | live: настоящее упоминание | text: только имя.\n");
 	buf_adds(out, "  mentions: mute\n  reactions: text        # text | native | drop\n  pins: true\n"
 	              "  orphans: placeholder   # placeholder | skip\n  attribution: label     # label | header | none\n\n");
+	say(p, "# Taken out of every text before it leaves:\n", "# Что вымарывать из текстов до отправки:\n");
+	buf_adds(out, "#redact: [card-numbers, passwords, secrets]\n\n");
 	say(p, "# A pilot: take the '#' away and fill in. Later extensions send nothing twice.\n",
 	       "# Пилот: уберите «#» и впишите своё. При расширении ничего не отправится дважды.\n");
 	buf_adds(out, "#only:\n#  channels: [general, \"team-*\"]\n#  users: [ivan@example.com]\n#  since: 2024-01-01\n#  until: 2024-12-31\n");

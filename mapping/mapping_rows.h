@@ -22,6 +22,7 @@ struct user_row {
 	const char *decided_email;  /* "match:x@y", "x@y", "create:x@y"; or NULL */
 	const char *suggested_id;   /* "match": taken; "ask": only shown; or NULL */
 	bool suggests_match, asks, in_pilot;
+	uint64_t rules;             /* bit i: rule i is about this author, or about all */
 	const char *reason;
 	size_t line;
 };
@@ -33,15 +34,18 @@ struct place_row {
 	enum place_decision decision;
 	enum privacy privacy;
 	bool stale;
+	uint64_t rules;             /* bit i: rule i is about this conversation, or about all */
 	size_t line;
 };
 struct mapping {
 	struct arena a;
 	const char *dir;
 	struct config cfg;
+	const char **rule_names;    /* of `rules`, in order */
 	const char **kind_rules;    /* per leave_out entry: "messages.leave_out: join" */
 	struct sheet users, channels;
 	struct table user_rows, place_rows; /* sheet_key -> row */
+	struct table mains;         /* source id -> the main id of the same person; people.aliases */
 	struct table taken;         /* folded target names of all rows */
 };
 
@@ -58,6 +62,9 @@ const struct user_row *rows_user(const struct mapping *m, const char *id);
 const struct place_row *rows_place(const struct mapping *m, const char *id);
 bool rows_allow_public(const struct mapping *m, const char *id, const char *name, struct arena *a);
 bool rows_may_be_public(enum conv_kind kind);
+/* Which rules are about an author or a conversation; what is not known may be NULL. */
+uint64_t rows_rules_author(const struct mapping *m, const char *id, const char *name, const char *handle, const char *email, struct arena *a);
+uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *name, struct arena *a);
 
 /* With trace, each rule looked at is one line in it. */
 void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out, struct buf *trace);

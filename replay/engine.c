@@ -58,8 +58,8 @@ static void tell(struct engine *x, enum when when)
 	for (size_t i = 0; i < x->n_active && until > now; i++)
 		until = x->active[i]->not_before < until ? x->active[i]->not_before : until;
 	struct engine_progress p = {
-		.done = x->res->posted + x->res->edited, .total = x->a->total,
-		.ops_done = x->res->posted + x->res->edited + x->res->created + x->res->uploaded + x->res->rejected,
+		.done = x->res->posted + x->res->edited + x->res->taken_back, .total = x->a->total,
+		.ops_done = x->res->posted + x->res->edited + x->res->created + x->res->uploaded + x->res->taken_back + x->res->rejected,
 		.lanes_open = x->n_active, .lanes_waiting = x->lanes.n - x->n_active, .lanes_stopped = x->res->lanes_stopped,
 		.in_flight = x->flying, .throttled = wire_throttled(x->s->wire) - x->throttled0,
 		.wait_until_mono_us = !x->flying && until != NEVER && until > now ? until : 0, .began_mono_us = x->began_us,
@@ -92,7 +92,7 @@ static void count_done(struct engine *x, struct runner *r)
 	switch (r->hot->op.op.key.kind) {
 	case OP_POST:
 		x->res->posted++;
-		r->weight -= r->weight > 0;
+		r->weight -= r->weight > 0 && r->weight != HURRY;
 		break;
 	case OP_EDIT:
 		x->res->edited++;
@@ -103,9 +103,23 @@ static void count_done(struct engine *x, struct runner *r)
 	case OP_UPLOAD:
 		x->res->uploaded++;
 		break;
-	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
+	case OP_DELETE:
+		x->res->taken_back++;
+		r->weight -= r->weight > 0;
+		break;
+	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:
 		break;
 	}
+}
+
+/* The op is recorded as done or refused: what gave it may move on. */
+static void passed(struct engine *x, struct runner *r)
+{
+	const struct engine_source *src = x->a->source;
+	if (src)
+		src->passed(src->src, &r->pos, &r->hot->op);
+	else
+		stream_passed(x->a->stream, &r->pos, &r->hot->op);
 }
 
 static void write_intent(struct engine *x, struct runner *r)
@@ -122,7 +136,7 @@ static void write_reject(struct engine *x, struct runner *r, const char *why)
 	x->wrote |= WROTE_REJECT;
 	x->res->rejected++;
 	engine_event(x, "op.rejected", r, "%s: %s", op_words(&r->hot->op.op, words), why);
-	stream_passed(x->a->stream, &r->pos, &r->hot->op);
+	passed(x, r);
 }
 
 /* The op begins again at its first step. */
@@ -157,7 +171,7 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 			x->res->adopted++;
 			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
 		}
-		stream_passed(x->a->stream, &r->pos, &h->op);
+		passed(x, r);
 		break;
 	case LANE_DO_REFUSE:
 		write_intent(x, r);
@@ -206,6 +220,7 @@ static void on_thread(void *ctx, const struct lane_spec *spec)
 	struct runner *chat = both[1], *r = lanes_add(&x->lanes, spec, chat);
 	if (!r)
 		return; /* announced twice */
+	r->weight += chat->weight >= HURRY ? HURRY : 0;
 	chat->threads_open++;
 	lanes_wait(&x->lanes, r);
 }
@@ -215,6 +230,8 @@ static bool on_lane(void *ctx, const struct lane_spec *spec)
 	struct engine *x = ctx;
 	struct runner *r = lanes_add(&x->lanes, spec, NULL);
 	if (r) {
+		if (x->a->small_first && spec->kind == LANE_CHAT && spec->weight <= x->a->small_first)
+			r->weight += HURRY;
 		lanes_wait(&x->lanes, r);
 		x->people_left += spec->kind == LANE_PERSON;
 	}
@@ -332,9 +349,22 @@ static bool orphaned(struct engine *x, struct runner *r, enum stream_got got)
 		ledger_unknown(x->l, &row.key, "in doubt, and no longer part of what is to be sent");
 		x->wrote |= WROTE_UNKNOWN;
 	}
+	if (row.key.kind == OP_DELETE) {
+		engine_event(x, "lane.stopped", r, "a rollback was cut short here: finish it first (mvchat rollback)");
+		return true;
+	}
 	char words[160];
 	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", op_words(&h->op.op, words));
 	return true;
+}
+
+static enum stream_got next_op(struct engine *x, struct runner *r, const struct lane_spec *spec, void **both, struct err *e)
+{
+	const struct engine_source *src = x->a->source;
+	struct hot *h = r->hot;
+	if (src)
+		return src->next(src->src, spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, e);
+	return stream_next(x->a->stream, spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, e);
 }
 
 static bool pull(struct engine *x, struct runner *r)
@@ -349,7 +379,7 @@ static bool pull(struct engine *x, struct runner *r)
 	h->built = h->looking = false;
 	h->refused_since = -1;
 	r->not_before = 0;
-	enum stream_got got = stream_next(x->a->stream, &spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, &e);
+	enum stream_got got = next_op(x, r, &spec, both, &e);
 	if (orphaned(x, r, got))
 		return true; /* also when the stream failed over just this op */
 	if (got == STREAM_ERROR) {
@@ -532,7 +562,7 @@ static void halt_all(struct engine *x)
 /* Until the first lane may go again, or something is answered. */
 static void wait(struct engine *x)
 {
-	enum { ROWS = 64 };
+	enum { ROWS = 64, GATHER_US = 5000 };
 	struct wire_done done[ROWS];
 	int64_t now = clock_mono_us(), until = NEVER;
 	for (size_t i = 0; i < x->n_active; i++) {
@@ -552,9 +582,19 @@ static void wait(struct engine *x)
 			clock_sleep_until_mono(until);
 		return;
 	}
-	size_t n = wire_poll(x->s->wire, until, done, ROWS);
-	for (size_t i = 0; i < n; i++)
-		engine_answer(x, &done[i]);
+	/* One commit is dear (it waits for the disk) and may hold many answers: once one has come, up to half of what is out is
+	 * waited for, but not for long, so that a slow request holds nothing up. */
+	size_t want = x->flying / 2, got = 0;
+	do {
+		size_t n = wire_poll(x->s->wire, until, done, ROWS);
+		if (!n && got)
+			break;
+		for (size_t i = 0; i < n; i++)
+			engine_answer(x, &done[i]);
+		if (!got)
+			until = clock_mono_us() + GATHER_US;
+		got += n;
+	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
 
 static bool loop(struct engine *x)
@@ -611,7 +651,8 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	arena_init(&x->scratch);
 	lanes_init(&x->lanes);
 	ledger_begin(x->l);
-	if (!stream_lanes(args->stream, on_lane, x, &x->err))
+	const struct engine_source *src = args->source;
+	if (!(src ? src->lanes(src->src, on_lane, x, &x->err) : stream_lanes(args->stream, on_lane, x, &x->err)))
 		x->broken = true;
 	else if (loop(x))
 		count_waiting(x);

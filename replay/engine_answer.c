@@ -66,15 +66,24 @@ static const char *id_of(const struct op *op, const struct outcome *o)
 	return op->target_id && *op->target_id ? op->target_id : op->chat && *op->chat ? op->chat : "ok";
 }
 
-static void on_throttled(struct engine *x, struct runner *r, const struct outcome *o, int64_t now)
+void engine_throttled(struct engine *x, struct runner *r, int retry_after_s, int64_t now)
 {
 	struct hot *h = r->hot;
-	pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), o->retry_after_s, now);
+	pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), retry_after_s, now);
 	if (h->refused_since < 0)
 		h->refused_since = now;
-	if (o->retry_after_s > x->max_wait_us / SECOND_US || now - h->refused_since > x->max_wait_us)
+	if (retry_after_s > x->max_wait_us / SECOND_US || now - h->refused_since > x->max_wait_us)
 		engine_halt(x, "the target asks us to wait longer than we are allowed to");
 	engine_step(x, r, LANE_EV_AGAIN, NULL);
+}
+
+void engine_refused(struct engine *x, struct runner *r, const char *why)
+{
+	struct err e = ERR_INIT;
+	err_set(&e, ERR_TARGET, "the target refused us: %s", why ? why : "no reason given");
+	err_hint(&e, "check the tokens and their permissions, then run the same command again");
+	engine_step(x, r, LANE_EV_AGAIN, NULL);
+	engine_break(x, &e);
 }
 
 static void on_unknown(struct engine *x, struct runner *r, const char *why, int64_t now)
@@ -112,7 +121,7 @@ static void on_answer(struct engine *x, struct runner *r, const struct http_resp
 		engine_step(x, r, LANE_EV_REJECTED, &said);
 		break;
 	case V_THROTTLED:
-		on_throttled(x, r, &o, now);
+		engine_throttled(x, r, o.retry_after_s, now);
 		break;
 	case V_UNKNOWN:
 		on_unknown(x, r, o.why, now);
@@ -120,14 +129,9 @@ static void on_answer(struct engine *x, struct runner *r, const struct http_resp
 	case V_LANE:
 		engine_step(x, r, LANE_EV_CLOSED, &said);
 		break;
-	case V_FATAL: {
-		struct err e = ERR_INIT;
-		err_set(&e, ERR_TARGET, "the target refused us: %s", o.why ? o.why : "no reason given");
-		err_hint(&e, "check the tokens and their permissions, then run the same command again");
-		engine_step(x, r, LANE_EV_AGAIN, NULL);
-		engine_break(x, &e);
+	case V_FATAL:
+		engine_refused(x, r, o.why);
 		break;
-	}
 	}
 }
 

@@ -9,6 +9,7 @@ enum {
 	HOT_MAX = 256,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 192,/* ... of which chats: what is left lets the threads they announce drain */
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
 
@@ -23,6 +24,7 @@ struct hot {
 	bool looking;
 	const char *cursor, *anchor;
 	int64_t sent_us;
+	uint64_t sent_fp;            /* the ledger's fingerprint of what was sent; 0 none */
 	char *found, *found2;        /* in arena */
 	size_t rows, members;
 };
@@ -34,7 +36,7 @@ struct runner {
 	char *name;                  /* owned; id and root lie behind it */
 	const char *id, *root;
 	struct stream_pos pos;
-	int64_t root_ts_us, weight, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
+	int64_t root_ts_us, weight /* plus HURRY: goes before all that have none */, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
 	uint32_t threads_open;
 	uint8_t kind;                /* enum lane_kind */
 	struct lane lane;
@@ -95,7 +97,10 @@ static inline const char *engine_scope(const struct http_req *req)
 	return req->scope ? req->scope : "";
 }
 
-void engine_answer(struct engine *x, const struct wire_done *d); /* engine_answer.c */
+/* engine_answer.c */
+void engine_answer(struct engine *x, const struct wire_done *d);
+void engine_throttled(struct engine *x, struct runner *r, int retry_after_s, int64_t now); /* not applied; later */
+void engine_refused(struct engine *x, struct runner *r, const char *why);                  /* not applied; no more of anything (401, 402) */
 
 /* engine_look.c */
 bool engine_look_build(struct engine *x, struct runner *r, struct err *e); /* the request of the next page into hot->req */

@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-enum { ROWS_MAX = 20000 }; /* read in one look: a chat that grew by more since our last message is not searched for ever */
+enum {
+	ROWS_MAX = 20000,    /* read in one look: a chat that grew by more since our last message is not searched for ever */
+	EMPTY_PAGE_ROWS = 20 /* what an empty page counts for: a server whose list never ends is not asked for ever either */
+};
 static const int64_t DAY_US = 86400 * (int64_t)1000000, HOUR_US = 3600 * (int64_t)1000000;
 
 static const char *scope_of(const struct op *op, enum list_kind list)
@@ -45,7 +48,9 @@ static void begin(struct engine *x, struct runner *r)
 	h->rows = h->members = 0;
 	h->cursor = h->anchor = NULL;
 	h->found = h->found2 = NULL;
-	h->sent_us = ledger_get(x->l, &h->op.op.key, &h->arena, &row) ? row.sent_us : 0;
+	bool known = ledger_get(x->l, &h->op.op.key, &h->arena, &row);
+	h->sent_us = known ? row.sent_us : 0;
+	h->sent_fp = known ? row.body_fp : 0;
 	if (h->op.op.key.kind == OP_POST)
 		h->anchor = ledger_anchor(x->l, r->num, 1u << OP_POST, &h->arena);
 }
@@ -68,6 +73,9 @@ static enum match judge(struct engine *x, const struct hot *h, const struct seen
 	enum match m = x->s->ex->match(x->s->target, op, row, &x->scratch);
 	bool aged = row->ts_us && h->sent_us;
 	if (op->key.kind == OP_POST) {
+		/* The archive or the mapping may have changed since it was sent, and what would be sent today is not what arrived. */
+		if (m == MATCH_OTHER && h->sent_fp && x->s->ex->fingerprint_seen(row) == h->sent_fp)
+			return MATCH_SAME;
 		/* Ours from long before this op existed (a chat we were let into, that another project has written to). Only
 		 * what would stop the lane is forgiven by age: a wrong clock must not hide the message itself. */
 		return m == MATCH_OTHER && aged && row->ts_us < h->sent_us - DAY_US ? MATCH_FOREIGN : m;
@@ -130,6 +138,11 @@ static void read_page(struct engine *x, struct runner *r, const struct http_resp
 		engine_look_blind(x, r, e.msg);
 		return;
 	}
+	if (page.next && h->cursor && streq(page.next, h->cursor)) {
+		engine_look_blind(x, r, "the target's list goes round in circles");
+		return;
+	}
+	h->rows += page.n ? 0 : EMPTY_PAGE_ROWS;
 	for (size_t i = 0; i < page.n && !h->look.over; i++, h->rows++)
 		take_row(x, h, &page.v[i]);
 	h->built = false;
@@ -164,10 +177,14 @@ void engine_look_answer(struct engine *x, struct runner *r, const struct wire_do
 		break;
 	}
 	if (resp->status == 429 || (resp->status == 503 && resp->retry_after_s >= 0)) {
-		pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), resp->retry_after_s, now);
-		engine_step(x, r, LANE_EV_AGAIN, NULL);
+		engine_throttled(x, r, resp->retry_after_s, now);
 		return;
 	}
+	if (resp->status == 401 || resp->status == 402) {
+		engine_refused(x, r, resp->status == 401 ? "HTTP 401, asked for what was written" : "HTTP 402, asked for what was written");
+		return;
+	}
+	h->refused_since = -1;
 	pacer_ok(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
 	read_page(x, r, resp);
 }

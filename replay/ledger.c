@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,9 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_OWNS_POST] = "SELECT 1 FROM op WHERE kind = 4 AND target = ?2 AND target IS NOT NULL AND state = 3 AND ?1 = 4",
 	[S_OWNS_MADE] = "SELECT 1 FROM op INDEXED BY op_made"
 		" WHERE kind = ?1 AND kind IN (1, 2, 5) AND target = ?2 AND target IS NOT NULL AND state = 3 LIMIT 1",
+	[S_NEWEST] = "SELECT " OP_COLUMNS ", seq FROM op WHERE lane = ?1 AND seq < ?2 AND ((1 << kind) & ?3) AND state = 3"
+		" ORDER BY seq DESC LIMIT 1",
+	[S_FIND_POST] = "SELECT " OP_COLUMNS " FROM op WHERE kind = 4 AND target = ?1 AND target IS NOT NULL",
 	[S_CONV] = "SELECT num FROM conv WHERE name = ?1",
 	[S_CONV_ADD] = "INSERT INTO conv(name) VALUES(?1)",
 	[S_CONV_NAME] = "SELECT name FROM conv WHERE num = ?1",
@@ -180,6 +184,25 @@ static bool lock(struct ledger *l, const char *dir, struct err *e)
 	if (ftruncate(l->lock_fd, 0) < 0 || pwrite(l->lock_fd, text, (size_t)n, 0) != n)
 		return err_set(e, ERR_INTERNAL, "cannot write %s:", path);
 	return true;
+}
+
+/* Takes the lock for a moment, but only while the last writer's process lives: one that is just starting has not written its
+ * number yet and is not disturbed. */
+bool ledger_in_use(const char *dir)
+{
+	char path[4096], text[32] = "";
+	if (!fmt_into(path, sizeof(path), "%s/" LOCK_NAME, dir))
+		return false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	long pid = strtol(text, NULL, 10);
+	bool lives = pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	bool busy = lives && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return busy;
 }
 
 /* The file itself is made by us, so that it is never readable to others, not even for a moment; WAL files follow its mode. */
@@ -606,6 +629,31 @@ const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct
 	return id;
 }
 
+bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *before, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = stmt(l, S_NEWEST);
+	sqlite3_bind_int64(s, 1, lane);
+	sqlite3_bind_int64(s, 2, *before ? *before : INT64_MAX);
+	sqlite3_bind_int64(s, 3, kinds);
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		*before = sqlite3_column_int64(s, N_OP_COLUMNS);
+		ledger_row_read(l, s, out);
+		keep_strings(out, a);
+	} else if (rc != SQLITE_DONE) {
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	}
+	done_with(s);
+	return rc == SQLITE_ROW;
+}
+
+bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = stmt(l, S_FIND_POST);
+	bind_str(s, 1, target);
+	return row_or_none(l, s, a, out);
+}
+
 static enum ledger_stmt owns_stmt(enum op_kind kind)
 {
 	switch (kind) {
@@ -706,4 +754,9 @@ void ledger_unsent(struct ledger *l, const struct opkey *k)
 void ledger_gone(struct ledger *l, const struct opkey *k)
 {
 	simple(l, S_GONE, k, NULL, NULL, "gone");
+}
+
+const char *ledger_library(void)
+{
+	return sqlite3_libversion();
 }

@@ -23,6 +23,8 @@ enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_RE
  * NULL + err: ERR_LOCKED when another process writes (its pid in msg), ERR_INTERNAL when damaged (quick_check). */
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
 void ledger_close(struct ledger *l);
+/* Is some process writing to the ledger of this folder? Changes nothing. */
+bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
@@ -75,8 +77,15 @@ struct ledger_walk;
 struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv);
 bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
 void ledger_walk_end(struct ledger_walk *w);
+/* Rows of one record of the source, all kinds and parts. */
+struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id);
 /* Rows of one lane in the order they were written (seq). */
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
+/* The newest DONE row of the lane among these kinds (mask of 1 << kind) that was written before *before (0 = the newest at
+ * all; set to the place of the row found): for walks backwards that may be interrupted by writing. Strings in a. */
+bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *before, struct arena *a, struct ledger_row *out);
+/* The post that this message of the target belongs to, DONE or GONE. Strings in a. */
+bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out);
 /* Every lane that holds a DONE row: for verify. Calls each(ctx, lane, name); false stops. */
 bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const char *name), void *ctx);
 
@@ -87,5 +96,7 @@ struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_
 void ledger_count(struct ledger *l, struct ledger_counts *out);
 /* Open or rejected ops with reasons: for status and reports. each: false stops. */
 bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx);
+
+const char *ledger_library(void); /* version of what is behind it, for doctor */
 
 #endif

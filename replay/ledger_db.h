@@ -9,7 +9,7 @@
 enum ledger_stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
 	S_GET, S_INTENT, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_GONE,
-	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE,
+	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST,
 	S_CONV, S_CONV_ADD, S_CONV_NAME, S_LANE, S_LANE_ADD, S_LANE_NAME,
 	N_LEDGER_STMT
 };
@@ -30,6 +30,7 @@ struct ledger {
 
 /* Columns of OP_COLUMNS, in order; strings point into the statement. */
 #define OP_COLUMNS "conv, ts, id, kind, part, lane, state, target, target2, why, src_fp, body_fp, loss, tries, sent, run"
+enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
 

@@ -37,6 +37,14 @@ struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv)
 	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 ORDER BY ts, id, kind, part", conv);
 }
 
+struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id)
+{
+	struct ledger_walk *w = walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 ORDER BY kind, part", conv);
+	sqlite3_bind_int64(w->s, 2, ts_us);
+	sqlite3_bind_text(w->s, 3, id, -1, SQLITE_TRANSIENT);
+	return w;
+}
+
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane)
 {
 	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq", lane);

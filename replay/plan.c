@@ -60,8 +60,10 @@ struct plan {
 	struct arena one, conv, lists; /* reset for each message; for each conversation; after each record of a list */
 	struct digest digest;
 	struct table rules;            /* "item rule" -> int64_t */
-	struct sentences unresolved, privacy;
+	struct sentences unresolved, privacy, notes;
+	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
 	size_t chats_cap, people_cap;
+	size_t n_named;                /* the mapping's `rules` */
 	int64_t ops;
 	struct err *e;
 	bool ok;
@@ -173,10 +175,10 @@ static enum op_state state_of(struct plan *p, int64_t conv, int64_t ts, const ch
 	struct opkey k = { conv, ts, id, kind, 0 };
 	bool found = ledger_get(p->s->x.ledger, &k, &p->one, &row);
 	if (target)
-		*target = found ? row.target : NULL;
+		*target = found && row.state != OP_GONE ? row.target : NULL;
 	if (why)
 		*why = found ? row.why : NULL;
-	return found ? row.state : OP_ABSENT;
+	return found && row.state != OP_GONE ? row.state : OP_ABSENT; /* what was taken back is to be written again */
 }
 
 static bool is_open(enum op_state s)
@@ -216,7 +218,7 @@ static void judge_person(struct plan *p, struct facts_person *w, const struct pe
 		break;
 	case PERSON_CREATE:
 		w->target_id = copy(p, target);
-		b = w->state == OP_DONE ? BUCKET_SENT : w->state == OP_REJECTED || w->state == OP_GONE ? BUCKET_REJECTED
+		b = w->state == OP_DONE ? BUCKET_SENT : w->state == OP_REJECTED ? BUCKET_REJECTED
 		  : is_open(w->state) ? BUCKET_DOUBT : can ? BUCKET_PENDING : BUCKET_SKIPPED;
 		if (b == BUCKET_SKIPPED) {
 			rule = "no-email";
@@ -267,7 +269,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
-	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL };
+	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0 };
 	stream_letter(p->s, &x, &p->one, &l);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
@@ -307,7 +309,7 @@ static void plan_again(struct plan *p, const struct spool_meta *m, const struct 
 {
 	struct letter l;
 	const char *rule;
-	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL };
+	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0 };
 	if (x.fate == FATE_SKIP)
 		return; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);
@@ -358,10 +360,6 @@ static enum bucket judge(struct plan *p, const struct spool_meta *m, const struc
 		*rule = st->parts ? "torn" : "refused";
 		return BUCKET_REJECTED;
 	}
-	if (st->gone) {
-		*rule = "taken-back";
-		return BUCKET_SKIPPED;
-	}
 	bool stand_in = (st->loss & LOSS_ROOT) || !st->complete;
 	if (stand_in || m->kind == MSG_LOST_ROOT)
 		*fate = stream_fate(p->s, p->sp, m, &why);
@@ -379,7 +377,7 @@ static enum bucket judge(struct plan *p, const struct spool_meta *m, const struc
 		*rule = why;
 		return BUCKET_SKIPPED;
 	}
-	const char *shut = p->made == OP_REJECTED || p->made == OP_GONE ? "chat-rejected"
+	const char *shut = p->made == OP_REJECTED ? "chat-rejected"
 	                 : m->root && p->s->threads ? table_get(&p->closed, m->root) : NULL;
 	if (shut) {
 		*rule = shut;
@@ -410,7 +408,7 @@ static void judge_reactions(struct plan *p, const struct spool_meta *m, const st
 		count(p, ITEM_REACTION, b == BUCKET_PENDING && text ? BUCKET_PENDING : text ? BUCKET_TEXT : BUCKET_SKIPPED, text ? NULL : "target-cannot-react", left);
 		return;
 	}
-	const int64_t sent = st->reacts[OP_DONE], refused = st->reacts[OP_REJECTED] + st->reacts[OP_GONE], open = st->reacts[OP_INTENT] + st->reacts[OP_UNKNOWN];
+	const int64_t sent = st->reacts[OP_DONE], refused = st->reacts[OP_REJECTED], open = st->reacts[OP_INTENT] + st->reacts[OP_UNKNOWN];
 	count(p, ITEM_REACTION, BUCKET_SENT, NULL, sent);
 	count(p, ITEM_REACTION, BUCKET_REJECTED, refused ? "refused" : NULL, refused);
 	count(p, ITEM_REACTION, BUCKET_DOUBT, NULL, open);
@@ -445,11 +443,11 @@ static const char *closed_by(const struct plan *p, const struct spool_meta *m, c
 {
 	if (st->thread == OP_DONE)
 		return NULL;
-	if (st->rejected || st->gone)
+	if (st->rejected)
 		return "root-rejected";
-	if (p->made == OP_REJECTED || p->made == OP_GONE)
+	if (p->made == OP_REJECTED)
 		return "chat-rejected";
-	if (st->thread == OP_REJECTED || st->thread == OP_GONE)
+	if (st->thread == OP_REJECTED)
 		return "thread-rejected";
 	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
 }
@@ -540,6 +538,11 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->kind == MSG_LOST_ROOT)
 		return true; /* ours, not the source's: in no bucket */
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
+	if (b == BUCKET_SKIPPED && p->n_named && p->sp->place.action != PLACE_SKIP) {
+		uint64_t hits = stream_rule_hits(p->s, p->sp, m);
+		for (size_t i = 0; i < p->n_named; i++)
+			p->would[i] += (int64_t)(hits >> i & 1);
+	}
 	c->sent += b == BUCKET_SENT;
 	c->pending += b == BUCKET_PENDING;
 	c->skipped += b == BUCKET_SKIPPED;
@@ -603,7 +606,7 @@ static void judge_pins(struct plan *p, const struct conv *c)
 		}
 		enum op_state state = state_of(p, conv, ts, m.id, OP_PIN, NULL, NULL);
 		standing_get(s, conv, ts, m.id, &st);
-		enum bucket b = state == OP_DONE ? BUCKET_SENT : state == OP_REJECTED || state == OP_GONE ? BUCKET_REJECTED : is_open(state) ? BUCKET_DOUBT : N_BUCKET;
+		enum bucket b = state == OP_DONE ? BUCKET_SENT : state == OP_REJECTED ? BUCKET_REJECTED : is_open(state) ? BUCKET_DOUBT : N_BUCKET;
 		if (b == N_BUCKET) {
 			enum fate fate;
 			bool send;
@@ -661,7 +664,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	} else if (p->made == OP_DONE) {
 		f->action = CHAT_EXISTS;
 		f->target_id = copy(p, target);
-	} else if (p->made == OP_REJECTED || p->made == OP_GONE) {
+	} else if (p->made == OP_REJECTED) {
 		f->action = CHAT_REJECTED;
 		f->why = copy(p, why);
 		b = BUCKET_REJECTED;
@@ -804,6 +807,36 @@ static void *settle(struct arena *a, void *v, size_t n, size_t size)
 	return kept;
 }
 
+static int64_t caught(const struct plan *p, const char *rule)
+{
+	for (size_t i = 0; i < p->rules.n; i++) {
+		const struct facts_rule *r = p->rules.rows[i].value;
+		if (r->item == ITEM_MSG && streq(r->rule, rule))
+			return r->n;
+	}
+	return 0;
+}
+
+/* A rule that does nothing is probably mistaken; a pilot should say what it is a pilot of. */
+static void say_notes(struct plan *p)
+{
+	const char *const *names;
+	mapping_rules(p->s->x.mapping, &names);
+	for (size_t i = 0; i < p->n_named; i++) {
+		if (caught(p, names[i]))
+			continue;
+		if (p->would[i])
+			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing that others before it do not leave out (%lld messages)", names[i], (long long)p->would[i]));
+		else
+			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
+	}
+	for (size_t i = 0; i < p->rules.n; i++) {
+		const struct facts_rule *r = p->rules.rows[i].value;
+		if (!strncmp(r->rule, "only.", 5) && (r->item == ITEM_MSG || r->item == ITEM_CONV))
+			say(p, &p->notes, arena_fmt(p->a, "the pilot leaves %lld %s for later (%s)", (long long)r->n, item_name(r->item), r->rule));
+	}
+}
+
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
@@ -823,6 +856,8 @@ static void finish_facts(struct plan *p)
 		f->rules[i] = *(const struct facts_rule *)p->rules.rows[i].value;
 	say_end(p, &p->unresolved, &f->unresolved, &f->n_unresolved);
 	say_end(p, &p->privacy, &f->privacy, &f->n_privacy);
+	say_notes(p);
+	say_end(p, &p->notes, &f->notes, &f->n_notes);
 	finish_digest(p);
 }
 
@@ -842,6 +877,8 @@ bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *
 	digest_init(&p.digest);
 	table_init(&p.rules);
 	spool_count(sp, &out->spool);
+	const char *const *names;
+	p.n_named = mapping_rules(m, &names);
 	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
 	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
 	out->chats = settle(a, out->chats, out->n_chats, sizeof(*out->chats));

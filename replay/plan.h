@@ -30,6 +30,7 @@ struct facts {
 	struct facts_person *people; size_t n_people;
 	const char **unresolved; size_t n_unresolved;  /* sentences */
 	const char **privacy; size_t n_privacy;        /* who could see what they could not before; who gains an account */
+	const char **notes; size_t n_notes;            /* rules that catch nothing; what a pilot leaves for later */
 	int64_t calls[N_REQ_CLASS], calls_total;       /* requests apply would make */
 	double bound_s;                                /* least time the target's limits allow */
 	bool nothing_to_do;

@@ -358,6 +358,51 @@ size_t spool_archives(struct spool *s, struct arena *a, const char *const **path
 	return n;
 }
 
+bool spool_archive_each(struct spool *s, bool (*each)(void *ctx, const struct spool_archive *ar), void *ctx)
+{
+	sqlite3_stmt *st = spool_db_once(s, "SELECT path,format,identity,digest FROM archive ORDER BY num");
+	bool go = true;
+	while (go && spool_db_step(s, st)) {
+		struct spool_archive ar = { .path = spool_db_col(st, 0), .format = spool_db_col(st, 1), .identity = spool_db_col(st, 2) };
+		const void *digest = sqlite3_column_blob(st, 3);
+		if (digest && sqlite3_column_bytes(st, 3) == DIGEST_BYTES)
+			memcpy(ar.digest, digest, DIGEST_BYTES);
+		go = each(ctx, &ar);
+	}
+	sqlite3_finalize(st);
+	return go;
+}
+
+/* Days since 1970 to months since year 0: the civil calendar counted from March, so that leap days end a year. */
+static int64_t month_of(int64_t us)
+{
+	int64_t day = us / 86400000000 - (us % 86400000000 < 0) + 719468; /* since 0000-03-01 */
+	int64_t era = (day >= 0 ? day : day - 146096) / 146097, in_era = day - era * 146097;
+	int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
+	return (era * 400 + year) * 12 + (5 * in_year + 2) / 153 + 2; /* March is 2 */
+}
+
+bool spool_months(struct spool *s, bool (*each)(void *ctx, int year, int month, int64_t n), void *ctx)
+{
+	enum { FIRST = SPOOL_YEAR_MIN * 12, LAST = SPOOL_YEAR_MAX * 12 + 11 };
+	int64_t *n = xcalloc(LAST - FIRST + 1, sizeof(*n));
+	sqlite3_stmt *st = spool_db_once(s, "SELECT ts FROM msg WHERE kind<>?1");
+	sqlite3_bind_int(st, 1, MSG_LOST_ROOT); /* ours, not the source's */
+	while (spool_db_step(s, st)) {
+		int64_t m = month_of(sqlite3_column_int64(st, 0));
+		if (m >= FIRST && m <= LAST)
+			n[m - FIRST]++;
+	}
+	sqlite3_finalize(st);
+	bool go = true;
+	for (int m = FIRST; go && m <= LAST; m++)
+		if (n[m - FIRST])
+			go = each(ctx, m / 12, m % 12 + 1, n[m - FIRST]);
+	free(n);
+	return go;
+}
+
 /* ---- reading: people and conversations ---- */
 
 bool spool_users(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct user *u, int64_t n_msgs), void *ctx, struct err *e)

@@ -75,6 +75,13 @@ bool spool_find(struct spool *s, int64_t conv, const char *id, int64_t *ts_us);
 enum { SPOOL_FETCHED = -1 };
 struct filestore;
 void spool_fetched(struct spool *s, const struct filestore *store);
+/* The archives in order, as told to spool_archive_begin; false stops. */
+struct spool_archive { const char *path, *format, *identity; uint8_t digest[DIGEST_BYTES]; };
+bool spool_archive_each(struct spool *s, bool (*each)(void *ctx, const struct spool_archive *ar), void *ctx);
+/* Messages per month (UTC), oldest first, months without any left out; false stops. Times outside SPOOL_YEAR_MIN …
+ * SPOOL_YEAR_MAX, which no messenger wrote, are not counted. Reads the whole spool once. */
+enum { SPOOL_YEAR_MIN = 1990, SPOOL_YEAR_MAX = 2199 };
+bool spool_months(struct spool *s, bool (*each)(void *ctx, int year, int month /* 1 to 12 */, int64_t n), void *ctx);
 /* Paths of the archives in order, as given to spool_archive_begin. */
 size_t spool_archives(struct spool *s, struct arena *a, const char *const **paths);
 

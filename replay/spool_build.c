@@ -1,6 +1,7 @@
 /* spool_build.c: the sink importers push into, and what is found out when they have ended: threads, lost roots, authors.
  *
- * Called by spool.c (opening) and through struct sink; the rest of the program sees spool.h only. What is counted per
+ * Called by spool.c (opening) and through struct sink; the rest of the program sees spool.h only. Messages go through
+ * spool_put.c, which stores them a little later: whoever touches the database here settles them first. What is counted per
  * conversation and per author is counted in memory, one small struct each. Replies to replies are hung on the first message
  * of their thread; a thread whose first message no archive has gets a place-holder.
  */
@@ -13,7 +14,6 @@
 #include <string.h>
 
 enum {
-	LINE_MAX_BYTES = 256 << 20,
 	BADS_KEPT = 10000,      /* unreadable records kept with their place; all are counted */
 	HAZARDS_KEPT = 1000,    /* kinds of oddities */
 	CHAIN_MAX = 64,         /* steps up a chain of replies to replies that run backwards in time */
@@ -29,6 +29,8 @@ static const char schema[] =
 	"CREATE TABLE msg(conv INTEGER, ts INTEGER, id TEXT, root TEXT, root_ts INTEGER, author TEXT, kind INTEGER, flags INTEGER,"
 	" files INTEGER, reacts INTEGER, reactors INTEGER, replies INTEGER, present INTEGER, empty INTEGER, edited INTEGER,"
 	" fp INTEGER, body BLOB, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
+	/* root_ts is in it so that threads can be grouped without their messages being read. */
+	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
 	"CREATE TABLE hazard(num INTEGER PRIMARY KEY, level INTEGER, name TEXT, place TEXT, what TEXT, n INTEGER);"
 	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);";
@@ -50,6 +52,7 @@ void spool_build_free(struct build *b)
 {
 	if (!b)
 		return;
+	spool_put_end(b);
 	for (int i = 0; i < N_PUT; i++)
 		sqlite3_finalize(b->st[i]);
 	table_release(&b->convs);
@@ -58,7 +61,6 @@ void spool_build_free(struct build *b)
 	arena_release(&b->run);
 	arena_release(&b->step);
 	buf_release(&b->line);
-	free(b->files);
 	free(b);
 }
 
@@ -75,7 +77,8 @@ bool spool_build_begin(struct spool *s, struct err *e)
 	table_init(&b->convs);
 	table_init(&b->users);
 	table_init(&b->oddities);
-	buf_init(&b->line, LINE_MAX_BYTES);
+	buf_init(&b->line, SPOOL_LINE_MAX);
+	spool_put_begin(b);
 	return true;
 }
 
@@ -90,7 +93,7 @@ static bool put_failed(struct spool *s, const char *what)
 	return false;
 }
 
-static sqlite3_stmt *put_st(struct spool *s, enum put p)
+sqlite3_stmt *spool_put_st(struct spool *s, enum put p)
 {
 	return spool_db_kept(s, &s->b->st[p], puts_sql[p]);
 }
@@ -105,6 +108,10 @@ static bool put_done(struct spool *s, sqlite3_stmt *st, const char *what)
 bool spool_archive_begin(struct spool *s, const char *path, const char *format, const char *identity, const uint8_t digest[DIGEST_BYTES], struct err *e)
 {
 	sqlite3_stmt *st = NULL;
+	if (!spool_put_settle(s)) {
+		*e = s->b->err;
+		return false;
+	}
 	if (sqlite3_prepare_v2(s->db, "INSERT INTO archive VALUES(?1,?2,?3,?4,?5)", -1, &st, NULL) != SQLITE_OK)
 		return spool_db_fail(s, "cannot write", e);
 	sqlite3_bind_int(st, 1, s->n_archives);
@@ -120,7 +127,7 @@ bool spool_archive_begin(struct spool *s, const char *path, const char *format, 
 	return true;
 }
 
-static struct who *who_of(struct build *b, const char *id)
+struct who *spool_who(struct build *b, const char *id)
 {
 	struct who *w = table_get(&b->users, id);
 	if (!w) {
@@ -131,7 +138,7 @@ static struct who *who_of(struct build *b, const char *id)
 	return w;
 }
 
-static struct tally *tally_of(struct spool *s, const char *id)
+struct tally *spool_tally(struct spool *s, const char *id)
 {
 	struct build *b = s->b;
 	if (b->last && streq(b->last->id, id))
@@ -154,7 +161,7 @@ static const char *or_old(const char *now, const char *old)
 /* The line kept for this user, decoded into the step arena; false = none. */
 static bool old_user(struct spool *s, const char *id, struct user *out)
 {
-	sqlite3_stmt *st = put_st(s, GET_USER_LINE);
+	sqlite3_stmt *st = spool_put_st(s, GET_USER_LINE);
 	spool_db_text(st, 1, id);
 	bool ok = sqlite3_step(st) == SQLITE_ROW &&
 	          canon_read_user(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), &s->b->step, out, NULL);
@@ -167,7 +174,9 @@ static bool put_user(void *ctx, const struct user *u)
 {
 	struct spool *s = ctx;
 	struct build *b = s->b;
-	struct who *w = who_of(b, u->id);
+	if (!spool_put_settle(s))
+		return false;
+	struct who *w = spool_who(b, u->id);
 	if (w->source >= 0 && ((int)u->name_source > w->source || ((int)u->name_source == w->source && u->name_source != NAME_LISTED)))
 		return true;
 	struct user now = *u, old;
@@ -188,7 +197,7 @@ static bool put_user(void *ctx, const struct user *u)
 	w->source = (int)u->name_source;
 	buf_reset(&b->line);
 	canon_user(&now, &b->line);
-	sqlite3_stmt *st = put_st(s, PUT_USER);
+	sqlite3_stmt *st = spool_put_st(s, PUT_USER);
 	spool_db_text(st, 1, u->id);
 	sqlite3_bind_int(st, 2, w->source);
 	sqlite3_bind_blob(st, 3, b->line.p, (int)b->line.len, SQLITE_STATIC);
@@ -196,7 +205,7 @@ static bool put_user(void *ctx, const struct user *u)
 		return false;
 	if (!now.alias || streq(now.alias, u->id))
 		return true;
-	st = put_st(s, PUT_ALIAS);
+	st = spool_put_st(s, PUT_ALIAS);
 	spool_db_text(st, 1, now.alias);
 	spool_db_text(st, 2, u->id);
 	return put_done(s, st, "cannot store a user");
@@ -204,7 +213,7 @@ static bool put_user(void *ctx, const struct user *u)
 
 static bool old_conv(struct spool *s, int64_t num, struct conv *out)
 {
-	sqlite3_stmt *st = put_st(s, GET_CONV_LINE);
+	sqlite3_stmt *st = spool_put_st(s, GET_CONV_LINE);
 	sqlite3_bind_int64(st, 1, num);
 	bool ok = sqlite3_step(st) == SQLITE_ROW &&
 	          canon_read_conv(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), &s->b->step, out, NULL);
@@ -217,7 +226,9 @@ static bool put_conv(void *ctx, const struct conv *c)
 {
 	struct spool *s = ctx;
 	struct build *b = s->b;
-	struct tally *t = tally_of(s, c->id);
+	if (!spool_put_settle(s))
+		return false;
+	struct tally *t = spool_tally(s, c->id);
 	struct conv now = *c, old;
 	arena_reset(&b->step);
 	if (t->pushed && old_conv(s, t->num, &old)) {
@@ -240,168 +251,21 @@ static bool put_conv(void *ctx, const struct conv *c)
 	t->pushed = true;
 	buf_reset(&b->line);
 	canon_conv(&now, &b->line);
-	sqlite3_stmt *st = put_st(s, PUT_CONV);
+	sqlite3_stmt *st = spool_put_st(s, PUT_CONV);
 	sqlite3_bind_int64(st, 1, t->num);
 	spool_db_text(st, 2, c->id);
 	sqlite3_bind_blob(st, 3, b->line.p, (int)b->line.len, SQLITE_STATIC);
 	return put_done(s, st, "cannot store a conversation");
 }
 
-/* What one stored message adds to the counts, or takes away when a better copy replaces it. */
-struct share { int64_t files, present, linked, external, gone, reacts, reactors; };
-
-static struct share share_of(const struct msg *m)
-{
-	struct share r = { .files = (int64_t)m->n_files, .reacts = (int64_t)m->n_reacts };
-	for (size_t i = 0; i < m->n_files; i++) {
-		switch (m->files[i].state) {
-		case FILE_PRESENT: r.present++; break;
-		case FILE_LINKED: r.linked++; break;
-		case FILE_EXTERNAL: r.external++; break;
-		case FILE_GONE: r.gone++; break;
-		}
-	}
-	for (size_t i = 0; i < m->n_reacts; i++)
-		r.reactors += (int64_t)m->reacts[i].n_users;
-	return r;
-}
-
-static void add_share(struct spool *s, struct tally *t, const struct share *r, int sign)
-{
-	s->counts.files += sign * r->files;
-	s->counts.files_present += sign * r->present;
-	s->counts.files_linked += sign * r->linked;
-	s->counts.files_external += sign * r->external;
-	s->counts.files_gone += sign * r->gone;
-	s->counts.reactions += sign * r->reacts;
-	t->files += sign * r->files;
-	t->reacts += sign * r->reacts;
-}
-
-static void bind_msg(sqlite3_stmt *st, const struct tally *t, const struct msg *m, const struct share *r, uint64_t fp, const struct buf *line)
-{
-	sqlite3_bind_int64(st, 1, t->num);
-	sqlite3_bind_int64(st, 2, m->ts_us);
-	spool_db_text(st, 3, m->id);
-	bool reply = m->parent && !streq(m->parent, m->id);
-	spool_db_text(st, 4, reply ? m->parent : NULL);
-	sqlite3_bind_int64(st, 5, reply ? m->parent_ts_us : 0);
-	spool_db_text(st, 6, m->author);
-	sqlite3_bind_int(st, 7, (int)m->kind);
-	sqlite3_bind_int64(st, 8, m->flags);
-	sqlite3_bind_int64(st, 9, r->files);
-	sqlite3_bind_int64(st, 10, r->reacts);
-	sqlite3_bind_int64(st, 11, r->reactors);
-	sqlite3_bind_int64(st, 12, r->present);
-	sqlite3_bind_int(st, 13, !m->n_files && text_is_empty(&m->body));
-	sqlite3_bind_int64(st, 14, m->edited_us);
-	sqlite3_bind_int64(st, 15, (int64_t)fp);
-	sqlite3_bind_blob64(st, 16, line->p, line->len, SQLITE_STATIC);
-}
-
-/* The same (conv, time, id) again. The newest edit wins; between equals the copy that holds more, so that the outcome does not
- * depend on the order of the archives. */
-static bool merge_msg(struct spool *s, struct tally *t, const struct msg *m, const struct share *now, uint64_t fp)
-{
-	sqlite3_stmt *st = put_st(s, PUT_OLD);
-	sqlite3_bind_int64(st, 1, t->num);
-	sqlite3_bind_int64(st, 2, m->ts_us);
-	spool_db_text(st, 3, m->id);
-	if (sqlite3_step(st) != SQLITE_ROW)
-		return put_failed(s, "cannot read a message again");
-	s->counts.merged++;
-	uint64_t old_fp = (uint64_t)sqlite3_column_int64(st, 0);
-	int64_t edited = sqlite3_column_int64(st, 1), present = sqlite3_column_int64(st, 2), reactors = sqlite3_column_int64(st, 3);
-	bool better = m->edited_us != edited ? m->edited_us > edited
-	            : now->present != present ? now->present > present
-	            : now->reactors != reactors ? now->reactors > reactors : fp > old_fp;
-	if (fp != old_fp)
-		s->counts.conflicts++;
-	if (!better || (fp == old_fp && now->present == present && now->reactors == reactors && m->edited_us == edited)) {
-		sqlite3_reset(st);
-		return true;
-	}
-	struct msg old;
-	arena_reset(&s->b->step);
-	if (!canon_read_msg(sqlite3_column_blob(st, 7), (size_t)sqlite3_column_bytes(st, 7), &s->b->step, &old, NULL, &s->b->err)) {
-		s->b->failed = true;
-		return false;
-	}
-	const char *author = spool_db_col(st, 6);
-	if (author)
-		who_of(s->b, author)->msgs--;
-	sqlite3_reset(st);
-	struct share was = share_of(&old);
-	add_share(s, t, &was, -1);
-	add_share(s, t, now, +1);
-	if (m->author)
-		who_of(s->b, m->author)->msgs++;
-	st = put_st(s, PUT_REPLACE);
-	bind_msg(st, t, m, now, fp, &s->b->line);
-	return put_done(s, st, "cannot store a message");
-}
-
-static const struct file *files_here(struct spool *s, const struct msg *m)
-{
-	struct build *b = s->b;
-	if (m->n_files > b->files_cap) {
-		b->files_cap = m->n_files + 8;
-		b->files = xrealloc(b->files, b->files_cap * sizeof(*b->files));
-	}
-	for (size_t i = 0; i < m->n_files; i++) {
-		b->files[i] = m->files[i];
-		b->files[i].archive = s->n_archives - 1;
-	}
-	return b->files;
-}
-
-static bool put_bad(void *ctx, const struct err *e);
-
-static bool put_msg(void *ctx, const char *conv_id, const struct msg *given)
-{
-	struct spool *s = ctx;
-	struct build *b = s->b;
-	struct tally *t = tally_of(s, conv_id);
-	struct msg m = *given;
-	if (m.n_files)
-		m.files = files_here(s, given);
-	buf_reset(&b->line);
-	canon_msg(&m, NULL, &b->line);
-	if (b->line.full) {
-		struct err e = ERR_INIT;
-		err_set(&e, ERR_RECORD, "message of more than %d MiB", LINE_MAX_BYTES >> 20);
-		err_where(&e, "%s/%s", conv_id, m.id);
-		return put_bad(s, &e);
-	}
-	struct share r = share_of(&m);
-	uint64_t fp = canon_msg_fp(&m);
-	s->counts.read++;
-	sqlite3_stmt *st = put_st(s, PUT_MSG);
-	bind_msg(st, t, &m, &r, fp, &b->line);
-	if (!put_done(s, st, "cannot store a message"))
-		return false;
-	if (!sqlite3_changes(s->db))
-		return merge_msg(s, t, &m, &r, fp);
-	s->counts.stored++;
-	add_share(s, t, &r, +1);
-	if (m.author)
-		who_of(b, m.author)->msgs++;
-	if (!t->msgs++ || m.ts_us < t->first)
-		t->first = m.ts_us;
-	if (t->msgs == 1 || m.ts_us > t->last)
-		t->last = m.ts_us;
-	int64_t spelt;
-	if (!spool_db_timed(m.id, &spelt) || spelt != m.ts_us)
-		b->untimed++;
-	return true;
-}
-
-static bool put_bad(void *ctx, const struct err *e)
+bool spool_put_bad(void *ctx, const struct err *e)
 {
 	struct spool *s = ctx;
 	if (s->counts.bad++ >= BADS_KEPT)
 		return true;
-	sqlite3_stmt *st = put_st(s, PUT_BAD);
+	if (!spool_put_settle(s))
+		return false;
+	sqlite3_stmt *st = spool_put_st(s, PUT_BAD);
 	spool_db_text(st, 1, e->where);
 	spool_db_text(st, 2, e->msg);
 	sqlite3_bind_int(st, 3, s->n_archives - 1);
@@ -428,7 +292,9 @@ static bool put_hazard(void *ctx, enum hazard_level level, const char *name, con
 static bool put_fact(void *ctx, const char *key, const char *value)
 {
 	struct spool *s = ctx;
-	sqlite3_stmt *st = put_st(s, PUT_FACT);
+	if (!spool_put_settle(s))
+		return false;
+	sqlite3_stmt *st = spool_put_st(s, PUT_FACT);
 	sqlite3_bind_int(st, 1, s->n_archives - 1);
 	spool_db_text(st, 2, key);
 	spool_db_text(st, 3, value);
@@ -437,7 +303,7 @@ static bool put_fact(void *ctx, const char *key, const char *value)
 
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = put_msg, .bad = put_bad, .hazard = put_hazard, .fact = put_fact };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact };
 }
 
 /* ---- building: the end ---- */
@@ -510,19 +376,13 @@ static void flatten(struct spool *s)
 static bool put_lost_root(struct spool *s, int64_t conv, const char *id, int64_t ts_us)
 {
 	struct build *b = s->b;
-	struct tally t = { .num = conv };
 	struct msg m = { .id = id, .ts_us = ts_us, .kind = MSG_LOST_ROOT };
-	struct share none = { 0 };
 	buf_reset(&b->line);
 	canon_msg(&m, NULL, &b->line);
-	sqlite3_stmt *st = put_st(s, PUT_MSG);
-	bind_msg(st, &t, &m, &none, canon_msg_fp(&m), &b->line);
+	sqlite3_stmt *st = spool_put_lone(s, conv, &m, &b->line);
 	if (!put_done(s, st, "cannot store a place-holder"))
 		return false;
 	s->counts.lost_roots++;
-	int64_t spelt;
-	if (!spool_db_timed(id, &spelt) || spelt != ts_us)
-		b->untimed++;
 	return true;
 }
 
@@ -534,9 +394,7 @@ static bool group_threads(struct spool *s, struct err *e)
 
 static bool finish_threads(struct spool *s, struct err *e)
 {
-	if (!spool_db_run(s, "CREATE INDEX reply ON msg(conv,root,ts,id) WHERE root IS NOT NULL", e))
-		return false;
-	if (s->b->untimed) {
+	if (spool_put_untimed(s)) {
 		if (!spool_db_run(s, "CREATE INDEX by_id ON msg(conv,id)", e))
 			return false;
 		s->by_id = true;
@@ -616,6 +474,7 @@ static bool finish_convs(struct spool *s)
 static bool finish_users(struct spool *s)
 {
 	struct build *b = s->b;
+	spool_put_authors(s);
 	sqlite3_stmt *alias = spool_db_once(s, "SELECT id FROM alias WHERE alias=?1");
 	sqlite3_stmt *set = spool_db_once(s, "UPDATE user SET msgs=msgs+?2 WHERE id=?1");
 	size_t n = b->users.n;
@@ -706,7 +565,7 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	/* Conversations first: threads are counted in their rows. */
-	if (b->failed || !finish_convs(s) || !finish_users(s)) {
+	if (!spool_put_settle(s) || !finish_convs(s) || !finish_users(s)) {
 		*e = b->err;
 		return false;
 	}

@@ -12,7 +12,10 @@
 enum sql { SQL_ALL, SQL_CHANNEL, SQL_THREAD, SQL_ONE, SQL_BY_KEY, SQL_BY_ID, SQL_USER, SQL_CONV, N_SQL };
 
 /* While building: what is counted in memory. */
-struct tally { const char *id; int64_t num; bool pushed; int64_t msgs, files, reacts, first, last; };
+struct tally {
+	const char *id; int64_t num; bool pushed;
+	int64_t msgs, files, reacts, first, last; /* spool_put.c's */
+};
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
 struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; };
 enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PUT_CONV, GET_CONV_LINE, PUT_BAD, PUT_FACT, N_PUT };
@@ -21,9 +24,8 @@ struct build {
 	struct table convs, users, oddities; /* struct tally, struct who, struct oddity */
 	struct tally *last;                  /* records come conversation by conversation */
 	struct buf line;
-	struct file *files; size_t files_cap;
 	sqlite3_stmt *st[N_PUT];
-	int64_t untimed;                     /* messages whose id does not spell their time: they need an index by id */
+	struct putting *putting;             /* spool_put.c's */
 	bool failed; struct err err;
 };
 
@@ -68,5 +70,20 @@ int64_t *spool_db_count_at(struct spool_counts *c, size_t i);
 
 bool spool_build_begin(struct spool *s, struct err *e); /* schema, one transaction; s->b */
 void spool_build_free(struct build *b);
+struct who *spool_who(struct build *b, const char *id);
+struct tally *spool_tally(struct spool *s, const char *id);
+sqlite3_stmt *spool_put_st(struct spool *s, enum put p);
+bool spool_put_bad(void *ctx, const struct err *e);
+
+/* spool_put.c: messages are stored in batches, by a worker where there is one. From spool_put_msg until spool_put_settle the
+ * database, the numbers of messages in s->counts and the tallies' belong to it. */
+enum { SPOOL_LINE_MAX = 256 << 20 };
+void spool_put_begin(struct build *b);
+void spool_put_end(struct build *b);
+bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *m);
+bool spool_put_settle(struct spool *s);  /* all are stored; false: it failed, b->err says how */
+void spool_put_authors(struct spool *s); /* settled: tells spool_who how many messages each author has */
+bool spool_put_untimed(struct spool *s); /* settled: are there messages whose id does not spell their time? They need an index by id */
+sqlite3_stmt *spool_put_lone(struct spool *s, int64_t conv, const struct msg *m, const struct buf *line); /* settled: one without files, bound */
 
 #endif

@@ -130,7 +130,13 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	op->role = arena_strdup(a, p.role);
 	op->suspended = p.suspended;
 	op->invite = s->cfg->invite && !p.suspended;
+	/* An account of ours that a rollback has taken back is given its access again rather than made a second time. */
+	struct ledger_row taken;
+	struct opkey undo = { 0, 0, id, OP_DELETE, opkey_undo_part(OP_USER_CREATE, 0) };
+	if (stream_row(s, &undo, a, &taken) && taken.state == OP_DONE)
+		op->account = taken.target;
 	out->src_fp = hash64s(id);
+	out->body_fp = hash64s(op->email ? op->email : "");
 }
 
 static void chat_op(struct stream *s, const struct spot *sp, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
@@ -139,16 +145,19 @@ static void chat_op(struct stream *s, const struct spot *sp, const struct opkey 
 	op->name = s->x.exporter->chat_name(sp->place.name, a);
 	op->is_public = sp->place.is_public;
 	out->src_fp = hash64s(sp->id);
+	out->body_fp = hash64s(op->name);
 }
 
-static bool upload_op(const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
+static bool upload_op(struct stream *s, const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
                       uint64_t fp, struct stream_op *out)
 {
 	if (k->part < 0 || (size_t)k->part >= m->n_files)
 		return false;
 	struct op *op = begin_op(out, k, g, state, a);
 	op->file = &m->files[k->part];
-	op->name = op->file->name;
+	op->name = mapping_redact(s->x.mapping, op->file->name, a);
+	if (!op->name || !*op->name)
+		op->name = "file";
 	out->src_fp = fp;
 	return true;
 }
@@ -207,7 +216,7 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_UPLOAD, l->upload };
 	if (l->upload >= 0) {
 		stream_row(s, &k, a, &row);
-		return upload_op(msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
+		return upload_op(s, msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
 	}
 	k.kind = OP_POST;
 	for (k.part = 0; (size_t)k.part < l->n_parts; k.part++) {
@@ -238,7 +247,7 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	struct letter l;
 	if (!spool_walk_body(w, a, &msg, e))
 		return LOOK_ERROR;
-	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT };
+	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0 };
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
 		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, st->parts, a, out) : LOOK_PASS;
@@ -269,7 +278,7 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
 	arena_reset(&s->tmp);
 	stream_row(s, &k, &s->tmp, &row);
-	if (row.state == OP_REJECTED || row.state == OP_GONE)
+	if (row.state == OP_REJECTED)
 		return false;
 	bool waits = row.state == OP_INTENT || row.state == OP_UNKNOWN;
 	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
@@ -491,9 +500,10 @@ static size_t joiners(struct stream *s, const struct spot *sp, enum join when, s
 		const char *target = stream_user_target(s, c.conv.members[i], a);
 		if (!target && when == JOIN_EXPECTED && (s->tr.caps & CAP_USER_CREATE)) {
 			struct ledger_row row;
-			struct opkey k = { 0, 0, c.conv.members[i], OP_USER_CREATE, 0 };
+			const char *main = mapping_same_person(s->x.mapping, c.conv.members[i]);
+			struct opkey k = { 0, 0, main, OP_USER_CREATE, 0 };
 			stream_row(s, &k, a, &row);
-			target = stream_todo(row.state) ? arena_fmt(a, "new %s", c.conv.members[i]) : NULL;
+			target = stream_todo(row.state) ? arena_fmt(a, "new %s", main) : NULL;
 		}
 		if (target)
 			v[n++] = target;
@@ -556,6 +566,18 @@ size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a
 	return n;
 }
 
+bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a, const char **id, const char *const **ids, size_t *n)
+{
+	const char **all = NULL;
+	size_t people = joiners(s, sp, JOIN_NOW, a, &all), max = portion_max(s), at = i * max;
+	if (at >= people)
+		return false;
+	*n = people - at < max ? people - at : max;
+	*ids = all + at;
+	*id = portion_id(*ids, *n, a);
+	return true;
+}
+
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people)
 {
 	const char **ids = NULL;
@@ -607,11 +629,11 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	if (!spool_msg(s->x.spool, g->sp->num, k->ts_us, k->id, a, &msg, &m, NULL))
 		return false;
 	if (k->kind == OP_UPLOAD)
-		return upload_op(&msg, k, g, row->state, a, m.fp, out);
+		return upload_op(s, &msg, k, g, row->state, a, m.fp, out);
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
-	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT };
+	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT, 0 };
 	if (x.fate == FATE_SKIP)
 		x.fate = FATE_SEND;
 	if (x.fate == FATE_SEND && m.kind != MSG_LOST_ROOT)
@@ -641,17 +663,18 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	return true;
 }
 
-/* false: the archives no longer have what it was made of. */
+/* false: the archives no longer have what it was made of, or the mapping has another name by now for what is looked up by its
+ * name: looking for the new one would make a second. */
 static bool reopen(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row post;
 	switch (row->key.kind) {
 	case OP_USER_CREATE:
 		user_op(s, row->key.id, &row->key, row->state, a, out);
-		return true;
+		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_CHAT_CREATE:
 		chat_op(s, g->sp, &row->key, row->state, a, out);
-		return true;
+		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_UPLOAD: case OP_POST: case OP_EDIT:
 		return reopen_msg(s, g, row, a, out);
 	case OP_REACT:

@@ -67,6 +67,8 @@ void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream
 const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a);
 /* Target ids of the people who should be in a conversation's chat (sorted, each once); in a. */
 size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a, const char *const **ids);
+/* The time of the oldest of the last `want` messages of a conversation (spool's number), replies included; 0: it has no more. */
+int64_t stream_count_since(struct spool *sp, int64_t conv, int64_t want);
 /* Target chat id of a source conversation, or NULL. */
 const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a);
 

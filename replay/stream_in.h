@@ -1,4 +1,5 @@
-/* stream_in.h: what stream.c (order), stream_text.c (words) and plan.c (counting) share. Nobody else includes it. */
+/* stream_in.h: what stream.c (order), stream_text.c (words), plan.c (counting) and adopt.c (finding again) share. Nobody else
+ * includes it. */
 #ifndef MVCHAT_STREAM_IN_H
 #define MVCHAT_STREAM_IN_H
 
@@ -10,14 +11,18 @@ struct someone { const char *name; const char *target; /* PERSON_MATCH */ enum p
 
 /* A conversation of the source and its place in the target. */
 struct spot {
-	const char *id;
+	const char *id, *name;   /* as in the source */
 	int64_t num;             /* spool's number */
 	int64_t lconv;           /* ledger's number; 0 = not asked yet, -1 unknown to a ledger that is only read */
 	int64_t n_msgs, n_roots, n_threads;
 	enum conv_kind kind;
+	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */
 };
+
+enum { TEXT_ANSWERS = 4096 };
+struct text_answer { uint64_t key; const char *rule; };
 
 struct stream {
 	struct stream_args x;
@@ -27,6 +32,9 @@ struct stream {
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
 	struct table people, spots;
+	int64_t days_since_us;   /* only.last_days begins here; 0 = no bound */
+	struct text_answer *answers;/* what rules that read the text said lately; NULL = there are none */
+	struct arena words;      /* reset for every message whose text is asked for */
 };
 
 struct someone *stream_someone(struct stream *s, const char *id);
@@ -34,7 +42,7 @@ struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such con
 int64_t stream_lconv(struct stream *s, struct spot *sp);
 const char *stream_spot_target(struct stream *s, struct spot *sp);
 
-/* The ledger's row, or one that says OP_ABSENT. Has the op still to be done? */
+/* The ledger's row, or one that says OP_ABSENT (also for what was taken back). Has the op still to be done? */
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row);
 bool stream_todo(enum op_state state);
 
@@ -43,12 +51,15 @@ enum fate { FATE_SEND, FATE_PLACEHOLDER /* left out, but its thread needs a firs
 /* *rule: why it is not sent as it is, or NULL. */
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *meta, const char **rule);
 
+/* Which of the mapping's `rules` would take a message, were there nothing else: bit i for rule i. For counting. */
+uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_meta *meta);
+
 /* What the ledger has of one message, summed up from its rows. */
 struct standing {
 	int parts;               /* posts DONE */
 	int uploads;             /* uploads DONE */
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
-	bool rejected, gone, open;
+	bool rejected, open;
 	uint64_t src_fp, body_fp;/* of part 0 */
 	uint32_t loss;
 	bool stale;              /* written under another mapping */
@@ -67,16 +78,19 @@ struct letter {
 	const char *label;
 	const char *const *parts; size_t n_parts;
 	uint32_t loss;
-	struct op_file *files; size_t n_files; /* ride on the last part */
+	struct op_file *files; size_t n_files; /* ride on the last part ... */
+	int *file_no;            /* ... and which files of the message they are */
 	int upload;              /* index of the first file that must be uploaded before, or -1; parts are then not rendered ... */
 	int n_uploads;           /* ... unless asked for; number of those */
 	int n_named;             /* files only named in the text */
+	int n_links;             /* different links to other messages that have an address; counted up to 6 */
 };
 enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */ };
 /* posted: a part of it is in the target already; files that were not uploaded before are then only named. */
 struct letter_args {
 	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;
 	enum fate fate; const char *rule; bool posted, no_links; enum letter_want want;
+	uint32_t links_off;      /* bit i: the i-th link (as counted in n_links) is left as it was */
 };
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
@@ -86,6 +100,8 @@ bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t 
 int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people);
 /* Is the chat still to be archived? *state: what the ledger says. */
 bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state);
+/* Portion i (from 0) of the people who join: its id in the ledger and who is in it. false: there is none with this number. */
+bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a, const char **id, const char *const **ids, size_t *n);
 bool stream_uploadable(const struct stream *s, const struct file *f);
 
 #endif

@@ -12,11 +12,13 @@ struct someone *stream_someone(struct stream *s, const char *id)
 	struct someone *w = table_get(&s->people, id);
 	if (w)
 		return w;
+	/* Somebody with several ids is the main one, unless the archives know only this one. */
+	const char *main = mapping_same_person(s->x.mapping, id);
 	struct arena a;
 	struct user u;
 	arena_init(&a);
 	w = arena_new(&s->run, struct someone);
-	if (spool_user(s->x.spool, id, &a, &u)) {
+	if ((main != id && spool_user(s->x.spool, main, &a, &u)) || spool_user(s->x.spool, id, &a, &u)) {
 		struct person p;
 		mapping_person(s->x.mapping, &u, &a, &p);
 		*w = (struct someone){ arena_strdup(&s->run, p.name), p.action == PERSON_MATCH ? arena_strdup(&s->run, p.target_id) : NULL,
@@ -36,7 +38,7 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	struct place p;
 	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
 	sp = arena_new(&s->run, struct spot);
-	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
+	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .count_since_us = -1, .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
 	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
 	sp->place.id = sp->id;
 	sp->place.name = arena_strdup(&s->run, p.name);
@@ -70,9 +72,10 @@ int64_t stream_lconv(struct stream *s, struct spot *sp)
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
 {
 	*row = (struct ledger_row){ .state = OP_ABSENT };
-	if (ledger_get(s->x.ledger, k, a, row))
+	/* What was taken back (mvchat rollback) is to be written again, like what never was. */
+	if (ledger_get(s->x.ledger, k, a, row) && row->state != OP_GONE)
 		return true;
-	row->state = OP_ABSENT;
+	*row = (struct ledger_row){ .state = OP_ABSENT };
 	return false;
 }
 
@@ -109,7 +112,7 @@ const char *stream_user_target(struct stream *s, const char *source_user, struct
 	if (w->target)
 		return arena_strdup(a, w->target);
 	struct ledger_row row;
-	struct opkey k = { 0, 0, source_user, OP_USER_CREATE, 0 };
+	struct opkey k = { 0, 0, mapping_same_person(s->x.mapping, source_user), OP_USER_CREATE, 0 };
 	return stream_row(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
 }
 
@@ -123,6 +126,12 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 	arena_init(&s->run);
 	arena_init(&s->tmp);
 	arena_init(&s->trial);
+	arena_init(&s->words);
+	struct spool_counts sc;
+	spool_count(args->spool, &sc);
+	s->days_since_us = mapping_days_since(args->mapping, sc.last_us);
+	if (mapping_asks_text(args->mapping))
+		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
 	table_init(&s->people);
 	table_init(&s->spots);
 	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
@@ -142,23 +151,81 @@ void stream_close(struct stream *s)
 	arena_release(&s->run);
 	arena_release(&s->tmp);
 	arena_release(&s->trial);
+	arena_release(&s->words);
+	free(s->answers);
 	free(s);
 }
 
 /* ---- rules ---- */
 
-static const char *rule_of(struct stream *s, const struct spot *sp, const struct spool_meta *m)
+/* Messages of the same instant are all in. */
+int64_t stream_count_since(struct spool *sp, int64_t conv, int64_t want)
+{
+	struct spool_meta m;
+	int64_t n = 0, since = 0;
+	for (int pass = 0; want > 0 && pass < 2 && (!pass || n > want); pass++) {
+		struct spool_walk *w = spool_walk(sp, conv, SPOOL_ALL, NULL, 0, NULL);
+		int64_t at = 0;
+		while (!since && spool_walk_next(w, &m)) {
+			if (m.kind == MSG_LOST_ROOT)
+				continue;
+			if (pass && at++ == n - want)
+				since = m.ts_us;
+			n += !pass;
+		}
+		spool_walk_end(w);
+	}
+	return since;
+}
+
+static struct msg_meta meta_of(struct stream *s, struct spot *sp, const struct spool_meta *m)
+{
+	if (sp->count_since_us < 0)
+		sp->count_since_us = stream_count_since(s->x.spool, sp->num, s->cfg->last_messages); /* the spool does not change meanwhile */
+	return (struct msg_meta){ .conv = sp->id, .conv_name = sp->name, .author = m->author, .ts_us = m->ts_us, .kind = m->kind, .flags = m->flags,
+	                          .has_replies = m->n_replies > 0, .is_reply = m->root != NULL, .is_empty = m->empty, .has_file = m->n_files > 0,
+	                          .days_since_us = s->days_since_us, .count_since_us = sp->count_since_us };
+}
+
+/* Rules and redactions that need the text. Only messages that are not settled in the ledger get here, each several times in a
+ * row (passing over, looking, threads): the last answers are remembered, so that a text is mostly read once. */
+static const char *text_rule(struct stream *s, const struct spot *sp, const struct spool_meta *m, const struct msg_meta *mm)
+{
+	uint64_t key = hash64(m->id, strlen(m->id), m->fp ^ (uint64_t)sp->num * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+	struct text_answer *v = &s->answers[key / 2 % TEXT_ANSWERS];
+	struct msg msg;
+	if (v->key == key)
+		return v->rule;
+	arena_reset(&s->words);
+	/* What cannot be read is not sent either: whoever wants its body meets the error. */
+	if (!spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL))
+		return NULL;
+	*v = (struct text_answer){ key, mapping_skips_text(s->x.mapping, mm, &msg, &s->words) };
+	return v->rule;
+}
+
+static const char *rule_of(struct stream *s, struct spot *sp, const struct spool_meta *m)
 {
 	if (m->kind == MSG_LOST_ROOT)
 		return "orphan"; /* sent only where replies need it */
-	struct msg_meta mm = { .conv = sp->id, .author = m->author, .ts_us = m->ts_us, .kind = m->kind, .flags = m->flags,
-	                       .has_replies = m->n_replies > 0, .is_reply = m->root != NULL, .is_empty = m->empty };
+	struct msg_meta mm = meta_of(s, sp, m);
 	const char *rule = mapping_skips(s->x.mapping, &mm);
-	return rule ? rule : m->empty && m->kind != MSG_DELETED ? "empty" : NULL;
+	if (!rule && m->empty && m->kind != MSG_DELETED)
+		return "empty";
+	return rule || !s->answers ? rule : text_rule(s, sp, m, &mm);
+}
+
+uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_meta *m)
+{
+	struct msg_meta mm = meta_of(s, sp, m);
+	struct msg msg;
+	arena_reset(&s->words);
+	bool read = s->answers && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL);
+	return mapping_rule_hits(s->x.mapping, &mm, read ? &msg : NULL, &s->words);
 }
 
 /* Will any reply be sent? Asked only for first messages that are themselves left out. */
-static bool any_reply_goes(struct stream *s, const struct spot *sp, const char *root)
+static bool any_reply_goes(struct stream *s, struct spot *sp, const char *root)
 {
 	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
 	struct spool_meta m;
@@ -183,7 +250,7 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 
 void standing_add(struct standing *st, const struct ledger_row *r)
 {
-	if (r->state == OP_ABSENT)
+	if (r->state == OP_ABSENT || r->state == OP_GONE)
 		return;
 	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
 	switch (r->key.kind) {
@@ -194,7 +261,6 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_POST:
 		st->open |= open;
 		st->rejected |= r->state == OP_REJECTED;
-		st->gone |= r->state == OP_GONE;
 		st->stale |= r->stale_mapping;
 		st->loss |= r->loss;
 		if (r->state == OP_DONE) {
@@ -249,7 +315,7 @@ bool standing_settled(const struct stream *s, const struct standing *st, uint64_
 {
 	if (st->open)
 		return false;
-	if (st->rejected || st->gone)
+	if (st->rejected)
 		return true;
 	if (!st->complete)
 		return false;

@@ -116,7 +116,24 @@ static const char *author_name(struct stream *s, const struct msg *m)
 
 /* ---- what a renderer asks ---- */
 
-struct asking { struct stream *s; const struct spot *here; struct arena *a; bool no_links; };
+enum { LINKS_TOLD_APART = 6 };
+struct asking {
+	struct stream *s; const struct spot *here; struct arena *a; bool no_links;
+	uint32_t links_off; const char *refs[LINKS_TOLD_APART]; int n_refs; /* those that lead somewhere, each once */
+};
+
+/* Links that have an address are numbered as they come, so that a text of the past can be written again (letter_args.links_off). */
+static bool link_is_off(struct asking *q, const char *ref)
+{
+	int i = 0;
+	while (i < q->n_refs && !streq(q->refs[i], ref))
+		i++;
+	if (i == LINKS_TOLD_APART)
+		return false;
+	if (i == q->n_refs)
+		q->refs[q->n_refs++] = arena_strdup(q->a, ref);
+	return q->links_off & 1u << i;
+}
 
 static const char *ask_user(void *ctx, const char *id)
 {
@@ -146,7 +163,7 @@ static const char *ask_url(void *ctx, const char *ref)
 		return NULL;
 	struct opkey k = { stream_lconv(s, sp), ts, slash + 1, OP_POST, 0 };
 	const char *chat = stream_spot_target(s, sp);
-	if (!chat || !ledger_get(s->x.ledger, &k, q->a, &row) || row.state != OP_DONE)
+	if (!chat || !ledger_get(s->x.ledger, &k, q->a, &row) || row.state != OP_DONE || link_is_off(q, ref))
 		return NULL;
 	return s->x.exporter->message_url(s->x.target, chat, row.target, q->a);
 }
@@ -246,6 +263,7 @@ bool stream_uploadable(const struct stream *s, const struct file *f)
 static void sort_files(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out, bool *named)
 {
 	out->files = arena_array(a, x->msg->n_files + 1, struct op_file);
+	out->file_no = arena_array(a, x->msg->n_files + 1, int);
 	for (size_t i = 0; i < x->msg->n_files; i++) {
 		const struct file *f = &x->msg->files[i];
 		struct opkey k = { stream_lconv(s, x->sp), x->meta->ts_us, x->meta->id, OP_UPLOAD, (int)i };
@@ -254,13 +272,15 @@ static void sort_files(struct stream *s, const struct letter_args *x, struct are
 		if (f->state == FILE_PRESENT)
 			ledger_get(s->x.ledger, &k, a, &row);
 		bool done = row.state == OP_DONE;
-		bool todo = can && !done && !x->posted && row.state != OP_REJECTED && row.state != OP_GONE;
+		bool todo = can && !done && !x->posted && row.state != OP_REJECTED;
 		named[i] = !done && !todo;
 		out->n_named += named[i];
 		if (todo && !out->n_uploads++)
 			out->upload = (int)i;
-		if (!named[i])
-			out->files[out->n_files++] = (struct op_file){ done ? row.target : "", f->name, f->mime, f->kind, f->size, f->width, f->height, f->duration_ms };
+		if (named[i])
+			continue;
+		out->file_no[out->n_files] = (int)i;
+		out->files[out->n_files++] = (struct op_file){ done ? row.target : "", f->name, f->mime, f->kind, f->size, f->width, f->height, f->duration_ms };
 	}
 }
 
@@ -277,9 +297,12 @@ static struct text joined(struct arena *a, const struct text *x, const struct te
 	return t;
 }
 
-/* What stands in for the message's own words, or NULL. */
-static const char *placeholder(struct stream *s, const struct letter_args *x)
+/* What stands in for the message's own words, or NULL. A text that could not be redacted is never shown, even where its
+ * message must have one: its first part is in the target already, or replies hang on it. */
+static const char *placeholder(struct stream *s, const struct letter_args *x, bool may_show)
 {
+	if (!may_show)
+		return word(s, W_LEFT_OUT);
 	if (x->meta->kind == MSG_LOST_ROOT)
 		return word(s, W_LOST_ROOT);
 	if (x->meta->kind == MSG_DELETED)
@@ -310,9 +333,13 @@ static void add_notes(struct stream *s, const struct letter_args *x, const bool 
 		out->loss |= LOSS_EDITED;
 }
 
-void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out)
+void stream_letter(struct stream *s, const struct letter_args *asked, struct arena *a, struct letter *out)
 {
-	const char *stand_in = placeholder(s, x);
+	struct letter_args clean = *asked;
+	const struct letter_args *x = &clean;
+	struct msg redacted;
+	const char *stand_in = placeholder(s, x, mapping_redact_msg(s->x.mapping, x->msg, a, &redacted));
+	clean.msg = &redacted;
 	*out = (struct letter){ .label = "", .upload = -1 };
 	struct text_builder head, tail;
 	text_begin(&head, a);
@@ -349,9 +376,10 @@ void stream_letter(struct stream *s, const struct letter_args *x, struct arena *
 		t = text_end(&b);
 	}
 	struct text whole = joined(a, &h, &body, &t);
-	struct asking q = { s, x->sp, a, x->no_links };
+	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off };
 	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
 	s->x.exporter->render(s->x.target, &whole, &r, a, &out->parts, &out->n_parts, &out->loss);
+	out->n_links = q.n_refs;
 }
 
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op)

@@ -2,6 +2,7 @@
  *
  * Promises: every message the ledger calls done is looked for in the chat it was written to, by its id; text, label and files
  * are compared by fingerprint; the order is the ledger's order of writing against the target's order of ids. Only reads.
+ * What a target does not show cannot be compared: Pachca gives no size of a file and no list of pins.
  * Memory: a page of the list and one row of the ledger, whatever a lane's length, because both are walked together, ids
  * ascending; beyond that only what is wrong, and one entry per chat and person. Called by `mvchat verify`.
  */
@@ -29,6 +30,7 @@ struct lane {
 	struct stranger *strangers;
 	size_t n_strangers, cap_strangers;
 	char *last;              /* the last id seen */
+	bool cut;                /* the sample ends here: the rest was not looked at */
 };
 
 struct chat { const char *id, *conv; int64_t num; bool created, seen; };
@@ -43,6 +45,8 @@ struct verify {
 	struct table users;      /* target user id -> a non-NULL value, &unseen until it is listed */
 	bool edits, deletes;     /* has the ledger any? */
 	int64_t lanes, lanes_done;
+	struct lane_ref { int64_t num; const char *name; uint64_t rank; } *refs; size_t n_refs, cap_refs;
+	int64_t lane_budget;     /* messages still to look at in this lane; sampling only */
 	struct err *err;
 	bool failed;
 };
@@ -106,10 +110,12 @@ static bool ours_now(struct verify *v, const struct ledger_row *post, uint64_t f
 	return fp == post->body_fp;
 }
 
+/* Deleted, and not written again since. */
 static bool was_deleted(struct verify *v, const struct ledger_row *post)
 {
 	struct ledger_row del;
-	return v->deletes && get_sibling(v, &post->key, OP_DELETE, &del) && del.state == OP_DONE;
+	return v->deletes && get_sibling(v, &post->key, OP_DELETE, &del) && del.state == OP_DONE &&
+	       (del.run > post->run || (del.run == post->run && del.sent_us >= post->sent_us));
 }
 
 static void expected_is_here(struct lane *l, const struct seen *s)
@@ -224,6 +230,10 @@ static bool on_message(void *ctx, const struct seen *s)
 	arena_reset(&v->step);
 	if (stopping(v))
 		return false;
+	if (v->args->sample && v->lane_budget-- <= 0) {
+		v->out->sampled = l->cut = true;
+		return false;
+	}
 	/* Pages shift when somebody deletes meanwhile: what was seen already is not seen again. */
 	if (l->last && v->ex->id_cmp(s->id, l->last) <= 0)
 		return true;
@@ -244,11 +254,17 @@ static bool on_message(void *ctx, const struct seen *s)
 	return true;
 }
 
-static void rest_is_missing(struct lane *l, const char *what)
+/* tail: the chat was read to its end, so what is left is missing behind everything else. */
+enum rest { REST_TAIL, REST_UNREADABLE };
+static void rest_is_missing(struct lane *l, const char *what, enum rest rest)
 {
+	struct verify *v = l->v;
 	for (; l->have; next_expected(l)) {
-		arena_reset(&l->v->step);
+		arena_reset(&v->step);
+		int64_t before = v->out->messages[FIND_MISSING];
 		expected_is_not_here(l, what);
+		if (rest == REST_TAIL && v->args->lost && v->out->messages[FIND_MISSING] > before)
+			v->args->lost(v->args->ctx, &l->row.key);
 	}
 	for (size_t i = 0; i < l->early.n; i++)
 		if (l->early.rows[i].value)
@@ -267,19 +283,20 @@ static bool compare(struct lane *l, struct err *e)
 	if (!l->have)
 		return true;
 	if (!l->chat) {
-		rest_is_missing(l, "the chat's id in the target is not known");
+		rest_is_missing(l, "the chat's id in the target is not known", REST_UNREADABLE);
 		return true;
 	}
 	struct err why = ERR_INIT;
 	if (session_list(v->args->session, LIST_MESSAGES, l->chat, OLDEST_FIRST, on_message, l, &why)) {
 		if (stopping(v))
 			return true;
-		rest_is_missing(l, "it is not in the chat");
+		if (!l->cut)
+			rest_is_missing(l, "it is not in the chat", REST_TAIL);
 		explain_strangers(l);
 		return true;
 	}
 	if (denied(v->args->session->last_status)) {
-		rest_is_missing(l, "the chat is gone or closed to us");
+		rest_is_missing(l, "the chat is gone or closed to us", REST_UNREADABLE);
 		return true;
 	}
 	if (e)
@@ -330,11 +347,92 @@ static void person_lane(struct verify *v, int64_t lane)
 	ledger_walk_end(w);
 }
 
+/* ---- reactions we made ---- */
+
+struct marks { struct verify *v; int64_t ours; };
+
+static bool on_reaction(void *ctx, const struct seen *s)
+{
+	struct marks *m = ctx;
+	struct op any = { .key = { .kind = OP_REACT, .id = "" } };
+	m->ours += m->v->ex->match(m->v->args->session->target, &any, s, &m->v->step) != MATCH_FOREIGN;
+	return !stopping(m->v);
+}
+
+static bool compare_marks(struct lane *l, const struct opkey *key, const char *target, int64_t n, struct err *e)
+{
+	struct verify *v = l->v;
+	struct marks m = { v, 0 };
+	if (!session_list(v->args->session, LIST_REACTIONS, target, OLDEST_FIRST, on_reaction, &m, e)) {
+		if (!denied(v->args->session->last_status))
+			return err_wrap(e, "reading reactions back");
+		return true; /* the message is gone, which is told elsewhere */
+	}
+	if (stopping(v))
+		return true;
+	int64_t there = m.ours < n ? m.ours : n;
+	v->out->reactions_ok += there;
+	v->out->reactions_missing += n - there;
+	if (there < n)
+		tell(v, FIND_ALTERED, l->name, key, l->chat, target, "reactions of ours are missing");
+	return true;
+}
+
+/* One request for each message we reacted to; their rows stand together. Only of messages that are still ours. */
+static bool reactions(struct lane *l, struct err *e)
+{
+	struct verify *v = l->v;
+	struct ledger_row r;
+	struct opkey key = { .id = "" };
+	char *target = NULL, *id = NULL;
+	int64_t n = 0;
+	bool ok = true, more = true;
+	struct ledger_walk *w = ledger_walk_lane(v->args->ledger, l->num);
+	while (ok && more && !stopping(v) && !(v->args->sample && v->lane_budget-- <= 0)) {
+		more = ledger_walk_next(w, &r);
+		if (more && (r.key.kind != OP_REACT || r.state != OP_DONE))
+			continue;
+		if (target && (!more || !streq(target, r.target))) {
+			arena_reset(&v->step);
+			ok = compare_marks(l, &key, target, n, e);
+			free(target);
+			target = NULL;
+		}
+		if (more && !target) {
+			free(id);
+			id = xstrdup(r.key.id);
+			target = xstrdup(r.target);
+			key = r.key;
+			key.id = id;
+			n = 0;
+		}
+		n++;
+	}
+	ledger_walk_end(w);
+	free(target);
+	free(id);
+	return ok;
+}
+
+static int64_t looked_at(const struct verify *v)
+{
+	const int64_t *m = v->out->messages;
+	return m[FIND_MATCH] + m[FIND_MISSING] + m[FIND_ALTERED] + m[FIND_MISPLACED];
+}
+
 static bool on_lane(void *ctx, int64_t num, const char *name)
 {
 	struct verify *v = ctx;
 	if (stopping(v))
 		return false;
+	if (v->args->sample) {
+		int64_t left = v->args->sample - looked_at(v), share = v->args->sample / 8 + 10;
+		v->lane_budget = left < share ? left : share;
+		if (left <= 0 && strncmp(name, "p:", 2) != 0) {
+			v->out->sampled = true;
+			return true;
+		}
+	}
 	if (!strncmp(name, "p:", 2)) {
 		person_lane(v, num);
 	} else {
@@ -344,7 +442,7 @@ static bool on_lane(void *ctx, int64_t num, const char *name)
 		l.name = arena_strdup(&l.arena, name);
 		l.chat = strncmp(name, "t:", 2) ? conv_chat(v, name + (strncmp(name, "c:", 2) ? 0 : 2), &l.arena) : thread_chat(v, num, &l.arena);
 		l.walk = ledger_walk_lane(v->args->ledger, num);
-		v->failed = !compare(&l, v->err);
+		v->failed = !compare(&l, v->err) || !reactions(&l, v->err);
 		ledger_walk_end(l.walk);
 		for (size_t i = 0; i < l.n_strangers; i++)
 			free(l.strangers[i].id);
@@ -361,10 +459,30 @@ static bool on_lane(void *ctx, int64_t num, const char *name)
 
 static bool count_lane(void *ctx, int64_t num, const char *name)
 {
-	(void)num;
-	(void)name;
-	((struct verify *)ctx)->lanes++;
+	struct verify *v = ctx;
+	v->lanes++;
+	if (!v->args->sample)
+		return true;
+	if (v->n_refs == v->cap_refs) {
+		v->cap_refs = v->cap_refs ? 2 * v->cap_refs : 256;
+		v->refs = xrealloc(v->refs, v->cap_refs * sizeof(*v->refs));
+	}
+	v->refs[v->n_refs++] = (struct lane_ref){ num, arena_strdup(&v->arena, name), hash64(name, strlen(name), v->args->seed) };
 	return true;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct lane_ref *x = a, *y = b;
+	return x->rank != y->rank ? (x->rank < y->rank ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static void lanes_by_seed(struct verify *v)
+{
+	if (v->n_refs)
+		qsort(v->refs, v->n_refs, sizeof(*v->refs), by_rank);
+	for (size_t i = 0; i < v->n_refs && on_lane(v, v->refs[i].num, v->refs[i].name); i++)
+		;
 }
 
 /* ---- people and chats ---- */
@@ -487,13 +605,17 @@ bool verify_run(const struct verify_args *args, struct verify_result *out, struc
 		v.deletes = v.deletes || counts.by_kind_state[OP_DELETE][s];
 	}
 	ledger_lanes(args->ledger, count_lane, &v);
-	ledger_lanes(args->ledger, on_lane, &v);
+	if (args->sample)
+		lanes_by_seed(&v);
+	else
+		ledger_lanes(args->ledger, on_lane, &v);
 	bool ok = !v.failed && (stopping(&v) || (check_people(&v) && check_chats(&v)));
 	out->lists = args->session->list_requests - before;
 	out->stopped = stopping(&v);
 	out->clean = ok && !out->stopped && !out->messages[FIND_MISSING] && !out->messages[FIND_ALTERED] && !out->messages[FIND_MISPLACED] &&
 	             !out->messages[FIND_TWICE] && !out->users_missing && !out->chats_missing && !out->members_missing && !out->privacy_wrong &&
-	             !out->archived_wrong;
+	             !out->archived_wrong && !out->reactions_missing;
+	free(v.refs);
 	table_release(&v.users);
 	table_release(&v.chats);
 	arena_release(&v.step);

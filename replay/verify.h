@@ -11,6 +11,8 @@ struct verify_result {
 	int64_t users_ok, users_missing, chats_ok, chats_missing, members_missing, privacy_wrong, archived_wrong;
 	int64_t lists;                    /* requests made */
 	bool clean;                       /* nothing missing, altered, misplaced, twice, and nothing wrong with people and chats */
+	int64_t reactions_ok, reactions_missing; /* those we made */
+	bool sampled;                     /* args.sample left something out */
 	bool stopped;                     /* by args.stop: the counts cover a part only, and clean is false */
 };
 struct verify_args {
@@ -25,9 +27,16 @@ struct verify_args {
 	const char *(*chat_of)(void *ctx, const char *source_conv);
 	int (*public_of)(void *ctx, const char *source_conv);
 	const char *const *(*members_of)(void *ctx, const char *source_conv, size_t *n);
+	/* Optional: a message that is missing at the very end of its lane, so that writing it again keeps the order (verify_repair). */
+	void (*lost)(void *ctx, const struct opkey *k);
+	int64_t sample;    /* look at about so many messages, of lanes chosen by seed, each from its beginning; 0 = all */
+	uint64_t seed;
 	void *ctx; /* for all of these */
 	const volatile int *stop;
 };
+/* Puts lost messages back to "to do": their rows become GONE and the next apply sends them. What cannot be sent again without
+ * leaving its thread behind is left (*refused). Inside no transaction; true: it is on disk. */
+bool verify_repair(struct ledger *l, const struct opkey *lost, size_t n, int64_t *repaired, int64_t *refused, struct err *e);
 bool verify_run(const struct verify_args *args, struct verify_result *out, struct err *e);
 
 #endif

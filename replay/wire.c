@@ -82,6 +82,8 @@ struct wire {
 	int64_t hang_us;
 	struct sigaction old_pipe;
 	bool pipe_changed;
+	bool has_skew;
+	int64_t skew_s;            /* of the last answer's Date */
 };
 
 static unsigned users; /* of libcurl's global state */
@@ -785,6 +787,11 @@ static void finish(struct call *c, CURLcode code)
 		c->status = (int)status;
 		c->retry_after_s = parse_retry_after(c->retry_after, c->date);
 		w->throttled += status == 429;
+		time_t theirs = *c->date ? curl_getdate(c->date, NULL) : -1;
+		if (theirs > 0) {
+			w->has_skew = true;
+			w->skew_s = (int64_t)theirs - clock_wall_us() / 1000000;
+		}
 		end(c, WIRE_ANSWER);
 	} else if (code == CURLE_OK) {
 		say(c, "an answer that is not HTTP", "");
@@ -960,4 +967,15 @@ int64_t wire_requests(const struct wire *w, bool writes_only)
 int64_t wire_throttled(const struct wire *w)
 {
 	return w->throttled;
+}
+
+const char *wire_library(void)
+{
+	return curl_version();
+}
+
+bool wire_skew(const struct wire *w, int64_t *seconds)
+{
+	*seconds = w->skew_s;
+	return w->has_skew;
 }

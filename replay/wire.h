@@ -45,4 +45,8 @@ enum wire_class wire_call(struct wire *w, const struct http_req *r, struct arena
 int64_t wire_requests(const struct wire *w, bool writes_only); /* how many were started */
 int64_t wire_throttled(const struct wire *w);                  /* answers 429 seen */
 
+/* How far ahead of ours the clock of the last answer's sender was (its Date header); false: nobody told. For doctor. */
+bool wire_skew(const struct wire *w, int64_t *seconds);
+const char *wire_library(void); /* version of what is behind it */
+
 #endif

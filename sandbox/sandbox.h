@@ -29,4 +29,6 @@ void sandbox_close(struct sandbox *s);
 /* Content as canonical, comparable lines: no ids, no times of the sandbox; sorted by chat; messages in order. */
 bool sandbox_dump(const char *store, FILE *out, struct err *e);
 
+const char *sandbox_library(void); /* version of what is behind it, for doctor */
+
 #endif

@@ -115,9 +115,9 @@ static void message(struct dump *d, sqlite3_stmt *st, const char *chat, int64_t 
 	end(d);
 }
 
-/* A deleted message is left out, unless a thread hangs on it. */
+/* A deleted message is left out, unless a thread with messages in it hangs on it. */
 #define MESSAGES "SELECT messages.id,display_name," WHO ",content,n_files,n_reactions,pinned,parent IS NOT NULL,thread_chat,messages.deleted IS NOT NULL " \
-	"FROM messages JOIN users ON users.id=user WHERE chat=?1 AND (messages.deleted IS NULL OR thread_chat IS NOT NULL) ORDER BY messages.id"
+	"FROM messages JOIN users ON users.id=user WHERE chat=?1 AND (messages.deleted IS NULL OR EXISTS(SELECT 1 FROM messages r WHERE r.chat=messages.thread_chat AND r.deleted IS NULL)) ORDER BY messages.id"
 
 static void messages(struct dump *d, int64_t chat, const char *name)
 {

@@ -290,13 +290,17 @@ static enum after work(struct sb_req *r)
 	case SBF_LATE:
 		r->due = r->s->now + f->number * 1000;
 		return KEEP;
-	case SBF_LIST_LAG: r->lag = f->number * 1000; break;
+	case SBF_LIST_LAG: case SBF_LAG_DROP: r->lag = f->number * 1000; break;
+	case SBF_401:
+		jw_init(&r->w, &r->out);
+		sb_denied(r, 401, "invalid_token", "Access token is invalid");
+		return ANSWER;
 	case SBF_NONE: case SBF_DROP_AFTER: case SBF_500_AFTER: case SBF_HANG_AFTER: case SBF_CUT_BODY: case SBF_HTML_200: case SBF_503_AFTER:
 	case SBF_FOREIGN: case SBF_FOREIGN_AFTER: case SBF_WRONG_ID: case N_SBF: break;
 	}
 	sb_handle(r);
 	switch (a) {
-	case SBF_DROP_AFTER: return CLOSE;
+	case SBF_DROP_AFTER: case SBF_LAG_DROP: return CLOSE;
 	case SBF_HANG_AFTER: return HANG;
 	case SBF_500_AFTER: plain(r, 500, "text/plain; charset=utf-8", "Internal Server Error\n"); break;
 	case SBF_503_AFTER: plain(r, 503, "text/plain; charset=utf-8", "Service Unavailable\n"); break;
@@ -312,7 +316,7 @@ static enum after work(struct sb_req *r)
 		break;
 	}
 	case SBF_NONE: case SBF_DROP_BEFORE: case SBF_500_BEFORE: case SBF_LATE: case SBF_HANG: case SBF_HTML_502: case SBF_429: case SBF_503:
-	case SBF_LIST_LAG: case SBF_FOREIGN: case SBF_FOREIGN_AFTER: case N_SBF: break;
+	case SBF_LIST_LAG: case SBF_FOREIGN: case SBF_FOREIGN_AFTER: case SBF_401: case N_SBF: break;
 	}
 	return ANSWER;
 }

@@ -10,6 +10,8 @@ export MVCHAT="$PWD/$build/mvchat" BUILD="$PWD/$build" MODE="$mode"
 export LC_ALL=C.UTF-8 LANGUAGE=en TZ=UTC CMOCKA_MESSAGE_OUTPUT=TAP NO_COLOR=1 COLUMNS=80
 export ASAN_OPTIONS=abort_on_error=0:exitcode=99:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+# On a virtual clock silence means a hung server; on a busy machine a slow thread must not look like one.
+export MVCHAT_CLOCK_HANG_MS=${MVCHAT_CLOCK_HANG_MS:-1500}
 unset PACHCA_ADMIN_TOKEN PACHCA_BOT_TOKEN http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
 work=$(mktemp -d "${TMPDIR:-/tmp}/mvchat-test-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -66,7 +68,8 @@ for t in tests/e2e/test_*.sh; do
 	one "e2e/$(basename "$t" .sh | sed s/^test_//)" 300 sh "$t"
 done
 if [ "$mode" = release ] && [ -x "$build/tools/chaos" ]; then
-	one chaos/short 300 "$build/tools/chaos" --short
+	# Here a false alarm is one more fault to survive, and every hang is waited for.
+	one chaos/short 300 env MVCHAT_CLOCK_HANG_MS=200 "$build/tools/chaos" --short
 fi
 [ "$skipped" -gt 0 ] && printf '%s skipped\n' "$skipped"
 echo "$passed $failed" > "${RESULT:-/dev/null}"

@@ -32,13 +32,14 @@ generate "$N" "$dir/slack-$N.zip"
 row "archive: $N messages" "$(($(wc -c <"$dir/slack-$N.zip") / 1048576)) MiB zip" ''
 row '' '' 'bound'
 
+RUNS=1 sh tests/bench/bench_read.sh "$dir/slack-$N.zip" "$N"
 rm -rf "$dir/p" && mkdir "$dir/p"
 "$tools/measure" "$dir/m" "$bin" map -q -C "$dir/p" --offline --unmatched create "$PWD/$dir/slack-$N.zip" >/dev/null
 row 'read into the spool and draft the mapping' "$(per "$N" "$(wall)") msg/s" '>= 80000 msg/s'
 row '  peak memory' "$(($(peak) / 1024)) MiB" '<= 48 MiB'
 
 serve --no-limits
-MVCHAT_CLOCK=virtual "$tools/measure" "$dir/m" "$bin" apply -q --yes --json -C "$dir/p" --url "$url" >"$dir/apply.json"
+MVCHAT_CLOCK=virtual "$tools/measure" "$dir/m" "$bin" apply -q --yes --json --rate 1000000 -C "$dir/p" --url "$url" >"$dir/apply.json"
 posted=$(field posted "$dir/apply.json")
 row "replay, limits off: $posted messages" "$(per "$posted" "$(wall)") msg/s" '>= 3000 msg/s'
 row '  peak memory' "$(($(peak) / 1024)) MiB" ''

@@ -32,6 +32,9 @@ expect 'map through the validator' 0 "$MVCHAT" map -C "$T/p" --url "$through" --
 sed -i 's/reactions: *text/reactions: native/' "$T/p/mvchat.yaml"
 expect 'apply through the validator' 0 "$MVCHAT" apply -C "$T/p" --yes
 expect 'verify through the validator' 0 "$MVCHAT" verify -C "$T/p"
+expect 'rollback through the validator' 0 "$MVCHAT" rollback -C "$T/p" --all --yes
+expect 'apply after it' 0 "$MVCHAT" apply -C "$T/p" --yes
+expect 'rollback with its accounts' 0 "$MVCHAT" rollback -C "$T/p" --all --users delete --yes
 cp "$T/exchanges.jsonl" "$dir/" 2>/dev/null
 node "$ROOT/tests/contract/summary.mjs" "$T/exchanges.jsonl" >"$T/summary" 2>&1
 grep -E '^(ok|not ok|#)' "$T/summary" | while read -r line; do echo "$line"; done | sed -E "s/^(ok|not ok) [0-9]+/\1 x/" >"$T/lines"

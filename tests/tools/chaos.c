@@ -1,5 +1,6 @@
 /* chaos: kills the shipped binary at every durable step and applies every fault at every request; after resuming, the sandbox's
- * content must equal that of an undisturbed run, in order, nothing twice, and one more run must write nothing.
+ * content must equal that of an undisturbed run, in order, nothing twice, and one more run must write nothing. The same for
+ * rollback: killed and faulted anywhere, or after an apply that was killed, it must leave what was there before.
  *
  *   chaos [--short] [--seed N --runs N] [--jobs N] [--archive DIR] [--case NAME] [-v]
  *
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,7 +28,17 @@ static const char *mvchat, *archive = "fixtures/slack/demo", *only_case;
 static char root[512];
 static bool short_run, verbose;
 static int jobs = 2;
-static char *golden;
+static char *golden, *golden_later; /* ... of the later archive, its lines sorted */
+
+/* What changes between the run that is killed and the one that resumes. */
+enum twist {
+	AS_IT_WAS,
+	OTHER_LABEL,   /* the mapping: who wrote when is said in other words */
+	LATER_ARCHIVE, /* a newer export: nearly every message edited, an earlier one turned up */
+	CLOCK_BACK,    /* the machine's clock goes back three days */
+	TWO_AT_ONCE,   /* two processes are started */
+	DISK_FULL,     /* the first run may write files up to so many KiB only */
+};
 
 /* ---- small tools ---- */
 
@@ -89,11 +101,18 @@ static bool copy_file(const char *from, const char *to)
 }
 
 /* Runs a program with extra environment; out and errs are files. Returns the wait status. */
+static long file_limit; /* of the next program started, in bytes; 0 none */
+
 static pid_t start(const char *const *argv, const char *const *env, const char *out, const char *errs)
 {
 	pid_t pid = fork();
 	if (pid)
 		return pid;
+	if (file_limit) {
+		signal(SIGXFSZ, SIG_IGN); /* so that writing fails as on a full disk */
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ (rlim_t)file_limit, (rlim_t)file_limit });
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	}
 	int o = open(out ? out : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600), x = open(errs ? errs : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0600);
 	int in = open("/dev/null", O_RDONLY);
 	dup2(in, 0);
@@ -169,12 +188,28 @@ static bool project_make(const char *dir)
 	return link(path_of(base, ".mvchat/spool.db"), path_of(dir, ".mvchat/spool.db")) == 0;
 }
 
+static pid_t command_start(const char *name, const char *scope, const char *dir, const char *url, const char *out, const char *var, const char *value)
+{
+	const char *argv[] = { mvchat, name, "-q", "--yes", "--json", "-C", dir, "--url", url, scope, NULL };
+	const char *env[] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token",
+	                      var, value, NULL };
+	return start(argv, env, path_of(dir, out), path_of(dir, "apply.err"));
+}
+
+static pid_t apply_start(const char *dir, const char *url, const char *out, const char *var, const char *value)
+{
+	return command_start("apply", NULL, dir, url, out, var, value);
+}
+
+static int command(const char *name, const char *scope, const char *dir, const char *url, const char *kill_at, const char *count_file)
+{
+	return wait_for(command_start(name, scope, dir, url, "apply.json", kill_at ? "MVCHAT_STEP_KILL" : count_file ? "MVCHAT_STEP_COUNT" : NULL,
+	                              kill_at ? kill_at : count_file), 120);
+}
+
 static int apply(const char *dir, const char *url, const char *kill_at, const char *count_file)
 {
-	const char *argv[] = { mvchat, "apply", "-q", "--yes", "--json", "-C", dir, "--url", url, NULL };
-	const char *env[] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token",
-	                      kill_at ? "MVCHAT_STEP_KILL" : count_file ? "MVCHAT_STEP_COUNT" : NULL, kill_at ? kill_at : count_file, NULL };
-	return wait_for(start(argv, env, path_of(dir, "apply.json"), path_of(dir, "apply.err")), 120);
+	return command("apply", NULL, dir, url, kill_at, count_file);
 }
 
 static long json_number(const char *dir, const char *key)
@@ -237,8 +272,273 @@ static char *dump_of(const char *dir, bool *silent)
 	return out;
 }
 
-/* kills: up to two step numbers, 0 = none. Returns NULL when all is well, else what went wrong (static buffer). */
-static const char *run_case(const char *name, const char *faults, const long kills[2])
+/* ---- twists ---- */
+
+/* Replaces the first `from` in a file of the project. */
+static bool change(const char *dir, const char *name, const char *from, const char *to)
+{
+	char *text = slurp(path_of(dir, name)), *at = text ? strstr(text, from) : NULL;
+	struct buf b;
+	buf_init(&b, 64 << 20);
+	if (at) {
+		buf_add(&b, text, (size_t)(at - text));
+		buf_adds(&b, to);
+		buf_adds(&b, at + strlen(from));
+	}
+	char *out = buf_detach(&b);
+	bool ok = at && spit(path_of(dir, name), out);
+	free(out);
+	free(text);
+	return ok;
+}
+
+/* The demo archive, exported again later: in every message each "\u0435" is "\u0451" now, and a day before the first has turned up. */
+static void rewrite_texts(char *text)
+{
+	static const char key[] = "\"text\": \"";
+	for (char *p = text; (p = strstr(p, key)) != NULL;)
+		for (p += sizeof(key) - 1; *p && *p != '"'; p++) {
+			if (*p == '\\' && p[1])
+				p++;
+			else if (!memcmp(p, "\xd0\xb5", 2))
+				memcpy(p, "\xd1\x91", 2);
+		}
+}
+
+static const char archived[] = "/проект-иней"; /* its chat is closed in the end, and what is closed takes no edits */
+
+static bool copy_later(const char *from, const char *to)
+{
+	DIR *d = opendir(from);
+	bool ok = d && mkdir(to, 0700) == 0;
+	for (struct dirent *en; ok && (en = readdir(d));) {
+		char a[1400], b[1400];
+		struct stat st;
+		if (en->d_name[0] == '.')
+			continue;
+		fmt_into(a, sizeof(a), "%s/%s", from, en->d_name);
+		fmt_into(b, sizeof(b), "%s/%s", to, en->d_name);
+		ok = stat(a, &st) == 0;
+		if (ok && S_ISDIR(st.st_mode)) {
+			ok = copy_later(a, b);
+		} else if (ok && strncmp(en->d_name, "20", 2) == 0 && !strstr(from, archived)) {
+			char *text = slurp(a);
+			rewrite_texts(text);
+			ok = spit(b, text);
+			free(text);
+		} else if (ok) {
+			ok = link(a, b) == 0 || symlink(a, b) == 0;
+		}
+	}
+	if (d)
+		closedir(d);
+	return ok;
+}
+
+static bool later_archive(void)
+{
+	char to[600], day[700], *abs = realpath(archive, NULL);
+	fmt_into(to, sizeof(to), "%s/later", root);
+	fmt_into(day, sizeof(day), "%s/general/2024-01-01.json", to);
+	bool ok = abs && copy_later(abs, to) &&
+		spit(day, "[{\"type\": \"message\", \"user\": \"U05SEV0001\", \"ts\": \"1704110400.000100\", \"text\": \"before all the others\"}]\n");
+	free(abs);
+	return ok;
+}
+
+static bool twist_project(const char *dir, enum twist twist)
+{
+	char *abs, later[700];
+	bool ok;
+	switch (twist) {
+	case OTHER_LABEL:
+		return change(dir, "mvchat.yaml", "{name} \xc2\xb7 {date} {time}", "{date} {time} / {name}");
+	case LATER_ARCHIVE:
+		abs = realpath(archive, NULL);
+		fmt_into(later, sizeof(later), "%s/later", root);
+		ok = abs && change(dir, "mvchat.yaml", abs, later);
+		free(abs);
+		return ok;
+	case CLOCK_BACK: case TWO_AT_ONCE: case DISK_FULL: case AS_IT_WAS:
+		break;
+	}
+	return true;
+}
+
+static void blank_labels(char *s)
+{
+	static const char key[] = "\"label\":\"";
+	char *to = s;
+	while (*s) {
+		if (strncmp(s, key, sizeof(key) - 1)) {
+			*to++ = *s++;
+			continue;
+		}
+		for (s += sizeof(key) - 1; *s && *s != '"'; s++)
+			s += *s == '\\';
+		*to++ = '@';
+		s += *s == '"';
+	}
+	*to = '\0';
+}
+
+static int by_line(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static char *sorted(const char *text)
+{
+	char *copy = xstrdup(text), **v = NULL;
+	size_t n = 0, cap = 0;
+	struct buf b;
+	for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
+		if (n == cap) {
+			cap = cap ? 2 * cap : 256;
+			v = xrealloc(v, cap * sizeof(*v));
+		}
+		v[n++] = line;
+	}
+	if (n)
+		qsort(v, n, sizeof(*v), by_line);
+	buf_init(&b, 256 << 20);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&b, "%s\n", v[i]);
+	free(v);
+	free(copy);
+	return buf_detach(&b);
+}
+
+static const char *three_days_ago(void)
+{
+	static char text[32];
+	fmt_into(text, sizeof(text), "%lld", (long long)time(NULL) - 3 * 86400);
+	return text;
+}
+
+/* The two dumps as the twist lets them be compared. NULL when they are equal, else where the first begins to differ. */
+static const char *differs(char **got, enum twist twist)
+{
+	char *want = xstrdup(twist == LATER_ARCHIVE ? golden_later : golden);
+	if (twist == OTHER_LABEL) {
+		blank_labels(want);
+		blank_labels(*got);
+	} else if (twist == LATER_ARCHIVE) {
+		char *s = sorted(*got);
+		free(*got);
+		*got = s;
+	}
+	size_t i = 0;
+	while ((*got)[i] && (*got)[i] == want[i])
+		i++;
+	bool same = (*got)[i] == want[i];
+	while (i && (*got)[i - 1] != '\n')
+		i--;
+	free(want);
+	return same ? NULL : *got + i;
+}
+
+/* Two processes at once: one of them may find the ledger in use (exit 8), neither may die or hang. */
+static bool two_at_once(const char *dir, const char *url)
+{
+	pid_t a = apply_start(dir, url, "first.json", NULL, NULL), b = apply_start(dir, url, "second.json", NULL, NULL);
+	int sa = wait_for(a, 120), sb = wait_for(b, 120);
+	bool fine = sa != -1 && sb != -1 && WIFEXITED(sa) && WIFEXITED(sb);
+	int ea = WEXITSTATUS(sa), eb = WEXITSTATUS(sb);
+	return fine && (ea == 0 || ea == 6 || ea == 8) && (eb == 0 || eb == 6 || eb == 8) && !(ea == 8 && eb == 8);
+}
+
+/* What the target cannot delete: chats are emptied, marked and archived; accounts lose their access. */
+static char *pristine;
+static char *remains_of(const char *dir)
+{
+	const char *argv[] = { mvchat, "sandbox", "--store", path_of(dir, "store.db"), "--dump", NULL };
+	if (wait_for(start(argv, NULL, path_of(dir, "dump"), path_of(dir, "sandbox.err")), 30) != 0)
+		return NULL;
+	char *text = slurp(path_of(dir, "dump"));
+	struct buf b;
+	buf_init(&b, 256 << 20);
+	for (char *line = text, *end; line && *line; line = end) {
+		end = strchr(line, '\n');
+		end = end ? end + 1 : line + strlen(line);
+		char *own = xstrndup(line, (size_t)(end - line));
+		bool chat = strstr(own, "\"type\":\"chat\"") && (strstr(own, "\"name\":\"[taken back] ") || strstr(own, "\"name\":\"[отменено] "));
+		if (!strstr(own, "\"type\":\"stats\"") && !(chat && strstr(own, "\"archived\":true")) && !strstr(own, "\"suspended\":true"))
+			buf_adds(&b, own);
+		free(own);
+	}
+	free(text);
+	return buf_detach(&b);
+}
+
+/* kills[0]: of the apply before (0 = it ends), kills[1]: of the rollback. */
+static const char *rollback_case(const char *name, const char *faults, const long kills[2], enum twist twist)
+{
+	static char why[600];
+	char dir[700], fpath[1024], n[32];
+	struct sandbox_proc sb = { 0 };
+	fmt_into(dir, sizeof(dir), "%s/case-%d", root, (int)getpid());
+	remove_tree(dir);
+	why[0] = '\0';
+	(void)name;
+	(void)twist;
+	if (!project_make(dir))
+		return "cannot make the project";
+	if (faults) {
+		fmt_into(fpath, sizeof(fpath), "%s/faults", dir);
+		spit(fpath, faults);
+	}
+	if (!sandbox_up(&sb, dir, faults ? fpath : NULL))
+		return "the sandbox did not start";
+	fmt_into(n, sizeof(n), "%ld", kills[0]);
+	int st = apply(dir, sb.url, kills[0] ? n : NULL, NULL);
+	if (st == -1 || (!kills[0] && st != 0))
+		fmt_into(why, sizeof(why), "the apply before: status %d", st);
+	fmt_into(n, sizeof(n), "%ld", kills[1]);
+	if (!why[0] && kills[1] && command("rollback", "--all", dir, sb.url, n, NULL) == -1)
+		fmt_into(why, sizeof(why), "the rollback to be killed hung");
+	for (int runs = 0; runs < 6 && !why[0]; runs++) {
+		st = command("rollback", "--all", dir, sb.url, NULL, NULL);
+		if (st == -1 || WIFSIGNALED(st))
+			fmt_into(why, sizeof(why), "resuming run %d: %s", runs + 1, st == -1 ? "hung" : "died");
+		else if (st == 0 && json_number(dir, "\"writes\":") == 0)
+			break;
+	}
+	if (!why[0] && (st != 0 || json_number(dir, "\"writes\":") != 0)) {
+		char *err = slurp(path_of(dir, "apply.err"));
+		size_t len = err ? strlen(err) : 0;
+		fmt_into(why, sizeof(why), "never finished: exit %d: %s", WEXITSTATUS(st), err ? err + (len > 300 ? len - 300 : 0) : "");
+		free(err);
+	}
+	sandbox_down(&sb);
+	if (!why[0]) {
+		char *d = remains_of(dir);
+		size_t i = 0;
+		while (d && pristine[i] && d[i] == pristine[i])
+			i++;
+		while (d && i && d[i - 1] != '\n')
+			i--;
+		if (!d || !streq(d, pristine))
+			fmt_into(why, sizeof(why), "something is left: %.200s", d ? d + i : "no dump");
+		free(d);
+	}
+	if (why[0] && verbose) {
+		char keep[800];
+		fmt_into(keep, sizeof(keep), "%s/bad-%s", root, name);
+		for (char *p = keep + strlen(root) + 1; *p; p++)
+			if (*p == '/' || *p == ' ' || *p == '*')
+				*p = '_';
+		remove_tree(keep);
+		rename(dir, keep);
+	} else {
+		remove_tree(dir);
+	}
+	return why[0] ? why : NULL;
+}
+
+/* kills: up to two step numbers, 0 = none; with DISK_FULL the limit in KiB. Returns NULL when all is well, else what went wrong
+ * (static buffer). */
+static const char *run_case(const char *name, const char *faults, const long kills[2], enum twist twist)
 {
 	static char why[600];
 	char dir[700], fpath[1024];
@@ -259,13 +559,25 @@ static const char *run_case(const char *name, const char *faults, const long kil
 	for (int k = 0; k < 2 && kills[k]; k++) {
 		char n[32];
 		fmt_into(n, sizeof(n), "%ld", kills[k]);
-		int st = apply(dir, sb.url, n, NULL);
+		file_limit = twist == DISK_FULL ? kills[k] * 1024 : 0;
+		int st = apply(dir, sb.url, twist == DISK_FULL ? NULL : n, NULL);
+		file_limit = 0;
 		if (st == -1) {
 			fmt_into(why, sizeof(why), "run %d hung", k + 1);
 			goto out;
 		}
 	}
+	if (!twist_project(dir, twist)) {
+		fmt_into(why, sizeof(why), "the project cannot be changed");
+		goto out;
+	}
+	if (twist == TWO_AT_ONCE && !two_at_once(dir, sb.url)) {
+		fmt_into(why, sizeof(why), "two at once: one died, hung, or ended with another code");
+		goto out;
+	}
 	int st = 0, runs = 0;
+	if (twist == CLOCK_BACK)
+		setenv("MVCHAT_CLOCK_START", three_days_ago(), 1);
 	for (runs = 0; runs < 6; runs++) {
 		st = apply(dir, sb.url, NULL, NULL);
 		if (st == 0 && json_number(dir, "\"writes\":") == 0 && runs > 0)
@@ -289,16 +601,14 @@ static const char *run_case(const char *name, const char *faults, const long kil
 	if (!why[0]) {
 		bool silent;
 		char *d = dump_of(dir, &silent);
-		if (d && !silent && !(faults && strstr(faults, "foreign"))) {
+		/* What a newer export adds to a chat that people have joined by then is news to them. */
+		if (d && !silent && twist != LATER_ARCHIVE && !(faults && strstr(faults, "foreign"))) {
 			fmt_into(why, sizeof(why), "somebody was notified");
-		} else if (!d || !golden || !streq(d, golden)) {
-			size_t i = 0;
-			while (d && golden && d[i] && d[i] == golden[i])
-				i++;
-			while (d && i && d[i - 1] != '\n')
-				i--;
-			fmt_into(why, sizeof(why), "the content differs: got %.200s", d ? d + i : "nothing");
-			if (verbose && d) {
+		} else {
+			const char *at = d ? differs(&d, twist) : "nothing";
+			if (at)
+				fmt_into(why, sizeof(why), "the content differs: got %.200s", at);
+			if (at && verbose && d) {
 				char p[1024];
 				fmt_into(p, sizeof(p), "%s/last-bad.jsonl", root);
 				spit(p, d);
@@ -307,6 +617,7 @@ static const char *run_case(const char *name, const char *faults, const long kil
 		free(d);
 	}
 out:
+	unsetenv("MVCHAT_CLOCK_START");
 	if (sb.pid)
 		sandbox_down(&sb);
 	if (why[0] && verbose) {
@@ -325,10 +636,11 @@ out:
 
 /* ---- families of cases, shared out among worker processes ---- */
 
-struct task { char name[96]; char faults[200]; long kills[2]; };
+struct task { char name[96]; char faults[200]; long kills[2]; enum twist twist; };
 struct shared { long next, ok, bad; char names[32][700]; };
 
 static struct task *tasks;
+static enum twist twist_now; /* of the tasks added from here on */
 static size_t n_tasks, cap_tasks;
 
 static void add(const char *faults, long k1, long k2, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -339,7 +651,7 @@ static void add(const char *faults, long k1, long k2, const char *fmt, ...)
 		tasks = xrealloc(tasks, cap_tasks * sizeof(*tasks));
 	}
 	struct task *t = &tasks[n_tasks++];
-	*t = (struct task){ .kills = { k1, k2 } };
+	*t = (struct task){ .kills = { k1, k2 }, .twist = twist_now };
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(t->name, sizeof(t->name), fmt, ap);
@@ -349,6 +661,7 @@ static void add(const char *faults, long k1, long k2, const char *fmt, ...)
 }
 
 static int n_lines, n_bad_lines;
+static const char *(*the_case)(const char *name, const char *faults, const long kills[2], enum twist twist) = run_case;
 
 static void family(const char *what)
 {
@@ -368,7 +681,7 @@ static void family(const char *what)
 			struct task *t = &tasks[i];
 			if (only_case && !streq(only_case, t->name))
 				continue;
-			const char *bad = run_case(t->name, t->faults[0] ? t->faults : NULL, t->kills);
+			const char *bad = the_case(t->name, t->faults[0] ? t->faults : NULL, t->kills, t->twist);
 			if (!bad) {
 				__atomic_fetch_add(&sh->ok, 1, __ATOMIC_SEQ_CST);
 			} else {
@@ -387,6 +700,38 @@ static void family(const char *what)
 	fflush(stdout);
 	munmap(sh, sizeof(*sh));
 	n_tasks = 0;
+	twist_now = AS_IT_WAS;
+}
+
+static long lines_of(const char *path)
+{
+	char *text = slurp(path);
+	long n = 0;
+	for (const char *p = text; p && (p = strchr(p, '\n')); p++)
+		n++;
+	free(text);
+	return n;
+}
+
+/* An undisturbed rollback after an undisturbed apply: how many durable steps and writes it has. */
+static bool prepare_rollback(long *steps, long *writes)
+{
+	char dir[700];
+	struct sandbox_proc sb;
+	fmt_into(dir, sizeof(dir), "%s/taken-back", root);
+	if (!project_make(dir) || !sandbox_up(&sb, dir, NULL))
+		return false;
+	pristine = remains_of(dir);
+	char *count = xstrdup(path_of(dir, "steps"));
+	bool ok = apply(dir, sb.url, NULL, NULL) == 0 && command("rollback", "--all", dir, sb.url, NULL, count) == 0;
+	*writes = json_number(dir, "\"writes\":");
+	*steps = lines_of(count);
+	free(count);
+	sandbox_down(&sb);
+	char *after = remains_of(dir);
+	ok = ok && pristine && after && streq(after, pristine) && *steps > 0 && *writes > 0;
+	free(after);
+	return ok;
 }
 
 static bool prepare(long *steps, long *writes)
@@ -415,20 +760,26 @@ static bool prepare(long *steps, long *writes)
 		free(err);
 		return false;
 	}
-	char *text = slurp(count);
-	*steps = 0;
-	for (char *p = text; p && (p = strchr(p, '\n')); p++)
-		++*steps;
-	free(text);
+	*steps = lines_of(count);
 	free(count);
 	bool silent = false;
 	golden = dump_of(dir, &silent);
+	fmt_into(dir, sizeof(dir), "%s/clean-later", root);
+	if (!later_archive() || !project_make(dir) || !twist_project(dir, LATER_ARCHIVE) || !sandbox_up(&sb, dir, NULL))
+		return false;
+	st = apply(dir, sb.url, NULL, NULL);
+	sandbox_down(&sb);
+	char *later = st == 0 ? dump_of(dir, &silent) : NULL;
+	golden_later = later ? sorted(later) : NULL;
+	free(later);
+	if (!golden_later || streq(golden_later, golden))
+		return false;
 	return silent && golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
 }
 
 static const char *const faults[] = {
 	"drop-before", "drop-after", "500-before", "500-after", "late 5000", "late 20000", "hang", "hang-after", "cut-body", "html-200", "html-502",
-	"429 2", "429 none", "429 garbage", "429 past", "429 date", "503 3", "503-after", "foreign human writes", "wrong-id",
+	"401", "429 2", "429 none", "429 garbage", "429 past", "429 date", "503 3", "503-after", "foreign human writes", "wrong-id",
 };
 
 static uint64_t rng;
@@ -496,10 +847,45 @@ int main(int argc, char **argv)
 	long lag = short_run ? 6 : 60;
 	for (long i = 0; i < lag; i++) {
 		char line[200];
-		fmt_into(line, sizeof(line), "* * * list-lag 10000\n* * #%ld drop-after\n", 1 + writes * i / lag);
+		fmt_into(line, sizeof(line), "* * #%ld lag-drop 15000\n* * * list-lag 10000\n", 1 + writes * i / lag);
 		add(line, i % 2 ? 1 + steps * i / lag : 0, 0, "lag+drop-after@%ld%s", 1 + writes * i / lag, i % 2 ? "+kill" : "");
 	}
 	family("lists that lag, a lost answer, a kill");
+
+	/* Everything at once around one write: it is applied late, and lists lag, and throttle or fail, and we die. */
+	static const char *const looks[] = { "429 2", "500-before", "hang", "html-200", "cut-body", "429 none" };
+	long bad = short_run ? 6 : 120;
+	for (long i = 0; i < bad; i++) {
+		char line[200];
+		long at = 1 + writes * i / bad;
+		const char *how = looks[i % (long)countof(looks)];
+		fmt_into(line, sizeof(line), "* * #%ld %s\nGET /messages* every:2 %s\n* * * list-lag 8000\n", at, i % 2 ? "late 15000" : "lag-drop 20000", how);
+		add(line, i % 3 ? 1 + steps * i / bad : 0, i % 3 == 2 ? 7 : 0, "looks(%s)@%ld%s", how, at, i % 3 ? "+kill" : "");
+	}
+	family("an answer lost, reading back in trouble as well, a kill");
+
+	static const struct { enum twist twist; const char *name, *what; } twists[] = {
+		{ OTHER_LABEL, "label", "killed, the mapping changed, resumed" }, { LATER_ARCHIVE, "later", "killed, a newer export, resumed" },
+		{ CLOCK_BACK, "clock", "killed, the clock set back, resumed" }, { TWO_AT_ONCE, "two", "killed, two started at once" },
+	};
+	for (size_t w = 0; w < countof(twists); w++) {
+		long n = short_run ? 5 : 60;
+		for (long i = 0; i < n; i++) {
+			char line[200];
+			/* steps come thick, so the killed write's answer is lost as well: more of the kills leave an applied op in doubt */
+			fmt_into(line, sizeof(line), "* * #%ld hang-after\n", 1 + writes * i / n);
+			twist_now = twists[w].twist;
+			add(i % 2 ? line : NULL, 2 + steps * i / n + i % 5, 0, "%s@%ld", twists[w].name, 2 + steps * i / n + i % 5);
+		}
+		family(twists[w].what);
+	}
+
+	long full = short_run ? 4 : 40;
+	for (long i = 0; i < full; i++) {
+		twist_now = DISK_FULL;
+		add(NULL, 60 + 600 * i / full, 0, "full@%ld", 60 + 600 * i / full);
+	}
+	family("the ledger's disk full, then room again");
 
 	if (seed || !short_run) {
 		rng = (uint64_t)seed * 2654435761u + 1;
@@ -513,10 +899,34 @@ int main(int argc, char **argv)
 		}
 		family("random faults and kills");
 	}
+
+	long back_steps = 0, back_writes = 0;
+	bool back = prepare_rollback(&back_steps, &back_writes);
+	printf("%sok %d - an undisturbed rollback: %ld durable steps, %ld writes\n", back ? "" : "not ", ++n_lines, back_steps, back_writes);
+	n_bad_lines += !back;
+	the_case = rollback_case;
+	stride = short_run ? back_steps / 25 + 1 : 1;
+	for (long i = 1; back && i <= back_steps; i += stride)
+		add(NULL, 0, i, "rollback-kill@%ld", i);
+	family("a rollback killed at a durable step, then resumed");
+	stride = short_run ? steps / 20 + 1 : 3;
+	for (long i = 2; back && i <= steps; i += stride)
+		add(NULL, i, i % 3 ? 0 : 1 + i % back_steps, "killed-apply@%ld", i);
+	family("an apply killed at a durable step, then taken back");
+	every = short_run ? back_writes / 2 + 1 : 4;
+	for (size_t f = 0; f < countof(faults); f++)
+		for (long r = 1 + (short_run ? (long)(f * 7) % every : (long)f % every); back && r <= back_writes && strncmp(faults[f], "foreign", 7); r += every) {
+			char line[200];
+			fmt_into(line, sizeof(line), "* * #%ld %s\n", writes + r, faults[f]);
+			add(line, 0, 0, "rollback-%s@%ld", faults[f], r);
+		}
+	family("a fault at a request of a rollback");
+	free(pristine);
 	printf("1..%d\n", n_lines);
 	if (!verbose)
 		remove_tree(root);
 	free(golden);
+	free(golden_later);
 	free(tasks);
 	return n_bad_lines > 0;
 }

@@ -23,6 +23,9 @@ struct zip_part {
 	uint64_t says_size;     /* what the directory says instead of len; 0 = the truth */
 	bool wrong_crc, zip64, descriptor;
 	const char *local_name; /* another name in the local header */
+	uint32_t crc;           /* of the unpacked bytes where they are not `data`; 0 = of data */
+	size_t local_extra;     /* bytes of extra field in the local header */
+	int64_t away;           /* the directory's place of it is wrong by so much */
 };
 
 struct zip_maker { struct buf body, dir; size_t n; bool zip64; };
@@ -56,13 +59,15 @@ static void zip_part(struct zip_maker *z, struct zip_part p)
 	const size_t name_len = p.name_len ? p.name_len : strlen(p.name);
 	const char *local = p.local_name ? p.local_name : p.name;
 	const size_t local_len = p.local_name ? strlen(local) : name_len;
-	const uint32_t crc = crc32_of(p.data, p.len) ^ (p.wrong_crc ? 1u : 0u), flags = p.flags | (p.descriptor ? 8u : 0u);
+	const uint32_t crc = (p.crc ? p.crc : crc32_of(p.data, p.len)) ^ (p.wrong_crc ? 1u : 0u), flags = p.flags | (p.descriptor ? 8u : 0u);
 	const uint64_t size = p.says_size ? p.says_size : p.len, at = z->body.len;
 	le(&z->body, 4, 0x04034b50);
 	le(&z->body, 2, 20), le(&z->body, 2, flags), le(&z->body, 2, p.method), le(&z->body, 4, 0x5a6f8000);
 	le(&z->body, 4, p.descriptor ? 0 : crc), le(&z->body, 4, p.descriptor ? 0 : p.len), le(&z->body, 4, p.descriptor ? 0 : size);
-	le(&z->body, 2, local_len), le(&z->body, 2, 0);
+	le(&z->body, 2, local_len), le(&z->body, 2, p.local_extra);
 	buf_add(&z->body, local, local_len);
+	for (size_t i = 0; i < p.local_extra; i++)
+		buf_addc(&z->body, 0);
 	buf_add(&z->body, p.data, p.len);
 	if (p.descriptor)
 		le(&z->body, 4, 0x08074b50), le(&z->body, 4, crc), le(&z->body, 4, p.len), le(&z->body, 4, size);
@@ -71,7 +76,7 @@ static void zip_part(struct zip_maker *z, struct zip_part p)
 	le(&z->dir, 4, 0x5a6f8000), le(&z->dir, 4, crc);
 	le(&z->dir, 4, p.zip64 ? 0xffffffff : p.len), le(&z->dir, 4, p.zip64 ? 0xffffffff : size);
 	le(&z->dir, 2, name_len), le(&z->dir, 2, p.zip64 ? 20 : 0), le(&z->dir, 2, 0), le(&z->dir, 2, 0), le(&z->dir, 2, 0);
-	le(&z->dir, 4, (uint64_t)p.mode << 16), le(&z->dir, 4, at);
+	le(&z->dir, 4, (uint64_t)p.mode << 16), le(&z->dir, 4, at + (uint64_t)p.away);
 	buf_add(&z->dir, p.name, name_len);
 	if (p.zip64)
 		le(&z->dir, 2, 1), le(&z->dir, 2, 16), le(&z->dir, 8, size), le(&z->dir, 8, p.len);

@@ -5,14 +5,15 @@ cd "$(dirname "$0")/../.." || exit 1
 bad=0
 T=$(mktemp -d) || exit 1
 trap 'kill "${pid:-0}" 2>/dev/null; rm -rf "$T"' EXIT
-vg() { valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite "$@"; }
-export TMPDIR="$T" LC_ALL=C.UTF-8 TZ=UTC
+memcheck='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+vg() { $memcheck "$@"; }
+export MVCHAT_TEST_SLOW=1 TMPDIR="$T" LC_ALL=C.UTF-8 TZ=UTC
 for t in build/release/unit/test_*; do
 	case "$t" in *.d | *_model) continue ;; esac # the exhaustive search would take hours here
 	if vg "$t" >"$T/out" 2>"$T/err" </dev/null; then echo "ok    $(basename "$t")"; else bad=1; echo "FAIL  $(basename "$t")"; head -40 "$T/err"; fi
 done
 export MVCHAT_CLOCK=virtual PACHCA_ADMIN_TOKEN=sandbox-admin-token PACHCA_BOT_TOKEN=sandbox-bot-token
-vg build/release/mvchat sandbox -q --store "$T/s.db" --port-file "$T/port" >"$T/sandbox.out" 2>&1 &
+$memcheck build/release/mvchat sandbox -q --store "$T/s.db" --port-file "$T/port" >"$T/sandbox.out" 2>&1 &
 pid=$!
 i=0
 while [ ! -s "$T/port" ]; do i=$((i + 1)); [ $i -lt 3000 ] || { echo 'the sandbox did not start'; exit 1; }; sleep 0.05; done

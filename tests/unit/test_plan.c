@@ -4,6 +4,8 @@
 
 #include "core/clock.h"
 
+#include <sqlite3.h>
+
 static bool plan(struct world *w, const struct snapshot *snap, struct facts *f)
 {
 	struct err e = ERR_INIT;
@@ -311,12 +313,46 @@ static void bench(void **state)
 	world_end(&w);
 }
 
+/* The check itself: one more or one less read than is accounted for, of anything, is told. */
+static void a_wrong_sum_is_told(void **state)
+{
+	(void)state;
+	static const struct { const char *key; enum item item; } counts[] = {
+		{ "users", ITEM_USER }, { "convs", ITEM_CONV }, { "read", ITEM_MSG }, { "threads", ITEM_THREAD }, { "files", ITEM_FILE },
+		{ "reactions", ITEM_REACTION }, { "pins", ITEM_PIN },
+	};
+	for (size_t i = 0; i < 2 * countof(counts); i++) {
+		struct world w;
+		struct facts f;
+		struct err e = ERR_INIT;
+		sqlite3 *db;
+		world_begin(&w);
+		random_model(&w, 5);
+		world_ready(&w);
+		plan(&w, NULL, &f);
+		assert_true(f.adds_up);
+		spool_close(w.spool);
+		assert_int_equal(sqlite3_open(w.spool_path, &db), SQLITE_OK);
+		const char *sql = arena_fmt(&w.a, "UPDATE info SET value = value %s 1 WHERE key = '%s'", i % 2 ? "+" : "-", counts[i / 2].key);
+		assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_changes(db), 1);
+		sqlite3_close(db);
+		w.spool = spool_open(w.spool_path, SPOOL_READ, &e);
+		assert_non_null(w.spool);
+		assert_true(plan_run(w.spool, &fake_map, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+		assert_false(f.adds_up);
+		assert_string_equal(f.mismatch, item_name(counts[i / 2].item));
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_model_adds_up), cmocka_unit_test(refusals_add_up), cmocka_unit_test(tells_edits_and_drift),
 		cmocka_unit_test(sees_the_target_and_privacy), cmocka_unit_test(bound_follows_the_lanes),
 		cmocka_unit_test(works_without_a_ledger), cmocka_unit_test(bench),
+		cmocka_unit_test(a_wrong_sum_is_told),
 	};
 	clock_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

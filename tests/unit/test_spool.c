@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -340,6 +342,134 @@ static void lists_are_told(void **state)
 	end(s);
 }
 
+/* Many batches: the same messages from two archives, edits in the second, with other records in between; nothing may get lost
+ * or out of order on the way through the worker. */
+static void many_batches(void **state)
+{
+	(void)state;
+	enum { N = 6000 };
+	struct arena a;
+	struct sink k;
+	struct err e = ERR_INIT;
+	static char dots[600];
+	memset(dots, '.', sizeof(dots) - 1);
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	for (int round = 0; round < 2; round++) {
+		if (round)
+			assert_true(spool_archive_begin(s, "b.zip", "slack", "T1", digests[1], &e));
+		for (int i = 0; i < N; i++) {
+			arena_reset(&a);
+			if (i % 500 == 0) {
+				struct user u = { .id = arena_fmt(&a, "U%d", i), .name = "x", .name_source = NAME_LISTED };
+				struct conv c = { .id = arena_fmt(&a, "C%d", i / 1000), .name = "c", .kind = CONV_PUBLIC };
+				assert_true(k.user(k.ctx, &u) && k.conv(k.ctx, &c) && k.hazard(k.ctx, HAZARD_NOTE, "odd", "w", "x"));
+			}
+			if (i % 1000 == 7)
+				assert_true(k.bad(k.ctx, &(struct err){ .code = ERR_RECORD, .msg = "m", .where = "e:1" }));
+			char *body = arena_fmt(&a, "%d %.*s", i, 100 + i % 400, dots);
+			struct msg m = { .id = id_of(&a, i), .author = round && i % 3 == 0 ? "U7" : arena_fmt(&a, "U%d", i % 5), .ts_us = (int64_t)(1000 + i) * 1000000,
+				.kind = MSG_TEXT, .body = text_from_plain(&a, body), .edited_us = round && i % 3 == 0 ? 1 : 0 };
+			assert_true(k.msg(k.ctx, arena_fmt(&a, "C%d", i / 1000), &m));
+		}
+	}
+	s = reopen(s);
+	struct spool_counts c;
+	spool_count(s, &c);
+	assert_int_equal(c.read, 2 * N);
+	assert_int_equal(c.stored, N);
+	assert_int_equal(c.merged, N);
+	assert_int_equal(c.conflicts, N / 3); /* another author */
+	assert_int_equal(c.bad, 12);
+	int64_t by_u7 = 0;
+	for (int i = 0; i < N / 1000; i++) {
+		struct spool_meta m;
+		char conv[16];
+		int n = 0;
+		snprintf(conv, sizeof(conv), "C%d", i);
+		struct spool_walk *w = spool_walk(s, conv_num(s, conv), SPOOL_ALL, NULL, 0, NULL);
+		for (; spool_walk_next(w, &m); n++) {
+			struct msg full;
+			struct buf words;
+			char want[32];
+			arena_reset(&a);
+			const int at = 1000 * i + n;
+			assert_string_equal(m.id, id_of(&a, at));
+			by_u7 += !strcmp(m.author, "U7");
+			assert_true(spool_walk_body(w, &a, &full, &e));
+			assert_int_equal(full.edited_us, at % 3 == 0);
+			buf_init(&words, 4096);
+			text_plaintext(&full.body, &words);
+			snprintf(want, sizeof(want), "%d .", at);
+			assert_memory_equal(words.p, want, strlen(want));
+			assert_int_equal(words.len, strlen(want) - 1 + 100 + (size_t)(at % 400));
+			buf_release(&words);
+		}
+		spool_walk_end(w);
+		assert_int_equal(n, 1000);
+	}
+	assert_int_equal(by_u7, N / 3);
+	end(s);
+	arena_release(&a);
+}
+
+/* A build that is given up while batches are on their way ends quietly and does not count. */
+static void given_up(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct sink k;
+	struct err e = ERR_INIT;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	char text[2000];
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 1000; i++) {
+		arena_reset(&a);
+		push(&k, &a, "C1", "U1", i, -1, text);
+	}
+	spool_close(s);
+	assert_null(spool_open(path, SPOOL_READ, &e));
+	unlink(path);
+	arena_release(&a);
+}
+
+/* A disk that is full: the failure comes back, at the latest from spool_finish, with the reason. */
+static void full_disk(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct sink k;
+	struct err e = ERR_INIT;
+	struct rlimit before, small = { 4 << 20, 0 };
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	static char text[20000];
+	memset(text, 'x', sizeof(text) - 1);
+	bool ok = true;
+	int i = 0;
+	for (; ok && i < 3000; i++) {
+		arena_reset(&a);
+		struct msg m = { .id = id_of(&a, i), .author = "U1", .ts_us = (int64_t)(1000 + i) * 1000000, .kind = MSG_TEXT, .body = text_from_plain(&a, text) };
+		ok = k.msg(k.ctx, "C1", &m);
+	}
+	assert_false(ok); /* 60 MB do not fit into 4, nor into the page cache */
+	assert_false(k.msg(k.ctx, "C1", &(struct msg){ .id = "1.000000", .ts_us = 1000000, .kind = MSG_TEXT }));
+	assert_false(spool_finish(s, &e));
+	assert_int_equal(e.code, ERR_INTERNAL);
+	assert_non_null(strstr(e.msg, "spool: cannot store a message"));
+	spool_close(s);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, handler);
+	unlink(path);
+	arena_release(&a);
+}
+
 /* A synthetic read: what the sink costs. Prints; asserts only that all of it is there. MVCHAT_BENCH=N messages. */
 static void bench(void **state)
 {
@@ -388,7 +518,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sorts_and_merges), cmocka_unit_test(newest_edit_wins), cmocka_unit_test(file_knows_its_archive),
 		cmocka_unit_test(threads_are_whole), cmocka_unit_test(untimed_ids), cmocka_unit_test(unfinished_does_not_count),
-		cmocka_unit_test(lists_are_told), cmocka_unit_test(bench),
+		cmocka_unit_test(lists_are_told), cmocka_unit_test(many_batches), cmocka_unit_test(given_up), cmocka_unit_test(full_disk), cmocka_unit_test(bench),
 	};
 	clock_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,6 +255,62 @@ static void header_in_the_text(void **state)
 	world_end(&w);
 }
 
+/* Whether a chat was made is found out by its name. While that is in doubt another name would make a second chat: the lane gives
+ * nothing until the mapping says the old name again. */
+static void renamed_while_in_doubt(void **state)
+{
+	(void)state;
+	struct world w;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 2, NULL), "user new@x.ru|Иван|Петров\nchat general public\n");
+	world_spool(&w);
+	struct conv c = { .id = "C1", .name = "renamed", .kind = CONV_PUBLIC };
+	assert_true(w.sink.conv(w.sink.ctx, &c));
+	add_msg(&w, "C1", 1001, "U1", 0, "hello");
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_spool(&w);
+	small_model(&w);
+	world_ready(&w);
+	assert_memory_equal(drive_with(&w, 0, NULL), "chat general public\npost", 24);
+	world_end(&w);
+}
+
+static void count_thread(void *ctx, const struct lane_spec *thread)
+{
+	assert_int_equal(thread->kind, LANE_THREAD);
+	++*(size_t *)ctx;
+}
+
+/* The caller counts the threads it has been told of before this call: those of this very call keep the chat from finishing too. */
+static void chat_waits_for_threads_told_of_now(void **state)
+{
+	(void)state;
+	struct world w;
+	struct err e = ERR_INIT;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 9, NULL); /* all of the chat, and the intent of its first thread */
+	struct stream_args args = { w.spool, &fake_map, &fake_ex, NULL, w.ledger };
+	struct stream *s = stream_open(&args, &e);
+	assert_non_null(s);
+	struct lane_spec lane = { LANE_CHAT, (char[]){ "c:C1" }, "C1", NULL, 0, 5 };
+	struct stream_pos pos = { 0 };
+	struct stream_op op;
+	size_t told = 0;
+	assert_int_equal(stream_next(s, &lane, &pos, 0, count_thread, &told, &w.a, &op, &e), STREAM_WAIT);
+	assert_int_equal(told, 2);
+	assert_int_equal(stream_next(s, &lane, &pos, 2, count_thread, &told, &w.a, &op, &e), STREAM_WAIT);
+	assert_int_equal(stream_next(s, &lane, &pos, 0, count_thread, &told, &w.a, &op, &e), STREAM_OP);
+	assert_int_equal(op.op.key.kind, OP_PIN);
+	stream_pos_release(&pos);
+	stream_close(s);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,7 +318,7 @@ int main(void)
 		cmocka_unit_test(lost_root_is_found), cmocka_unit_test(open_op_comes_first), cmocka_unit_test(open_op_without_source),
 		cmocka_unit_test(refused_root_keeps_its_replies_back),
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
-		cmocka_unit_test(header_in_the_text),
+		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -489,6 +490,224 @@ static void test_interleaved(void **state)
 	unlink(at("i.zip"));
 }
 
+/* Bytes that deflate to about half: neither too well nor not at all. */
+static void noise(char *p, size_t n)
+{
+	uint32_t x = 12345;
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1103515245 + 12345;
+		p[i] = (char)('a' + (x >> 16 & 15));
+	}
+}
+
+static struct zip_part deflated(const char *name, const char *data, size_t n, char *room, size_t cap)
+{
+	z_stream z = { 0 };
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (Bytef *)(uintptr_t)data;
+	z.avail_in = (uInt)n;
+	z.next_out = (Bytef *)room;
+	z.avail_out = (uInt)cap;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	const size_t packed = z.total_out;
+	deflateEnd(&z);
+	return (struct zip_part){ .name = name, .data = room, .len = packed, .method = 8, .says_size = n, .crc = crc32_of(data, n) };
+}
+
+/* Every way an entry's bytes can be read: whole and in a stream, stored and deflated, through libzip. */
+static void test_ways(void **state)
+{
+	(void)state;
+	enum { BIG = 5 << 20, SMALL = 70000 };
+	/* What `printf hello | bzip2 -9` writes. */
+	static const char bz[] = "\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x19\x31\x65\x3d\x00\x00\x00\x81\x00\x02\x44\xa0\x00\x21"
+		"\x9a\x68\x33\x4d\x07\x33\x8b\xb9\x22\x9c\x28\x48\x0c\x98\xb2\x9e\x80";
+	char *data = malloc(BIG), *room = malloc(4 * BIG);
+	struct zip_maker z;
+	struct buf b;
+	assert_true(data && room);
+	noise(data, BIG);
+	zip_begin(&z);
+	zip_part(&z, (struct zip_part){ .name = "stored-big", .data = data, .len = BIG });
+	zip_part(&z, (struct zip_part){ .name = "stored", .data = data, .len = SMALL, .local_extra = 60000 });
+	zip_part(&z, deflated("deflated-big", data, BIG, room, BIG));
+	zip_part(&z, deflated("deflated", data, SMALL, room + BIG, BIG));
+	struct zip_part p = deflated("deflated-behind-extra", data, SMALL, room + BIG, BIG);
+	p.local_extra = 513;
+	zip_part(&z, p);
+	zip_part(&z, (struct zip_part){ .name = "bzip2", .data = bz, .len = sizeof(bz) - 1, .method = 12, .says_size = 5, .crc = crc32_of("hello", 5) });
+	buf_init(&b, 64 << 20);
+	zip_end(&z, &b);
+	hostile_write(at("ways.zip"), &b);
+	buf_release(&b);
+	struct vault *v = open_ok(at("ways.zip"));
+	static const struct { const char *name; size_t n; } entries[] = {
+		{ "stored-big", BIG }, { "stored", SMALL }, { "deflated-big", BIG }, { "deflated", SMALL }, { "deflated-behind-extra", SMALL },
+	};
+	for (size_t round = 0; round < 2; round++) {
+		for (size_t i = 0; i < countof(entries); i++) {
+			struct err e = ERR_INIT;
+			size_t n = 0;
+			char *s = vault_slurp(v, vault_find(v, entries[i].name), BIG, &n, &e);
+			if (!s)
+				fail_msg("%s: %s", entries[i].name, e.msg);
+			assert_int_equal(n, entries[i].n);
+			assert_memory_equal(s, data, n);
+			free(s);
+		}
+		assert_holds(v, "bzip2", "hello");
+	}
+	vault_close(v);
+	unlink(at("ways.zip"));
+	free(data);
+	free(room);
+}
+
+/* What is damaged in the middle is given out up to there, and the error comes behind it, whatever the entry's size. */
+static void test_damaged_inside(void **state)
+{
+	(void)state;
+	enum { BIG = 5 << 20, SMALL = 200000 };
+	char *data = malloc(BIG), *room = malloc(BIG);
+	assert_true(data && room);
+	noise(data, BIG);
+	for (int i = 0; i < 6; i++) {
+		const size_t n = i & 1 ? BIG : SMALL;
+		struct zip_maker z;
+		struct buf b;
+		struct err e = ERR_INIT;
+		struct zip_part p = i < 4 ? deflated("x", data, n, room, BIG) : (struct zip_part){ .name = "x", .data = data, .len = n };
+		if (i < 2)
+			memset(room + p.len / 2, 0xff, 64);
+		else
+			p.wrong_crc = true;
+		zip_begin(&z);
+		zip_part(&z, p);
+		buf_init(&b, 64 << 20);
+		zip_end(&z, &b);
+		hostile_write(at("half.zip"), &b);
+		buf_release(&b);
+		struct vault *v = open_ok(at("half.zip"));
+		struct vfile *f = vault_read(v, vault_find(v, "x"), &e);
+		assert_non_null(f);
+		char piece[5000];
+		size_t got = 0;
+		ptrdiff_t k;
+		while ((k = vfile_read(f, piece, sizeof(piece), &e)) > 0) {
+			if (i >= 2)
+				assert_memory_equal(piece, data + got, (size_t)k);
+			got += (size_t)k;
+		}
+		assert_int_equal(k, -1);
+		assert_int_equal(e.code, ERR_ARCHIVE);
+		assert_string_equal(e.where, "x");
+		if (i >= 2) {
+			assert_non_null(strstr(e.msg, "its checksum is wrong"));
+			assert_int_equal(got, n);
+		} else {
+			assert_true(got > n / 3);
+		}
+		assert_int_equal(vfile_read(f, piece, sizeof(piece), &e), -1); /* and stays wrong */
+		vfile_close(f);
+		vault_close(v);
+	}
+	unlink(at("half.zip"));
+	free(data);
+	free(room);
+}
+
+/* The directory may lie about where an entry is, or how long; no byte outside the entries' part of the file is given out. */
+static void test_wrong_place(void **state)
+{
+	(void)state;
+	static const struct { int64_t away; size_t len; uint32_t method; } cases[] = {
+		{ 1, 5, 0 }, { 40, 5, 0 }, { 1 << 20, 5, 0 }, { 0xf0000000, 5, 0 }, { 1, 5, 8 }, { 1 << 20, 5, 8 }, { 1, 5, 12 },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct zip_maker z;
+		struct buf b;
+		struct err e = ERR_INIT;
+		zip_begin(&z);
+		zip_part(&z, (struct zip_part){ .name = "x", .data = "hello", .len = 5, .method = cases[i].method, .away = cases[i].away });
+		buf_init(&b, 1 << 20);
+		zip_end(&z, &b);
+		hostile_write(at("away.zip"), &b);
+		buf_release(&b);
+		struct vault *v = vault_open(at("away.zip"), NULL, root, &e);
+		if (v) {
+			assert_null(vault_slurp(v, vault_find(v, "x"), 100, NULL, &e));
+			assert_string_equal(e.where, "x");
+			vault_close(v);
+		}
+		assert_int_equal(e.code, ERR_ARCHIVE);
+	}
+	unlink(at("away.zip"));
+}
+
+/* A long row of documents, as importers read it: some damaged, some read again, some left out, media in between. Enough of
+ * them that the next ones are unpacked ahead. */
+static void test_row(void **state)
+{
+	(void)state;
+	enum { N = 700, LONGEST = 9000 };
+	static char data[LONGEST], room[2 * LONGEST], names[N][32];
+	struct zip_maker z;
+	struct buf b;
+	noise(data, sizeof(data));
+	zip_begin(&z);
+	for (int i = 0; i < N; i++) {
+		const size_t n = (size_t)(i * 131 % LONGEST);
+		snprintf(names[i], sizeof(names[i]), i % 50 == 49 ? "c%02d/photo%03d.jpg" : "c%02d/%03d.json", i / 100, i);
+		struct zip_part p = i % 3 ? deflated(names[i], data, n, room, sizeof(room)) : (struct zip_part){ .name = names[i], .data = data, .len = n };
+		p.wrong_crc = i % 40 == 7;
+		zip_part(&z, p);
+	}
+	buf_init(&b, 64 << 20);
+	zip_end(&z, &b);
+	hostile_write(at("row.zip"), &b);
+	buf_release(&b);
+	for (int way = 0; way < 4; way++) {
+		struct vault *v = open_ok(at("row.zip"));
+		struct vfile *held = NULL; /* an entry kept open all along */
+		for (int i = 0; i < N; i++) {
+			struct err e = ERR_INIT;
+			const int k = way == 3 ? N - 1 - i : i;
+			const size_t want = (size_t)(k * 131 % LONGEST);
+			size_t n = 0;
+			if ((way == 1 && k % 7 == 3) || (way == 2 && k > 300 && k < 500))
+				continue;
+			for (int again = 0; again < (way == 2 && k % 5 == 0 ? 2 : 1); again++) {
+				char *s = vault_slurp(v, vault_find(v, names[k]), LONGEST, &n, &e);
+				if (k % 40 == 7) {
+					assert_null(s);
+					assert_string_equal(e.where, names[k]);
+					continue;
+				}
+				if (!s)
+					fail_msg("%s: %s", names[k], e.msg);
+				assert_int_equal(n, want);
+				assert_memory_equal(s, data, n);
+				free(s);
+			}
+			if (k == 60 && way != 1)
+				held = vault_read(v, vault_find(v, names[k]), &e);
+		}
+		if (held) {
+			static char got[LONGEST];
+			const size_t want = 60 * 131 % LONGEST;
+			assert_int_equal(vfile_read(held, got, sizeof(got), NULL), want);
+			assert_memory_equal(got, data, want);
+			vfile_close(held);
+		}
+		vault_close(v);
+	}
+	struct vault *v = open_ok(at("row.zip")); /* and closed in the middle */
+	for (int i = 0; i < 100; i++)
+		free(vault_slurp(v, vault_find(v, names[i]), LONGEST, NULL, NULL));
+	vault_close(v);
+	unlink(at("row.zip"));
+}
+
 static void test_close_null(void **state)
 {
 	(void)state;
@@ -510,6 +729,10 @@ int main(void)
 		cmocka_unit_test(test_tar_of_zip),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_interleaved),
+		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_damaged_inside),
+		cmocka_unit_test(test_wrong_place),
+		cmocka_unit_test(test_row),
 		cmocka_unit_test(test_close_null),
 	};
 	return cmocka_run_group_tests(tests, make_root, drop_root);

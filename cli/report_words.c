@@ -1,0 +1,304 @@
+/* The words of a report. Promises: everything returned is in the reader's language as far as it can be; nothing is escaped for
+ * any format. Called by the report writers only. Holds no layout. */
+#include "cli/report_int.h"
+
+#include <string.h>
+
+const char *report_title(const struct report *r)
+{
+	switch (r->kind) {
+	case REPORT_PLAN: return _("Migration plan");
+	case REPORT_RUN: return _("Migration report");
+	case REPORT_VERIFY: return _("Verification report");
+	case REPORT_ACCOUNT: return r->runs ? _("Migration account") : _("Migration plan");
+	}
+	return "?";
+}
+
+const char *report_item(enum item i)
+{
+	switch (i) {
+	case ITEM_USER: return _("People");
+	case ITEM_CONV: return _("Conversations");
+	case ITEM_MSG: return _("Messages");
+	case ITEM_THREAD: return _("Threads");
+	case ITEM_FILE: return _("Files");
+	case ITEM_REACTION: return _("Reactions");
+	case ITEM_PIN: return _("Pins");
+	case N_ITEM: break;
+	}
+	return "?";
+}
+
+const char *report_bucket(enum bucket b)
+{
+	switch (b) {
+	case BUCKET_SENT: return _("Sent");
+	case BUCKET_MERGED: return _("Merged");
+	case BUCKET_TEXT: return _("As text");
+	case BUCKET_SKIPPED: return _("Left out");
+	case BUCKET_REJECTED: return _("Rejected");
+	case BUCKET_DOUBT: return _("In doubt");
+	case BUCKET_PENDING: return _("To do");
+	case N_BUCKET: break;
+	}
+	return "?";
+}
+
+const char *report_chat_action(const struct facts_chat *c)
+{
+	switch (c->action) {
+	case CHAT_CREATE: return _("will be created");
+	case CHAT_EXISTS: return _("chat created");
+	case CHAT_ADOPT: return _("an existing chat is used");
+	case CHAT_SKIP: return _("is left out");
+	case CHAT_REJECTED: return _("chat refused");
+	}
+	return "?";
+}
+
+const char *report_person_action(const struct facts_person *p)
+{
+	switch (p->action) {
+	case PERSON_LABEL: return _("shown by name only");
+	case PERSON_MATCH: return _("has an account");
+	case PERSON_CREATE:
+		return p->state == OP_DONE ? _("account created") : p->state == OP_REJECTED || p->state == OP_GONE ? _("account refused")
+		     : _("account will be created");
+	case PERSON_SKIP: return _("is left out");
+	}
+	return "?";
+}
+
+const char *report_finding_word(enum finding f)
+{
+	switch (f) {
+	case FIND_MATCH: return _("match");
+	case FIND_MISSING: return _("missing");
+	case FIND_ALTERED: return _("altered");
+	case FIND_FOREIGN: return _("foreign");
+	case FIND_MISPLACED: return _("out of order");
+	case FIND_TWICE: return _("twice");
+	case N_FINDING: break;
+	}
+	return "?";
+}
+
+/* Rules of the plan (replay/plan.c) and those of the mapping that a reader should not have to decode. */
+static const struct { const char *rule, *sentence; } rules[] = {
+	{ "unreadable", N_("the record could not be read") },
+	{ "no-email", N_("an account was wanted, but no e-mail is known") },
+	{ "refused", N_("the target refused it") },
+	{ "torn", N_("the target refused a part of the message") },
+	{ "taken-back", N_("it was taken back out of the target") },
+	{ "left-out", N_("a rule leaves it out; a place-holder stands for it") },
+	{ "channel", N_("the mapping leaves the conversation out") },
+	{ "chat-rejected", N_("the target refused the chat") },
+	{ "root-rejected", N_("the target refused the thread's first message") },
+	{ "thread-rejected", N_("the target refused the thread") },
+	{ "orphan", N_("the thread's first message is not in the archive") },
+	{ "no-replies", N_("no reply of the thread is carried over") },
+	{ "with-message", N_("goes with its message") },
+	{ "pins-off", N_("pins are switched off") },
+	{ "message-not-found", N_("the pinned message is not in the archive") },
+	{ "reactions-dropped", N_("reactions are switched off") },
+	{ "target-cannot-react", N_("the target has no such reactions") },
+	{ "custom-emoji", N_("the target does not know this emoji") },
+	{ "empty", N_("the message has neither text nor files") },
+	{ "other", N_("other reasons") },
+	{ "people: skip", N_("the mapping leaves its author out") },
+	{ "only.since", N_("written before the chosen period") },
+	{ "only.until", N_("written after the chosen period") },
+	{ "only.channels: not listed", N_("not among the chosen conversations") },
+	{ "only.users: nobody listed is a member", N_("none of the chosen people is a member") },
+	{ "policy channels.dm: skip", N_("direct conversations are not carried over") },
+	{ "policy channels.group_dm: skip", N_("group conversations are not carried over") },
+	{ "policy channels.archived: skip", N_("archived channels are not carried over") },
+	{ "messages.leave_out: join", N_("lines about somebody joining") },
+	{ "messages.leave_out: leave", N_("lines about somebody leaving") },
+	{ "messages.leave_out: topic", N_("lines about a changed topic") },
+	{ "messages.leave_out: rename", N_("lines about a changed name") },
+	{ "messages.leave_out: archive", N_("lines about archiving") },
+	{ "messages.leave_out: pin", N_("lines about pinning") },
+	{ "messages.leave_out: app", N_("lines about apps and reminders") },
+	{ "messages.leave_out: bot", N_("messages of bots") },
+	{ "messages.leave_out: call", N_("lines about calls") },
+	{ "messages.leave_out: deleted", N_("place-holders of deleted messages") },
+	{ "messages.leave_out: system", N_("lines of the messenger itself") },
+	{ "messages.orphans: skip", N_("the thread's first message is not in the archive") },
+	{ "channels.csv: decision skip", N_("left out by the decision in channels.csv") },
+	{ "users.csv: decision skip", N_("left out by the decision in users.csv") },
+};
+
+const char *report_rule(const char *rule)
+{
+	for (size_t i = 0; rule && i < countof(rules); i++)
+		if (streq(rules[i].rule, rule))
+			return _(rules[i].sentence);
+	return NULL;
+}
+
+/* The forms of the plan's sentences (replay/plan.c) and of verify's, the longer before those they begin like. */
+static const char *const forms[] = {
+	N_("%s (%s) is matched to the account %s, which the target does not have"),
+	N_("%s (%s) is to get an account, but has no e-mail"),
+	N_("%s (%s) is to get an account, but %s exists in the target already (id %s)"),
+	N_("%s (%s) is to go into the chat %s, which the target does not have"),
+	N_("%s <%s> gets an account without access"),
+	N_("%s <%s> gets an account and an invitation"),
+	N_("%s <%s> gets an account"),
+	N_("%s is private and becomes public"),
+	N_("%s is a group conversation and becomes public"),
+	N_("%s is a direct conversation and becomes public"),
+	N_("%s is private; whoever is in the chat %s (public) will read it"),
+	N_("%s is private; whoever is in the chat %s will read it"),
+	N_("%s is a group conversation; whoever is in the chat %s (public) will read it"),
+	N_("%s is a group conversation; whoever is in the chat %s will read it"),
+	N_("%s is a direct conversation; whoever is in the chat %s (public) will read it"),
+	N_("%s is a direct conversation; whoever is in the chat %s will read it"),
+	N_("the target has a chat of this name already (id %s); a second one will be made"),
+	N_("… and %s more"),
+	/* what verify finds (replay/verify.c) */
+	N_("it stands before a message that was written earlier"),
+	N_("it was deleted and is still there"),
+	N_("it is not in the chat"),
+	N_("the chat's id in the target is not known"),
+	N_("the chat is gone or closed to us"),
+	N_("text, label or files differ from what was written"),
+	N_("the chat is not in the target, or closed to us"),
+	N_("the chat is private and should be public"),
+	N_("the chat is public and should be private"),
+	N_("the chat should be archived"),
+	N_("the ledger has it in another chat"),
+	N_("the person we created is not in the target"),
+	N_("the same message is there a second time"),
+	N_("this person is not a member of the chat"),
+};
+
+enum { BLANKS_MAX = 4 };
+struct piece { const char *p; size_t n; };
+
+/* Does text have this form? Each %s takes as little as it can, the last as much as is left. */
+static bool fits(const char *form, const char *text, struct piece *blanks)
+{
+	for (size_t n = 0;;) {
+		const char *blank = strstr(form, "%s");
+		size_t lit = blank ? (size_t)(blank - form) : strlen(form);
+		if (strncmp(text, form, lit) != 0)
+			return false;
+		text += lit;
+		if (!blank)
+			return !*text;
+		if (n == BLANKS_MAX)
+			return false;
+		form = blank + 2;
+		const char *more = strstr(form, "%s"), *at;
+		lit = more ? (size_t)(more - form) : strlen(form);
+		if (!more) {
+			size_t left = strlen(text);
+			at = left >= lit ? text + left - lit : NULL;
+		} else {
+			for (at = text; *at && strncmp(at, form, lit) != 0; at++)
+				;
+		}
+		if (!at)
+			return false;
+		blanks[n++] = (struct piece){ text, (size_t)(at - text) };
+		text = at;
+	}
+}
+
+static size_t put(char *out, size_t size, size_t at, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n && at + 1 < size; i++)
+		out[at++] = p[i];
+	return at;
+}
+
+const char *report_sentence(const char *english, char *out, size_t size)
+{
+	struct piece blanks[BLANKS_MAX];
+	size_t at = 0, k = 0;
+	for (size_t i = 0; i < countof(forms); i++) {
+		memset(blanks, 0, sizeof(blanks));
+		if (!fits(forms[i], english, blanks))
+			continue;
+		const char *f = _(forms[i]);
+		for (const char *b; (b = strstr(f, "%s")) && k < BLANKS_MAX; f = b + 2, k++) {
+			at = put(out, size, at, f, (size_t)(b - f));
+			at = put(out, size, at, blanks[k].p ? blanks[k].p : "", blanks[k].n);
+		}
+		at = put(out, size, at, f, strlen(f));
+		out[at] = '\0';
+		return out;
+	}
+	at = put(out, size, 0, english, strlen(english));
+	out[at] = '\0';
+	return out;
+}
+
+const char *report_lane_conv(const char *lane, struct arena *a)
+{
+	if (!strncmp(lane, "c:", 2))
+		return arena_strdup(a, lane + 2);
+	if (!strncmp(lane, "t:", 2)) {
+		const char *slash = strrchr(lane, '/');
+		return slash ? arena_strndup(a, lane + 2, (size_t)(slash - lane) - 2) : NULL;
+	}
+	/* verify names a chat as a whole by the conversation alone */
+	return !strncmp(lane, "p:", 2) || streq(lane, "people") ? NULL : arena_strdup(a, lane);
+}
+
+/* ---- the verdict ---- */
+
+static const char *verify_verdict(const struct report *r, enum tone *tone, char *out, size_t size)
+{
+	const struct verify_result *v = &r->verify->result;
+	const int64_t *n = v->messages;
+	*tone = !v->clean ? TONE_BAD : r->verify->complete ? TONE_GOOD : TONE_OPEN;
+	if (v->stopped)
+		fmt_into(out, size, "%s", _("The comparison was stopped: it covers a part only."));
+	else if (v->clean && r->verify->complete)
+		fmt_into(out, size, _("The replay is complete: all %s messages written are in the target, unchanged and in order."), num(n[FIND_MATCH]));
+	else if (v->clean)
+		fmt_into(out, size, _("What was written is all there (%s messages), but the replay is not finished: %s messages are to do."),
+		         num(n[FIND_MATCH]), num(r->facts->bucket[ITEM_MSG][BUCKET_PENDING] + r->facts->bucket[ITEM_MSG][BUCKET_DOUBT]));
+	else
+		fmt_into(out, size, _("The target differs from what was written: %s messages and %s other things (listed below)."),
+		         num(n[FIND_MISSING] + n[FIND_ALTERED] + n[FIND_MISPLACED] + n[FIND_TWICE]),
+		         num(v->users_missing + v->chats_missing + v->members_missing + v->privacy_wrong + v->archived_wrong));
+	return out;
+}
+
+const char *report_tone(const struct report *r, enum tone tone)
+{
+	switch (tone) {
+	case TONE_GOOD: return _("Complete");
+	case TONE_OPEN: return r->runs ? _("Not finished yet") : _("Not begun yet");
+	case TONE_BAD: return _("Needs attention");
+	}
+	return "?";
+}
+
+const char *report_verdict(const struct report *r, enum tone *tone, char *out, size_t size)
+{
+	const struct facts *f = r->facts;
+	int64_t rejected = 0, doubt = 0, waiting = 0;
+	for (int i = 0; i < N_ITEM; i++) {
+		rejected += f->bucket[i][BUCKET_REJECTED];
+		doubt += f->bucket[i][BUCKET_DOUBT];
+		waiting += f->bucket[i][BUCKET_PENDING];
+	}
+	if (f->adds_up && r->verify)
+		return verify_verdict(r, tone, out, size);
+	*tone = !f->adds_up ? TONE_BAD : doubt || rejected || waiting || !f->nothing_to_do ? TONE_OPEN : TONE_GOOD;
+	if (f->adds_up && !doubt && rejected && f->nothing_to_do && !waiting)
+		fmt_into(out, size, _("Nearly complete: %s messages are in the target, %s items were rejected (the reasons are below)."),
+		         num(f->bucket[ITEM_MSG][BUCKET_SENT] + f->bucket[ITEM_MSG][BUCKET_TEXT]), num(rejected));
+	else if (f->adds_up && !doubt && rejected)
+		fmt_into(out, size, _("To do: %s messages in about %s (%s requests); %s items were rejected (the reasons are below)."),
+		         num(f->bucket[ITEM_MSG][BUCKET_PENDING]), span_of(f->bound_s), num(f->calls_total), num(rejected));
+	else
+		fmt_into(out, size, "%s", facts_verdict(f));
+	return out;
+}

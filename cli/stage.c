@@ -1,0 +1,353 @@
+/* Promises: what map, plan, apply and verify do is done here and nowhere else, so that `mvchat move` does the same. Called by the
+ * cmd_*.c files. Prints only the question of stage_confirm and the findings of stage_verify. */
+#include "cli/stage.h"
+
+#include "cli/progress.h"
+#include "core/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- what is known when a mapping is drafted ---- */
+
+struct collected {
+	struct user *users; int64_t *user_msgs; size_t n_users, cap_users;
+	struct conv *convs; struct conv_stats *stats; size_t n_convs, cap_convs;
+};
+
+static bool add_user(void *ctx, const struct user *u, int64_t n)
+{
+	struct collected *c = ctx;
+	if (c->n_users == c->cap_users) {
+		c->cap_users = c->cap_users ? 2 * c->cap_users : 256;
+		c->users = xrealloc(c->users, c->cap_users * sizeof(*c->users));
+		c->user_msgs = xrealloc(c->user_msgs, c->cap_users * sizeof(*c->user_msgs));
+	}
+	c->users[c->n_users] = *u;
+	c->user_msgs[c->n_users++] = n;
+	return true;
+}
+
+static bool add_conv(void *ctx, const struct spool_conv *s)
+{
+	struct collected *c = ctx;
+	if (c->n_convs == c->cap_convs) {
+		c->cap_convs = c->cap_convs ? 2 * c->cap_convs : 256;
+		c->convs = xrealloc(c->convs, c->cap_convs * sizeof(*c->convs));
+		c->stats = xrealloc(c->stats, c->cap_convs * sizeof(*c->stats));
+	}
+	c->convs[c->n_convs] = s->conv;
+	c->stats[c->n_convs++] = (struct conv_stats){ s->n_msgs, s->first_us, s->last_us };
+	return true;
+}
+
+static const void *keep(struct project *p, void *v, size_t n, size_t size)
+{
+	void *copy = NULL;
+	if (n)
+		copy = arena_memdup(&p->arena, v, n * size);
+	free(v);
+	return copy;
+}
+
+bool stage_survey(struct project *p, enum archives_at at, const struct map_wish *wish, const struct snapshot *snap, struct survey *out, struct err *e)
+{
+	struct collected c = { 0 };
+	const char *zone = wish->zone ? wish->zone : streq(i18n_lang(), "ru") ? "Europe/Moscow" : NULL;
+	bool ok = spool_users(p->spool, &p->arena, add_user, &c, e) && spool_convs(p->spool, &p->arena, add_conv, &c, e);
+	/* Paths in a new mvchat.yaml are as seen from the project folder. */
+	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
+	for (size_t i = 0; i < p->n_archives; i++) {
+		seen[i] = p->archives[i];
+		if (at == ARCHIVES_NAMED && seen[i].path[0] != '/' && !streq(p->dir, ".")) {
+			char *abs = realpath(seen[i].path, NULL);
+			if (abs)
+				seen[i].path = arena_strdup(&p->arena, abs);
+			free(abs);
+		}
+	}
+	*out = (struct survey){
+		.archives = seen, .n_archives = p->n_archives, .n_users = c.n_users, .n_convs = c.n_convs,
+		.users = keep(p, c.users, c.n_users, sizeof(*c.users)), .user_msgs = keep(p, c.user_msgs, c.n_users, sizeof(*c.user_msgs)),
+		.convs = keep(p, c.convs, c.n_convs, sizeof(*c.convs)), .conv_stats = keep(p, c.stats, c.n_convs, sizeof(*c.stats)),
+		.people = snap->people, .n_people = snap->n_people, .chats = snap->chats, .n_chats = snap->n_chats,
+		.target = wish->to, .target_url = wish->url, .zone = zone, .locale = i18n_lang(), .unmatched = wish->unmatched, .name_max = 255,
+	};
+	return ok;
+}
+
+/* ---- where everything stands ---- */
+
+bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f, struct err *e)
+{
+	uint8_t digest[DIGEST_BYTES];
+	mapping_digest(p->mapping, digest);
+	ledger_current_mapping(p->ledger, digest);
+	const char *name = mapping_config(p->mapping)->target;
+	const struct exporter *ex = p->session ? p->session->ex : exporter_named(name);
+	if (!ex)
+		return err_set(e, ERR_USAGE, _("unknown target '%s'"), name);
+	struct target *t = p->session ? p->session->target : ex->configure(NULL, &p->arena, e);
+	struct traits tr;
+	if (!t)
+		return false;
+	if (p->session)
+		tr = p->session->traits;
+	else
+		ex->traits(t, &tr);
+	return plan_run(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, &p->arena, f, e);
+}
+
+/* Which kinds of write the plan will need: asked of the target before the first one. */
+static uint32_t kinds_needed(const struct facts *f, const struct mapping_config *c, const struct traits *t)
+{
+	uint32_t k = 0;
+	for (size_t i = 0; i < f->n_people; i++)
+		if (f->people[i].action == PERSON_CREATE && f->people[i].state != OP_DONE)
+			k |= 1u << OP_USER_CREATE;
+	for (size_t i = 0; i < f->n_chats; i++) {
+		const struct facts_chat *h = &f->chats[i];
+		if (h->action == CHAT_SKIP || h->action == CHAT_REJECTED)
+			continue;
+		if (h->action == CHAT_CREATE)
+			k |= 1u << OP_CHAT_CREATE;
+		if (h->pending)
+			k |= 1u << OP_POST;
+		if (h->pending && h->threads)
+			k |= 1u << OP_THREAD_OPEN;
+		if (h->pending && h->files)
+			k |= 1u << OP_UPLOAD;
+		if (h->edits)
+			k |= 1u << OP_EDIT;
+		if (h->members)
+			k |= 1u << OP_MEMBERS;
+		if (h->archived && (t->caps & CAP_ARCHIVE))
+			k |= 1u << OP_ARCHIVE;
+	}
+	if (c->pins && f->bucket[ITEM_PIN][BUCKET_PENDING])
+		k |= 1u << OP_PIN;
+	if (c->reactions == REACTION_NATIVE && f->bucket[ITEM_REACTION][BUCKET_PENDING])
+		k |= 1u << OP_REACT;
+	return k;
+}
+
+bool stage_allowed(struct project *p, const struct facts *f, struct err *e)
+{
+	struct session *s = p->session;
+	return s->ex->may(s->target, kinds_needed(f, mapping_config(p->mapping), &s->traits), e);
+}
+
+bool stage_confirm(enum consent consent, const struct facts *f, const char *again, struct err *e)
+{
+	if (consent == CONSENT_GIVEN)
+		return true;
+	if (!isatty(STDIN_FILENO)) {
+		err_set(e, ERR_USAGE, _("not asked and not told: this writes into the target"));
+		return err_hint(e, "%s", again);
+	}
+	printf(_("Write %s messages into the target? [y/N] "), num(f->bucket[ITEM_MSG][BUCKET_PENDING]));
+	fflush(stdout);
+	char line[16];
+	if (!fgets(line, sizeof(line), stdin))
+		line[0] = '\0';
+	/* "д" is 0xD0 0xB4, "Д" 0xD0 0x94 in UTF-8 */
+	if (line[0] == 'y' || line[0] == 'Y' || !strncmp(line, "\xd0\xb4", 2) || !strncmp(line, "\xd0\x94", 2))
+		return true;
+	err_set(e, ERR_PARTIAL, _("stopped before writing anything"));
+	return err_hint(e, _("nothing was changed"));
+}
+
+/* ---- the replay ---- */
+
+static void event(void *ctx, const char *ev, const char *lane, const char *what)
+{
+	(void)ctx;
+	log_warn(ev, "%s%s%s", lane, *lane ? ": " : "", what);
+}
+
+/* Writes in doubt whose message, chat or person the archive or the mapping no longer has have no lane that could settle them. */
+static int64_t open_ops(struct ledger *l)
+{
+	struct ledger_counts c;
+	int64_t n = 0;
+	ledger_count(l, &c);
+	for (int k = 0; k <= OP_DELETE; k++)
+		n += c.by_kind_state[k][OP_INTENT] + c.by_kind_state[k][OP_UNKNOWN];
+	return n;
+}
+
+bool stage_replay(struct project *p, const struct snapshot *snap, const struct facts *before, struct stage_replay *s, struct err *e)
+{
+	struct session *ses = p->session;
+	uint8_t digest[DIGEST_BYTES];
+	/* The ledger is tied to this pair only now that something may be written. */
+	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), ses->target_id, e))
+		return false;
+	if (s->rate && s->rate != 100) {
+		pacer_free(ses->pacer);
+		ses->pacer = pacer_new(&ses->traits, (double)s->rate / 100);
+	}
+	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger };
+	struct stream *stream = stream_open(&sa, e);
+	if (!stream)
+		return false;
+	mapping_digest(p->mapping, digest);
+	s->run = ledger_run_begin(p->ledger, s->command, digest);
+	struct engine_args ea = {
+		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
+		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits,
+		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .small_first = s->small_first, .stop = &stop_signal,
+		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
+	};
+	stop_polite = 1; /* what is under way is finished and written down */
+	bool ok = engine_run(&ea, &s->result, e);
+	progress_clear();
+	stream_close(stream);
+	s->open = open_ops(p->ledger);
+	if (ok && s->open > s->result.in_doubt && !s->result.stopped)
+		log_warn("apply.in_doubt", _("%s writes of earlier runs are in doubt, and the archive or the mapping no longer has them; 'mvchat status' lists them"),
+		         num(s->open - s->result.in_doubt));
+	struct err e2 = ERR_INIT;
+	s->has_after = stage_facts(p, snap, &s->after, &e2);
+	if (ok && !s->has_after)
+		*e = e2;
+	return ok && s->has_after;
+}
+
+void stage_replay_end(struct project *p, const struct stage_replay *s, int code)
+{
+	if (s->run)
+		ledger_run_end(p->ledger, s->run, code);
+}
+
+int stage_replay_code(const struct stage_replay *s)
+{
+	const struct facts *f = &s->after;
+	if (!f->adds_up)
+		return EX_INTERNAL;
+	if (stop_signal)
+		return 128 + stop_signal;
+	if (s->open || s->result.stopped || s->result.lanes_stopped || !f->nothing_to_do || f->bucket[ITEM_MSG][BUCKET_REJECTED] ||
+	    f->bucket[ITEM_MSG][BUCKET_DOUBT] || f->bucket[ITEM_USER][BUCKET_REJECTED] || f->bucket[ITEM_CONV][BUCKET_REJECTED])
+		return EX_PARTIAL;
+	return EX_DONE;
+}
+
+/* ---- reading back ---- */
+
+struct found { struct stage_verify *out; struct project *p; struct stream *stream; struct arena one; };
+
+static void finding(void *ctx, enum finding f, const char *lane, const struct opkey *k, const char *target, const char *url, const char *what)
+{
+	struct found *v = ctx;
+	char line[SENTENCE_MAX];
+	struct report_finding one = { f, lane, k ? k->id : NULL, target, url, what };
+	v->out->findings++;
+	if (v->out->report)
+		report_found(v->out->report, &v->p->arena, &one);
+	if (v->out->w)
+		report_json_finding(&one, v->out->w);
+	else if (v->out->findings <= 50)
+		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : "",
+		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
+}
+
+static void lost(void *ctx, const struct opkey *k)
+{
+	struct found *f = ctx;
+	struct stage_verify *v = f->out;
+	if (v->n_lost == v->cap_lost) {
+		v->cap_lost = v->cap_lost ? 2 * v->cap_lost : 64;
+		v->lost = xrealloc(v->lost, v->cap_lost * sizeof(*v->lost));
+	}
+	v->lost[v->n_lost] = *k;
+	v->lost[v->n_lost++].id = arena_strdup(&f->p->arena, k->id);
+}
+
+static void tick(void *ctx, int64_t done, int64_t total)
+{
+	(void)ctx;
+	progress_part(_("comparing"), done, total);
+}
+
+/* Answers live until the next question. */
+static bool place_of(struct found *v, const char *source_conv, struct place *pl)
+{
+	struct spool_conv c;
+	arena_reset(&v->one);
+	if (!spool_conv(v->p->spool, source_conv, &v->one, &c))
+		return false;
+	mapping_place(v->p->mapping, &c.conv, &v->one, pl);
+	return true;
+}
+
+static const char *chat_of(void *ctx, const char *source_conv)
+{
+	struct place pl;
+	return place_of(ctx, source_conv, &pl) && pl.action == PLACE_ADOPT ? pl.target_id : NULL;
+}
+
+static int public_of(void *ctx, const char *source_conv)
+{
+	struct place pl;
+	return place_of(ctx, source_conv, &pl) && pl.action == PLACE_CREATE ? pl.is_public : -1;
+}
+
+static const char *const *members_of(void *ctx, const char *source_conv, size_t *n)
+{
+	struct found *v = ctx;
+	const char *const *ids = NULL;
+	arena_reset(&v->one);
+	*n = stream_joiners(v->stream, source_conv, &v->one, &ids);
+	return ids;
+}
+
+static void verdict(struct stage_verify *v)
+{
+	const struct verify_result *r = &v->result;
+	const struct facts *f = &v->facts;
+	int64_t wrong = r->messages[FIND_MISSING] + r->messages[FIND_ALTERED] + r->messages[FIND_MISPLACED] + r->messages[FIND_TWICE];
+	if (r->clean && r->sampled)
+		fmt_into(v->verdict, sizeof(v->verdict), _("What was looked at is in order: %s messages (sample %s)."), num(r->messages[FIND_MATCH]), num((int64_t)v->seed));
+	else if (v->complete)
+		fmt_into(v->verdict, sizeof(v->verdict), _("The replay is complete: all %s messages written are in the target, unchanged and in order."),
+		         num(r->messages[FIND_MATCH]));
+	else if (r->clean)
+		fmt_into(v->verdict, sizeof(v->verdict), _("What was written is all there (%s messages), but the replay is not finished: %s messages are to do."),
+		         num(r->messages[FIND_MATCH]), num(f->bucket[ITEM_MSG][BUCKET_PENDING] + f->bucket[ITEM_MSG][BUCKET_DOUBT]));
+	else
+		fmt_into(v->verdict, sizeof(v->verdict), _("The target differs from what was written: %s messages and %s other things (listed above)."), num(wrong),
+		         num(r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->reactions_missing));
+}
+
+bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
+{
+	struct session *s = p->session;
+	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), s->target_id, e) || !stage_facts(p, NULL, &v->facts, e))
+		return false;
+	struct stream_args sa = { p->spool, p->mapping, s->ex, s->target, p->ledger };
+	struct found found = { .out = v, .p = p, .stream = stream_open(&sa, e) };
+	if (!found.stream)
+		return false;
+	arena_init(&found.one);
+	struct verify_args va = { .session = s, .ledger = p->ledger, .finding = finding, .progress = tick, .chat_of = chat_of, .public_of = public_of,
+	                          .members_of = members_of, .lost = v->keep_lost ? lost : NULL, .sample = v->sample, .seed = v->seed,
+	                          .ctx = &found, .stop = &stop_signal };
+	bool ok = verify_run(&va, &v->result, e);
+	stream_close(found.stream);
+	arena_release(&found.one);
+	progress_clear();
+	if (!ok)
+		return false;
+	const struct facts *f = &v->facts;
+	v->left = !f->nothing_to_do || f->bucket[ITEM_MSG][BUCKET_PENDING] || f->bucket[ITEM_MSG][BUCKET_DOUBT];
+	v->complete = v->result.clean && !v->left && !v->result.sampled;
+	verdict(v);
+	if (v->report) {
+		v->report->result = v->result;
+		v->report->complete = v->complete;
+	}
+	return true;
+}

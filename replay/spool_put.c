@@ -1,0 +1,399 @@
+/* spool_put.c: messages on their way into the spool: gathered into batches, stored and merged a batch at a time.
+ *
+ * Called through struct sink (spool_put_msg) and by spool_build.c. A message becomes its canonical line and its columns at
+ * once, on the caller's side, as the importer's memory is about to be used again; the rest, which is SQLite's work, is done by a
+ * worker while the importer goes on, or by the caller itself where there is no second processor. Batches are stored in the
+ * order of reading, one by one, so the spool's content does not depend on who stores them.
+ *
+ * What the worker touches, from worker_give until worker_wait: the database, struct storing, the message numbers of
+ * s->counts and of the tallies. The caller's side keeps away from them until spool_put_settle.
+ */
+#include "core/canon.h"
+#include "core/worker.h"
+#include "replay/spool_db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BATCH_BYTES = 128 * 1024,
+	BATCHES = 4,
+	KEEP_BYTES = 1024 * 1024, /* a buffer that one message has made larger is given back */
+};
+
+/* What one stored message adds to the counts, or takes away when a better copy replaces it. */
+struct share { int64_t files, present, linked, external, gone, reacts, reactors; };
+
+/* A message in a batch: this, then its id, root, author and line. */
+struct row {
+	struct tally *tally;
+	int64_t conv, ts_us, root_ts_us, edited_us;
+	uint64_t fp;
+	struct share share;
+	size_t id_n, root_n, author_n, line_n; /* root_n, author_n: 0 = none */
+	enum msg_kind kind;
+	uint32_t flags;
+	bool empty, timed; /* timed: its id spells its time */
+};
+struct strings { const char *id, *root, *author, *line; };
+
+struct batch {
+	struct buf buf;
+	uint64_t number; /* of the worker's job; 0: it has not been given */
+	bool failed;     /* out */
+};
+
+/* The worker's side. */
+struct storing {
+	struct arena run, step;
+	struct table authors; /* id -> int64_t: messages */
+	int64_t untimed;
+	bool failed;
+	struct err err;
+};
+
+struct putting {
+	struct worker *worker;
+	bool tried;                /* to have a worker */
+	struct batch batch[BATCHES];
+	size_t now;                /* the batch being filled */
+	uint64_t last;             /* job given */
+	struct file *files; size_t files_cap;
+	struct storing storing;
+};
+
+void spool_put_begin(struct build *b)
+{
+	struct putting *p = b->putting = xcalloc(1, sizeof(*p));
+	for (size_t i = 0; i < BATCHES; i++)
+		buf_init(&p->batch[i].buf, (size_t)2 * SPOOL_LINE_MAX);
+	arena_init(&p->storing.run);
+	arena_init(&p->storing.step);
+	table_init(&p->storing.authors);
+}
+
+void spool_put_end(struct build *b)
+{
+	struct putting *p = b->putting;
+	if (!p)
+		return;
+	worker_close(p->worker);
+	for (size_t i = 0; i < BATCHES; i++)
+		buf_release(&p->batch[i].buf);
+	table_release(&p->storing.authors);
+	arena_release(&p->storing.run);
+	arena_release(&p->storing.step);
+	free(p->files);
+	free(p);
+	b->putting = NULL;
+}
+
+/* ---- storing: the worker's side ---- */
+
+static bool store_failed(struct spool *s, const char *what)
+{
+	struct storing *g = &s->b->putting->storing;
+	if (!g->failed)
+		spool_db_fail(s, what, &g->err);
+	g->failed = true;
+	return false;
+}
+
+static struct share share_of(const struct msg *m)
+{
+	struct share r = { .files = (int64_t)m->n_files, .reacts = (int64_t)m->n_reacts };
+	for (size_t i = 0; i < m->n_files; i++) {
+		switch (m->files[i].state) {
+		case FILE_PRESENT: r.present++; break;
+		case FILE_LINKED: r.linked++; break;
+		case FILE_EXTERNAL: r.external++; break;
+		case FILE_GONE: r.gone++; break;
+		}
+	}
+	for (size_t i = 0; i < m->n_reacts; i++)
+		r.reactors += (int64_t)m->reacts[i].n_users;
+	return r;
+}
+
+static void add_share(struct spool *s, struct tally *t, const struct share *r, int sign)
+{
+	s->counts.files += sign * r->files;
+	s->counts.files_present += sign * r->present;
+	s->counts.files_linked += sign * r->linked;
+	s->counts.files_external += sign * r->external;
+	s->counts.files_gone += sign * r->gone;
+	s->counts.reactions += sign * r->reacts;
+	t->files += sign * r->files;
+	t->reacts += sign * r->reacts;
+}
+
+static void add_author(struct storing *g, const char *id, int64_t n)
+{
+	int64_t *msgs = table_get(&g->authors, id);
+	if (!msgs) {
+		msgs = arena_new(&g->run, int64_t);
+		table_put(&g->authors, arena_strdup(&g->run, id), msgs);
+	}
+	*msgs += n;
+}
+
+static void bind_text(sqlite3_stmt *st, int i, const char *s, size_t n)
+{
+	if (n)
+		sqlite3_bind_text64(st, i, s, n, SQLITE_STATIC, SQLITE_UTF8);
+	else
+		sqlite3_bind_null(st, i);
+}
+
+static void bind_row(sqlite3_stmt *st, const struct row *r, const struct strings *v)
+{
+	sqlite3_bind_int64(st, 1, r->conv);
+	sqlite3_bind_int64(st, 2, r->ts_us);
+	sqlite3_bind_text64(st, 3, v->id, r->id_n, SQLITE_STATIC, SQLITE_UTF8);
+	bind_text(st, 4, v->root, r->root_n);
+	sqlite3_bind_int64(st, 5, r->root_ts_us);
+	bind_text(st, 6, v->author, r->author_n);
+	sqlite3_bind_int(st, 7, (int)r->kind);
+	sqlite3_bind_int64(st, 8, r->flags);
+	sqlite3_bind_int64(st, 9, r->share.files);
+	sqlite3_bind_int64(st, 10, r->share.reacts);
+	sqlite3_bind_int64(st, 11, r->share.reactors);
+	sqlite3_bind_int64(st, 12, r->share.present);
+	sqlite3_bind_int(st, 13, r->empty);
+	sqlite3_bind_int64(st, 14, r->edited_us);
+	sqlite3_bind_int64(st, 15, (int64_t)r->fp);
+	sqlite3_bind_blob64(st, 16, v->line, r->line_n, SQLITE_STATIC);
+}
+
+static bool store_done(struct spool *s, sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE || store_failed(s, "cannot store a message");
+}
+
+/* The same (conv, time, id) again. The newest edit wins; between equals the copy that holds more, so that the outcome does not
+ * depend on the order of the archives. */
+static bool merge(struct spool *s, const struct row *r, const struct strings *v)
+{
+	struct storing *g = &s->b->putting->storing;
+	const struct share *now = &r->share;
+	sqlite3_stmt *st = spool_put_st(s, PUT_OLD);
+	sqlite3_bind_int64(st, 1, r->conv);
+	sqlite3_bind_int64(st, 2, r->ts_us);
+	sqlite3_bind_text64(st, 3, v->id, r->id_n, SQLITE_STATIC, SQLITE_UTF8);
+	if (sqlite3_step(st) != SQLITE_ROW)
+		return store_failed(s, "cannot read a message again");
+	s->counts.merged++;
+	uint64_t old_fp = (uint64_t)sqlite3_column_int64(st, 0);
+	int64_t edited = sqlite3_column_int64(st, 1), present = sqlite3_column_int64(st, 2), reactors = sqlite3_column_int64(st, 3);
+	bool better = r->edited_us != edited ? r->edited_us > edited
+	            : now->present != present ? now->present > present
+	            : now->reactors != reactors ? now->reactors > reactors : r->fp > old_fp;
+	if (r->fp != old_fp)
+		s->counts.conflicts++;
+	if (!better || (r->fp == old_fp && now->present == present && now->reactors == reactors && r->edited_us == edited)) {
+		sqlite3_reset(st);
+		return true;
+	}
+	struct msg old;
+	arena_reset(&g->step);
+	if (!canon_read_msg(sqlite3_column_blob(st, 7), (size_t)sqlite3_column_bytes(st, 7), &g->step, &old, NULL, &g->err)) {
+		sqlite3_reset(st);
+		g->failed = true;
+		return false;
+	}
+	const char *author = spool_db_col(st, 6);
+	if (author)
+		add_author(g, author, -1);
+	sqlite3_reset(st);
+	struct share was = share_of(&old);
+	add_share(s, r->tally, &was, -1);
+	add_share(s, r->tally, now, +1);
+	if (r->author_n)
+		add_author(g, v->author, +1);
+	st = spool_put_st(s, PUT_REPLACE);
+	bind_row(st, r, v);
+	return store_done(s, st);
+}
+
+static bool store(struct spool *s, const struct row *r, const struct strings *v)
+{
+	struct storing *g = &s->b->putting->storing;
+	struct tally *t = r->tally;
+	s->counts.read++;
+	sqlite3_stmt *st = spool_put_st(s, PUT_MSG);
+	bind_row(st, r, v);
+	if (!store_done(s, st))
+		return false;
+	if (!sqlite3_changes(s->db))
+		return merge(s, r, v);
+	s->counts.stored++;
+	add_share(s, t, &r->share, +1);
+	if (r->author_n)
+		add_author(g, v->author, +1);
+	if (!t->msgs++ || r->ts_us < t->first)
+		t->first = r->ts_us;
+	if (t->msgs == 1 || r->ts_us > t->last)
+		t->last = r->ts_us;
+	g->untimed += !r->timed;
+	return true;
+}
+
+static void store_batch(void *ctx, void *job)
+{
+	struct spool *s = ctx;
+	struct batch *b = job;
+	struct row r;
+	bool ok = !s->b->putting->storing.failed;
+	for (const char *p = b->buf.p, *end = p + b->buf.len; ok && p < end;) {
+		memcpy(&r, p, sizeof(r)); /* rows stand at any address */
+		p += sizeof(r);
+		struct strings v = { .id = p, .root = p + r.id_n + 1, .author = p + r.id_n + r.root_n + 2, .line = p + r.id_n + r.root_n + r.author_n + 3 };
+		p = v.line + r.line_n;
+		ok = store(s, &r, &v);
+	}
+	b->failed = !ok;
+}
+
+/* ---- gathering: the caller's side ---- */
+
+/* The batch can be filled again. */
+static bool reclaim(struct build *b, struct batch *t)
+{
+	struct putting *p = b->putting;
+	if (t->number)
+		worker_wait(p->worker, t->number);
+	if (t->failed && !b->failed) {
+		if (p->worker)
+			worker_wait(p->worker, p->last); /* the others, which find it failed, too */
+		b->err = p->storing.err;
+		b->failed = true;
+	}
+	t->number = 0;
+	t->failed = false;
+	if (t->buf.cap > KEEP_BYTES)
+		buf_release(&t->buf);
+	buf_reset(&t->buf);
+	return !b->failed;
+}
+
+/* The batch is full: to the worker with it. */
+static bool give(struct spool *s)
+{
+	struct putting *p = s->b->putting;
+	struct batch *t = &p->batch[p->now];
+	if (!p->tried) {
+		p->tried = true;
+		p->worker = worker_new(store_batch, s);
+	}
+	if (p->worker) {
+		t->number = p->last = worker_give(p->worker, t);
+		p->now = (p->now + 1) % BATCHES;
+	} else {
+		store_batch(s, t);
+	}
+	return reclaim(s->b, &p->batch[p->now]);
+}
+
+bool spool_put_settle(struct spool *s)
+{
+	struct putting *p = s->b->putting;
+	struct batch *t = &p->batch[p->now];
+	if (p->worker) {
+		worker_wait(p->worker, p->last);
+		for (size_t i = 0; i < BATCHES; i++)
+			if (&p->batch[i] != t)
+				reclaim(s->b, &p->batch[i]);
+	}
+	if (t->buf.len) {
+		store_batch(s, t); /* the worker has nothing to do */
+		reclaim(s->b, t);
+	}
+	return !s->b->failed;
+}
+
+static const struct file *files_here(struct spool *s, const struct msg *m)
+{
+	struct putting *p = s->b->putting;
+	if (m->n_files > p->files_cap) {
+		p->files_cap = m->n_files + 8;
+		p->files = xrealloc(p->files, p->files_cap * sizeof(*p->files));
+	}
+	for (size_t i = 0; i < m->n_files; i++) {
+		p->files[i] = m->files[i];
+		p->files[i].archive = s->n_archives - 1;
+	}
+	return p->files;
+}
+
+static struct row row_of(const struct msg *m)
+{
+	const bool reply = m->parent && !streq(m->parent, m->id);
+	int64_t spelt;
+	return (struct row){
+		.ts_us = m->ts_us, .root_ts_us = reply ? m->parent_ts_us : 0, .edited_us = m->edited_us,
+		.fp = canon_msg_fp(m), .share = share_of(m),
+		.id_n = strlen(m->id), .root_n = reply ? strlen(m->parent) : 0, .author_n = m->author ? strlen(m->author) : 0,
+		.kind = m->kind, .flags = m->flags,
+		.empty = !m->n_files && text_is_empty(&m->body), .timed = spool_db_timed(m->id, &spelt) && spelt == m->ts_us,
+	};
+}
+
+bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
+{
+	struct spool *s = ctx;
+	struct putting *p = s->b->putting;
+	struct buf *out = &p->batch[p->now].buf;
+	struct msg m = *given;
+	if (s->b->failed)
+		return false;
+	if (m.n_files)
+		m.files = files_here(s, given);
+	struct row r = row_of(&m);
+	r.tally = spool_tally(s, conv_id);
+	r.conv = r.tally->num;
+	const size_t at = out->len;
+	buf_add(out, &r, sizeof(r));
+	buf_add(out, m.id, r.id_n + 1);
+	buf_add(out, r.root_n ? m.parent : "", r.root_n + 1);
+	buf_add(out, r.author_n ? m.author : "", r.author_n + 1);
+	const size_t line_at = out->len;
+	canon_msg(&m, NULL, out);
+	r.line_n = out->len - line_at;
+	if (out->full || r.line_n > SPOOL_LINE_MAX) {
+		struct err e = ERR_INIT;
+		buf_cut(out, at);
+		out->full = false;
+		err_set(&e, ERR_RECORD, "message of more than %d MiB", SPOOL_LINE_MAX >> 20);
+		err_where(&e, "%s/%s", conv_id, m.id);
+		return spool_put_bad(s, &e);
+	}
+	memcpy(out->p + at, &r, sizeof(r));
+	return out->len < BATCH_BYTES || give(s);
+}
+
+/* ---- afterwards ---- */
+
+void spool_put_authors(struct spool *s)
+{
+	const struct table *t = &s->b->putting->storing.authors;
+	for (size_t i = 0; i < t->n; i++)
+		spool_who(s->b, t->rows[i].key)->msgs = *(const int64_t *)t->rows[i].value;
+}
+
+bool spool_put_untimed(struct spool *s)
+{
+	return s->b->putting->storing.untimed > 0;
+}
+
+sqlite3_stmt *spool_put_lone(struct spool *s, int64_t conv, const struct msg *m, const struct buf *line)
+{
+	struct row r = row_of(m);
+	r.conv = conv;
+	r.line_n = line->len;
+	sqlite3_stmt *st = spool_put_st(s, PUT_MSG);
+	bind_row(st, &r, &(struct strings){ .id = m->id, .root = m->parent, .author = m->author, .line = line->p });
+	s->b->putting->storing.untimed += !r.timed;
+	return st;
+}

@@ -1,0 +1,90 @@
+#!/bin/sh
+# A lost ledger is rebuilt from the target: the next apply sends nothing that is there, whatever was there.
+. tests/lib/tap.sh
+export MVCHAT_CLOCK=virtual
+tokens
+
+content() { "$MVCHAT" sandbox --store "$1" --dump; }
+lose() { rm -f "$T/$1/.mvchat/"ledger.db*; }
+# words of a dump that depend on the target's ids, this run's address, or on how often something was tried
+plain() { grep -v '"type":"stats"' "$1" | sed -E 's#http://127\.0\.0\.1:[0-9]+/[^ )"\\]*#@#g; s#https://severny-veter\.slack\.com/archives/[^ )"\\]*#@#g; s#"thread":[0-9]+#"thread":\##g'; }
+
+# whole NAME ARCHIVE [sed of mvchat.yaml]: apply, lose the ledger, adopt, apply again
+whole() {
+	sandbox "$1"
+	mkdir "$T/$1"
+	expect "$1: map" 0 "$MVCHAT" map -C "$T/$1" --url "$URL" --unmatched create "$2"
+	[ -n "${3:-}" ] && sed -i "$3" "$T/$1/mvchat.yaml"
+	run "$MVCHAT" apply -C "$T/$1" --yes
+	if [ "$code" -ne 0 ] && [ "$code" -ne 6 ]; then not_ok "$1: apply (exit $code)" "$T/err"; return; fi
+	first=$code
+	content "$STORE" >"$T/$1.before"
+	lose "$1"
+	expect "$1: adopt" 0 "$MVCHAT" verify --adopt -C "$T/$1"
+	run "$MVCHAT" apply -C "$T/$1" --yes --json
+	eq "$1: the next apply ends as the first did" "$code" "$first"
+	eq "$1: and writes nothing" "$(number writes "$T/out")" 0
+	content "$STORE" >"$T/$1.after"
+	same "$1: the target is what it was" "$T/$1.before" "$T/$1.after"
+	expect "$1: verify" 0 "$MVCHAT" verify -C "$T/$1"
+	expect "$1: adopting twice" 0 "$MVCHAT" verify --adopt -C "$T/$1" --json
+	eq "$1: finds nothing more" "$(number messages "$T/out")" 0
+}
+demo_zip "$T/export.zip"
+whole demo "$T/export.zip"
+whole native "$T/export.zip" 's/reactions: *text/reactions: native/'
+plain "$T/demo.before" >"$T/undisturbed"
+
+# Interrupted half-way, the ledger lost, adopted, finished: the content of an undisturbed run.
+for at in 40 200 401 700 1000; do
+	sandbox "half$at"
+	p=half$at
+	mkdir "$T/$p"
+	run "$MVCHAT" map -C "$T/$p" --url "$URL" --unmatched create "$T/export.zip"
+	MVCHAT_STEP_KILL=$at "$MVCHAT" apply -C "$T/$p" --yes >"$T/out" 2>"$T/err" </dev/null
+	lose "$p"
+	run "$MVCHAT" verify --adopt -C "$T/$p"
+	eq "killed at step $at: adopted as far as it went" "$code" 6
+	expect "killed at step $at: apply goes on" 0 "$MVCHAT" apply -C "$T/$p" --yes
+	content "$STORE" >"$T/dump"
+	plain "$T/dump" >"$T/now"
+	same "killed at step $at: the content is that of an undisturbed run" "$T/undisturbed" "$T/now"
+	expect "killed at step $at: verify" 0 "$MVCHAT" verify -C "$T/$p"
+done
+
+# Killed while adopting: the next one goes on.
+for at in 2 3 4 5 6; do
+	lose demo
+	run "$MVCHAT" verify --adopt -C "$T/demo"
+	lose demo
+	MVCHAT_STEP_KILL=$at "$MVCHAT" verify --adopt -C "$T/demo" >"$T/out" 2>"$T/err" </dev/null
+	run "$MVCHAT" verify --adopt -C "$T/demo" --url "http://127.0.0.1:$(cat "$T/demo.port")/api/shared/v1"
+	eq "adopting killed at step $at: goes on" "$code" 0
+	run "$MVCHAT" apply -C "$T/demo" --yes --json
+	eq "adopting killed at step $at: nothing is sent" "$(number writes "$T/out")" 0
+done
+
+# Every small archive of the house: adopt and apply send nothing; and rollback leaves what was there before.
+bare() { "$MVCHAT" sandbox --store "$1" --dump | grep -vE '"type":"stats"|"suspended":true|"name":"\[(taken back|отменено)\] '; }
+for f in fixtures/slack/hazards/* fixtures/hostile/*/; do
+	name=$(basename "$f") p=$T/p-$(basename "$f")
+	mkdir "$p"
+	sandbox "s-$name"
+	run "$MVCHAT" map -C "$p" --url "$URL" --unmatched create "$f"
+	if [ "$code" -ne 0 ]; then continue; fi # not for this importer
+	bare "$STORE" >"$T/bare"
+	run "$MVCHAT" apply -C "$p" --yes
+	content "$STORE" >"$T/one"
+	rm -f "$p/.mvchat/"ledger.db*
+	run "$MVCHAT" verify --adopt -C "$p"
+	run "$MVCHAT" apply -C "$p" --yes --json
+	content "$STORE" >"$T/two"
+	eq "$name: adopted, nothing is sent" "$(number writes "$T/out")" 0
+	same "$name: nothing has changed" "$T/one" "$T/two"
+	expect "$name: rollback" 0 "$MVCHAT" rollback -C "$p" --all --yes
+	bare "$STORE" >"$T/two"
+	same "$name: leaves what was there before" "$T/bare" "$T/two"
+	sandbox_stop "$spid"
+	rm -rf "$p"
+done
+done_testing

@@ -1,0 +1,76 @@
+#!/bin/sh
+# What the mapping leaves out, hides and renames, as the target then has it; a pilot that grows; asking why.
+. tests/lib/tap.sh
+export MVCHAT_CLOCK=virtual
+tokens
+demo_zip "$T/export.zip"
+mkdir "$T/p"
+sandbox mapping
+expect 'map' 0 "$MVCHAT" map -C "$T/p" --url "$URL" "$T/export.zip"
+cp "$T/p/mvchat.yaml" "$T/drafted.yaml"
+cp "$T/p/channels.csv" "$T/channels.csv"
+
+# Names are made anew where none is written yet.
+cat >>"$T/p/mvchat.yaml" <<'END'
+text:
+  - match: 'severny-veter\.example'
+    replace: 'north.example'
+redact: [passwords, card-numbers, secrets]
+rules:
+  - name: pay
+    where: {text: 'зарплата', ignore_case: true}
+    do: drop
+  - name: no such channel
+    where: {channel: 'nothing-*'}
+    do: drop
+  - name: pay again
+    where: {text: 'зарплат', channel: [buhgalteriya], ignore_case: true}
+    do: drop
+only:
+  last_messages: 12
+END
+sed -i 's/^channels:$/channels:\n  rename:\n    - {match: "^(buh).*$", to: "отдел {1}"}/; s/^  archived: archive/  archived: open/' "$T/p/mvchat.yaml"
+rm "$T/p/channels.csv"
+printf 'source_id\n' >"$T/p/channels.csv"
+expect 'map takes the new page' 0 "$MVCHAT" map -C "$T/p"
+has 'a channel is renamed by pattern' "$T/p/channels.csv" 'отдел buh'
+expect 'plan' 0 "$MVCHAT" plan -C "$T/p"
+has 'a rule is in the account' "$T/out" 'rules: pay'
+has 'a rule that catches nothing is told' "$T/out" 'rules: no such channel: catches nothing'
+has 'a rule that comes too late is told' "$T/out" 'rules: pay again: catches nothing that others before it do not leave out'
+has 'the pilot says what it leaves' "$T/out" 'messages for later (only.last_messages)'
+"$MVCHAT" plan -C "$T/p" --json >"$T/plan.json"
+has 'the notes are in the JSON' "$T/plan.json" '"notes":["rules: no such channel'
+expect 'apply the pilot' 0 "$MVCHAT" apply -C "$T/p" --yes
+expect 'verify' 0 "$MVCHAT" verify -C "$T/p"
+
+expect 'explain a message by its channel and id' 0 "$MVCHAT" map -C "$T/p" --explain buhgalteriya/1706709600.066984
+has 'the rule that takes it' "$T/out" 'rules: pay: catches it'
+has 'and the end' "$T/out" '= left out: rules: pay'
+hasnt 'without its text' "$T/out" 'ведомость'
+expect 'explain a message that is sent' 0 "$MVCHAT" map -C "$T/p" --explain '#buhgalteriya/1706710200.201990'
+has 'says so' "$T/out" '= sent'
+expect 'a message that is not there' 2 "$MVCHAT" map -C "$T/p" --explain general/1.1
+has 'is named' "$T/err" "1.1"
+expect 'a channel that is not there' 2 "$MVCHAT" map -C "$T/p" --explain nowhere/1.1
+
+# The whole: the pilot's messages are not sent twice.
+pilot=$("$MVCHAT" status -C "$T/p" --json | grep -oE '"posts":\{"done":[0-9]+' | grep -oE '[0-9]+$')
+sed -i '/^only:/,$d' "$T/p/mvchat.yaml"
+"$MVCHAT" plan -C "$T/p" --json >"$T/plan.json"
+rest=$(number messages "$T/plan.json" | head -1)
+expect 'apply the whole' 0 "$MVCHAT" apply -C "$T/p" --yes
+all=$("$MVCHAT" status -C "$T/p" --json | grep -oE '"posts":\{"done":[0-9]+' | grep -oE '[0-9]+$')
+eq 'sends the rest and nothing twice' "$all" "$((pilot + rest))"
+expect 'verify the whole' 0 "$MVCHAT" verify -C "$T/p"
+cat "$STORE"* | tr -cd '[:print:]\n' >"$T/store"
+hasnt 'what was replaced is nowhere in the target' "$T/store" 'severny-veter.example'
+has 'what stands for it is' "$T/store" 'north.example'
+expect 'nothing is left' 0 "$MVCHAT" plan -C "$T/p" --exit-code
+
+# Errors have their place.
+sed -i "s/severny-veter.*\$/(severny'/" "$T/p/mvchat.yaml"
+expect 'a broken pattern' 2 "$MVCHAT" map -C "$T/p" --check
+has 'is shown with its place' "$T/err" 'mvchat.yaml:'
+has 'and its fault' "$T/err" 'missing closing parenthesis'
+done_testing

@@ -1,0 +1,366 @@
+#!/bin/sh
+# mutants.sh: takes one guard away at a time and sees which test notices. A guard whose removal no test notices is either not
+# needed or not tested: then this fails.
+#
+#   sh tests/tools/mutants.sh [PART OF A NAME]     from the top folder, after `make everything`; -l lists, -k keeps the copy
+#   TESTS=chaos sh tests/tools/mutants.sh settle   would these tests alone notice?
+#
+# Works in a copy of the tree (build/mutants/tree), whose objects are built on. Every edit is a literal text that must stand in
+# its file exactly once, or the script fails: it must not rot. Each mutant names the tests that should notice, the quickest
+# first; the first that fails ends it. Prints a Markdown table; build/mutants/NAME.log holds what the failing test said.
+set -u
+only='' list='' keep=''
+for a; do
+	case $a in
+	-l) list=1 ;;
+	-k) keep=1 ;;
+	*) only=$a ;;
+	esac
+done
+top=$(pwd)
+[ -f replay/lane.c ] && [ -f Makefile ] || { echo 'mutants: run me from the top folder' >&2; exit 2; }
+out=$top/build/mutants tree=$top/build/mutants/tree
+jobs=$(nproc 2>/dev/null || echo 2)
+edited='' name='' survived=0 tried=0
+
+die() { printf 'mutants: %s\n' "$*" >&2; exit 2; }
+
+prepare() {
+	rm -rf "$tree"
+	mkdir -p "$tree/build" || exit 2
+	tar -cf - --exclude=./build --exclude=./.git . | tar -xf - -C "$tree" || exit 2
+	[ -d build/release ] && cp -a build/release "$tree/build/release" # with its times: only what changes is built
+	cd "$tree" || exit 2
+	make -s -j"$jobs" everything >"$out/build.log" 2>&1 || die "the unchanged tree does not build: $out/build.log"
+}
+
+# begin NAME: a new mutant. True when it was asked for.
+begin() {
+	name=$1 edited=''
+	if [ -n "$list" ]; then printf '%s\n' "$name"; return 1; fi
+	case $name in *"$only"*) return 0 ;; *) return 1 ;; esac
+}
+
+# edit FILE OLD NEW: OLD must stand in FILE exactly once.
+edit() {
+	case " $edited " in *" $1 "*) ;; *) cp -p "$1" "$1.before" && edited="$edited $1" ;; esac
+	OLD=$2 NEW=$3 perl -0777 -i -pe '$n = () = /\Q$ENV{OLD}\E/g; $n == 1 or die "found $n times: $ENV{OLD}\n"; s/\Q$ENV{OLD}\E/$ENV{NEW}/' "$1" 2>"$out/edit.err" &&
+		[ ! -s "$out/edit.err" ] || { cat "$out/edit.err" >&2; die "'$name' no longer fits $1"; }
+}
+
+restore() {
+	for f in $edited; do
+		mv "$f.before" "$f"
+		touch "$f"
+	done
+	edited=
+}
+
+one_test() {
+	case $1 in
+	unit/*) timeout 150 "build/release/unit/test_${1#unit/}" ;;
+	chaos) timeout 400 build/release/tools/chaos --short ;;
+	e2e/*) timeout 200 sh "tests/e2e/test_${1#e2e/}.sh" ;;
+	*) die "no test called $1" ;;
+	esac
+}
+
+targets() {
+	for t; do
+		case $t in
+		unit/*) printf ' build/release/unit/test_%s' "${t#unit/}" ;;
+		chaos) printf ' build/release/mvchat build/release/tools/chaos' ;;
+		e2e/*) printf ' build/release/mvchat' ;;
+		esac
+	done
+}
+
+# tests TEST...: builds the mutant and runs these until one fails.
+tests() {
+	tried=$((tried + 1))
+	log=$out/$(printf '%s' "$name" | tr -c 'a-zA-Z0-9\n' _).log
+	killer=
+	# shellcheck disable=SC2086
+	[ -n "${TESTS:-}" ] && set -- $TESTS
+	for t; do
+		# shellcheck disable=SC2046
+		make -s -j"$jobs" CFLAGS=-Wno-error $(targets "$t") >"$log" 2>&1 || { tail -5 "$log" >&2; die "'$name' does not build: $log"; }
+		one_test "$t" >"$log" 2>&1 </dev/null
+		code=$?
+		if [ $code -ne 0 ]; then
+			killer=$t
+			[ $code -eq 124 ] && killer="$t (it hangs)"
+			break
+		fi
+	done
+	if [ -n "$killer" ]; then
+		what=$(grep -oE '^(not ok.*|\[  FAILED  \] [a-z_]+$)' "$log" | head -1)
+		[ -n "$what" ] || what=$(grep -oE '^\[ RUN  .*' "$log" | tail -1) # it died there
+		what=$(printf '%s' "$what" | sed -E 's/^(not ok [0-9]+ - |\[[A-Z ]*\] )//' | cut -c1-70 | tr '|' '/')
+		printf '| %s | %s | %s |\n' "$name" "$killer" "$what"
+	else
+		printf '| %s | **none: it survives** | |\n' "$name"
+		survived=$((survived + 1))
+	fi
+	restore
+}
+
+baseline() {
+	for t in unit/lane_model unit/engine unit/wire unit/ledger unit/durable unit/stream unit/plan unit/log unit/pachca e2e/main e2e/errors chaos; do
+		one_test "$t" >"$out/baseline.log" 2>&1 </dev/null || die "$t fails without any change: $out/baseline.log"
+	done
+}
+
+if [ -z "$list" ]; then
+	mkdir -p "$out"
+	prepare
+	[ -n "$only" ] || baseline
+	printf '| guard removed | first test that fails | what it says |\n| --- | --- | --- |\n'
+fi
+
+# ---- the protocol ----
+
+if begin 'write-ahead: the request leaves before its intent is durable'; then
+	edit replay/engine.c '	if (!x->wrote)
+		return true; /* names at most: they can wait */' '	if (!x->wrote || x->wrote == WROTE_INTENT)
+		return true;'
+	tests unit/engine chaos
+fi
+if begin 'write-ahead: sent although the commit failed'; then
+	edit replay/engine.c '		if (!commit(x))
+			return false;
+		send_batch(x);' '		bool kept = commit(x);
+		send_batch(x);
+		if (!kept) {
+			wait(x);
+			return false;
+		}'
+	tests unit/engine chaos
+fi
+if begin 'write-ahead: no intent asked for (lane)'; then
+	edit replay/lane.c '		return go(l, LANE_WRITING, LANE_DO_INTENT);' '		return go(l, LANE_FLYING, LANE_DO_SEND);'
+	tests unit/lane unit/lane_model
+fi
+if begin 'settle: no wait before looking'; then
+	edit replay/engine.c 'x->s->traits.settle_s) * SECOND_US;' 'x->s->traits.settle_s) * SECOND_US * 0;'
+	tests unit/engine chaos
+fi
+if begin 'settle: what is found open is looked up at once'; then
+	edit replay/engine.c '			r->not_before = x->began_us + x->settle_us;' '			r->not_before = x->began_us;'
+	tests unit/engine chaos
+fi
+if begin 'read-back: an unknown outcome is sent again blindly'; then
+	edit replay/lane.c 'return l->settle == SETTLE_REPEAT ? resend(l, max) : go(l, LANE_LOOK, LANE_DO_NOTHING);' 'return resend(l, max);'
+	tests unit/lane_model unit/engine chaos
+fi
+if begin 'unknown: taken for "not applied"'; then
+	edit replay/lane.c '	if (ev == LANE_EV_UNKNOWN)
+		return doubt(l);' '	if (ev == LANE_EV_UNKNOWN) {
+		l->row = LANE_ROW_NONE;
+		return go(l, LANE_READY, LANE_DO_FORGET);
+	}'
+	tests unit/lane_model unit/engine chaos
+fi
+if begin 'unknown: a list that cannot be read is taken for an empty one'; then
+	edit replay/engine_look.c '		engine_look_blind(x, r, e.msg);
+		return;' '		engine_step(x, r, LANE_EV_ABSENT, NULL);
+		return;'
+	tests unit/engine chaos
+fi
+if begin 'one open op: the index'; then
+	edit replay/schema.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
+	tests unit/ledger
+fi
+if begin 'one open op: index gone, and the lane goes on past an unknown outcome'; then
+	edit replay/schema.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
+	edit replay/lane.c '	if (l->settle == SETTLE_STOP)
+		return stop(l, LANE_WHY_UNKNOWABLE, action);
+	return go(l, LANE_SETTLING, action);' '	return finish(l, action);'
+	edit replay/stream_know.c '	return state == OP_ABSENT || state == OP_INTENT || state == OP_UNKNOWN;' '	return state == OP_ABSENT;'
+	tests unit/lane_model chaos
+fi
+if begin 'one open op: the stream does not give the open one first'; then
+	edit replay/stream.c '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))' '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row) || n >= 0)'
+	tests unit/stream unit/engine
+fi
+if begin 'looking: no anchor'; then
+	edit replay/engine_look.c '		h->anchor = ledger_anchor(x->l, r->num, 1u << OP_POST, &h->arena);' '		h->anchor = NULL;'
+	tests unit/engine chaos
+fi
+if begin 'looking: rows the ledger owns are not dropped'; then
+	edit replay/engine_look.c 'seen.owned = makes && ledger_owns(x->l, op->key.kind, row->id);' 'seen.owned = makes && op->key.kind > 99;'
+	tests unit/engine chaos
+fi
+if begin 'looking: neither anchor nor ownership'; then
+	edit replay/engine_look.c '		h->anchor = ledger_anchor(x->l, r->num, 1u << OP_POST, &h->arena);' '		h->anchor = NULL;'
+	edit replay/engine_look.c 'seen.owned = makes && ledger_owns(x->l, op->key.kind, row->id);' 'seen.owned = makes && op->key.kind > 99;'
+	tests unit/engine chaos
+fi
+if begin 'looking: what was sent is not remembered'; then
+	edit replay/engine_look.c 'h->sent_fp = known ? row.body_fp : 0;' 'h->sent_fp = 0;'
+	tests unit/engine chaos
+fi
+if begin 'looking: throttled without end'; then
+	edit replay/engine_look.c '		engine_throttled(x, r, resp->retry_after_s, now);' '		pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), resp->retry_after_s, now);
+		engine_step(x, r, LANE_EV_AGAIN, NULL);'
+	tests unit/engine
+fi
+if begin 'looking: lists without end'; then
+	edit replay/engine_look.c '	h->rows += page.n ? 0 : EMPTY_PAGE_ROWS;' ''
+	tests unit/engine
+fi
+if begin 'looking: lists in circles'; then
+	edit replay/engine_look.c 'if (page.next && h->cursor && streq(page.next, h->cursor)) {' 'if (0) {'
+	edit replay/engine_look.c '	h->rows += page.n ? 0 : EMPTY_PAGE_ROWS;' ''
+	tests unit/engine
+fi
+if begin 'looking: a refused token is a list that cannot be read'; then
+	edit replay/engine_look.c 'if (resp->status == 401 || resp->status == 402) {' 'if (resp->status == 999) {'
+	tests unit/engine
+fi
+if begin 'in doubt: a chat under another name'; then
+	edit replay/stream.c '		chat_op(s, g->sp, &row->key, row->state, a, out);
+		return !row->body_fp || row->body_fp == out->body_fp;' '		chat_op(s, g->sp, &row->key, row->state, a, out);
+		return true;'
+	tests unit/stream
+fi
+if begin 'looking: something else of ours does not stop the lane'; then
+	edit replay/lane.c '	if (k->other)
+		return LANE_EV_STRANGE;' ''
+	tests unit/lane unit/lane_model unit/engine
+fi
+if begin 'refusal: counted as an unknown outcome that was not applied, without taking the intent back'; then
+	edit replay/lane.c '		l->row = LANE_ROW_NONE;
+		return go(l, LANE_READY, LANE_DO_FORGET);' '		l->mid = 1;
+		return go(l, LANE_READY, LANE_DO_NOTHING);'
+	tests unit/lane unit/lane_model unit/engine
+fi
+
+# ---- the wire ----
+
+if begin 'wire: the body as POSTFIELDS, which libcurl sends again by itself'; then
+	edit replay/wire.c '		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+		curl_easy_setopt(h, CURLOPT_READDATA, c);' '		if (c->vf) {
+			curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+			curl_easy_setopt(h, CURLOPT_READDATA, c);
+		} else {
+			curl_easy_setopt(h, CURLOPT_POSTFIELDS, c->body);
+		}'
+	tests unit/wire
+fi
+if begin 'wire: writes without a body on a used connection'; then
+	edit replay/wire.c '		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
+' ''
+	tests unit/wire
+fi
+if begin 'wire: redirects followed'; then
+	edit replay/wire.c 'CURLOPT_FOLLOWLOCATION, 0L' 'CURLOPT_FOLLOWLOCATION, 1L'
+	tests unit/wire
+fi
+if begin 'wire: a token to any host'; then
+	edit replay/wire.c '	if (r->auth != AUTH_NONE && !same_origin(o, &w->origin))' '	if (r->auth != AUTH_NONE && !o->port)'
+	tests unit/wire
+fi
+
+# ---- the ledger ----
+
+if begin 'ledger: done is not final'; then
+	edit replay/schema.sql '	WHEN 3 THEN NOT (NEW.state = 5 AND NEW.target IS OLD.target OR NEW.state = 1 AND OLD.kind = 10)' '	WHEN 3 THEN 0'
+	tests unit/ledger
+fi
+if begin 'ledger: an id of the target may belong to two posts'; then
+	edit replay/schema.sql 'CREATE UNIQUE INDEX one_target' 'CREATE INDEX one_target'
+	tests unit/ledger
+fi
+if begin 'ledger: commits are not synced'; then
+	edit replay/ledger.c '	exec(l, "PRAGMA synchronous = FULL");' '	exec(l, "PRAGMA synchronous = NORMAL");'
+	edit replay/ledger.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
+	tests unit/durable
+fi
+if begin 'ledger: no lock'; then
+	edit replay/ledger.c 'if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {' 'if (0) {'
+	tests unit/ledger e2e/errors
+fi
+if begin 'ledger: any pair'; then
+	edit replay/ledger.c 'bool same = streq(source, source_id) && streq(target, target_id);' 'bool same = true;'
+	tests unit/ledger e2e/errors
+fi
+if begin 'ledger: a failed commit is not told'; then
+	edit replay/ledger.c '		l->failed = false;
+		return false;' '		l->failed = false;
+		return true;'
+	tests unit/ledger unit/durable unit/engine
+fi
+
+# ---- silence, access, secrets, sums ----
+
+if begin 'silence: people join before the history is in'; then
+	edit replay/stream.c '	if (q->pos->phase == PH_MSGS) {
+		if (next_msg(s, &g, q, a, out, &got, e))
+			return got;
+		if (q->threads_open' '	if (q->pos->phase == PH_MSGS) {
+		if (next_members(s, &g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
+		if (next_msg(s, &g, q, a, out, &got, e))
+			return got;
+		if (q->threads_open'
+	tests unit/stream e2e/main
+fi
+if begin 'silence: a chat finishes before its threads'; then
+	edit replay/stream.c '		if (q->threads_open || *q->announced)' '		if (q->threads_open)'
+	tests unit/stream unit/engine e2e/main chaos
+fi
+if begin 'silence: ... nor waits for those it knows of'; then
+	edit replay/stream.c '		if (q->threads_open || *q->announced)' '		if (*q->announced)'
+	tests unit/stream unit/engine e2e/main chaos
+fi
+if begin 'silence: mentions add people to threads'; then
+	edit exporters/pachca_op.c '	if (post && op->thread)
+		jw_kbool(w, "skip_invite_mentions", true);' ''
+	tests unit/pachca e2e/main
+fi
+if begin 'silence: "@name" in a text stays a mention'; then
+	edit exporters/markdown.c '!in_address(i ? before : 0, s + i + 1, left - 1)) /* i: a part may begin with this piece */
+				buf_adds(out, WORD_JOINER);' '!in_address(i ? before : 0, s + i + 1, left - 1)) /* i: a part may begin with this piece */
+				buf_adds(out, "");'
+	tests unit/markdown e2e/main
+fi
+if begin 'silence: invitations'; then
+	edit replay/stream.c 'op->invite = s->cfg->invite && !p.suspended;' 'op->invite = true;'
+	tests unit/stream e2e/main
+fi
+if begin 'access: private becomes public'; then
+	edit replay/stream.c 'op->is_public = sp->place.is_public;' 'op->is_public = true;'
+	tests unit/stream e2e/main
+fi
+if begin 'access: deactivated people join'; then
+	edit replay/stream.c 'if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))' 'if (!w->known || (w->flags & (USER_BOT | USER_SYSTEM)))'
+	tests unit/stream e2e/main
+fi
+if begin 'secrets: tokens not masked'; then
+	edit core/log.c '		if (hit)
+			buf_adds(out, "***");' '		if (hit)
+			buf_add(out, s + i, hit);'
+	tests unit/log e2e/main e2e/errors
+fi
+if begin 'sums: the account is not checked'; then
+	edit replay/plan.c '			f->adds_up = false;' '			f->adds_up = true;'
+	tests unit/plan
+fi
+
+# ---- processes ----
+
+if begin 'processes: two read the archive at once'; then
+	edit cli/project.c '	while (fd >= 0 && flock(fd, LOCK_EX) != 0)' '	while (fd >= 0 && flock(fd, LOCK_SH) != 0)'
+	tests e2e/signals
+fi
+if begin 'processes: ^C does not wait for what is out'; then
+	edit cli/cmd_apply.c '	stop_polite = 1;' '	stop_polite = 0;'
+	tests e2e/signals
+fi
+
+[ -n "$list" ] && exit 0
+printf '\n%d guards removed one at a time, %d survived\n' "$tried" "$survived"
+cd "$top" || exit 2
+[ -n "$keep" ] || rm -rf "$tree"
+[ "$survived" -eq 0 ]

@@ -1,0 +1,177 @@
+/* The real mapping under the real stream: for mappings and archives of chance, the plan's counts are what the stream then
+ * yields, nothing that was to be left out or redacted is in what is written, and a second run has nothing to do. */
+#define STREAM_REAL_MAPPING
+#include "stream_fakes.h"
+
+#include "mapping/mapping_rows.h"
+
+static uint32_t seed;
+static int rnd(int n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (int)((seed >> 8) % (uint32_t)n);
+}
+
+static struct mapping *mapping_of(const char *yaml)
+{
+	struct mapping *m = xcalloc(1, sizeof(*m));
+	struct err e = ERR_INIT;
+	arena_init(&m->a);
+	if (!rows_read_config(m, yaml, strlen(yaml), &e))
+		fail_msg("%s (%s)\n%s", e.msg, e.where, yaml);
+	return m;
+}
+
+/* A page of chance. 1970-01-01 is the day of all messages but the late ones (a day is 86400 s). */
+static void random_page(struct buf *b)
+{
+	static const char *const wheres[] = { "text: apple", "text: 'ap+le|pear'", "author: U1", "channel: C1", "channel: 'C*', text: pear", "kind: [join, deleted]",
+		"kind: text, has_file: true", "until: 1970-01-01", "since: 1970-01-02", "text: '(a|a)+$', author: U2", "text: PLUM, ignore_case: true", "has_file: false, author: 'U[34]'" };
+	static const char *const only[] = { "", "only: {last_days: 1}\n", "only: {last_messages: 3}\n", "only: {since: 1970-01-02}\n", "only: {channels: [C0, C1]}\n",
+		"only: {last_messages: 2, last_days: 2}\n" };
+	buf_adds(b, "version: 1\npeople: {unmatched: ");
+	buf_adds(b, rnd(2) ? "create}\n" : rnd(3) ? "label}\n" : "skip}\n");
+	buf_addf(b, "messages: {leave_out: [%s], reactions: %s, orphans: %s}\n", rnd(2) ? "join" : "", rnd(2) ? "text" : "drop", rnd(2) ? "skip" : "placeholder");
+	buf_adds(b, only[rnd(countof(only))]);
+	if (rnd(2))
+		buf_adds(b, "redact: [secrets, card-numbers]\n");
+	if (rnd(3) == 0)
+		buf_adds(b, "text: [{match: pear, replace: fruit}, {match: '(z+)+$', replace: x}]\n");
+	int n = rnd(4);
+	if (n)
+		buf_adds(b, "rules:\n");
+	for (int i = 0; i < n; i++)
+		buf_addf(b, "  - {name: r%d, do: drop, where: {%s}}\n", i, wheres[rnd(countof(wheres))]);
+}
+
+static void random_archive(struct world *w)
+{
+	static const char *const texts[] = { "apple", "a pear", "plum", "key xoxb-1234567890 end", "card 4111 1111 1111 1111", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz!",
+		"so many words that they cannot possibly fit in one single part of what the target takes", "" };
+	static const struct file files[] = { { .name = "a.txt", .entry = "f/a", .state = FILE_PRESENT, .kind = FILE_PLAIN, .size = 1 },
+		{ .name = "xoxb-1234567890.txt", .url = "https://x/b", .state = FILE_EXTERNAL, .kind = FILE_PLAIN, .size = -1 } };
+	for (int i = 0; i < 5; i++)
+		add_user(w, arena_fmt(&w->a, "U%d", i), "Some One", i % 2 ? arena_fmt(&w->a, "u%d@x.ru", i) : NULL, i == 4 ? USER_BOT : 0);
+	for (int c = 0; c < 3; c++) {
+		const char *conv = arena_fmt(&w->a, "C%d", c);
+		struct conv cv = { .id = conv, .name = conv, .kind = CONV_PUBLIC };
+		assert_true(w->sink.conv(w->sink.ctx, &cv));
+		for (int n = rnd(25); n > 0; n--) {
+			int at = 1001 + rnd(20) + (rnd(3) ? 0 : 86400), root = rnd(2) ? 1001 + rnd(20) : 0;
+			struct msg m = make_msg(w, at, arena_fmt(&w->a, "U%d", rnd(6)), root == at ? 0 : root, texts[rnd(countof(texts))]);
+			m.kind = rnd(8) ? MSG_TEXT : rnd(2) ? MSG_JOIN : MSG_DELETED;
+			m.files = files;
+			m.n_files = rnd(3) ? 0 : (size_t)rnd(3);
+			assert_true(w->sink.msg(w->sink.ctx, conv, &m));
+		}
+	}
+}
+
+static void plan(struct world *w, struct facts *f, const char *page)
+{
+	struct err e = ERR_INIT;
+	if (!plan_run(w->spool, MAP, &fake_ex, NULL, &fake_tr, w->ledger, NULL, &w->a, f, &e))
+		fail_msg("%s", e.msg);
+	if (!f->adds_up)
+		fail_msg("%s do not add up under\n%s", f->mismatch, page);
+}
+
+static size_t count_lines(const char *log, const char *word)
+{
+	size_t n = 0;
+	for (const char *p = log; *p; p = *p ? p + 1 : p) {
+		n += !strncmp(p, word, strlen(word));
+		p += strcspn(p, "\n");
+	}
+	return n;
+}
+
+static void counts_are_what_is_done(void **state)
+{
+	(void)state;
+	size_t texts = 0, limits = 0, sent = 0;
+	for (uint32_t s = 1; s <= 150; s++) {
+		struct world w;
+		struct facts before, after;
+		struct buf page;
+		seed = s;
+		buf_init(&page, 8192);
+		random_page(&page);
+		real_map = mapping_of(page.p);
+		world_begin(&w);
+		random_archive(&w);
+		world_ready(&w);
+		plan(&w, &before, page.p);
+		const char *log = drive_with(&w, 0, NULL);
+		if (count_lines(log, "post") != (size_t)before.calls[REQ_POST] || count_lines(log, "upload") != (size_t)before.calls[REQ_BLOB])
+			fail_msg("archive %u: %zu posts, %lld planned, under\n%s\n%s", s, count_lines(log, "post"), (long long)before.calls[REQ_POST], page.p, log);
+		if (strstr(page.p, "redact:") && (strstr(log, "xoxb-") || strstr(log, "4111 1111")))
+			fail_msg("archive %u: not redacted:\n%s", s, log);
+		if (strstr(page.p, "replace: fruit") && (strstr(log, " pear") || strstr(log, "zzzz")))
+			fail_msg("archive %u: not replaced:\n%s", s, log);
+		plan(&w, &after, page.p);
+		if (!after.nothing_to_do || after.bucket[ITEM_MSG][BUCKET_PENDING] ||
+		    after.bucket[ITEM_MSG][BUCKET_SENT] != before.bucket[ITEM_MSG][BUCKET_PENDING] ||
+		    after.bucket[ITEM_MSG][BUCKET_SKIPPED] != before.bucket[ITEM_MSG][BUCKET_SKIPPED])
+			fail_msg("archive %u: %lld sent, %lld planned under\n%s", s, (long long)after.bucket[ITEM_MSG][BUCKET_SENT],
+			         (long long)before.bucket[ITEM_MSG][BUCKET_PENDING], page.p);
+		/* a rule is in the account with what it caught, or among the notes */
+		const char *const *names;
+		for (size_t i = 0, n = mapping_rules(MAP, &names); i < n; i++) {
+			bool told = false;
+			for (size_t k = 0; k < before.n_rules; k++)
+				told = told || (before.rules[k].item == ITEM_MSG && streq(before.rules[k].rule, names[i]) && before.rules[k].n);
+			for (size_t k = 0; k < before.n_notes; k++)
+				told = told || !strncmp(before.notes[k], names[i], strlen(names[i]));
+			assert_true(told);
+		}
+		assert_string_equal(drive_with(&w, 0, NULL), "");
+		for (size_t k = 0; k < before.n_rules; k++)
+			limits += streq(before.rules[k].rule, "redaction-limit");
+		texts += mapping_asks_text(MAP);
+		sent += (size_t)after.bucket[ITEM_MSG][BUCKET_SENT];
+		world_end(&w);
+		mapping_free(real_map);
+		buf_release(&page);
+	}
+	assert_true(texts > 40 && limits > 5 && sent > 300); /* chance has been everywhere */
+}
+
+/* Extending a pilot sends the rest and nothing twice. */
+static void pilots_grow(void **state)
+{
+	(void)state;
+	static const char *const pages[] = { "version: 1\nonly: {last_messages: 2}\n", "version: 1\nonly: {last_days: 1}\n", "version: 1\n" };
+	struct world w;
+	size_t posts = 0;
+	static const size_t want[] = { 2, 3, 5 };
+	real_map = mapping_of(pages[0]);
+	world_begin(&w);
+	mapping_free(real_map);
+	add_msg(&w, "C1", 1001, "U1", 0, "one");
+	add_msg(&w, "C1", 1002, "U1", 0, "two");
+	add_msg(&w, "C1", 86400, "U1", 0, "three");
+	add_msg(&w, "C1", 86402, "U1", 0, "four");
+	add_msg(&w, "C1", 86403, "U1", 0, "five");
+	world_ready(&w);
+	for (size_t i = 0; i < countof(pages); i++) {
+		struct facts f;
+		real_map = mapping_of(pages[i]);
+		plan(&w, &f, pages[i]);
+		assert_int_equal(f.bucket[ITEM_MSG][BUCKET_SENT] + f.bucket[ITEM_MSG][BUCKET_PENDING], want[i]);
+		if (i < 2) {
+			assert_int_equal(f.n_notes, 1);
+			assert_string_equal(f.notes[0], i ? "the pilot leaves 2 messages for later (only.last_days)" : "the pilot leaves 3 messages for later (only.last_messages)");
+		}
+		posts += count_lines(drive_with(&w, 0, NULL), "post");
+		assert_int_equal(posts, want[i]);
+		mapping_free(real_map);
+	}
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(counts_are_what_is_done), cmocka_unit_test(pilots_grow) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
