@@ -21,18 +21,6 @@ struct source; /* private to each importer */
 /* Things worth telling a person about an archive; inspect shows each kind with its count and first place. */
 enum hazard_level { HAZARD_NOTE, HAZARD_WARN, HAZARD_LOSS };
 
-/* Something other than a person that writes or is installed, for an administrator who has to rebuild it elsewhere. */
-struct integration {
-	const char *id, *name;                    /* id: app or bot id, or what stands for it; name never empty */
-	const char *kind;                         /* "app", "bot", "webhook", "workflow" or the source's own word */
-	const char *by;                           /* user id of who installed it, or NULL */
-	int64_t installed_us, last_us;            /* 0 unknown; last_us: its newest post or change */
-	int64_t posts;
-	const char *const *convs; size_t n_convs; /* ids of the conversations it posted in or was installed for */
-	bool more_convs;                          /* there are more than are listed */
-	bool removed;                             /* the last change known is its removal */
-};
-
 struct sink { /* given by the caller; every call copies what it needs; false = stop the walk */
 	void *ctx;
 	bool (*user)(void *ctx, const struct user *);
@@ -46,8 +34,6 @@ struct sink { /* given by the caller; every call copies what it needs; false = s
 	/* Optional, NULL in every sink but fetch's: an address that carries the export's own token, for a file that is only
 	 * linked. It is told before the message; never stored, printed or logged. id is never NULL. */
 	bool (*secret_url)(void *ctx, const char *conv_id, const struct file *f, const char *url);
-	/* Optional: an app, bot or webhook and what it did; told once each, at the end of the walk. */
-	bool (*integration)(void *ctx, const struct integration *i);
 };
 
 struct importer {
