@@ -90,6 +90,10 @@ expect 'verify' 0 "$MVCHAT" verify -C "$T/p"
 expect 'apply again' 0 "$MVCHAT" apply -C "$T/p" --yes --json
 eq 'writes nothing' "$(number writes "$T/out")" 0
 
+expect 'the readable archive has them' 0 "$MVCHAT" archive -C "$T/p" -o "$T/pages" --json
+eq 'two contents, copied once each' "$(number files "$T/out")" 2
+eq 'none unreadable' "$(number unreadable_files "$T/out")" 0
+
 # Sent without its files, fetched later: what is written stays as it is.
 sandbox late
 mkdir "$T/q"
