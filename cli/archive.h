@@ -18,6 +18,7 @@ struct archive_args {
 	bool replace;                   /* an earlier archive of ours in dir may be replaced */
 	const char *zone;               /* for the times that people read */
 	const char *dir, *scratch;
+	const char *fetched;     /* folder of files fetched since the export (replay/filestore.h), or NULL */
 };
 struct archive_result { int64_t convs, messages, left_out, pages, files, file_bytes, bad_files; };
 

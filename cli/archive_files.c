@@ -47,11 +47,12 @@ const char *file_extension(const char *name, char out[16])
 static struct vfile *open_entry(struct site *s, const struct file *f)
 {
 	struct err why = ERR_INIT;
-	if (f->archive < 0 || (size_t)f->archive >= s->n_archives || !f->entry)
+	bool fetched = f->archive == SPOOL_FETCHED && s->x->fetched;
+	if ((!fetched && (f->archive < 0 || (size_t)f->archive >= s->n_archives)) || !f->entry)
 		return NULL;
-	struct vault **v = &s->vaults[f->archive];
+	struct vault **v = &s->vaults[fetched ? s->n_archives : (size_t)f->archive];
 	if (!*v)
-		*v = vault_open(s->archives[f->archive], NULL, s->x->scratch, &why);
+		*v = vault_open(fetched ? s->x->fetched : s->archives[f->archive], NULL, s->x->scratch, &why);
 	const struct entry *en = *v ? vault_find(*v, f->entry) : NULL;
 	return en ? vault_read(*v, en, &why) : NULL;
 }
@@ -160,7 +161,7 @@ enum file_copy site_file(struct site *s, const struct file *f, char path[PATH_BY
 
 void site_files_free(struct site *s)
 {
-	for (size_t i = 0; s->vaults && i < s->n_archives; i++)
+	for (size_t i = 0; s->vaults && i <= s->n_archives; i++)
 		vault_close(s->vaults[i]);
 	free(s->vaults);
 	table_release(&s->copied);

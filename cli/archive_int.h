@@ -51,7 +51,7 @@ struct site {
 	int64_t total;                                             /* messages to write */
 	/* files */
 	const char *const *archives; size_t n_archives;
-	struct vault **vaults;
+	struct vault **vaults;      /* one more than archives: the last is of fetched files */
 	struct table copied;                                       /* "archive entry" + extension -> path in the folder */
 	/* search */
 	struct buf shard; int64_t n_shards; const struct shelf *shard_conv; char shard_page[PATH_BYTES];

@@ -9,7 +9,7 @@
 #include "core/json.h"
 #include "replay/plan.h"
 
-extern const struct command cmd_move, cmd_inspect, cmd_map, cmd_plan, cmd_apply, cmd_verify, cmd_rollback, cmd_status, cmd_report, cmd_archive, cmd_doctor, cmd_sandbox;
+extern const struct command cmd_move, cmd_inspect, cmd_fetch, cmd_map, cmd_plan, cmd_apply, cmd_verify, cmd_rollback, cmd_status, cmd_report, cmd_archive, cmd_doctor, cmd_sandbox;
 
 /* Set by SIGINT/SIGTERM: the number of the signal; a second one ends the process at once. So does the first, unless the command
  * has said that it has something to finish and ends by itself (stop_polite). */

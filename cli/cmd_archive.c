@@ -79,6 +79,7 @@ static bool read_project(struct job *j, const struct args *a, struct err *e)
 	j->x.scratch = j->p.state;
 	if (!opt_given(a, "zone"))
 		j->x.zone = mapping_config(j->p.mapping)->zone;
+	j->x.fetched = arena_fmt(&j->p.arena, "%s/files", j->p.state);
 	return project_spool(&j->p, e);
 }
 
@@ -140,6 +141,8 @@ static int run(const struct args *a)
 	bool ok = check(&j, a, &e) && (a->n_rest ? read_named(&j, a, &e) : read_project(&j, a, &e));
 	j.x.spool = j.p.spool;
 	stop_polite = 1; /* a half-written folder is taken away */
+	if (ok && j.form == FORM_JSONL)
+		spool_fetched(j.p.spool, NULL); /* the records as the export has them */
 	if (ok)
 		ok = j.form == FORM_JSONL ? write_lines(&j, a, &r, &e) : archive_html(&j.x, &r, &e);
 	if (ok && j.form == FORM_HTML)

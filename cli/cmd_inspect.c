@@ -59,7 +59,7 @@ static int dump(const struct args *a)
 	struct err e = ERR_INIT;
 	struct dump d = { .bad = 0 };
 	buf_init(&d.line, 64 << 20);
-	struct sink sink = { &d, d_user, d_conv, d_msg, d_bad, d_hazard, d_fact };
+	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
 		ok = archive_walk(a->rest[i], opt_value(a, "format"), NULL, &sink, NULL, &e);

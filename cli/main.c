@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const struct command *const commands[] = { &cmd_move, &cmd_inspect, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_rollback, &cmd_status, &cmd_report, &cmd_archive,
+const struct command *const commands[] = { &cmd_move, &cmd_inspect, &cmd_fetch, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_rollback, &cmd_status, &cmd_report, &cmd_archive,
 	&cmd_doctor, &cmd_sandbox, NULL };
 
 volatile int stop_signal;

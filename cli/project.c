@@ -36,7 +36,9 @@ void project_close(struct project *p)
 	session_close(p->session);
 	ledger_close(p->ledger);
 	spool_close(p->spool);
+	filestore_close(p->fetched);
 	mapping_free(p->mapping);
+	vault_close(p->store);
 	for (size_t i = 0; i < p->n_vaults; i++)
 		vault_close(p->vaults[i]);
 	free(p->vaults);
@@ -159,7 +161,7 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
-		struct sink sink = { &r, r_user, r_conv, r_msg, r_bad, r_hazard, r_fact };
+		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact };
 		ok = o.imp->walk(o.src, &sink, &step, e);
 	}
 	*total = r.n;
@@ -236,7 +238,12 @@ bool project_spool(struct project *p, struct err *e)
 	if (fd >= 0)
 		close(fd);
 	free(digests);
-	return ok;
+	if (!ok)
+		return false;
+	p->fetched = filestore_open(arena_fmt(&p->arena, "%s/files", p->state), FILESTORE_READ, e);
+	if (p->fetched && filestore_count(p->fetched))
+		spool_fetched(p->spool, p->fetched);
+	return p->fetched != NULL;
 }
 
 bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
@@ -247,9 +254,24 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
 	return p->ledger != NULL;
 }
 
+static struct vfile *open_fetched(struct project *p, const struct file *f, struct err *e)
+{
+	if (!p->store)
+		p->store = vault_open(arena_fmt(&p->arena, "%s/files", p->state), NULL, p->state, e);
+	const struct entry *en = p->store && f->entry ? vault_find(p->store, f->entry) : NULL;
+	if (!en) {
+		if (p->store)
+			err_set(e, ERR_ARCHIVE, _("the fetched file '%s' is no longer there"), f->name);
+		return NULL;
+	}
+	return vault_read(p->store, en, e);
+}
+
 static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 {
 	struct project *p = ctx;
+	if (f->archive == SPOOL_FETCHED)
+		return open_fetched(p, f, e);
 	if (!p->vaults) {
 		p->n_vaults = p->n_archives;
 		p->vaults = xcalloc(p->n_vaults, sizeof(*p->vaults));

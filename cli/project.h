@@ -7,6 +7,7 @@
 #include "cli/opts.h"
 #include "importers/importer.h"
 #include "mapping/mapping.h"
+#include "replay/filestore.h"
 #include "replay/ledger.h"
 #include "replay/session.h"
 #include "replay/spool.h"
@@ -17,6 +18,8 @@ struct project {
 	struct arena arena;          /* the run's */
 	struct mapping *mapping;
 	struct spool *spool;
+	struct filestore *fetched;   /* files fetched since the export; open with the spool */
+	struct vault *store;         /* their bytes; opened when one is streamed */
 	struct ledger *ledger;
 	struct session *session;
 	struct vault **vaults; size_t n_vaults;   /* by archive index; opened when a file is streamed */

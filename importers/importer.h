@@ -31,6 +31,9 @@ struct sink { /* given by the caller; every call copies what it needs; false = s
 	bool (*hazard)(void *ctx, enum hazard_level, const char *name, const char *where, const char *what);
 	/* Facts about the archive as a whole, key -> value ("workspace", "first-day", "token-kind"…). */
 	bool (*fact)(void *ctx, const char *key, const char *value);
+	/* Optional, NULL in every sink but fetch's: an address that carries the export's own token, for a file that is only
+	 * linked. It is told before the message; never stored, printed or logged. id is never NULL. */
+	bool (*secret_url)(void *ctx, const char *conv_id, const struct file *f, const char *url);
 };
 
 struct importer {

@@ -2,7 +2,7 @@
  *
  * Bytes may stand in the archive: `__uploads/<id>/<name>` (slackdump "mattermost", slack-advanced-exporter),
  * `<channel>/attachments/<id>-<name>` (slackdump "standard"), `<channel id>/<id>-<name>` (slackdump "dump"). Tokens never leave
- * this file: addresses are pushed without them.
+ * this file in a record: addresses are pushed without them. Whoever downloads what is only linked sets sink.secret_url.
  */
 #include "importers/slack.h"
 
@@ -174,6 +174,23 @@ static void place(struct source *s, struct file *f, const struct fields *k, cons
 	}
 }
 
+/* The address as it stands in the archive, for the one sink that asks: of the two the one that downloads, if it has a token. */
+static void tell_secret(struct source *s, const struct file *f, const struct fields *k)
+{
+	static const enum key order[] = { K_URL_PRIVATE_DOWNLOAD, K_URL_PRIVATE };
+	for (size_t i = 0; i < countof(order); i++) {
+		const char *found = NULL, *raw = word(k->v[order[i]]) ? slack_str(s->step, k->v[order[i]]) : NULL;
+		if (!raw || strncmp(raw, "http", 4) != 0)
+			continue;
+		slack_untoken(s->step, raw, &found);
+		if (!found || streq(found, "text"))
+			continue;
+		if (!s->sink->secret_url(s->sink->ctx, s->chan ? s->chan->id : "", f, raw))
+			s->stopped = true;
+		return;
+	}
+}
+
 void slack_file(struct source *s, const struct jv *v, struct files *files)
 {
 	if (!jv_is(v, JV_OBJ) || files->n >= FILES_MAX)
@@ -217,5 +234,7 @@ void slack_file(struct source *s, const struct jv *v, struct files *files)
 	f.height = small_int(k.v[K_ORIGINAL_H]);
 	f.duration_ms = small_int(k.v[K_DURATION_MS]);
 	place(s, &f, &k, mode);
+	if (f.state == FILE_LINKED && f.id && s->sink->secret_url)
+		tell_secret(s, &f, &k);
 	files->v[files->n++] = f;
 }

@@ -14,6 +14,7 @@
 #include "replay/spool.h"
 
 #include "core/canon.h"
+#include "replay/filestore.h"
 #include "replay/spool_db.h"
 
 #include <errno.h>
@@ -472,8 +473,30 @@ static void fill_meta(sqlite3_stmt *st, struct spool_meta *out)
 	};
 }
 
+void spool_fetched(struct spool *s, const struct filestore *store)
+{
+	s->store = store;
+}
+
+static void use_fetched(const struct spool *s, struct arena *a, struct msg *m)
+{
+	struct file *own = NULL;
+	char entry[FILESTORE_ENTRY];
+	int64_t size;
+	for (size_t i = 0; i < m->n_files; i++) {
+		if (m->files[i].state != FILE_LINKED || !filestore_find(s->store, m->files[i].id, entry, &size))
+			continue;
+		if (!own)
+			m->files = own = arena_memdup(a, m->files, m->n_files * sizeof(*own));
+		own[i].state = FILE_PRESENT;
+		own[i].entry = arena_strdup(a, entry);
+		own[i].archive = SPOOL_FETCHED;
+		own[i].size = size;
+	}
+}
+
 /* The columns hold what finishing the spool found out (thread, author by alias); the line what the archive said. */
-static bool read_body(sqlite3_stmt *st, struct arena *a, struct msg *out, struct err *e)
+static bool read_body(const struct spool *s, sqlite3_stmt *st, struct arena *a, struct msg *out, struct err *e)
 {
 	const char *conv_id;
 	if (!canon_read_msg(sqlite3_column_blob(st, 15), (size_t)sqlite3_column_bytes(st, 15), a, out, &conv_id, e))
@@ -481,6 +504,8 @@ static bool read_body(sqlite3_stmt *st, struct arena *a, struct msg *out, struct
 	out->author = arena_strdup(a, spool_db_col(st, 5));
 	out->parent = arena_strdup(a, spool_db_col(st, 3));
 	out->parent_ts_us = out->parent ? sqlite3_column_int64(st, 4) : 0;
+	if (s->store && out->n_files)
+		use_fetched(s, a, out);
 	return true;
 }
 
@@ -514,7 +539,7 @@ bool spool_walk_next(struct spool_walk *w, struct spool_meta *out)
 
 bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, struct err *e)
 {
-	return read_body(w->st, a, out, e);
+	return read_body(w->s, w->st, a, out, e);
 }
 
 void spool_walk_end(struct spool_walk *w)
@@ -535,7 +560,7 @@ bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, str
 	bool ok = spool_db_step(s, st);
 	if (!ok)
 		err_set(e, ERR_INTERNAL, "spool: there is no message %s", id);
-	ok = ok && (!out || read_body(st, a, out, e));
+	ok = ok && (!out || read_body(s, st, a, out, e));
 	if (ok && meta) {
 		fill_meta(st, meta);
 		meta->id = arena_strdup(a, meta->id);

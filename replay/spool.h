@@ -68,6 +68,13 @@ void spool_walk_end(struct spool_walk *w);
 bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e);
 /* A message by id alone: its time; for links and pins. */
 bool spool_find(struct spool *s, int64_t conv, const char *id, int64_t *ts_us);
+/* Files that were only linked and have been fetched since (replay/filestore.h): from now on messages read from this spool hold
+ * them as FILE_PRESENT, `entry` in the store, `archive` = SPOOL_FETCHED, with the size they really have. The fingerprints of
+ * messages, which are the archive's, stay the same: what was sent without its file is not sent again. The store outlives the
+ * spool; NULL takes it away. */
+enum { SPOOL_FETCHED = -1 };
+struct filestore;
+void spool_fetched(struct spool *s, const struct filestore *store);
 /* The archives in order, as told to spool_archive_begin; false stops. */
 struct spool_archive { const char *path, *format, *identity; uint8_t digest[DIGEST_BYTES]; };
 bool spool_archive_each(struct spool *s, bool (*each)(void *ctx, const struct spool_archive *ar), void *ctx);

@@ -303,7 +303,7 @@ static bool put_fact(void *ctx, const char *key, const char *value)
 
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ s, put_user, put_conv, spool_put_msg, spool_put_bad, put_hazard, put_fact };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact };
 }
 
 /* ---- building: the end ---- */

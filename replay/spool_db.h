@@ -45,6 +45,7 @@ struct spool {
 	int n_archives;
 	bool by_id;                     /* there is an index by id */
 	struct arena scratch;
+	const struct filestore *store;  /* files fetched since, or NULL */
 };
 
 /* Errors of writing go to the caller; a read that fails is a bug or a spool that broke under our hands: it dies, which is safe. */

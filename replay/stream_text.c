@@ -195,16 +195,18 @@ static void note(struct text_builder *b, const char *s)
 	text_span(b, SPAN_TEXT, 0, s, NULL, NULL);
 }
 
-static void name_file(struct stream *s, struct text_builder *b, const struct file *f)
+/* posted: a file that was fetched after its message had been sent is named as it was then. */
+static void name_file(struct stream *s, struct text_builder *b, const struct file *f, bool posted)
 {
-	const char *url = f->state == FILE_EXTERNAL ? f->url : f->state == FILE_LINKED ? f->permalink : NULL;
+	bool linked = f->state == FILE_LINKED || (posted && f->state == FILE_PRESENT && f->archive == SPOOL_FETCHED);
+	const char *url = f->state == FILE_EXTERNAL ? f->url : linked ? f->permalink : NULL;
 	text_block(b, BLOCK_NOTE);
 	text_span(b, SPAN_TEXT, 0, "📎 ", NULL, NULL);
 	if (url && *url)
 		text_span(b, SPAN_LINK, 0, f->name, NULL, url);
 	else
 		text_span(b, SPAN_TEXT, 0, f->name, NULL, NULL);
-	enum word why = f->state == FILE_GONE ? W_FILE_GONE : f->state == FILE_PRESENT ? W_FILE_LARGE : W_NO_FILE;
+	enum word why = f->state == FILE_GONE ? W_FILE_GONE : f->state == FILE_PRESENT && !linked ? W_FILE_LARGE : W_NO_FILE;
 	if (f->state != FILE_EXTERNAL) {
 		text_span(b, SPAN_TEXT, 0, " (", NULL, NULL);
 		text_span(b, SPAN_TEXT, 0, word(s, why), NULL, NULL);
@@ -316,7 +318,7 @@ static void add_notes(struct stream *s, const struct letter_args *x, const bool 
 	for (size_t i = 0; i < m->n_files; i++) {
 		if (!named[i])
 			continue;
-		name_file(s, b, &m->files[i]);
+		name_file(s, b, &m->files[i], x->posted);
 		out->loss |= LOSS_FILE;
 	}
 	if (m->flags & MSGF_BROADCAST) {

@@ -89,7 +89,7 @@ static inline void jsonl_sink(struct jsonl *j, struct sink *sink, size_t max)
 {
 	*j = (struct jsonl){ 0 };
 	buf_init(&j->out, max);
-	*sink = (struct sink){ j, jsonl_user, jsonl_conv, jsonl_msg, jsonl_bad, jsonl_hazard, jsonl_fact };
+	*sink = (struct sink){ .ctx = j, .user = jsonl_user, .conv = jsonl_conv, .msg = jsonl_msg, .bad = jsonl_bad, .hazard = jsonl_hazard, .fact = jsonl_fact };
 }
 
 #endif

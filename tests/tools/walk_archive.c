@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	arena_init(&step);
 	jsonl_sink(&n.j, &sink, (size_t)1 << 30);
 	if (quiet)
-		sink = (struct sink){ &n, null_user, null_conv, null_msg, null_bad, null_hazard, null_fact };
+		sink = (struct sink){ .ctx = &n, .user = null_user, .conv = null_conv, .msg = null_msg, .bad = null_bad, .hazard = null_hazard, .fact = null_fact };
 	else
 		sink.msg = flush_msg;
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
