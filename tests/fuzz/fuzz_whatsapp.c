@@ -67,7 +67,7 @@ static struct seen walk(struct source *s)
 	struct seen seen = { 0, 0 };
 	struct err e = ERR_INIT;
 	struct arena step;
-	struct sink sink = { &seen, user, conv, msg, bad, hazard, fact };
+	struct sink sink = { .ctx = &seen, .user = user, .conv = conv, .msg = msg, .bad = bad, .hazard = hazard, .fact = fact };
 	arena_init(&step);
 	if (!importer_whatsapp.walk(s, &sink, &step, &e) && e.code == ERR_NONE)
 		abort();

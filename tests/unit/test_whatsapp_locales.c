@@ -86,7 +86,7 @@ static size_t try_one(struct gen *g, const char *locale, enum gen_phone phone, c
 	if (!s)
 		fail_msg("%s: %s", what, e.msg);
 	struct check k = { .c = &c, .what = what };
-	struct sink sink = { &k, skip_user, skip_conv, check_msg, no_bad, skip_hazard, skip_fact };
+	struct sink sink = { .ctx = &k, .user = skip_user, .conv = skip_conv, .msg = check_msg, .bad = no_bad, .hazard = skip_hazard, .fact = skip_fact };
 	struct arena step;
 	arena_init(&step);
 	if (!importer_whatsapp.walk(s, &sink, &step, &e))
