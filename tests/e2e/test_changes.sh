@@ -6,7 +6,7 @@ export MVCHAT_CLOCK=virtual
 tokens
 demo_zip "$T/export.zip"
 base() { rm -rf "$T/p"; mkdir "$T/p"; "$MVCHAT" map -q -C "$T/p" --url "$URL" --unmatched create "$T/export.zip" >"$T/out" 2>&1 || not_ok 'map' "$T/out"; }
-dump() { ctl "$PAGE/sandbox/dump" | grep -v '"type":"stats"' | sed "s#http://127.0.0.1:[0-9]*[^ )\"\\\\]*#@#g" >"$1"; }
+dump() { ctl "$PAGE/sandbox/dump" | grep -v '"type":"stats"' | blank_links >"$1"; }
 # killed_in PATTERN: kills apply again and again, a few steps on each time, until the ledger's open op is in a lane like that
 killed_in() {
 	i=0

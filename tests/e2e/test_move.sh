@@ -33,7 +33,7 @@ if [ $kills -ge 8 ]; then ok "was killed $kills times"; else not_ok "was killed 
 expect 'the same command goes on and ends well' 0 "$MVCHAT" move export.zip --to sandbox --yes --create-people -C killed
 has 'complete, nothing twice' "$T/out" 'The replay is complete'
 expect 'a run that nobody disturbed' 0 "$MVCHAT" move export.zip --to sandbox --yes --create-people -C calm
-dumped() { "$MVCHAT" sandbox --dump --store "$1/.mvchat/sandbox.db" | sed 's#http://127.0.0.1:[0-9]*/chats/[0-9]*?message=[0-9]*#ADDRESS#g'; }
+dumped() { "$MVCHAT" sandbox --dump --store "$1/.mvchat/sandbox.db" | blank_links; }
 dumped killed >killed.dump
 dumped calm >calm.dump
 same 'both targets hold the same' killed.dump calm.dump

@@ -22,7 +22,7 @@ applying() {
 alive() { if kill -0 "$apid" 2>/dev/null; then ok "$1"; else not_ok "$1" "$T/apply.err"; fi; }
 ended() { wait "$apid" 2>/dev/null; eq "$1" $? "$2"; }
 go_on() { expect "$1" 0 env MVCHAT_CLOCK=virtual "$MVCHAT" apply -C "$T/p" --yes; }
-dump() { ctl "$PAGE/sandbox/dump" | grep -v '"type":"stats"' | sed "s#http://127.0.0.1:[0-9]*[^ )\"\\\\]*#@#g" >"$1"; }
+dump() { ctl "$PAGE/sandbox/dump" | grep -v '"type":"stats"' | blank_links >"$1"; }
 
 # What an undisturbed run leaves.
 sandbox calm
