@@ -255,7 +255,7 @@ void pachca_upload_parse(const struct op *op, const struct http_resp *r, struct 
 	else if (out->v == V_DONE)
 		out->v = V_UNKNOWN;
 	else if (out->v == V_FATAL)
-		out->v = V_REJECTED; /* the storage's 401 and 402 say nothing about Pachca */
+		out->v = V_UNKNOWN; /* the storage's 401 and 402 say nothing about Pachca, nor about the file: begin again with a new form */
 	/* A form that has run out is not the file's fault: the op begins again with a new form. */
 	if (out->v == V_REJECTED && (strstr(body, "xpired") || streq(code, "RequestTimeout")))
 		out->v = V_UNKNOWN;

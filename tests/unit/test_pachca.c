@@ -392,7 +392,7 @@ static void answers(void **state)
 		{ "storage_expired", OP_UPLOAD, 1, V_UNKNOWN, NULL, NULL, "storage: AccessDenied (HTTP 403 Forbidden)", -1 },
 		{ "storage_denied", OP_UPLOAD, 1, V_REJECTED, NULL, NULL, "storage: AccessDenied", -1 },
 		{ "storage_too_large", OP_UPLOAD, 1, V_REJECTED, NULL, NULL, "storage: EntityTooLarge", -1 },
-		{ "unauthorized", OP_UPLOAD, 1, V_REJECTED, NULL, NULL, "storage: HTTP 401", -1 },
+		{ "unauthorized", OP_UPLOAD, 1, V_UNKNOWN, NULL, NULL, "storage: HTTP 401", -1 },
 		{ "bad_gateway", OP_UPLOAD, 1, V_UNKNOWN, NULL, NULL, "storage: HTTP 502", -1 },
 		{ "unavailable_retry", OP_UPLOAD, 1, V_THROTTLED, NULL, NULL, "storage: HTTP 503", 30 },
 	};
