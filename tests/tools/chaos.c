@@ -225,7 +225,7 @@ static long json_number(const char *dir, const char *key)
 static void blank_links(char *s)
 {
 	static const char *const heads[] = { "http://127.0.0.1:", "https://severny-veter.slack.com/archives/" };
-	static const char person[] = "\"live.person@sandbox.local\","; /* whom the "foreign" faults add to a chat */
+	static const char person[] = ",\"live.person@sandbox.local\""; /* whom the "foreign" faults add to a chat */
 	char *to = s;
 	while (*s) {
 		size_t n = 0;
