@@ -139,8 +139,8 @@ T ?= 60
 fuzz:
 	@$(MAKE) -s -j$(JOBS) CC=clang MODE=fuzz build/fuzz/libmvchat.a
 	clang $(CSTD) $(OPT_fuzz) -I. -Ibuild/fuzz $(CFLAGS_PKG) -fsanitize=fuzzer -o build/fuzz/fuzz_$(F) tests/fuzz/fuzz_$(F).c build/fuzz/libmvchat.a $(LIBS_ALL)
-	mkdir -p build/fuzz/found_$(F)
-	build/fuzz/fuzz_$(F) -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 build/fuzz/found_$(F) tests/fuzz/corpus/$(F)
+	mkdir -p build/fuzz/found_$(F) 
+	build/fuzz/fuzz_$(F) -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 build/fuzz/found_$(F) $(if $(filter pachca_parse,$(F)),fixtures/http/pachca,tests/fuzz/corpus/$(F))
 
 lint:
 	@sh tests/tools/lint.sh
