@@ -124,6 +124,13 @@ test-s3: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/e2e/s3.sh
 
+# The pictures of the READMEs, taken anew; needs Chromium and npm.
+.PHONY: screens
+screens:
+	@MVCHAT_FULL=1 sh tests/tools/deps.sh
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@sh tests/tools/screens.sh
+
 bench: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/bench/bench.sh

@@ -288,7 +288,7 @@ static bool put_message(struct desk *d, const struct at *at, struct spool_walk *
 	s->out->messages++;
 	d->h->n_shown++;
 	if (s->out->messages % 2048 == 0) {
-		progress_part(_("writing the archive"), s->out->messages, s->total);
+		progress_part("archiving", _("writing the archive"), s->out->messages, s->total);
 		if (stop_signal)
 			return err_set(s->e, ERR_PARTIAL, _("stopped: no archive was written"));
 	}
