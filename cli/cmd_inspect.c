@@ -1,6 +1,7 @@
 /* mvchat inspect: what is inside an archive, without contacting anything and without a project. */
 #include "cli/cmd.h"
 
+#include "cli/apps_view.h"
 #include "cli/progress.h"
 #include "core/canon.h"
 #include "core/log.h"
@@ -12,6 +13,7 @@
 
 static const struct opt opts[] = {
 	{ "dump", 0, NULL, N_("print every record as canonical JSON lines instead of a summary") },
+	{ "integrations", 0, "FILE", N_("write apps, bots and webhooks to FILE as CSV: who installed them, where and how often they posted") },
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },
@@ -53,13 +55,15 @@ static bool d_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 	return d_note(ctx, "hazard", name, where, what);
 }
 static bool d_fact(void *ctx, const char *k, const char *v) { return d_note(ctx, "fact", k, NULL, v); }
+static bool d_integration(void *ctx, const struct integration *in) { struct dump *d = ctx; canon_integration(in, &d->line); return emit(d); }
 
 static int dump(const struct args *a)
 {
 	struct err e = ERR_INIT;
 	struct dump d = { .bad = 0 };
 	buf_init(&d.line, 64 << 20);
-	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact };
+	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact,
+	                     .integration = d_integration };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
 		ok = archive_walk(a->rest[i], opt_value(a, "format"), NULL, &sink, NULL, &e);
@@ -209,6 +213,7 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	if (v->n > 40)
 		printf(_("  … and %s more (--json lists all)\n"), num(v->n - 40));
 	putchar('\n');
+	apps_print(sp);
 	out_title(_("Worth knowing"));
 	spool_hazards(sp, text_hazard, v);
 	if (c->bad) {
@@ -250,6 +255,7 @@ static void print_json(struct spool *sp, const struct spool_counts *c, struct ar
 	jw_obj_end(&w);
 	jw_key(&w, "facts"); jw_arr(&w); spool_facts(sp, json_fact, v); jw_arr_end(&w);
 	jw_key(&w, "conversations"); jw_arr(&w); spool_convs(sp, a, json_conv, v, &e); jw_arr_end(&w);
+	jw_key(&w, "integrations"); apps_json(sp, &w);
 	jw_key(&w, "hazards"); jw_arr(&w); spool_hazards(sp, json_hazard, v); jw_arr_end(&w);
 	jw_key(&w, "bad"); jw_arr(&w); spool_bads(sp, json_bad, v); jw_arr_end(&w);
 	jw_obj_end(&w);
@@ -282,16 +288,20 @@ static int run(const struct args *a)
 	struct spool *sp = NULL;
 	stop_remove[0] = path;
 	stop_remove[1] = dir;
-	int code;
+	int code = EX_DONE;
 	if (archives_read(path, ar, (size_t)a->n_rest, dir, &sp, &e)) {
 		struct spool_counts c;
 		struct view v = { 0 };
 		spool_count(sp, &c);
-		if (opt_given(a, "json"))
+		const char *csv = opt_value(a, "integrations");
+		if (csv && !apps_csv(sp, csv, &e))
+			code = out_fail(&e);
+		else if (opt_given(a, "json"))
 			print_json(sp, &c, &arena, &v);
 		else
 			print_text(sp, &c, &arena, &v);
-		code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
+		if (code == EX_DONE)
+			code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
 	} else {
 		code = out_fail(&e);
 	}

@@ -574,6 +574,8 @@ static void walk_begin(struct source *s, const struct sink *sink, struct arena *
 	table_init(&s->by_folder);
 	table_init(&s->groups);
 	table_init(&s->member_sets);
+	table_init(&s->apps);
+	table_init(&s->app_of);
 	slack_people_seen(s);
 	s->entry = s->folder = NULL;
 	s->chan = NULL;
@@ -595,6 +597,8 @@ static void walk_end(struct source *s)
 	table_release(&s->by_folder);
 	table_release(&s->groups);
 	table_release(&s->member_sets);
+	table_release(&s->apps);
+	table_release(&s->app_of);
 	free(s->times.slots);
 	free(s->replied.slots);
 	free(s->roots);
@@ -617,7 +621,7 @@ static bool slack_walk(struct source *s, const struct sink *sink, struct arena *
 	bool ok = !s->stopped && walk_entries(s);
 	s->entry = NULL;
 	s->line = 0;
-	ok = ok && slack_push_found(s) && last_facts(s);
+	ok = ok && slack_push_apps(s) && slack_push_found(s) && last_facts(s);
 	walk_end(s);
 	if (!ok && (!e || e->code == ERR_NONE))
 		err_set(e, ERR_INTERNAL, "the walk was stopped by its reader");

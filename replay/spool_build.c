@@ -33,7 +33,11 @@ static const char schema[] =
 	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
 	"CREATE TABLE hazard(num INTEGER PRIMARY KEY, level INTEGER, name TEXT, place TEXT, what TEXT, n INTEGER);"
-	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);";
+	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);"
+	"CREATE TABLE app(num INTEGER PRIMARY KEY, id TEXT, name TEXT, kind INTEGER, state INTEGER, installer TEXT, installer_name TEXT,"
+	" installed INTEGER, changed INTEGER, scopes TEXT);"
+	"CREATE TABLE app_word(app INTEGER, word TEXT, is_author INTEGER);"
+	"CREATE TABLE post(author TEXT, conv INTEGER, n INTEGER, first INTEGER, last INTEGER);";
 
 static const char *const puts_sql[N_PUT] = {
 	[PUT_MSG] = "INSERT OR IGNORE INTO msg VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13,?14,?15,?16)",
@@ -58,6 +62,7 @@ void spool_build_free(struct build *b)
 	table_release(&b->convs);
 	table_release(&b->users);
 	table_release(&b->oddities);
+	spool_apps_free(b);
 	arena_release(&b->run);
 	arena_release(&b->step);
 	buf_release(&b->line);
@@ -68,7 +73,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 {
 	/* One transaction for everything: with journal_mode=OFF it costs no memory, and no page is written twice for a commit. */
 	if (!spool_db_run(s, "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=1; BEGIN", e) ||
+	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=2; BEGIN", e) ||
 	    !spool_db_run(s, schema, e))
 		return false;
 	struct build *b = s->b = xcalloc(1, sizeof(*b));
@@ -77,6 +82,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 	table_init(&b->convs);
 	table_init(&b->users);
 	table_init(&b->oddities);
+	table_init(&b->integrations);
 	buf_init(&b->line, SPOOL_LINE_MAX);
 	spool_put_begin(b);
 	return true;
@@ -303,7 +309,8 @@ static bool put_fact(void *ctx, const char *key, const char *value)
 
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact,
+	                      .integration = spool_put_integration };
 }
 
 /* ---- building: the end ---- */
@@ -565,7 +572,7 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	/* Conversations first: threads are counted in their rows. */
-	if (!spool_put_settle(s) || !finish_convs(s) || !finish_users(s)) {
+	if (!spool_put_settle(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;
 		return false;
 	}
