@@ -385,6 +385,22 @@ static const char *old_file_comment(struct source *s, const struct jv *const f[N
 	return NULL;
 }
 
+/* Comments on files of the first years stand between other messages: a quoted line says which file it is about. The same line in
+ * every export, whether the file's own message is in it or not. */
+static void about_file(struct source *s, struct text_builder *b, const struct jv *file)
+{
+	const char *name = slack_str(s->step, jv_get(file, jv_get_str(file, "title") ? "title" : "name"));
+	const char *address = jv_get_str(file, "permalink") ? slack_untoken(s->step, slack_str(s->step, jv_get(file, "permalink")), NULL) : "";
+	if (!*name)
+		name = slack_str(s->step, jv_get(file, "id"));
+	if (!*name)
+		return;
+	b->quote++;
+	text_block(b, BLOCK_PARA);
+	text_span(b, *address ? SPAN_LINK : SPAN_TEXT, STYLE_ITALIC, name, "", address);
+	b->quote--;
+}
+
 static bool spans_seen(const struct text_builder *b, size_t from)
 {
 	for (size_t i = from; i < b->n; i++)
@@ -430,8 +446,11 @@ static void body(struct source *s, const struct jv *const f[N_FIELDS], struct ms
 	bool old_file = m->subtype && streq(m->subtype, "file_share") && jv_is(f[F_FILE], JV_OBJ);
 	bool app_room = m->kind == MSG_CALL || (f[F_ROOM] && !*text);
 	bool wrote = false;
-	if (m->subtype && streq(m->subtype, "file_comment") && jv_get_str(f[F_COMMENT], "comment"))
-		text = slack_str(s->step, jv_get(f[F_COMMENT], "comment"));
+	if (m->subtype && streq(m->subtype, "file_comment")) {
+		if (jv_get_str(f[F_COMMENT], "comment"))
+			text = slack_str(s->step, jv_get(f[F_COMMENT], "comment"));
+		about_file(s, &b, f[F_FILE]);
+	}
 	if (old_file) {
 		const char *said = old_file_comment(s, f, text);
 		text = said ? said : text;
