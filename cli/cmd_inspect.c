@@ -86,7 +86,7 @@ const char *kind_word(enum conv_kind k)
 	return "?";
 }
 
-struct view { struct jw *w; int64_t losses; int n; const char *last_archive; };
+struct view { struct jw *w; int64_t losses; int n; bool many; char last_archive[4096]; };
 
 static bool text_conv(void *ctx, const struct spool_conv *c)
 {
@@ -172,8 +172,12 @@ static bool json_bad(void *ctx, const char *where, const char *msg, const char *
 
 static bool text_fact(void *ctx, const char *archive, const char *key, const char *value)
 {
-	(void)ctx;
-	(void)archive;
+	struct view *v = ctx;
+	if (v->many && !streq(v->last_archive, archive)) {
+		const char *slash = strrchr(archive, '/');
+		fmt_into(v->last_archive, sizeof(v->last_archive), "%s", archive);
+		out_row(26, _("archive"), "%s", safe(slash && slash[1] ? slash + 1 : archive));
+	}
 	out_row(26, safe(key), "%s", safe(value));
 	return true;
 }
@@ -194,7 +198,9 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	struct err e = ERR_INIT;
 	out_title(_("What is inside"));
 	out_row(26, _("messages"), _("%s  (%s … %s)"), num(c->stored), day(c->first_us), day(c->last_us));
-	if (c->merged)
+	if (c->merged && c->conflicts)
+		out_row(26, _("read twice, merged"), _("%s  (%s of them with another content)"), num(c->merged), num(c->conflicts));
+	else if (c->merged)
 		out_row(26, _("read twice, merged"), "%s", num(c->merged));
 	out_row(26, _("people"), "%s", num(c->users));
 	out_row(26, _("conversations"), "%s", num(c->convs));
@@ -291,7 +297,7 @@ static int run(const struct args *a)
 	int code = EX_DONE;
 	if (archives_read(path, ar, (size_t)a->n_rest, dir, &sp, &e)) {
 		struct spool_counts c;
-		struct view v = { 0 };
+		struct view v = { .many = a->n_rest > 1 };
 		spool_count(sp, &c);
 		const char *csv = opt_value(a, "integrations");
 		if (csv && !apps_csv(sp, csv, &e))

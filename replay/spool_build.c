@@ -295,6 +295,19 @@ static bool put_hazard(void *ctx, enum hazard_level level, const char *name, con
 	return true;
 }
 
+/* Found out while merging: told once, with how many there are. */
+static void put_differing(struct spool *s)
+{
+	static const char edit[] = "a message was edited between two exports; the newest edit is kept";
+	static const char no_edit[] = "copies of a message differ without an edit; the one that holds more is kept";
+	struct spool_differing edited, differs;
+	spool_put_differing(s, &edited, &differs);
+	for (int64_t i = 0; i < edited.n; i++)
+		put_hazard(s, HAZARD_NOTE, "edited-between", edited.where, edit);
+	for (int64_t i = 0; i < differs.n; i++)
+		put_hazard(s, HAZARD_WARN, "content-differs", differs.where, no_edit);
+}
+
 static bool put_fact(void *ctx, const char *key, const char *value)
 {
 	struct spool *s = ctx;
@@ -531,6 +544,7 @@ static bool finish_info(struct spool *s)
 {
 	struct build *b = s->b;
 	sqlite3_stmt *st = spool_db_once(s, "SELECT min(CASE WHEN msgs>0 THEN first END), max(CASE WHEN msgs>0 THEN last END) FROM conv");
+	put_differing(s);
 	if (spool_db_step(s, st)) {
 		s->counts.first_us = sqlite3_column_int64(st, 0);
 		s->counts.last_us = sqlite3_column_int64(st, 1);

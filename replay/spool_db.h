@@ -84,6 +84,9 @@ void spool_put_end(struct build *b);
 bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *m);
 struct spool_post { const char *author; int64_t conv, n, first, last; }; /* of bots: how often in which conversation */
 const struct table *spool_put_posts(struct spool *s); /* settled: struct spool_post */
+/* Settled: copies of one message that are not the same, by an edit or without one. */
+struct spool_differing { int64_t n; const char *where; /* the first: conversation/message */ };
+void spool_put_differing(struct spool *s, struct spool_differing *edited, struct spool_differing *differs);
 bool spool_put_settle(struct spool *s);  /* all are stored; false: it failed, b->err says how */
 void spool_put_authors(struct spool *s); /* settled: tells spool_who how many messages each author has */
 bool spool_put_untimed(struct spool *s); /* settled: are there messages whose id does not spell their time? They need an index by id */

@@ -51,6 +51,7 @@ struct storing {
 	struct table authors; /* id -> int64_t: messages */
 	struct table posts;   /* of bots: author and conversation -> struct spool_post */
 	int64_t untimed;
+	struct spool_differing edited, differs;
 	bool failed;
 	struct err err;
 };
@@ -214,8 +215,12 @@ static bool merge(struct spool *s, const struct row *r, const struct strings *v)
 	bool better = r->edited_us != edited ? r->edited_us > edited
 	            : now->present != present ? now->present > present
 	            : now->reactors != reactors ? now->reactors > reactors : r->fp > old_fp;
-	if (r->fp != old_fp)
+	if (r->fp != old_fp) {
+		struct spool_differing *d = r->edited_us != edited ? &g->edited : &g->differs;
 		s->counts.conflicts++;
+		if (!d->n++)
+			d->where = arena_fmt(&g->run, "%s/%s", r->tally->id, v->id);
+	}
 	if (!better || (r->fp == old_fp && now->present == present && now->reactors == reactors && r->edited_us == edited)) {
 		sqlite3_reset(st);
 		return true;
@@ -420,6 +425,12 @@ void spool_put_authors(struct spool *s)
 const struct table *spool_put_posts(struct spool *s)
 {
 	return &s->b->putting->storing.posts;
+}
+
+void spool_put_differing(struct spool *s, struct spool_differing *edited, struct spool_differing *differs)
+{
+	*edited = s->b->putting->storing.edited;
+	*differs = s->b->putting->storing.differs;
 }
 
 bool spool_put_untimed(struct spool *s)
