@@ -38,6 +38,7 @@
  *   canvas-as-message N        a canvas stands where a message should
  *   broken-json L, too-large L an entry, or one element of it, that cannot be read
  *   large-day N                500 messages or more in one day file
+ *   name-unflagged N, name-guessed W, zip64 N, data-descriptor N, encrypted L, archive-junk N     about the archive itself
  *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, lone-surrogate N
  */
 #ifndef MVCHAT_SLACK_H
