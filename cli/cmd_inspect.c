@@ -3,6 +3,7 @@
 
 #include "cli/apps_view.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "core/canon.h"
 #include "core/log.h"
 
@@ -124,11 +125,12 @@ static bool text_hazard(void *ctx, const struct spool_hazard *h)
 {
 	struct view *v = ctx;
 	static const char *const mark[] = { "·", "!", "✗" };
+	char sentence[SENTENCE_MAX];
 	if (h->level == HAZARD_LOSS)
 		v->losses++;
 	printf("  %s %8s × ", mark[h->level], num(h->n));
 	out_pad(safe(h->name), 26);
-	printf("  %s\n", safe(h->what));
+	printf("  %s\n", safe(hazard_sentence(h->what, sentence, sizeof(sentence))));
 	if (h->where && *h->where)
 		printf("                 %s %s\n", _("first at"), safe(h->where));
 	return true;
@@ -153,9 +155,10 @@ static bool json_hazard(void *ctx, const struct spool_hazard *h)
 static bool text_bad(void *ctx, const char *where, const char *msg, const char *archive)
 {
 	struct view *v = ctx;
+	char sentence[SENTENCE_MAX];
 	(void)archive;
 	if (v->n++ < 20)
-		printf("  %s: %s\n", safe(where), safe(msg));
+		printf("  %s: %s\n", safe(where), safe(hazard_sentence(msg, sentence, sizeof(sentence))));
 	return true;
 }
 

@@ -216,6 +216,7 @@ static bool one_bad(void *ctx, const char *where, const char *msg, const char *a
 {
 	struct oddities *o = ctx;
 	const struct doc *d = o->d;
+	char line[SENTENCE_MAX];
 	(void)archive;
 	if (o->n++ >= ODDITIES_MAX)
 		return true;
@@ -224,7 +225,7 @@ static bool one_bad(void *ctx, const char *where, const char *msg, const char *a
 		table(d, _("Records that could not be read"), cols, countof(cols));
 		o->open = true;
 	}
-	pair(d, safe(where), safe(msg));
+	pair(d, safe(where), safe(hazard_sentence(msg, line, sizeof(line))));
 	return true;
 }
 
@@ -232,15 +233,17 @@ static bool one_hazard(void *ctx, const struct spool_hazard *h)
 {
 	struct oddities *o = ctx;
 	const struct doc *d = o->d;
+	char line[SENTENCE_MAX];
 	if (h->level == HAZARD_NOTE || o->n++ >= ODDITIES_MAX)
 		return true;
 	if (!o->open) {
-		const struct column cols[] = { { _("Oddity"), CELL_HEAD }, { _("How often"), CELL_NUM }, { _("First at"), CELL_CODE } };
+		const struct column cols[] = { { _("Oddity"), CELL_HEAD }, { _("The first of them"), CELL_TEXT }, { _("How often"), CELL_NUM }, { _("First at"), CELL_CODE } };
 		table(d, _("Oddities of the archives worth knowing"), cols, countof(cols));
 		o->open = true;
 	}
 	d->p->row(d->p->ctx);
 	text(d, safe(h->name));
+	text(d, safe(hazard_sentence(h->what, line, sizeof(line))));
 	number(d, h->n);
 	text(d, safe(h->where));
 	return true;
