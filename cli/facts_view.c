@@ -191,6 +191,8 @@ void facts_print(const struct facts *f, enum facts_view view)
 		out_row(26, _("least time"), "%s", span_of(f->bound_s));
 		if (f->edits)
 			out_row(26, _("changed in the source"), "%s", num(f->edits));
+		if (f->links)
+			out_row(26, _("links put right by edits"), _("at most %s"), num(f->links));
 		if (f->drift)
 			out_row(26, _("written differently today"), "%s", num(f->drift));
 		putchar('\n');
@@ -234,6 +236,7 @@ void facts_json(const struct facts *f, struct jw *w)
 		jw_kint(w, loss_name((enum loss)(1u << i)), f->loss[i]);
 	jw_obj_end(w);
 	jw_kint(w, "edits", f->edits);
+	jw_kint(w, "links", f->links);
 	jw_kint(w, "drift", f->drift);
 	jw_key(w, "estimate");
 	jw_obj(w);
@@ -252,7 +255,7 @@ void facts_json(const struct facts *f, struct jw *w)
 		jw_kbool(w, "public", c->is_public); jw_kbool(w, "archived", c->archived);
 		jw_kint(w, "read", c->read); jw_kint(w, "sent", c->sent); jw_kint(w, "pending", c->pending);
 		jw_kint(w, "skipped", c->skipped); jw_kint(w, "rejected", c->rejected); jw_kint(w, "doubt", c->doubt);
-		jw_kint(w, "edits", c->edits); jw_kint(w, "threads", c->threads); jw_kint(w, "files", c->files); jw_kint(w, "members", c->members);
+		jw_kint(w, "edits", c->edits); jw_kint(w, "links", c->links); jw_kint(w, "threads", c->threads); jw_kint(w, "files", c->files); jw_kint(w, "members", c->members);
 		jw_kint(w, "seconds", (int64_t)(c->bound_s + 0.5));
 		jw_obj_end(w);
 	}

@@ -119,7 +119,7 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 			k |= 1u << OP_THREAD_OPEN;
 		if (h->pending && h->files)
 			k |= 1u << OP_UPLOAD;
-		if (h->edits)
+		if (h->edits || h->links)
 			k |= 1u << OP_EDIT;
 		if (h->members)
 			k |= 1u << OP_MEMBERS;
@@ -197,7 +197,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	s->run = ledger_run_begin(p->ledger, s->command, digest);
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
-		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits,
+		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits + before->links,
 		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .small_first = s->small_first, .stop = &stop_signal,
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};

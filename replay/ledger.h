@@ -82,6 +82,8 @@ bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
 void ledger_walk_end(struct ledger_walk *w);
 /* Rows of one record of the source, all kinds and parts. */
 struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id);
+/* Posts and edits DONE of one conversation with one of these loss bits, from the record (ts_us, id) on; by (ts, id, kind, part). */
+struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t loss, int64_t ts_us, const char *id);
 /* Rows of one lane in the order they were written (seq). */
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
 /* The newest DONE row of the lane among these kinds (mask of 1 << kind) that was written before *before (0 = the newest at

@@ -65,6 +65,7 @@ struct plan {
 	size_t chats_cap, people_cap;
 	size_t n_named;                /* the mapping's `rules` */
 	int64_t ops;
+	int64_t ahead;                 /* edits at most, if what links lead to is sent */
 	struct err *e;
 	bool ok;
 	/* the conversation being walked */
@@ -269,7 +270,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
-	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0 };
+	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0, AHEAD_OF_UNSENT };
 	stream_letter(p->s, &x, &p->one, &l);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
@@ -301,17 +302,34 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 		}
 		p->posts += posts > 0 ? posts : 0;
 	}
-	count_loss(p, l.loss | (l.n_parts > 1 ? LOSS_SPLIT : 0));
+	if (l.ahead) {
+		p->chat->links_ahead++;
+		p->ahead += (int64_t)l.n_parts;
+	}
+	/* What leads nowhere yet will, by the time it is posted or by an edit after that. */
+	count_loss(p, (l.loss & ~(uint32_t)(l.stays ? 0 : LOSS_LINK)) | (l.n_parts > 1 ? LOSS_SPLIT : 0));
 }
 
-/* A sent message whose source or mapping is not what it was: edits to make, or drift to tell. */
-static void plan_again(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st)
+/* A sent message with a link that was left as it was: the edits that make it lead somewhere, now or when the rest is sent. */
+static void plan_links(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st)
+{
+	struct relink r;
+	int64_t edits = 0;
+	for (int part = 0; (part = stream_relink(p->s, p->sp, m, msg, st, part, &p->one, &r)) >= 0; part++, edits++)
+		call(p, OP_EDIT, m->ts_us, m->id, part, r.fp);
+	p->chat->links += edits > 0;
+	p->chat->links_ahead += r.letter.ahead && !edits;
+	p->ahead += r.letter.ahead && !edits ? st->parts : 0;
+}
+
+/* A sent message whose source or mapping is not what it was: edits to make, or drift to tell. Returns the edits. */
+static int plan_again(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st)
 {
 	struct letter l;
 	const char *rule;
-	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0 };
+	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0, AHEAD_OF_SENT };
 	if (x.fate == FATE_SKIP)
-		return; /* no longer to be sent: it stays as it is */
+		return 0; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);
 	int edits = 0, drift = 0;
 	for (int part = 0; part < st->parts; part++) {
@@ -328,7 +346,7 @@ static void plan_again(struct plan *p, const struct spool_meta *m, const struct 
 			continue;
 		bool known = (edited ? edit.src_fp : post.src_fp) == m->fp;
 		if (known || !(p->s->tr.caps & CAP_EDIT)) {
-			drift++;
+			drift += !stream_only_links(p->s, &x, &l, part, then);
 			continue;
 		}
 		edits++;
@@ -347,6 +365,11 @@ static void plan_again(struct plan *p, const struct spool_meta *m, const struct 
 	p->f->edits += edits > 0;
 	p->chat->edits += edits > 0;
 	p->f->drift += drift > 0;
+	if (edits && l.ahead) {
+		p->chat->links_ahead++;
+		p->ahead += edits;
+	}
+	return edits;
 }
 
 /* Where one message stands. *rule: why, for skipped and rejected. */
@@ -522,7 +545,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	bool again = st->complete && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, st, m->fp) || st->stale || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
 	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
 	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
-	if (send || again || native) {
+	bool links = st->complete && p->sp->place.action != PLACE_SKIP && stream_links_may_change(p->s, st);
+	if (send || again || native || links) {
 		decoded = true;
 		if (!spool_walk_body(w, &p->one, &msg, p->e))
 			return false;
@@ -531,8 +555,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		plan_send(p, m, &msg, st, fate, rule);
 	else if (st->complete)
 		count_loss(p, st->loss | (st->parts > 1 ? LOSS_SPLIT : 0));
-	if (again)
-		plan_again(p, m, &msg, st);
+	if (!(again && plan_again(p, m, &msg, st)) && links)
+		plan_links(p, m, &msg, st);
 	if (m->n_replies && !m->root)
 		judge_thread(p, m, st, b, fate, rule);
 	if (m->kind == MSG_LOST_ROOT)
@@ -837,9 +861,31 @@ static void say_notes(struct plan *p)
 	}
 }
 
+/* Links are put right when everything else is posted, chat by chat; nothing lies ahead where nothing is sent. */
+static void finish_links(struct plan *p)
+{
+	struct facts *f = p->f;
+	double longest = 0;
+	for (size_t i = 0; i < f->n_chats; i++) {
+		struct facts_chat *c = &f->chats[i];
+		c->links_ahead = p->ops ? c->links_ahead : 0;
+		c->links += c->links_ahead;
+		f->links += c->links;
+		double t = lane_bound(p, c->links);
+		longest = t > longest ? t : longest;
+	}
+	f->bound_s += longest;
+	if (p->ops) {
+		p->ops += p->ahead;
+		f->calls[REQ_POST] += p->ahead;
+		digest_num(p, p->ahead);
+	}
+}
+
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
+	finish_links(p);
 	count(p, ITEM_MSG, BUCKET_MERGED, NULL, f->spool.merged);
 	count(p, ITEM_MSG, BUCKET_SKIPPED, "unreadable", f->spool.bad);
 	check_sums(f);

@@ -16,6 +16,8 @@ struct facts_chat {                                                       /* one
 	const char *id, *name, *target_name, *target_id; enum conv_kind kind; bool is_public, archived;
 	enum { CHAT_CREATE, CHAT_EXISTS, CHAT_ADOPT, CHAT_SKIP, CHAT_REJECTED } action; const char *why;
 	int64_t read, sent, pending, skipped, rejected, doubt, edits, threads, files, members;
+	int64_t links, links_ahead;               /* sent or to be sent, and to be edited so that links lead to their messages: at most;
+	                                           * of those: when what they lead to has been sent */
 	double bound_s;
 };
 struct facts_person { const char *id, *name, *email, *target_id, *why; enum person_action action; enum op_state state; int64_t messages; bool unresolved; };
@@ -25,6 +27,7 @@ struct facts {
 	struct facts_rule *rules; size_t n_rules;
 	int64_t loss[N_LOSS];                       /* messages concerned, per loss bit */
 	int64_t edits;                              /* sent messages whose source changed */
+	int64_t links;                              /* messages to be edited so that their links lead to the target: at most */
 	int64_t drift;                              /* sent messages that today's mapping would write differently */
 	struct facts_chat *chats; size_t n_chats;
 	struct facts_person *people; size_t n_people;

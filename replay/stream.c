@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REACT, PH_PIN, PH_MEMBERS, PH_ARCHIVE, PH_END };
+enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REACT, PH_PIN, PH_LINKS, PH_MEMBERS, PH_ARCHIVE, PH_END };
 
 /* ---- positions ---- */
 
@@ -247,7 +247,7 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	struct letter l;
 	if (!spool_walk_body(w, a, &msg, e))
 		return LOOK_ERROR;
-	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0 };
+	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0, AHEAD_NO };
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
 		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, st->parts, a, out) : LOOK_PASS;
@@ -476,6 +476,25 @@ static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *
 	return false;
 }
 
+/* Links that lead somewhere only now. The message may stand in a thread of the chat. */
+static bool next_link(struct stream *s, struct spot *sp, struct stream_pos *pos, struct arena *a, struct stream_op *out)
+{
+	struct spool_meta m;
+	struct relink r;
+	struct goal g = { sp, stream_spot_target(s, sp), NULL };
+	enum op_state state;
+	if (!stream_next_link(s, sp, pos->ts_us, pos->id, a, &m, &r))
+		return false;
+	if (m.root && s->threads)
+		thread_goal(s, sp, m.root_ts_us, m.root, a, &g, &state);
+	struct opkey k = { stream_lconv(s, sp), m.ts_us, m.id, OP_EDIT, r.part };
+	post_op(s, &r.letter, &k, &g, r.state, a, m.fp, out);
+	out->op.target_id = r.target;
+	out->loss = r.letter.loss & ~(uint32_t)LOSS_SPLIT;
+	move_to(pos, m.ts_us, m.id);
+	return true;
+}
+
 static int by_text(const void *x, const void *y)
 {
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
@@ -633,13 +652,13 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
-	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT, 0 };
+	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT, 0, AHEAD_NO };
 	if (x.fate == FATE_SKIP)
 		x.fate = FATE_SEND;
 	if (x.fate == FATE_SEND && m.kind != MSG_LOST_ROOT)
 		x.rule = NULL;
-	for (int attempt = 0; attempt < 2; attempt++) {
-		x.no_links = attempt == 1;
+	for (int attempt = 0; attempt < (k->kind == OP_EDIT ? 3 : 2); attempt++) {
+		x.no_links = attempt == 1; /* an edit that was sent in neither form says what it would say now */
 		stream_letter(s, &x, a, &l);
 		post_op(s, &l, k, g, row->state, a, m.fp, out);
 		if (out->body_fp == row->body_fp)
@@ -770,6 +789,14 @@ static enum stream_got next_finish(struct stream *s, const struct goal *g, const
 		/* fall through */
 	case PH_PIN:
 		if (next_pin(s, g, q->pos, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_LINKS);
+		/* fall through */
+	case PH_LINKS:
+		/* part: what was ahead has been waited for. Before people join, so that an edit cannot reach anybody. */
+		if (!q->pos->part++ && stream_links_ahead(s, g->sp))
+			return STREAM_LATER;
+		if (next_link(s, g->sp, q->pos, a, out))
 			return STREAM_OP;
 		enter(q->pos, PH_MEMBERS);
 		/* fall through */

@@ -2,7 +2,7 @@
  *
  * Lanes: one per person to create ("p:USER"), one per conversation ("c:CONV"), one per thread where the target orders threads
  * apart ("t:CONV/ROOT"). A chat lane yields: CHAT_CREATE · for each message UPLOAD… then POST parts, in (time, id) order ·
- * and, when all its threads have ended, the finish: REACT, PIN, MEMBERS, ARCHIVE. A thread lane yields THREAD_OPEN, then its
+ * and, when all its threads have ended, the finish: REACT, PIN, EDIT (links that lead somewhere only now), MEMBERS, ARCHIVE. A thread lane yields THREAD_OPEN, then its
  * replies. What the ledger has as DONE or REJECTED is passed over; a message whose source changed since yields EDIT.
  * The ledger's open op of a lane, if there is one, is yielded first, exactly as it was (struct op rebuilt from the source).
  */
@@ -45,6 +45,7 @@ void stream_pos_release(struct stream_pos *p);
 enum stream_got {
 	STREAM_OP,    /* *op is the next thing to write; everything it points to is in a */
 	STREAM_WAIT,  /* nothing now: threads of this chat are still open (the engine asks again when they have ended), or people are not made yet */
+	STREAM_LATER, /* nothing now: when no lane has anything else to write any more, ask again; said at most once by a position */
 	STREAM_END,   /* nothing left in this lane */
 	STREAM_ERROR,
 };

@@ -61,7 +61,8 @@ struct standing {
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
 	bool rejected, open;
 	uint64_t src_fp, body_fp;/* of part 0 */
-	uint32_t loss;
+	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
+	int64_t edit_sent_us;    /* when the newest edit was made */
 	bool stale;              /* written under another mapping */
 	bool edit;               /* part 0 was edited (or the edit was refused) ... */
 	uint64_t edit_src_fp, edit_body_fp;
@@ -84,16 +85,35 @@ struct letter {
 	int n_uploads;           /* ... unless asked for; number of those */
 	int n_named;             /* files only named in the text */
 	int n_links;             /* different links to other messages that have an address; counted up to 6 */
+	bool ahead, stays;       /* asked for by letter_args.ahead: a link leads to what is still to be sent; one will never lead there */
 };
+/* Which links count as ahead: of a message that is in the target all that have no address yet; of one that is not, those that may
+ * still have none when it is posted. */
+enum ahead { AHEAD_NO, AHEAD_OF_SENT, AHEAD_OF_UNSENT };
 enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */ };
 /* posted: a part of it is in the target already; files that were not uploaded before are then only named. */
 struct letter_args {
 	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;
 	enum fate fate; const char *rule; bool posted, no_links; enum letter_want want;
 	uint32_t links_off;      /* bit i: the i-th link (as counted in n_links) is left as it was */
+	enum ahead ahead;
 };
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
+
+/* stream_again.c: messages in the target whose links may lead to their targets by now. */
+struct relink { struct letter letter; const char *target; enum op_state state; uint64_t fp; int part; };
+bool stream_links_may_change(const struct stream *s, const struct standing *st);
+/* The first part from `from` on that would say something else today, and nothing else than where links lead; -1: none. */
+int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m, const struct msg *msg, const struct standing *st, int from,
+                  struct arena *a, struct relink *out);
+/* Did part `part` of the letter say `then` when fewer of its links led anywhere? */
+bool stream_only_links(struct stream *s, const struct letter_args *x, const struct letter *l, int part, uint64_t then);
+/* Is there such a message whose links lead to what is still to be sent? */
+bool stream_links_ahead(struct stream *s, struct spot *sp);
+/* The next of them to be edited, from the message (ts_us, from) on (NULL: from the first); what *out and *m point to is in a. */
+bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const char *from, struct arena *a, struct spool_meta *m, struct relink *out);
+
 /* Reaction i goes to the target: it has a character, is the first of its kind, and within what the target takes. */
 bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i);
 /* Portions of people still to join; *people: who joins in all. */

@@ -274,6 +274,10 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 		break;
 	case OP_EDIT:
 		st->open |= open;
+		if (r->state == OP_DONE && r->sent_us >= st->edit_sent_us) {
+			st->loss = (r->loss & ~(uint32_t)LOSS_SPLIT) | (st->loss & LOSS_SPLIT);
+			st->edit_sent_us = r->sent_us;
+		}
 		if (r->key.part == 0 && (r->state == OP_DONE || r->state == OP_REJECTED)) {
 			st->edit = true;
 			st->edit_src_fp = r->src_fp;

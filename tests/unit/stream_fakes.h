@@ -97,7 +97,9 @@ static void fake_render(const struct target *t, const struct text *body, const s
 		for (size_t k = 0; k < body->blocks[i].n_spans; k++) {
 			const struct span *s = &body->blocks[i].spans[k];
 			const char *name = s->kind == SPAN_USER ? r->user_name(r->ctx, s->ref) : s->kind == SPAN_CONV ? r->conv_name(r->ctx, s->ref) : NULL;
-			buf_adds(&b, name ? name : s->text);
+			const char *url = s->kind == SPAN_MSG ? r->msg_url(r->ctx, s->ref) : NULL;
+			*loss |= s->kind == SPAN_MSG && !url ? LOSS_LINK : 0;
+			buf_adds(&b, url ? url : name ? name : s->text);
 		}
 	}
 	size_t max = (size_t)fake_tr.text_max, n = b.len ? (b.len + max - 1) / max : 1;
@@ -119,7 +121,13 @@ static uint64_t fake_fp(const struct op *op)
 	return h;
 }
 
-static const struct exporter fake_ex = { .name = "fake", .traits = fake_traits, .render = fake_render, .fingerprint = fake_fp, .chat_name = fake_chat_name };
+static const char *fake_url(const struct target *t, const char *chat, const char *msg, struct arena *a)
+{
+	(void)t;
+	return arena_fmt(a, "@%s/%s", chat, msg);
+}
+
+static const struct exporter fake_ex = { .message_url = fake_url, .name = "fake", .traits = fake_traits, .render = fake_render, .fingerprint = fake_fp, .chat_name = fake_chat_name };
 
 /* ---- a world: spool, ledger ---- */
 struct world { char dir[64], spool_path[80]; struct spool *spool; struct sink sink; struct ledger *ledger; struct arena a; int64_t run; int serial; };
@@ -200,6 +208,28 @@ static void add_msg(struct world *w, const char *conv, int at, const char *autho
 	assert_true(w->sink.msg(w->sink.ctx, conv, &m));
 }
 
+/* A message that is a few words and a link to another one: "see LINK". */
+static struct msg link_msg(struct world *w, int at, const char *author, int root, const char *const *refs, size_t n)
+{
+	struct msg m = make_msg(w, at, author, root, "");
+	struct text_builder b;
+	text_begin(&b, &w->a);
+	text_block(&b, BLOCK_PARA);
+	text_span(&b, SPAN_TEXT, 0, "see", NULL, NULL);
+	for (size_t i = 0; i < n; i++) {
+		text_span(&b, SPAN_TEXT, 0, " ", NULL, NULL);
+		text_span(&b, SPAN_MSG, 0, arena_fmt(&w->a, "old:%s", refs[i]), refs[i], "https://old");
+	}
+	m.body = text_end(&b);
+	return m;
+}
+
+static void add_link(struct world *w, const char *conv, int at, int root, const char *ref)
+{
+	struct msg m = link_msg(w, at, "U1", root, &ref, 1);
+	assert_true(w->sink.msg(w->sink.ctx, conv, &m));
+}
+
 /* ---- an engine in miniature: lanes one after the other, every op DONE (or as the script says) ---- */
 struct driver {
 	struct world *w;
@@ -250,7 +280,7 @@ static void log_op(struct driver *d, const struct stream_op *so)
 }
 
 /* Runs one lane till it waits or ends. false: died. */
-static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_pos *pos, size_t open, bool *waits)
+static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_pos *pos, size_t open, enum stream_got *end)
 {
 	for (;;) {
 		struct arena a;
@@ -261,7 +291,7 @@ static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_po
 		if (got == STREAM_ERROR)
 			fail_msg("%s: %s", lane.name, e.msg);
 		if (got != STREAM_OP) {
-			*waits = got == STREAM_WAIT;
+			*end = got;
 			arena_release(&a);
 			return true;
 		}
@@ -299,23 +329,32 @@ static const char *drive_with(struct world *w, int stop_after, const char *rejec
 	assert_true(stream_lanes(d.s, note_lane, &d, &e));
 	size_t first = d.n_lanes;
 	bool alive = true;
+	struct stream_pos *at = xcalloc(first + 1, sizeof(*at));
+	enum stream_got *end = xcalloc(first + 1, sizeof(*end));
 	for (size_t i = 0; alive && i < first; i++) {
-		struct stream_pos pos = { 0 };
-		bool waits = true;
 		/* A chat goes as far as it can, then its threads, then its finish. The count of open threads starts at one, so that it
 		 * waits even when it announces none. */
 		size_t next = d.n_lanes;
-		for (size_t open = d.lanes[i].kind == LANE_CHAT; alive && waits; open = 0) {
-			alive = drive_lane(&d, d.lanes[i], &pos, open, &waits);
+		end[i] = STREAM_WAIT;
+		for (size_t open = d.lanes[i].kind == LANE_CHAT; alive && end[i] == STREAM_WAIT; open = 0) {
+			alive = drive_lane(&d, d.lanes[i], &at[i], open, &end[i]);
 			for (; alive && next < d.n_lanes; next++) {
 				struct stream_pos tp = { 0 };
-				bool tw;
-				alive = drive_lane(&d, d.lanes[next], &tp, 0, &tw);
+				enum stream_got te;
+				alive = drive_lane(&d, d.lanes[next], &tp, 0, &te);
 				stream_pos_release(&tp);
 			}
 		}
-		stream_pos_release(&pos);
 	}
+	for (size_t i = 0; i < first; i++) {
+		if (alive && end[i] == STREAM_LATER)
+			alive = drive_lane(&d, d.lanes[i], &at[i], 0, &end[i]);
+		if (alive)
+			assert_int_equal(end[i], STREAM_END);
+		stream_pos_release(&at[i]);
+	}
+	free(at);
+	free(end);
 	stream_close(d.s);
 	const char *log = arena_strdup(&w->a, d.log.p);
 	buf_release(&d.log);

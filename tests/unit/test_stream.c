@@ -311,6 +311,131 @@ static void chat_waits_for_threads_told_of_now(void **state)
 	world_end(&w);
 }
 
+/* ---- links that lead somewhere only later ---- */
+
+/* Two chats that link to each other, both ways, into a thread, and to what is left out or was never there. */
+static void linked_model(struct world *w)
+{
+	static const char *const both[] = { "C1/1001.000000", "C2/1002.000000" };
+	fake_map.skip_author = "U9";
+	struct conv c1 = { .id = "C1", .name = "one", .kind = CONV_PUBLIC, .members = members, .n_members = 1 };
+	struct conv c2 = { .id = "C2", .name = "two", .kind = CONV_PUBLIC, .archived = true };
+	assert_true(w->sink.conv(w->sink.ctx, &c1));
+	assert_true(w->sink.conv(w->sink.ctx, &c2));
+	add_user(w, "U1", "Ann", "11", 0);
+	add_link(w, "C1", 1001, 0, "C2/1001.000000");
+	add_link(w, "C1", 1002, 0, "C1/1004.000000");   /* a reply, later, in a thread of this chat */
+	add_link(w, "C1", 1003, 0, "C2/1009.000000");   /* left out by rule */
+	add_link(w, "C1", 1004, 1003, "C1/1005.000000"); /* from a thread to what comes after it */
+	add_link(w, "C1", 1005, 0, "C9/1.0");           /* of no archive */
+	add_link(w, "C1", 1006, 0, "C1/1001.000000");   /* backwards: at once */
+	add_link(w, "C2", 1001, 0, "C1/1001.000000");
+	struct msg m = link_msg(w, 1002, "U1", 0, both, 2);
+	assert_true(w->sink.msg(w->sink.ctx, "C2", &m));
+	add_msg(w, "C2", 1009, "U9", 0, "not for them");
+}
+
+static const char *lines_with(struct world *w, const char *log, const char *word)
+{
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	for (const char *p = log; *p; p += strcspn(p, "\n") + 1)
+		if (!strncmp(p, word, strlen(word)))
+			buf_add(&b, p, strcspn(p, "\n") + 1);
+	const char *out = arena_strdup(&w->a, b.p);
+	buf_release(&b);
+	return out;
+}
+
+static void links_lead_somewhere_in_the_end(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	struct err e = ERR_INIT;
+	world_begin(&w);
+	linked_model(&w);
+	world_ready(&w);
+	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+	assert_int_equal(f.links, 5);  /* all but those that lead nowhere and the one back; of C1/1001 nobody knows before */
+	assert_int_equal(f.loss[10], 2);
+	const char *log = drive_with(&w, 0, NULL);
+	/* C1: chat 101, posts 102 to 106, thread 107 and its reply 108, then it waits; C2: chat 109, posts 110 and 111, and nothing to wait for */
+	assert_string_equal(lines_with(&w, log, "edit"),
+	                    "edit 111 see @101/102 @109/111\nedit 102 see @109/110\nedit 103 see @101/108\n");
+	assert_non_null(strstr(log, "post 101 [Ann 1970-01-01 00:16] see @101/102\n"));
+	assert_non_null(strstr(log, "edit 103 see @101/108\nmembers 11\n"));  /* nobody is in before */
+	assert_non_null(strstr(log, "@109/111\narchive\n"));
+	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+	assert_true(f.nothing_to_do && !f.links);
+	assert_int_equal(f.loss[10], 2);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* Killed anywhere, the end is the same, and each edit is made once. */
+static void links_after_any_death(void **state)
+{
+	(void)state;
+	for (int stop = 1; stop < 20; stop++) {
+		struct world w;
+		world_begin(&w);
+		linked_model(&w);
+		world_ready(&w);
+		const char *a = drive_with(&w, stop, NULL), *b = drive_with(&w, 0, NULL);
+		assert_string_equal(drive_with(&w, 0, NULL), "");
+		struct ledger_row row;
+		static const struct { const char *conv, *id; int64_t ts; } all[] = {
+			{ "C1", "1001.000000", 1001000000 }, { "C1", "1002.000000", 1002000000 }, { "C1", "1004.000000", 1004000000 }, { "C2", "1002.000000", 1002000000 } };
+		for (size_t i = 0; i < countof(all); i++) {
+			struct opkey k = { ledger_conv(w.ledger, all[i].conv), all[i].ts, all[i].id, OP_POST, 0 };
+			assert_true(ledger_get(w.ledger, &k, &w.a, &row));
+			uint32_t loss = row.loss;
+			k.kind = OP_EDIT;
+			if (ledger_get(w.ledger, &k, &w.a, &row))
+				loss = row.loss;
+			if (loss & LOSS_LINK)
+				fail_msg("died at %d: %s %s still leads to the old place\n%s--\n%s", stop, all[i].conv, all[i].id, a, b);
+		}
+		world_end(&w);
+	}
+}
+
+/* A target that refuses the edit is not asked again; one that cannot edit is not asked at all; another mapping is no reason. */
+static void links_that_stay(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	struct err e = ERR_INIT;
+	world_begin(&w);
+	linked_model(&w);
+	world_ready(&w);
+	drive_with(&w, 0, "see @109/110");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+	assert_int_equal(f.loss[10], 3);
+	world_end(&w);
+	world_begin(&w);
+	linked_model(&w);
+	world_ready(&w);
+	fake_tr.caps &= ~(uint32_t)CAP_EDIT;
+	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+	assert_int_equal(f.links, 0);
+	assert_string_equal(lines_with(&w, drive_with(&w, 0, NULL), "edit"), "");
+	fake_tr.caps |= CAP_EDIT;
+	fake_map.cfg.label_format = "{name}"; /* now everything would be written otherwise: not the links alone */
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	fake_map.cfg.label_format = "{name} {date} {time}";
+	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+	assert_int_equal(f.links, 3);
+	assert_int_equal(f.calls[REQ_POST], 3);
+	const char *log = drive_with(&w, 0, NULL);
+	assert_true(strlen(log) > 0 && streq(log, lines_with(&w, log, "edit")));
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +444,7 @@ int main(void)
 		cmocka_unit_test(refused_root_keeps_its_replies_back),
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
 		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
+		cmocka_unit_test(links_lead_somewhere_in_the_end), cmocka_unit_test(links_after_any_death), cmocka_unit_test(links_that_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
