@@ -50,6 +50,12 @@ static const char *catalogue_dir(void)
 	       "/usr/share/locale" : MVCHAT_LOCALEDIR;
 }
 
+/* gettext of a text that is not written here: what it returns has the same blanks (msgfmt --check). */
+static const char *translate(const char *english)
+{
+	return gettext(english);
+}
+
 void i18n_init(const char *lang)
 {
 	if (!lang || !*lang)
@@ -61,6 +67,7 @@ void i18n_init(const char *lang)
 	bindtextdomain("mvchat", catalogue_dir());
 	bind_textdomain_codeset("mvchat", "UTF-8");
 	textdomain("mvchat");
+	tr_with(translate);
 }
 
 bool i18n_catalogue(char *path, size_t n)

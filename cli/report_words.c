@@ -157,6 +157,10 @@ static const char *const forms[] = {
 	N_("%s is a direct conversation; whoever is in the chat %s (public) will read it"),
 	N_("%s is a direct conversation; whoever is in the chat %s will read it"),
 	N_("the target has a chat of this name already (id %s); a second one will be made"),
+	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
+	N_("%s: catches nothing"),
+	N_("the pilot leaves %s messages for later (%s)"),
+	N_("the pilot leaves %s channels for later (%s)"),
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),

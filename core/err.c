@@ -27,7 +27,7 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	e->code = code;
 	va_list ap;
 	va_start(ap, fmt);
-	put(e->msg, sizeof(e->msg), fmt, ap);
+	put(e->msg, sizeof(e->msg), tr(fmt), ap);
 	va_end(ap);
 	size_t n = strlen(e->msg);
 	if (n && e->msg[n - 1] == ':')
@@ -51,7 +51,7 @@ bool err_hint(struct err *e, const char *fmt, ...)
 	if (e) {
 		va_list ap;
 		va_start(ap, fmt);
-		put(e->hint, sizeof(e->hint), fmt, ap);
+		put(e->hint, sizeof(e->hint), tr(fmt), ap);
 		va_end(ap);
 	}
 	return false;
@@ -63,7 +63,7 @@ bool err_wrap(struct err *e, const char *fmt, ...)
 		char head[sizeof(e->msg)], tail[sizeof(e->msg)];
 		va_list ap;
 		va_start(ap, fmt);
-		put(head, sizeof(head), fmt, ap);
+		put(head, sizeof(head), tr(fmt), ap);
 		va_end(ap);
 		memcpy(tail, e->msg, sizeof(tail));
 		fmt_into(e->msg, sizeof(e->msg), "%s: %s", head, tail);

@@ -23,11 +23,11 @@ enum err_code {
 	ERR_RECORD,   /* one unusable record of an archive; never ends a run */
 };
 
-struct err {
+struct err { /* Cyrillic takes two bytes for a letter */
 	enum err_code code;
-	char msg[320];
+	char msg[640];
 	char where[240]; /* "entry:line", a JSON pointer, "file:line:column"; empty when there is no place */
-	char hint[240];  /* the next thing to do or type; may be empty */
+	char hint[480];  /* the next thing to do or type; may be empty */
 };
 
 #define ERR_INIT { .code = ERR_NONE }

@@ -17,17 +17,17 @@
 enum { YAML_MAX = 4 << 20, CSV_MAX = 64 << 20 };
 
 const struct sheet_column users_columns[N_USERS_COLUMN] = {
-	[U_ID] = { "source_id", false }, [U_NAME] = { "name", false }, [U_HANDLE] = { "handle", false }, [U_EMAIL] = { "email", false },
-	[U_FLAGS] = { "flags", false }, [U_MESSAGES] = { "messages", false }, [U_SUGGESTION] = { "suggestion", false },
-	[U_TARGET] = { "target_id", false }, [U_CONFIDENCE] = { "confidence", false }, [U_REASON] = { "reason", false },
-	[U_DECISION] = { "decision", true }, [U_NOTES] = { "notes", true },
+	[U_ID] = { "source_id", false, true }, [U_NAME] = { "name", false, false }, [U_HANDLE] = { "handle", false, false }, [U_EMAIL] = { "email", false, false },
+	[U_FLAGS] = { "flags", false, false }, [U_MESSAGES] = { "messages", false, false }, [U_SUGGESTION] = { "suggestion", false, false },
+	[U_TARGET] = { "target_id", false, true }, [U_CONFIDENCE] = { "confidence", false, false }, [U_REASON] = { "reason", false, false },
+	[U_DECISION] = { "decision", true, true }, [U_NOTES] = { "notes", true, false },
 };
 /* target_name comes from the archive, so it is guarded like one, though people may edit it. */
 const struct sheet_column channels_columns[N_CHANNELS_COLUMN] = {
-	[C_ID] = { "source_id", false }, [C_NAME] = { "name", false }, [C_KIND] = { "kind", false }, [C_ARCHIVED] = { "archived", false },
-	[C_MESSAGES] = { "messages", false }, [C_FIRST] = { "first", false }, [C_LAST] = { "last", false },
-	[C_SUGGESTION] = { "suggestion", false }, [C_TARGET_NAME] = { "target_name", false }, [C_REASON] = { "reason", false },
-	[C_DECISION] = { "decision", true }, [C_PRIVACY] = { "privacy", true }, [C_NOTES] = { "notes", true },
+	[C_ID] = { "source_id", false, true }, [C_NAME] = { "name", false, false }, [C_KIND] = { "kind", false, false }, [C_ARCHIVED] = { "archived", false, false },
+	[C_MESSAGES] = { "messages", false, false }, [C_FIRST] = { "first", false, false }, [C_LAST] = { "last", false, false },
+	[C_SUGGESTION] = { "suggestion", false, false }, [C_TARGET_NAME] = { "target_name", false, false }, [C_REASON] = { "reason", false, false },
+	[C_DECISION] = { "decision", true, true }, [C_PRIVACY] = { "privacy", true, false }, [C_NOTES] = { "notes", true, false },
 };
 
 bool rows_slurp(const char *path, char **out, size_t *len, struct err *e)
@@ -423,8 +423,8 @@ static bool check_complete(struct mapping *m, struct err *e)
 	}
 	if (!open)
 		return true;
-	err_set(e, ERR_MAPPING, "people.unmatched: fail, and %zu %s without an account in the target, the first is %s (%s)", open,
-	        open == 1 ? "person is" : "people are", first->name, first->id);
+	err_set(e, ERR_MAPPING, "people.unmatched: fail, and there is no account in the target for %zu people; the first is %s (%s)", open,
+	        first->name, first->id);
 	err_hint(e, "fill the 'decision' column of users.csv: match:ID, create, label or skip");
 	return cell_where(e, &m->users, first->line, U_DECISION);
 }
