@@ -1,6 +1,7 @@
 #include "cli/i18n.h"
 
 #include "core/base.h"
+#include "core/err.h"
 
 #include <limits.h>
 #include <locale.h>
@@ -50,10 +51,10 @@ static const char *catalogue_dir(void)
 	       "/usr/share/locale" : MVCHAT_LOCALEDIR;
 }
 
-/* gettext of a text that is not written here: what it returns has the same blanks (msgfmt --check). */
-static const char *translate(const char *english)
+/* gettext's own entry "" is the catalogue's head. */
+static const char *err_in_language(const char *english)
 {
-	return gettext(english);
+	return *english ? gettext(english) : english;
 }
 
 void i18n_init(const char *lang)
@@ -66,8 +67,9 @@ void i18n_init(const char *lang)
 	setlocale(LC_MESSAGES, "C.UTF-8");
 	bindtextdomain("mvchat", catalogue_dir());
 	bind_textdomain_codeset("mvchat", "UTF-8");
+	bind_textdomain_codeset("libc", "UTF-8"); /* what strerror says, where the system has it */
 	textdomain("mvchat");
-	tr_with(translate);
+	err_speak(err_in_language);
 }
 
 bool i18n_catalogue(char *path, size_t n)

@@ -69,15 +69,3 @@ bool fmt_into(char *dst, size_t cap, const char *fmt, ...)
 		dst[utf8_cut(dst, cap - 1)] = '\0';
 	return false;
 }
-
-static const char *(*translator)(const char *english);
-
-void tr_with(const char *(*translate)(const char *english))
-{
-	translator = translate;
-}
-
-const char *tr(const char *english)
-{
-	return translator && *english ? translator(english) : english;
-}

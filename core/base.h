@@ -27,11 +27,6 @@
 /* Marks a text that people will read; whoever prints it translates it (cli/i18n.h). */
 #define N_(s) s
 
-/* The text in the language of whoever reads it: English until cli/i18n.c says how. err_set and its kin pass their formats
- * through it, so that a sentence of the inner rings needs no more than to be among those that pot.sh collects. */
-const char *tr(const char *english) __attribute__((format_arg(1)));
-void tr_with(const char *(*translate)(const char *english));
-
 /* Says what broke on stderr and aborts. Only for bugs and exhausted memory: the program is crash-only, so dying is safe
  * at any instruction and the next run goes on where this one stopped. */
 NORETURN void die(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -258,7 +258,7 @@ static bool build_user(struct mapping *m, const struct sheet_row *r, struct err 
 	struct user_row *u = arena_new(&m->a, struct user_row);
 	const char *s = r->cells[U_SUGGESTION], *target = r->cells[U_TARGET];
 	*u = (struct user_row){ .id = r->cells[U_ID], .name = r->cells[U_NAME], .handle = r->cells[U_HANDLE], .email = r->cells[U_EMAIL],
-		.flags = read_flags(r->cells[U_FLAGS]), .reason = r->cells[U_REASON], .line = r->line };
+		.flags = read_flags(r->cells[U_FLAGS]), .reason = r->cells[U_REASON], .line = r->line, .row = (size_t)(r - m->users.rows) };
 	if (!*u->name)
 		u->name = u->id;
 	/* What is below 90 is a question, whatever the suggestion's word. */
@@ -321,7 +321,7 @@ static bool check_privacy(struct mapping *m, const struct place_row *p, struct e
 static bool build_place(struct mapping *m, const struct sheet_row *r, struct err *e)
 {
 	struct place_row *p = arena_new(&m->a, struct place_row);
-	*p = (struct place_row){ .id = r->cells[C_ID], .name = r->cells[C_NAME], .target_name = r->cells[C_TARGET_NAME], .line = r->line,
+	*p = (struct place_row){ .id = r->cells[C_ID], .name = r->cells[C_NAME], .target_name = r->cells[C_TARGET_NAME], .line = r->line, .row = (size_t)(r - m->channels.rows),
 		.stale = streq(r->cells[C_SUGGESTION], "stale") };
 	for (int k = CONV_PUBLIC; k <= CONV_DM; k++)
 		if (streq(r->cells[C_KIND], conv_kind_name((enum conv_kind)k)))

@@ -108,6 +108,13 @@ int64_t mapping_days_since(const struct mapping *m, int64_t newest_us);
 const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a);
 bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out);
 
+/* ---- what changed ---- */
+/* What the project has decided, as text that can be kept; and what is different between two such texts (NULL-free strings in
+ * a; "" = nothing was, or is, said). where: the file; id: the row's, or the key of mvchat.yaml; name, column: "" there. */
+struct mapping_change { const char *where, *id, *column, *name, *was, *is; };
+void mapping_state(const struct mapping *m, struct buf *out);
+size_t mapping_changes(const char *was, const char *is, struct arena *a, const struct mapping_change **out);
+
 /* ---- drafting (mvchat map) ---- */
 struct target_person { const char *id, *name, *email, *phone, *nick; bool bot, suspended; };
 struct target_chat { const char *id, *name; bool is_public, archived, personal; };

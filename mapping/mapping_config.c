@@ -162,7 +162,7 @@ static const char *listed(struct arena *a, const char *const *v, size_t n)
 
 static bool bad_type(struct reader *r, const char *path, const char *want, struct fy_node *n, const struct fy_mark *at)
 {
-	err_set(r->e, ERR_USAGE, "'%s' must be %s, not %s", path, tr(want), tr(shape(n)));
+	err_set(r->e, ERR_USAGE, "'%s' must be %s, not %s", path, err_word(want), err_word(shape(n)));
 	return place(r, mark_of(n) ? mark_of(n) : at);
 }
 
@@ -194,7 +194,7 @@ static bool bad_word(struct reader *r, const char *path, const char *got, const 
 
 static bool bad_value(struct reader *r, const char *path, const char *got, const char *want, const struct fy_mark *at)
 {
-	err_set(r->e, ERR_USAGE, "'%s': '%s' is not %s", path, got, tr(want));
+	err_set(r->e, ERR_USAGE, "'%s': '%s' is not %s", path, got, err_word(want));
 	return place(r, at);
 }
 
@@ -880,6 +880,32 @@ static bool scan_scalars(struct reader *r, struct fy_node *n, bool is_path)
 	return !s || is_path || !looks_like_token(s) || secret_here(r, mark_of(n));
 }
 
+/* Every value with its path; lists with their numbers. */
+static void flatten(struct reader *r, struct fy_node *n, const char *path)
+{
+	struct config *c = r->c;
+	void *it = NULL;
+	size_t i = 0;
+	if (!n)
+		return;
+	if (fy_node_is_sequence(n)) {
+		for (struct fy_node *v; (v = fy_node_sequence_iterate(n, &it)); i++)
+			flatten(r, v, arena_fmt(r->a, "%s[%zu]", path, i));
+	} else if (fy_node_is_mapping(n)) {
+		for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(n, &it));)
+			flatten(r, fy_node_pair_value(p), arena_fmt(r->a, "%s%s%s", path, *path ? "." : "", scalar(r, fy_node_pair_key(p))));
+	} else if (scalar(r, n)) {
+		if (c->n_said == c->cap_said) {
+			c->cap_said = c->cap_said ? 2 * c->cap_said : 64;
+			struct said *v = arena_array(r->a, c->cap_said, struct said);
+			if (c->n_said)
+				memcpy(v, c->said, c->n_said * sizeof(*v));
+			c->said = v;
+		}
+		c->said[c->n_said++] = (struct said){ path, scalar(r, n) };
+	}
+}
+
 static void defaults(struct reader *r, struct everything *x)
 {
 	*r->c = (struct config){ .join_members = true, .prefix = "", .suffix = "" };
@@ -982,6 +1008,7 @@ static bool read_document(struct reader *r, struct fy_document *d)
 	if (!scan_scalars(r, root, false) || !each_pair(r, "", root, on_key, &x))
 		return false;
 	settle(r, &x);
+	flatten(r, root, "");
 	return check_whole(r);
 }
 

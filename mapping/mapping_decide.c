@@ -20,7 +20,7 @@ static void note(struct buf *trace, const char *fmt, ...)
 	char line[1024];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), tr(fmt), ap);
+	vsnprintf(line, sizeof(line), err_word(fmt), ap);
 	va_end(ap);
 	buf_addf(trace, "  - %s\n", line);
 }
@@ -338,11 +338,11 @@ void decide_place(const struct mapping *m, const struct conv *c, struct arena *a
 		p->is_public = true;
 		note(trace, "channels.csv: privacy public, allowed by channels.allow_public");
 	} else {
-		note(trace, "%s", tr(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
+		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
 	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
 	if (c->archived && p->action != PLACE_SKIP)
-		note(trace, "%s", tr(p->archive_at_end ? N_("archived in the source: archived again when everything is in") : N_("archived in the source: stays open")));
+		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") : N_("archived in the source: stays open")));
 }
 
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out)
@@ -542,11 +542,11 @@ static const char *action_name(enum person_action x)
 static void explain_person(const struct mapping *m, const struct user *u, struct arena *a, struct buf *out)
 {
 	struct person p;
-	buf_addf(out, tr("person %s (%s)"), u->name && *u->name ? u->name : u->id, u->id);
+	buf_addf(out, err_word("person %s (%s)"), u->name && *u->name ? u->name : u->id, u->id);
 	buf_addc(out, '\n');
 	decide_person(m, u, a, &p, out);
-	buf_addf(out, "  = %s%s%s%s%s\n", tr(action_name(p.action)), p.target_id ? " " : "", p.target_id ? p.target_id : "",
-	         p.suspended ? tr(", suspended") : "", p.unresolved ? tr("; an open question, answer it in users.csv") : "");
+	buf_addf(out, "  = %s%s%s%s%s\n", err_word(action_name(p.action)), p.target_id ? " " : "", p.target_id ? p.target_id : "",
+	         p.suspended ? err_word(", suspended") : "", p.unresolved ? err_word("; an open question, answer it in users.csv") : "");
 }
 
 static const char *kind_words(enum conv_kind k)
@@ -563,18 +563,18 @@ static const char *kind_words(enum conv_kind k)
 static void explain_place(const struct mapping *m, const struct conv *c, struct arena *a, struct buf *out)
 {
 	struct place p;
-	buf_addf(out, "%s %s (%s)\n", tr(kind_words(c->kind)), c->name && *c->name ? c->name : c->id, c->id);
+	buf_addf(out, "%s %s (%s)\n", err_word(kind_words(c->kind)), c->name && *c->name ? c->name : c->id, c->id);
 	decide_place(m, c, a, &p, out);
 	switch (p.action) {
 	case PLACE_SKIP:
-		buf_addf(out, "  = %s\n", tr("left out, with everything in it"));
+		buf_addf(out, "  = %s\n", err_word("left out, with everything in it"));
 		break;
 	case PLACE_ADOPT:
-		buf_addf(out, "  = %s %s\n", tr("into the existing chat"), p.target_id);
+		buf_addf(out, "  = %s %s\n", err_word("into the existing chat"), p.target_id);
 		break;
 	case PLACE_CREATE:
-		buf_addf(out, "  = %s '%s'%s\n", tr(p.is_public ? N_("new public chat") : N_("new private chat")), p.name,
-		         p.join_members ? tr(", members join when its history is in") : "");
+		buf_addf(out, "  = %s '%s'%s\n", err_word(p.is_public ? N_("new public chat") : N_("new private chat")), p.name,
+		         p.join_members ? err_word(", members join when its history is in") : "");
 		break;
 	}
 }
@@ -608,7 +608,7 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 	struct msg clean;
 	arena_init(&a);
 	const char *kind = msg_kind_name(mm->kind), *why;
-	buf_addf(out, tr("message %s/%s (%s)"), c->id, msg->id, kind ? kind : "?");
+	buf_addf(out, err_word("message %s/%s (%s)"), c->id, msg->id, kind ? kind : "?");
 	buf_addc(out, '\n');
 	decide_place(m, c, &a, &p, NULL);
 	note(out, p.action == PLACE_SKIP ? N_("its conversation is left out: %s") : N_("its conversation is carried over: %s"), words_of_rule(p.why, &a));
@@ -617,7 +617,7 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 		struct user u = user_of_row(author);
 		struct person w;
 		decide_person(m, &u, &a, &w, NULL);
-		note(out, "its author, %s (%s): %s; %s", w.name, u.id, tr(action_name(w.action)), words_of_rule(w.why, &a));
+		note(out, "its author, %s (%s): %s; %s", w.name, u.id, err_word(action_name(w.action)), words_of_rule(w.why, &a));
 	}
 	why = by_policies(m, mm);
 	if (why)
@@ -633,17 +633,17 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 		buf_init(&is, WORDS_MAX);
 		words_of(msg, &was);
 		words_of(&clean, &is);
-		note(out, "%s", tr(was.len != is.len || memcmp(was.p, is.p, is.len) ? N_("text, redact: the text is changed") : N_("text, redact: the text is as it was")));
+		note(out, "%s", err_word(was.len != is.len || memcmp(was.p, is.p, is.len) ? N_("text, redact: the text is changed") : N_("text, redact: the text is as it was")));
 		buf_release(&was);
 		buf_release(&is);
 	}
 	why = p.action == PLACE_SKIP ? p.why : mapping_skips(m, mm);
 	why = why ? why : mapping_skips_text(m, mm, msg, &a);
 	if (!why)
-		buf_addf(out, "  = %s\n", tr("sent"));
+		buf_addf(out, "  = %s\n", err_word("sent"));
 	else
-		buf_addf(out, "  = %s: %s%s\n", tr("left out"), words_of_rule(why, &a),
-		         mm->has_replies && p.action != PLACE_SKIP ? tr("; a place-holder stands in if replies are sent") : "");
+		buf_addf(out, "  = %s: %s%s\n", err_word("left out"), words_of_rule(why, &a),
+		         mm->has_replies && p.action != PLACE_SKIP ? err_word("; a place-holder stands in if replies are sent") : "");
 	arena_release(&a);
 }
 

@@ -39,7 +39,7 @@ static void question(struct draft *d, const char *fmt, ...)
 	struct draft_result *o = d->out;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), tr(fmt), ap);
+	vsnprintf(line, sizeof(line), err_word(fmt), ap);
 	va_end(ap);
 	if (o->n_unresolved == d->cap_asks) {
 		d->cap_asks = d->cap_asks ? 2 * d->cap_asks : 32;
@@ -127,7 +127,7 @@ static void fill_email(struct draft *d, const struct user *u, struct sheet_row *
 		r->cells[U_EMAIL] = m->email;
 	else if (!streq(names_fold(r->cells[U_EMAIL], a), names_fold(m->email, a)))
 		question(d, "users.csv, row %s (%s): %s says %s, the members list %s; the first is used.", u->id, u->name ? u->name : u->id,
-		         tr(known ? N_("the archive") : N_("the table")), r->cells[U_EMAIL], m->email);
+		         err_word(known ? N_("the archive") : N_("the table")), r->cells[U_EMAIL], m->email);
 }
 
 static void fill_user(struct draft *d, const struct user *u, int64_t n_msgs, struct sheet_row *r)
@@ -219,7 +219,7 @@ static void suggest_users(struct draft *d)
 			question(d, "users.csv, row %s (%s): %s; write match:ID, create, label or skip into 'decision'.", u->id, p.name, words_of_rule(p.why, &step));
 		} else if (row->decision == DECIDE_NOTHING && row->asks && row->in_pilot) {
 			question(d, "users.csv, row %s (%s): %s%s%s; only the name will be shown unless 'decision' says match:ID.", u->id, p.name,
-			         row->reason, row->suggested_id ? tr(", account ") : "", row->suggested_id ? row->suggested_id : "");
+			         row->reason, row->suggested_id ? err_word(", account ") : "", row->suggested_id ? row->suggested_id : "");
 		}
 	}
 	arena_release(&step);
@@ -337,7 +337,7 @@ static void check_adopted(struct draft *d, const struct conv *c, const struct pl
 	d->out->n_places_unresolved++;
 	const char *why = !t ? N_("the target has no such chat") : t->personal ? N_("that is a personal chat") : t->archived ? N_("that chat is archived")
 	                  : N_("that chat is public and the source is private");
-	question(d, "channels.csv, row %s (%s): the decision says adopt:%s, but %s.", c->id, p->name, p->target_id, tr(why));
+	question(d, "channels.csv, row %s (%s): the decision says adopt:%s, but %s.", c->id, p->name, p->target_id, err_word(why));
 }
 
 static void suggest_places(struct draft *d)

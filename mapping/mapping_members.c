@@ -42,7 +42,7 @@ bool members_read(const char *path, const char *name, struct arena *a, struct ta
 		const char *key = names_fold(email, a);
 		struct member *was = table_get(&emails, key);
 		if (was) {
-			said[n++] = arena_fmt(a, tr("%s, lines %zu and %zu: %s and %s have one e-mail (%s); it is not used."), name, was->line, m->line, was->id, m->id, email);
+			said[n++] = arena_fmt(a, err_word("%s, lines %zu and %zu: %s and %s have one e-mail (%s); it is not used."), name, was->line, m->line, was->id, m->id, email);
 			was->email = m->email = "";
 			continue;
 		}

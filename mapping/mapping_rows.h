@@ -24,7 +24,7 @@ struct user_row {
 	bool suggests_match, asks, in_pilot;
 	uint64_t rules;             /* bit i: rule i is about this author, or about all */
 	const char *reason;
-	size_t line;
+	size_t line, row;           /* in the file; among the sheet's rows */
 };
 enum place_decision { PLACE_DECIDE_NOTHING, PLACE_DECIDE_CREATE, PLACE_DECIDE_ADOPT, PLACE_DECIDE_SKIP };
 enum privacy { PRIVACY_AS_SOURCE, PRIVACY_PRIVATE, PRIVACY_PUBLIC };
@@ -35,7 +35,7 @@ struct place_row {
 	enum privacy privacy;
 	bool stale;
 	uint64_t rules;             /* bit i: rule i is about this conversation, or about all */
-	size_t line;
+	size_t line, row;
 };
 struct mapping {
 	struct arena a;

@@ -134,7 +134,7 @@ static void check_strangers(struct reading *r, const bool *present, const size_t
 				missing[n++] = s->standard[j].name;
 		const char *near = nearest_word(s->extra[i], missing, n);
 		if (near) {
-			fail(r, at[i], arena_fmt(r->a, tr("column '%s' is missing and '%s' is not known"), near, s->extra[i]));
+			fail(r, at[i], arena_fmt(r->a, err_word("column '%s' is missing and '%s' is not known"), near, s->extra[i]));
 			err_hint(r->e, "did you mean '%s'?", near);
 		}
 	}
@@ -153,7 +153,7 @@ static void on_header(struct reading *r)
 		const char *name = sheet_meant(r->cells[i], r->a);
 		size_t k = standard_index(s, name);
 		if (k != SIZE_MAX && present[k]) {
-			fail(r, i + 1, arena_fmt(r->a, tr("column '%s' is there twice"), name));
+			fail(r, i + 1, arena_fmt(r->a, err_word("column '%s' is there twice"), name));
 			return;
 		}
 		if (k == SIZE_MAX) {
@@ -167,7 +167,7 @@ static void on_header(struct reading *r)
 	}
 	check_strangers(r, present, at);
 	if (!r->failed && !present[0]) {
-		fail(r, 1, arena_fmt(r->a, tr("the first line must name the columns; '%s' is not among them"), s->standard[0].name));
+		fail(r, 1, arena_fmt(r->a, err_word("the first line must name the columns; '%s' is not among them"), s->standard[0].name));
 		err_hint(r->e, "put the heading line back, or delete the file and run 'mvchat map'");
 	}
 	s->order = order;
@@ -203,7 +203,7 @@ static void on_row(int c, void *ctx)
 		return;
 	struct sheet *s = r->s;
 	if (r->n > COLUMNS_MAX) {
-		fail(r, 0, tr("too many columns"));
+		fail(r, 0, err_word("too many columns"));
 		return;
 	}
 	if (!r->have_header) {
@@ -222,21 +222,21 @@ static void on_row(int c, void *ctx)
 		size_t k = i < r->n_file ? s->order[i] : SIZE_MAX;
 		if (k == SIZE_MAX) {
 			if (*r->cells[i]) {
-				fail(r, i + 1, tr("more cells than columns: a quote or a separator is out of place"));
+				fail(r, i + 1, err_word("more cells than columns: a quote or a separator is out of place"));
 				return;
 			}
 			continue;
 		}
 		bool own = k >= s->n_standard || s->standard[k].own;
 		if (k < s->n_standard && s->standard[k].is_id && is_rounded(sheet_meant(r->cells[i], r->a))) {
-			fail(r, i + 1, arena_fmt(r->a, tr("'%s' is a number that a spreadsheet has shortened: its digits are lost"), sheet_meant(r->cells[i], r->a)));
+			fail(r, i + 1, arena_fmt(r->a, err_word("'%s' is a number that a spreadsheet has shortened: its digits are lost"), sheet_meant(r->cells[i], r->a)));
 			err_hint(r->e, "make column '%s' a text column, and type the number again or take the cell from the table as it was", s->standard[k].name);
 			return;
 		}
 		row->cells[k] = own ? r->cells[i] : sheet_meant(r->cells[i], r->a);
 	}
 	if (!*row->cells[0])
-		fail(r, 1, arena_fmt(r->a, tr("a row without '%s'"), s->standard[0].name));
+		fail(r, 1, arena_fmt(r->a, err_word("a row without '%s'"), s->standard[0].name));
 }
 
 /* The character that separates the header's cells: the most frequent of the three outside quotes. */
@@ -358,7 +358,7 @@ bool sheet_read(struct sheet *s, const char *text, size_t len, struct arena *a, 
 		csv_fini(&p, on_cell, on_row, &r);
 	csv_free(&p);
 	if (!r.failed && !r.have_header)
-		fail(&r, 1, tr("the file is empty: the first line must name the columns"));
+		fail(&r, 1, err_word("the file is empty: the first line must name the columns"));
 	return !r.failed && check_keys(s, e);
 }
 

@@ -42,7 +42,7 @@ const struct regex *regex_compile(const char *pattern, enum regex_case how, stru
 	if (!re->code) {
 		PCRE2_UCHAR msg[160];
 		pcre2_get_error_message(code, msg, sizeof(msg));
-		*why = arena_fmt(a, tr("%s, after %zu bytes"), (const char *)msg, at);
+		*why = arena_fmt(a, err_word("%s, after %zu bytes"), (const char *)msg, at);
 		return NULL;
 	}
 	re->limits = pcre2_match_context_create(g);
@@ -75,7 +75,7 @@ const char *regex_bad_template(const struct regex *re, const char *with, struct 
 {
 	for (const char *p = with; (p = strchr(p, '{')); p++)
 		if (p[1] >= '0' && p[1] <= '9' && p[2] == '}' && (uint32_t)(p[1] - '0') > re->n_groups)
-			return arena_fmt(a, tr("{%c}, but the pattern has %u groups"), p[1], re->n_groups);
+			return arena_fmt(a, err_word("{%c}, but the pattern has %u groups"), p[1], re->n_groups);
 	return NULL;
 }
 

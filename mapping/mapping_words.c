@@ -96,17 +96,17 @@ const char *words_of_rule(const char *why, struct arena *a)
 	size_t n = strlen(why);
 	for (size_t i = 0; i < countof(whole); i++)
 		if (streq(why, whole[i]))
-			return tr(whole[i]);
+			return err_word(whole[i]);
 	if (at && !strncmp(why, "policy ", 7) && why[n - 1] == ')') {
 		const char *reason = at + strlen(maybe);
-		return arena_fmt(a, tr("policy %s, but the person may have an account already (%s)"), arena_strndup(a, why + 7, (size_t)(at - why - 7)),
+		return arena_fmt(a, err_word("policy %s, but the person may have an account already (%s)"), arena_strndup(a, why + 7, (size_t)(at - why - 7)),
 		                 arena_strndup(a, reason, strlen(reason) - 1));
 	}
 	for (size_t i = 0; i < countof(forms); i++) {
 		size_t b = strlen(forms[i].begin), e = strlen(forms[i].end);
 		if (n < b + e || strncmp(why, forms[i].begin, b) != 0 || strcmp(why + n - e, forms[i].end) != 0)
 			continue;
-		const char *form = tr(forms[i].form), *blank = strstr(form, "%s");
+		const char *form = err_word(forms[i].form), *blank = strstr(form, "%s");
 		if (!blank)
 			break;
 		return arena_fmt(a, "%.*s%.*s%s", (int)(blank - form), form, (int)(n - b - e), why + b, blank + 2);
