@@ -157,6 +157,7 @@ static const char *const forms[] = {
 	N_("%s is a direct conversation; whoever is in the chat %s (public) will read it"),
 	N_("%s is a direct conversation; whoever is in the chat %s will read it"),
 	N_("the target has a chat of this name already (id %s); a second one will be made"),
+	N_("the mapping has changed since it was last replayed or drafted: mvchat.yaml %s, users.csv %s, channels.csv %s ('mvchat map --check' lists what)"),
 	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
 	N_("%s: catches nothing"),
 	N_("the pilot leaves %s messages for later (%s)"),

@@ -441,11 +441,21 @@ static bool check_aliases(const struct mapping *m, struct err *e)
 	return true;
 }
 
-struct mapping *mapping_load(const char *dir, struct err *e)
+struct mapping *mapping_load_open(const char *dir, struct err *e)
 {
 	bool has_yaml;
 	struct mapping *m = rows_open(dir, LOAD_ALL, &has_yaml, e);
-	if (m && (!check_aliases(m, e) || !check_complete(m, e))) {
+	if (m && !check_aliases(m, e)) {
+		mapping_free(m);
+		m = NULL;
+	}
+	return m;
+}
+
+struct mapping *mapping_load(const char *dir, struct err *e)
+{
+	struct mapping *m = mapping_load_open(dir, e);
+	if (m && !check_complete(m, e)) {
 		mapping_free(m);
 		m = NULL;
 	}
