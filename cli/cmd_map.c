@@ -10,7 +10,7 @@
 static const struct opt opts[] = {
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
 	{ "to", 0, "TARGET", N_("target for a new project (default: pachca)") },
-	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, skip or fail") },
+	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, create-suspended, skip or fail") },
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },

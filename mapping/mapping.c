@@ -406,24 +406,25 @@ struct mapping *rows_open(const char *dir, enum load how, bool *has_yaml, struct
 	return NULL;
 }
 
-/* "unmatched: fail" means: do not start while somebody is undecided. */
+/* A policy "fail" means: do not start while somebody is undecided. */
 static bool check_complete(struct mapping *m, struct err *e)
 {
 	size_t open = 0;
 	const struct user_row *first = NULL;
+	const char *key, *first_key = NULL;
 	for (size_t i = 0; i < m->user_rows.n; i++) {
 		const struct user_row *u = m->user_rows.rows[i].value;
 		if (table_get(&m->mains, u->id))
 			continue; /* decided with the main one */
-		bool special = u->flags & (USER_BOT | USER_SYSTEM | USER_STRANGER | USER_GONE | USER_GUEST);
-		if (m->cfg.unmatched == POLICY_FAIL && u->decision == DECIDE_NOTHING && !u->suggests_match && !special && u->in_pilot) {
-			open++;
-			first = first ? first : u;
-		}
+		if (rows_policy(&m->cfg, u->flags, &key) != POLICY_FAIL || u->decision != DECIDE_NOTHING || u->suggests_match || !u->in_pilot)
+			continue;
+		open++;
+		first = first ? first : u;
+		first_key = first_key ? first_key : key;
 	}
 	if (!open)
 		return true;
-	err_set(e, ERR_MAPPING, "people.unmatched: fail, and there is no account in the target for %zu people; the first is %s (%s)", open,
+	err_set(e, ERR_MAPPING, "%s: fail, and there is no account in the target for %zu people; the first is %s (%s)", first_key, open,
 	        first->name, first->id);
 	err_hint(e, "fill the 'decision' column of users.csv: match:ID, create, label or skip");
 	return cell_where(e, &m->users, first->line, U_DECISION);

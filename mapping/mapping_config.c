@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const values_unmatched[] = { "label", "create", "skip", "fail", NULL };
-static const char *const values_gone[] = { "label", "skip", "create-suspended", NULL };
-static const char *const values_guests[] = { "label", "create", "skip", NULL };
-static const char *const values_others[] = { "label", "skip", NULL };
+/* In the order of enum people_policy. Who has left never gets access; a bot gets no person's account. */
+static const char *const values_people[] = { "label", "create", "skip", "fail", "create-suspended", NULL };
+static const char *const values_gone[] = { "label", "skip", "fail", "create-suspended", NULL };
+static const char *const values_bots[] = { "label", "skip", "fail", NULL };
 static const char *const values_dm[] = { "private-chat", "skip", NULL };
 static const char *const values_archived[] = { "archive", "skip", "open", NULL };
 static const char *const values_placement[] = { "inline", "threads", "archive-chat", NULL };
@@ -41,11 +41,11 @@ const struct config_key config_keys[] = {
 	{ "time.zone", KEY_ZONE, NULL },
 	{ "time.label", KEY_LABEL, NULL },
 	{ "people", KEY_SECTION, NULL },
-	{ "people.unmatched", KEY_ENUM, values_unmatched },
+	{ "people.unmatched", KEY_ENUM, values_people },
 	{ "people.deactivated", KEY_ENUM, values_gone },
-	{ "people.guests", KEY_ENUM, values_guests },
-	{ "people.bots", KEY_ENUM, values_others },
-	{ "people.strangers", KEY_ENUM, values_others },
+	{ "people.guests", KEY_ENUM, values_people },
+	{ "people.bots", KEY_ENUM, values_bots },
+	{ "people.strangers", KEY_ENUM, values_people },
 	{ "people.invite", KEY_BOOL, NULL },
 	{ "people.aliases", KEY_GROUPS, NULL },
 	{ "people.members_list", KEY_PATH, NULL },
@@ -362,7 +362,12 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 				*t->choice = i;
 				return true;
 			}
-		return bad_word(r, k->path, s, k->values, count_values(k->values), at);
+		bad_word(r, k->path, s, k->values, count_values(k->values), at);
+		if (k->values == values_gone && streq(s, "create"))
+			err_hint(r->e, "who has left must not get access: write create-suspended");
+		if (k->values == values_bots && !strncmp(s, "create", 6))
+			err_hint(r->e, "a bot gets no account of a person: write label, or name an account in users.csv");
+		return false;
 	}
 	case KEY_ENV:
 		if (!is_env_name(s)) {
@@ -919,10 +924,9 @@ static void defaults(struct reader *r, struct everything *x)
 /* Indexes of the value lists -> the enums; the order of each list is written out here once. */
 static void settle(struct reader *r, const struct everything *x)
 {
-	static const enum people_policy unmatched[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP, POLICY_FAIL };
-	static const enum people_policy gone[] = { POLICY_LABEL, POLICY_SKIP, POLICY_CREATE_SUSPENDED };
-	static const enum people_policy guests[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP };
-	static const enum people_policy others[] = { POLICY_LABEL, POLICY_SKIP };
+	static const enum people_policy people[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP, POLICY_FAIL, POLICY_CREATE_SUSPENDED };
+	static const enum people_policy gone[] = { POLICY_LABEL, POLICY_SKIP, POLICY_FAIL, POLICY_CREATE_SUSPENDED };
+	static const enum people_policy bots[] = { POLICY_LABEL, POLICY_SKIP, POLICY_FAIL };
 	static const enum dm_policy dm[] = { DM_PRIVATE_CHAT, DM_SKIP };
 	static const enum archived_policy archived[] = { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
 	static const enum placement placements[] = { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
@@ -932,11 +936,11 @@ static void settle(struct reader *r, const struct everything *x)
 	static const enum attribution attributions[] = { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
 	struct config *c = r->c;
 	const struct choices *ch = &x->ch;
-	c->unmatched = unmatched[ch->unmatched];
+	c->unmatched = people[ch->unmatched];
 	c->deactivated = gone[ch->deactivated];
-	c->guests = guests[ch->guests];
-	c->bots = others[ch->bots];
-	c->strangers = others[ch->strangers];
+	c->guests = people[ch->guests];
+	c->bots = bots[ch->bots];
+	c->strangers = people[ch->strangers];
 	c->dm = dm[ch->dm];
 	c->group_dm = dm[ch->group_dm];
 	c->archived = archived[ch->archived];

@@ -54,6 +54,13 @@ static struct rule policy_for(const struct config *c, uint32_t flags)
 	return (struct rule){ "people.unmatched", c->unmatched };
 }
 
+enum people_policy rows_policy(const struct config *c, uint32_t flags, const char **key)
+{
+	struct rule r = policy_for(c, flags);
+	*key = r.key;
+	return r.policy;
+}
+
 static void create(struct person *p, const struct user *u, const char *email, const char *why, struct arena *a)
 {
 	p->why = why;
@@ -65,7 +72,7 @@ static void create(struct person *p, const struct user *u, const char *email, co
 	}
 	p->action = PERSON_CREATE;
 	p->email = email;
-	p->role = u->flags & USER_GUEST ? "multi_guest" : "user";
+	p->role = u->flags & (USER_GUEST | USER_STRANGER) ? "multi_guest" : "user";
 	p->suspended = (u->flags & USER_GONE) != 0; /* whatever the table says: a leaver never gets access */
 }
 

@@ -66,6 +66,9 @@ bool rows_may_be_public(enum conv_kind kind);
 uint64_t rows_rules_author(const struct mapping *m, const char *id, const char *name, const char *handle, const char *email, struct arena *a);
 uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *name, struct arena *a);
 
+/* Which policy is responsible for somebody with these flags, and what it says. */
+enum people_policy rows_policy(const struct config *c, uint32_t flags, const char **key);
+
 /* With trace, each rule looked at is one line in it. */
 void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out, struct buf *trace);
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
