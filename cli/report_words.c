@@ -143,6 +143,12 @@ static const char *const forms[] = {
 	N_("%s (%s) is matched to the account %s, which the target does not have"),
 	N_("%s (%s) is to get an account, but has no e-mail"),
 	N_("%s (%s) is to get an account, but %s exists in the target already (id %s)"),
+	N_("%s (%s) is private and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
+	N_("%s (%s) is a group conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
+	N_("%s (%s) is a direct conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
+	N_("%s (%s) is the account %s by decision: it will be where this person was, and read what this person could"),
+	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
+	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
 	N_("%s (%s) is to go into the chat %s, which the target does not have"),
 	N_("%s <%s> gets an account without access"),
 	N_("%s <%s> gets an account and an invitation"),
@@ -180,7 +186,7 @@ static const char *const forms[] = {
 	N_("this person is not a member of the chat"),
 };
 
-enum { BLANKS_MAX = 4 };
+enum { BLANKS_MAX = 5 };
 struct piece { const char *p; size_t n; };
 
 /* Does text have this form? Each %s takes as little as it can, the last as much as is left. */

@@ -207,6 +207,9 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 bool stage_allowed(struct project *p, const struct facts *f, struct err *e)
 {
 	struct session *s = p->session;
+	char said[640];
+	if (f->breach)
+		return err_set(e, ERR_MAPPING, "%s", report_sentence(f->breach, said, sizeof(said)));
 	return s->ex->may(s->target, kinds_needed(f, mapping_config(p->mapping), &s->traits), e);
 }
 

@@ -37,6 +37,7 @@ struct place {
 	const char *target_id;     /* PLACE_ADOPT */
 	const char *name;          /* in the target; unique among the places of the mapping */
 	bool is_public, archive_at_end, join_members;
+	bool may_be_public;        /* public in the source, or named by channels.allow_public: a public chat may be adopted for it */
 	enum placement placement;
 	const char *why;           /* the rule that decided ("policy dm: skip") */
 };

@@ -339,9 +339,10 @@ void decide_place(const struct mapping *m, const struct conv *c, struct arena *a
 			p->name = arena_fmt(a, "%s (%s)", p->name, c->id);
 		note(trace, "name made of the source's: '%s'", p->name);
 	}
+	p->may_be_public = c->kind == CONV_PUBLIC || (c->kind == CONV_PRIVATE && rows_allow_public(m, c->id, c->name ? c->name : c->id, a));
 	enum privacy want = r ? r->privacy : PRIVACY_AS_SOURCE;
 	p->is_public = c->kind == CONV_PUBLIC && want != PRIVACY_PRIVATE;
-	if (want == PRIVACY_PUBLIC && c->kind == CONV_PRIVATE && rows_allow_public(m, c->id, c->name ? c->name : c->id, a)) {
+	if (want == PRIVACY_PUBLIC && c->kind == CONV_PRIVATE && p->may_be_public) {
 		p->is_public = true;
 		note(trace, "channels.csv: privacy public, allowed by channels.allow_public");
 	} else {
