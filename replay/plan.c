@@ -61,6 +61,7 @@ struct plan {
 	struct digest digest;
 	struct table rules;            /* "item rule" -> int64_t */
 	struct sentences unresolved, privacy, notes;
+	int64_t n_made, n_shut, n_guests; /* accounts to be created: all; of them without access; guests */
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
 	size_t chats_cap, people_cap;
 	size_t n_named;                /* the mapping's `rules` */
@@ -212,6 +213,9 @@ static void judge_person(struct plan *p, struct facts_person *w, const struct pe
 	case PERSON_SKIP: b = BUCKET_SKIPPED; rule = m->why; break;
 	case PERSON_MATCH:
 		b = BUCKET_SENT;
+		if (streq(m->why, "users.csv: decision match"))
+			say(p, &p->privacy, arena_fmt(p->a, "%s (%s) is the account %s by decision: it will be where this person was, and read what this person could",
+			                              w->name, w->id, m->target_id));
 		w->target_id = copy(p, m->target_id);
 		w->unresolved = p->snap && !snap_person(p->snap, m->target_id, NULL);
 		if (w->unresolved)
@@ -231,6 +235,9 @@ static void judge_person(struct plan *p, struct facts_person *w, const struct pe
 	count(p, ITEM_USER, b, rule, 1);
 	if (b != BUCKET_PENDING && b != BUCKET_DOUBT)
 		return;
+	p->n_made++;
+	p->n_shut += m->suspended;
+	p->n_guests += m->role && streq(m->role, "multi_guest");
 	call(p, OP_USER_CREATE, 0, w->id, 0, hash64s(m->email ? m->email : ""));
 	const struct target_person *same = snap_person(p->snap, NULL, m->email);
 	if (same) {
@@ -682,6 +689,12 @@ static void judge_chat(struct plan *p, const struct conv *c)
 		f->target_id = pl->target_id;
 		if (p->snap && !seen)
 			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have", c->name, c->id, pl->target_id));
+		if (seen && seen->is_public && !pl->may_be_public) {
+			const char *said = arena_fmt(p->a, "%s (%s) is %s and must not go into the public chat %s: name it under channels.allow_public, or choose another chat",
+			                             c->name, c->id, source_privacy(c->kind), pl->target_id);
+			say(p, &p->unresolved, said);
+			p->f->breach = p->f->breach ? p->f->breach : said;
+		}
 		if (c->kind != CONV_PUBLIC)
 			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; whoever is in the chat %s%s will read it", c->name, source_privacy(c->kind),
 			                              pl->target_id, seen && seen->is_public ? " (public)" : ""));
@@ -882,6 +895,23 @@ static void finish_links(struct plan *p)
 	}
 }
 
+/* Seats: what is to be created against what is there. The API tells no licences, so the sum is what the tariff must hold. */
+static void say_seats(struct plan *p)
+{
+	int64_t active = 0, seats = p->n_made - p->n_shut;
+	if (!p->n_made)
+		return;
+	if (!p->snap) {
+		say(p, &p->notes, arena_fmt(p->a, "seats: %lld accounts are to be created (%lld of them without access, %lld guests)", (long long)p->n_made,
+		                            (long long)p->n_shut, (long long)p->n_guests));
+		return;
+	}
+	for (size_t i = 0; i < p->snap->n_people; i++)
+		active += !p->snap->people[i].bot && !p->snap->people[i].suspended;
+	say(p, &p->notes, arena_fmt(p->a, "seats: %lld accounts are to be created (%lld of them without access, %lld guests); with the %lld active ones the tariff must hold %lld",
+	                            (long long)p->n_made, (long long)p->n_shut, (long long)p->n_guests, (long long)active, (long long)(active + seats)));
+}
+
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
@@ -903,6 +933,7 @@ static void finish_facts(struct plan *p)
 	say_end(p, &p->unresolved, &f->unresolved, &f->n_unresolved);
 	say_end(p, &p->privacy, &f->privacy, &f->n_privacy);
 	say_notes(p);
+	say_seats(p);
 	say_end(p, &p->notes, &f->notes, &f->n_notes);
 	finish_digest(p);
 }

@@ -32,6 +32,7 @@ struct facts {
 	struct facts_chat *chats; size_t n_chats;
 	struct facts_person *people; size_t n_people;
 	const char **unresolved; size_t n_unresolved;  /* sentences */
+	const char *breach;                         /* what the mapping must not do and would; or NULL: nothing may be written then */
 	const char **privacy; size_t n_privacy;        /* who could see what they could not before; who gains an account */
 	const char **notes; size_t n_notes;            /* rules that catch nothing; what a pilot leaves for later */
 	int64_t calls[N_REQ_CLASS], calls_total;       /* requests apply would make */

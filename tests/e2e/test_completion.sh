@@ -40,7 +40,7 @@ offers 'commands after help' 'move' mvchat help mo
 offers 'options of a command' '--to --timeout' mvchat move --t
 offers 'common ones too' '--lang --log-format' mvchat status --l
 offers 'where to' 'pachca sandbox' mvchat move --to ''
-offers 'a policy' 'create' mvchat map --unmatched c
+offers 'a policy' 'create create-suspended' mvchat map --unmatched c
 offers 'languages' 'ru' mvchat plan --lang r
 offers 'archives' "$T/export.zip" mvchat move "$T/exp"
 offers 'folders' "$T" mvchat plan -C "$T"
