@@ -36,7 +36,7 @@ bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
-int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES]);
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e); /* 0: the disk failed */
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code);
 
 void ledger_begin(struct ledger *l);

@@ -660,7 +660,7 @@ static bool run_once(struct engine_result *res, struct err *e)
 	args.session = &s;
 	args.stream = &st;
 	args.ledger = l;
-	args.run = ledger_run_begin(l, "apply", digest);
+	args.run = ledger_run_begin(l, "apply", digest, NULL);
 	bool ok = engine_run(&args, res, e);
 	ledger_close(l);
 	w->now = clock_wall_us();

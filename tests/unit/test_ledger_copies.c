@@ -331,12 +331,12 @@ static void test_runs(void **state)
 	struct err e = ERR_INIT;
 	static const uint8_t mapping[DIGEST_BYTES];
 	struct ledger *l = opened(LEDGER_WRITE);
-	int64_t run = ledger_run_begin(l, "apply", mapping);
+	int64_t run = ledger_run_begin(l, "apply", mapping, NULL);
 	assert_int_equal(run, 1);
 	for (int64_t i = 1; i <= 3; i++)
 		write_one(l, i, UNTIL_DONE);
 	ledger_run_end(l, run, 6);
-	run = ledger_run_begin(l, "rollback", mapping);
+	run = ledger_run_begin(l, "rollback", mapping, NULL);
 	struct opkey two = key(2), undo = { .conv = 1, .ts_us = 3, .id = "m", .kind = OP_DELETE };
 	ledger_begin(l);
 	ledger_gone(l, &two);
