@@ -268,7 +268,11 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	if (!stream)
 		return false;
 	mapping_digest(p->mapping, digest);
-	s->run = ledger_run_begin(p->ledger, s->command, digest);
+	s->run = ledger_run_begin(p->ledger, s->command, digest, e);
+	if (!s->run) {
+		stream_close(stream);
+		return false;
+	}
 	stage_accept(p, p->mapping);
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,

@@ -161,7 +161,7 @@ static void world_begin(struct world *w)
 		fail_msg("%s", e.msg);
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(MAP, digest);
-	w->run = ledger_run_begin(w->ledger, "apply", digest);
+	w->run = ledger_run_begin(w->ledger, "apply", digest, NULL);
 	ledger_current_mapping(w->ledger, digest);
 	world_spool(w);
 }

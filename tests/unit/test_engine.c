@@ -633,7 +633,7 @@ static char dir[64];
 
 static void wipe(void)
 {
-	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock" };
+	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock", "ledger.db-mark" };
 	char path[128];
 	for (size_t i = 0; i < countof(names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
@@ -678,7 +678,7 @@ static bool run_once(struct engine_result *res, struct err *e)
 	args.session = &s;
 	args.stream = &st;
 	args.ledger = l;
-	args.run = ledger_run_begin(l, "apply", digest);
+	args.run = ledger_run_begin(l, "apply", digest, NULL);
 	bool ok = engine_run(&args, res, e);
 	ledger_close(l);
 	w->now = clock_wall_us();
