@@ -157,6 +157,9 @@ static const char *const forms[] = {
 	N_("%s is a direct conversation; whoever is in the chat %s (public) will read it"),
 	N_("%s is a direct conversation; whoever is in the chat %s will read it"),
 	N_("the target has a chat of this name already (id %s); a second one will be made"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new"),
+	N_("%s messages go into chats whose people are in already: they will be notified"),
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
