@@ -55,12 +55,12 @@ has 'is named' "$T/err" "1.1"
 expect 'a channel that is not there' 2 "$MVCHAT" map -C "$T/p" --explain nowhere/1.1
 
 # The whole: the pilot's messages are not sent twice.
-pilot=$("$MVCHAT" status -C "$T/p" --json | grep -oE '"posts":\{"done":[0-9]+' | grep -oE '[0-9]+$')
+pilot=$(written "$T/p")
 sed -i '/^only:/,$d' "$T/p/mvchat.yaml"
 "$MVCHAT" plan -C "$T/p" --json >"$T/plan.json"
 rest=$(number messages "$T/plan.json" | head -1)
 expect 'apply the whole' 0 "$MVCHAT" apply -C "$T/p" --yes
-all=$("$MVCHAT" status -C "$T/p" --json | grep -oE '"posts":\{"done":[0-9]+' | grep -oE '[0-9]+$')
+all=$(written "$T/p")
 eq 'sends the rest and nothing twice' "$all" "$((pilot + rest))"
 expect 'verify the whole' 0 "$MVCHAT" verify -C "$T/p"
 cat "$STORE"* | tr -cd '[:print:]\n' >"$T/store"
