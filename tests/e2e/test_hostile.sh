@@ -32,19 +32,20 @@ done
 eq "a zip cut off after each of $k KiB" "$odd" ''
 eq 'is refused every time' "$refused" "$k"
 
-# Every KiB in turn is zeros.
-k=0 odd='' noticed=0
+# Here and there a KiB is zeros.
+k=0 odd='' noticed=0 holes=0
 while [ $((k * 1024)) -lt "$size" ]; do
 	cp "$T/demo.zip" "$T/hole.zip"
 	dd if=/dev/zero of="$T/hole.zip" bs=1024 seek=$k count=1 conv=notrunc 2>/dev/null
 	look "$T/hole.zip"
 	honest "$k"
 	[ "$code" -ne 0 ] && noticed=$((noticed + 1))
-	k=$((k + 1))
+	holes=$((holes + 1))
+	k=$((k + 4))
 done
-eq "a zip with a hole at each of $k KiB" "$odd" ''
+eq "a zip with a hole in each of $holes places" "$odd" ''
 # A hole in a file that messages only carry is found when the file is read, not now; the demo itself has losses.
-eq 'something is told of each' "$noticed" "$k"
+eq 'something is told of each' "$noticed" "$holes"
 
 # A day file that ends anywhere: what stands before is kept, in order, and one record says where it broke off.
 cp -R fixtures/slack/hazards/35-large-day "$T/day"
