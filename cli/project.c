@@ -60,7 +60,12 @@ bool project_state_dir(struct project *p, struct err *e)
 
 bool project_mapping(struct project *p, struct err *e)
 {
-	p->mapping = mapping_load(p->dir, e);
+	return project_mapping_as(p, DECIDED_ALL, e);
+}
+
+bool project_mapping_as(struct project *p, enum decided need, struct err *e)
+{
+	p->mapping = need == DECIDED_ALL ? mapping_load(p->dir, e) : mapping_load_open(p->dir, e);
 	if (!p->mapping)
 		return false;
 	const struct mapping_config *c = mapping_config(p->mapping);
@@ -254,6 +259,8 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
 	if (!project_state_dir(p, e))
 		return false;
 	p->ledger = ledger_open(p->state, mode, e);
+	if (p->ledger && ledger_outdated(p->ledger))
+		log_warn("ledger.outdated", "%s", _("more was written than this ledger knows of: 'mvchat verify --adopt' completes it from the target"));
 	return p->ledger != NULL;
 }
 
