@@ -266,10 +266,10 @@ bool filestore_add(struct filestore *s, const char *id, const char *part, const 
 		err_set(e, ERR_INTERNAL, "cannot read '%s' again:", part);
 	if (fd >= 0)
 		close(fd);
-	step("file-gathered");
-	if (!ok || !put_in_place(s, &h, part, e))
+	if (!ok)
 		return false;
-	step("file-stored");
+	step("file-gathered");
+	/* Entered first: an entry without its content does not count (is_there), so whoever dies in between finds the part whole. */
 	char sha[DIGEST_HEX];
 	struct buf b;
 	hex(h.sha, DIGEST_BYTES, sha);
@@ -283,6 +283,9 @@ bool filestore_add(struct filestore *s, const char *id, const char *part, const 
 	if (!ok)
 		return err_set(e, ERR_INTERNAL, "cannot write the index of '%s':", s->dir);
 	step("file-entered");
+	if (!put_in_place(s, &h, part, e))
+		return false;
+	step("file-stored");
 	enter(s, id, &h);
 	return true;
 }
