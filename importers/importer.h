@@ -21,6 +21,24 @@ struct source; /* private to each importer */
 /* Things worth telling a person about an archive; inspect shows each kind with its count and first place. */
 enum hazard_level { HAZARD_NOTE, HAZARD_WARN, HAZARD_LOSS };
 
+/* One device's copy of a chat that other devices may hold copies of, too: what other messengers keep on a server, WhatsApp keeps on
+ * each phone. The spool puts the copies of one chat together, whatever they are called (replay/spool_merge.c). */
+enum copy_ids {
+	COPY_IDS_MADE,   /* message ids are computed by the importer: another device's may differ */
+	COPY_IDS_NATIVE, /* the messenger's own: an equal id is an equal message, on every device */
+};
+enum copy_clock {
+	COPY_CLOCK_LOCAL, /* times were written in the device's zone and read with the zone that was given: they may be off */
+	COPY_CLOCK_UTC,   /* times are instants */
+};
+struct copy {
+	const char *conv_id;
+	const char *label;  /* for people: where it stands ("WhatsApp Chat with X.txt"); may be "" */
+	const char *owner;  /* user id of the person whose device it is, or NULL */
+	enum copy_ids ids;
+	enum copy_clock clock;
+};
+
 struct sink { /* given by the caller; every call copies what it needs; false = stop the walk */
 	void *ctx;
 	bool (*user)(void *ctx, const struct user *);
@@ -34,6 +52,9 @@ struct sink { /* given by the caller; every call copies what it needs; false = s
 	/* Optional, NULL in every sink but fetch's: an address that carries the export's own token, for a file that is only
 	 * linked. It is told before the message; never stored, printed or logged. id is never NULL. */
 	bool (*secret_url)(void *ctx, const char *conv_id, const struct file *f, const char *url);
+	/* Optional, NULL where nobody merges: what is pushed from now on for c->conv_id (its conv() and msg() calls) is a copy of
+	 * its own, apart from what other copies, of this archive too, push under the same id. Told before the conversation. */
+	bool (*copy)(void *ctx, const struct copy *c);
 };
 
 struct importer {
