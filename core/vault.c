@@ -391,6 +391,7 @@ struct vault *vault_open(const char *path, const struct vault_limits *limits, co
 	}
 	struct vault *v = xcalloc(1, sizeof(*v));
 	v->path = xstrdup(path);
+	v->scratch = scratch ? xstrdup(scratch) : NULL;
 	v->fd = -1;
 	v->cp866 = v->cp437 = (iconv_t)-1;
 	arena_init(&v->names);
@@ -438,6 +439,7 @@ void vault_close(struct vault *v)
 	buf_release(&v->name);
 	free(v->items);
 	free(v->path);
+	free(v->scratch);
 	free(v->top);
 	free(v);
 }

@@ -27,6 +27,7 @@ struct item {
 struct vault {
 	enum vault_kind kind;
 	char *path, *top;
+	char *scratch;           /* where private files are made, or NULL: $TMPDIR or /tmp */
 	struct vault_limits limits;
 	struct arena names;
 	char *room;              /* the rest of the arena's last piece for names */
@@ -103,6 +104,9 @@ bool whole_fill(struct whole *w, struct unpacker *u, const struct vault *v, cons
 /* vault_ahead.c: the entry, if it has been unpacked already, else NULL; and what is likely to be read next is begun with. */
 struct whole *vault_ahead_take(struct vault *v, const struct item *it);
 void vault_ahead_close(struct vault *v); /* before anything of the vault goes */
+
+/* vault_at.c */
+bool vault_write_all(int fd, const char *p, size_t n, struct err *e);
 
 /* vault_unpack.c */
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);
