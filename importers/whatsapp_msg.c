@@ -4,7 +4,7 @@
  * direction before the text), the table names the kind; a generated text that the table does not know is MSG_SYSTEM of unknown
  * kind, with everything it says. A message's id is a hash of time and words, so it is the same in every export from one phone: what
  * its people are called there, whether the media were exported, how WhatsApp numbered them, an "edited" sign and Unicode forms do
- * not change it. Messages of one minute get times that differ by microseconds, so that they stay in order.
+ * not change it. Messages of one minute get times that differ by milliseconds, so that they stay in order.
  */
 #include "importers/whatsapp.h"
 
@@ -481,12 +481,14 @@ static int64_t to_utc(struct source *s, int32_t day, int32_t second)
 	return out;
 }
 
-/* Messages of one minute (or second) keep the order of the file: a microsecond for each that came before. */
+/* Messages of one minute (or second) keep the order of the file: a millisecond for each that came before, which leaves room
+ * between them for what another phone has. */
 static int64_t in_grain(struct wa_chat *c, int64_t ts, int grain_s)
 {
+	const int64_t last = (int64_t)grain_s * 1000 - 1;
 	c->in_grain = ts == c->grain_us ? c->in_grain + 1 : 0;
 	c->grain_us = ts;
-	return c->in_grain < (int64_t)grain_s * 1000000 ? c->in_grain : (int64_t)grain_s * 1000000 - 1;
+	return 1000 * (c->in_grain < last ? c->in_grain : last);
 }
 
 /* ---- pushing ---- */

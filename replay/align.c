@@ -168,7 +168,7 @@ struct align_anchor *align_anchors(const struct align_sample *first, const struc
 		a = slot_of(first, b->words);
 		if (a->words && a->n == 1)
 			out[(*n)++] = (struct align_anchor){ .ts_us = b->ts_us, .apart_us = a->ts_us - b->ts_us, .first = a->author, .second = b->author,
-			                                     .bytes = a->bytes, .coarse = a->coarse || b->coarse };
+			                                     .bytes = a->bytes, .coarse_first = a->coarse, .coarse_second = b->coarse };
 	}
 	qsort(out, *n, sizeof(*out), by_time);
 	int64_t a0, a1, b0, b1;
@@ -253,16 +253,30 @@ static void viterbi(const struct align_anchor *a, size_t n, const int64_t *modes
 	free(from);
 }
 
-/* The value that explains all differences of a piece: zero or a round number of quarters of an hour where one does. */
-static void settle(struct align_shift *s, int64_t low, int64_t high, bool coarse)
+/* The shift that explains all differences of a piece. A whole minute stands for any of its seconds, so a coarse first clock shows up
+ * to a minute too little, a coarse second one makes the difference up to a minute too large: what is left are the bounds of the
+ * shift. A round number of quarters of an hour, which zones differ by, is taken where it lies within them. */
+static void settle(struct align_shift *s, int64_t low, int64_t high, bool coarse_first, bool coarse_second)
 {
-	const int64_t quarter = 900ll * 1000000, minute = 60ll * 1000000;
-	int64_t mid = low + (high - low) / 2, round = (mid >= 0 ? mid + quarter / 2 : mid - quarter / 2) / quarter * quarter;
-	int64_t edge = coarse ? minute : 2000000;
-	s->shift_us = round >= low - edge && round <= high + edge && high - low <= minute + edge ? round : mid;
+	const int64_t quarter = 900ll * 1000000, minute = 60ll * 1000000, second = 1000000;
+	int64_t from = coarse_second ? high - minute : low, to = coarse_first ? low + minute : high;
+	if (coarse_first && !coarse_second)
+		from = high;
+	else if (coarse_second && !coarse_first)
+		to = low;
+	if (from > to) { /* the clocks were not quite constant */
+		int64_t t = from;
+		from = to;
+		to = t;
+	}
+	int64_t mid = from + (to - from) / 2, round = (mid >= 0 ? mid + quarter / 2 : mid - quarter / 2) / quarter * quarter;
+	if (round >= from - 2 * second && round <= to + 2 * second)
+		s->shift_us = round;
+	else
+		s->shift_us = coarse_first == coarse_second ? mid : coarse_first ? from : to;
 	int64_t a = llabs(low - s->shift_us), b = llabs(high - s->shift_us);
-	s->slack_us = (a > b ? a : b) + 1000000;
-	int64_t least = (int64_t)(coarse ? SLACK_COARSE_S : SLACK_FINE_S) * 1000000;
+	s->slack_us = (a > b ? a : b) + second;
+	int64_t least = (int64_t)(coarse_first || coarse_second ? SLACK_COARSE_S : SLACK_FINE_S) * second;
 	if (s->n < ENOUGH && s->slack_us < least)
 		s->slack_us = least;
 }
@@ -271,7 +285,6 @@ size_t align_shifts(struct align_anchor *a, size_t n, struct align_shift out[ALI
 {
 	int64_t modes[MODES_MAX], low = 0, high = 0, last_us = 0;
 	size_t pieces = 0;
-	bool coarse = false;
 	if (!n)
 		return 0;
 	size_t k = find_modes(a, n, modes);
@@ -295,17 +308,17 @@ size_t align_shifts(struct align_anchor *a, size_t n, struct align_shift out[ALI
 	/* The bounds of each piece. */
 	for (size_t p = 0; p < pieces; p++) {
 		int64_t to = p + 1 < pieces ? out[p + 1].from_us : INT64_MAX;
-		bool begun = false;
-		coarse = false;
+		bool begun = false, coarse_first = false, coarse_second = false;
 		for (size_t i = 0; i < n; i++) {
 			if (!a[i].fits || a[i].ts_us < out[p].from_us || a[i].ts_us >= to || llabs(a[i].apart_us - out[p].shift_us) > (int64_t)WINDOW_S * 1000000)
 				continue;
 			low = !begun || a[i].apart_us < low ? a[i].apart_us : low;
 			high = !begun || a[i].apart_us > high ? a[i].apart_us : high;
-			coarse |= a[i].coarse;
+			coarse_first |= a[i].coarse_first;
+			coarse_second |= a[i].coarse_second;
 			begun = true;
 		}
-		settle(&out[p], begun ? low : out[p].shift_us, begun ? high : out[p].shift_us, coarse);
+		settle(&out[p], begun ? low : out[p].shift_us, begun ? high : out[p].shift_us, coarse_first, coarse_second);
 	}
 	free(path);
 	return pieces;

@@ -25,7 +25,7 @@ void align_sample_add(struct align_sample *s, const struct align_text *t); /* wo
 void align_sample_free(struct align_sample *s);
 
 /* A text that both copies have once. */
-struct align_anchor { int64_t ts_us /* in the second copy */, apart_us /* first minus second */; uint32_t first, second /* authors */, bytes; bool coarse, fits; };
+struct align_anchor { int64_t ts_us /* in the second copy */, apart_us /* first minus second */; uint32_t first, second /* authors */, bytes; bool coarse_first, coarse_second, fits; };
 /* Anchors in order of time; *of_first, *of_second: texts that come once in the time both cover, and could have been anchors.
  * The caller frees. */
 struct align_anchor *align_anchors(const struct align_sample *first, const struct align_sample *second, size_t *n, size_t *of_first, size_t *of_second);
