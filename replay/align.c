@@ -12,7 +12,7 @@ enum {
 	WINDOW_S = 150,         /* anchors of one clock lie within this: a minute of grain on both sides and some seconds */
 	MODES_MAX = 16,
 	GROUP_MAX = 192,        /* equal messages compared each with each; larger groups are paired in order */
-	SLACK_FINE_S = 3, SLACK_COARSE_S = 60, ENOUGH = 20,
+	SLACK_FINE_S = 3, ENOUGH = 20,
 	SWITCH_COST = 15, OUT_COST = 10, /* Viterbi: a change of the clock must explain two anchors */
 };
 
@@ -253,37 +253,57 @@ static void viterbi(const struct align_anchor *a, size_t n, const int64_t *modes
 	free(from);
 }
 
-/* The shift that explains all differences of a piece. A whole minute stands for any of its seconds, so a coarse first clock shows up
- * to a minute too little, a coarse second one makes the difference up to a minute too large: what is left are the bounds of the
- * shift. A round number of quarters of an hour, which zones differ by, is taken where it lies within them. */
-static void settle(struct align_shift *s, int64_t low, int64_t high, bool coarse_first, bool coarse_second)
+static const int64_t one_s = 1000000, one_minute = 60ll * 1000000;
+
+/* How far two times are apart where a whole minute stands for any of its seconds; two minutes are compared as they are. */
+static int64_t between(int64_t a, bool coarse_a, int64_t b, bool coarse_b)
 {
-	const int64_t quarter = 900ll * 1000000, minute = 60ll * 1000000, second = 1000000;
-	int64_t from = coarse_second ? high - minute : low, to = coarse_first ? low + minute : high;
-	if (coarse_first && !coarse_second)
-		from = high;
-	else if (coarse_second && !coarse_first)
-		to = low;
-	if (from > to) { /* the clocks were not quite constant */
-		int64_t t = from;
-		from = to;
-		to = t;
+	int64_t d = b - a; /* of a minute and a moment: how long after the minute's beginning the moment is */
+	if (coarse_a == coarse_b)
+		return llabs(d);
+	if (coarse_b)
+		d = -d;
+	return d < 0 ? -d : d > one_minute ? d - one_minute : 0;
+}
+
+/* The shift that explains the differences of a piece: each anchor bounds it, a whole minute by a minute. A round number of quarters
+ * of an hour, which zones differ by, is taken where it lies within the bounds. */
+static void settle(struct align_shift *s, const struct align_anchor *a, size_t n, int64_t to_us)
+{
+	const int64_t quarter = 900 * one_s;
+	int64_t low = INT64_MIN, high = INT64_MAX, mode = s->shift_us;
+	for (size_t i = 0; i < n; i++) {
+		if (!a[i].fits || a[i].ts_us < s->from_us || a[i].ts_us >= to_us || llabs(a[i].apart_us - mode) > (int64_t)WINDOW_S * one_s)
+			continue;
+		int64_t from = a[i].apart_us - (a[i].coarse_second ? one_minute : 0), to = a[i].apart_us + (a[i].coarse_first ? one_minute : 0);
+		low = from > low ? from : low;
+		high = to < high ? to : high;
 	}
-	int64_t mid = from + (to - from) / 2, round = (mid >= 0 ? mid + quarter / 2 : mid - quarter / 2) / quarter * quarter;
-	if (round >= from - 2 * second && round <= to + 2 * second)
-		s->shift_us = round;
-	else
-		s->shift_us = coarse_first == coarse_second ? mid : coarse_first ? from : to;
-	int64_t a = llabs(low - s->shift_us), b = llabs(high - s->shift_us);
-	s->slack_us = (a > b ? a : b) + second;
-	int64_t least = (int64_t)(coarse_first || coarse_second ? SLACK_COARSE_S : SLACK_FINE_S) * second;
-	if (s->n < ENOUGH && s->slack_us < least)
-		s->slack_us = least;
+	if (low == INT64_MIN)
+		return;
+	if (low > high) { /* the clocks were not quite constant */
+		int64_t t = low;
+		low = high;
+		high = t;
+	}
+	int64_t mid = low + (high - low) / 2, round = (mid >= 0 ? mid + quarter / 2 : mid - quarter / 2) / quarter * quarter;
+	s->shift_us = round >= low - 2 * one_s && round <= high + 2 * one_s ? round : mid;
+	s->slack_us = s->n < ENOUGH ? SLACK_FINE_S * one_s : 0;
+	s->coarse_us = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!a[i].fits || a[i].ts_us < s->from_us || a[i].ts_us >= to_us || llabs(a[i].apart_us - mode) > (int64_t)WINDOW_S * one_s)
+			continue;
+		int64_t off = between(a[i].apart_us, a[i].coarse_first, s->shift_us, a[i].coarse_second);
+		int64_t *worst = a[i].coarse_first && a[i].coarse_second ? &s->coarse_us : &s->slack_us;
+		*worst = off > *worst ? off : *worst;
+	}
+	s->slack_us += one_s;
+	s->coarse_us += one_s;
 }
 
 size_t align_shifts(struct align_anchor *a, size_t n, struct align_shift out[ALIGN_SHIFTS_MAX])
 {
-	int64_t modes[MODES_MAX], low = 0, high = 0, last_us = 0;
+	int64_t modes[MODES_MAX], last_us = 0;
 	size_t pieces = 0;
 	if (!n)
 		return 0;
@@ -305,21 +325,8 @@ size_t align_shifts(struct align_anchor *a, size_t n, struct align_shift out[ALI
 		out[pieces - 1].n++;
 		last_us = a[i].ts_us;
 	}
-	/* The bounds of each piece. */
-	for (size_t p = 0; p < pieces; p++) {
-		int64_t to = p + 1 < pieces ? out[p + 1].from_us : INT64_MAX;
-		bool begun = false, coarse_first = false, coarse_second = false;
-		for (size_t i = 0; i < n; i++) {
-			if (!a[i].fits || a[i].ts_us < out[p].from_us || a[i].ts_us >= to || llabs(a[i].apart_us - out[p].shift_us) > (int64_t)WINDOW_S * 1000000)
-				continue;
-			low = !begun || a[i].apart_us < low ? a[i].apart_us : low;
-			high = !begun || a[i].apart_us > high ? a[i].apart_us : high;
-			coarse_first |= a[i].coarse_first;
-			coarse_second |= a[i].coarse_second;
-			begun = true;
-		}
-		settle(&out[p], begun ? low : out[p].shift_us, begun ? high : out[p].shift_us, coarse_first, coarse_second);
-	}
+	for (size_t p = 0; p < pieces; p++)
+		settle(&out[p], a, n, p + 1 < pieces ? out[p + 1].from_us : INT64_MAX);
 	free(path);
 	return pieces;
 }
@@ -340,7 +347,7 @@ struct matching {
 	struct align_item *a, *b;
 	const struct align_rules *r;
 	struct key *ka, *kb;
-	int64_t slack_us;
+	int64_t slack_us, coarse_us, reach_us; /* reach: how far apart the numbers of a pair can be */
 	bool strangers;         /* authors need not be known to be the same */
 	uint8_t *back; long *rows; /* of the comparison each with each */
 };
@@ -355,13 +362,20 @@ static int by_key(const void *a, const void *b)
 
 static int64_t apart(const struct align_item *a, const struct align_item *b)
 {
-	int64_t d = llabs(a->ts_us - b->ts_us), alt = llabs(a->ts_us - b->alt_us);
+	const bool ca = a->flags & ALIGN_COARSE, cb = b->flags & ALIGN_COARSE;
+	int64_t d = between(a->ts_us, ca, b->ts_us, cb), alt = between(a->ts_us, ca, b->alt_us, cb);
 	return d < alt ? d : alt;
+}
+
+/* What the pairing keeps small: first how far apart, then how far apart the numbers are. */
+static long cost(const struct align_item *a, const struct align_item *b)
+{
+	return (long)(apart(a, b) / 1000 * 100 + llabs(a->ts_us - b->ts_us) / one_s);
 }
 
 static bool may_pair(const struct matching *m, const struct align_item *a, const struct align_item *b)
 {
-	if (apart(a, b) > m->slack_us)
+	if (apart(a, b) > (a->flags & b->flags & ALIGN_COARSE ? m->coarse_us : m->slack_us))
 		return false;
 	if (!m->strangers || a->author == b->author)
 		return true;
@@ -392,7 +406,7 @@ static void pair_best(struct matching *m, const struct key *ka, size_t na, const
 				how = SKIP_B;
 			}
 			if (may_pair(m, a, b)) {
-				long d = old[j - 1] + one - (long)(apart(a, b) / 1000);
+				long d = old[j - 1] + one - cost(a, b);
 				if (d >= best) {
 					best = d;
 					how = BOTH;
@@ -437,7 +451,7 @@ static void pair_group(struct matching *m, const struct key *ka, size_t na, cons
 		for (;;) {
 			int64_t ta = i < na ? m->a[ka[i].at].ts_us : INT64_MAX, tb = j < nb ? m->b[kb[j].at].ts_us : INT64_MAX, t = ta < tb ? ta : tb;
 			bool alt = j < nb && m->b[kb[j].at].alt_us != m->b[kb[j].at].ts_us;
-			if (t == INT64_MAX || (last != INT64_MIN && t - last > m->slack_us && !alt && !(j > j0 && m->b[kb[j - 1].at].alt_us != m->b[kb[j - 1].at].ts_us)))
+			if (t == INT64_MAX || (last != INT64_MIN && t - last > m->reach_us && !alt && !(j > j0 && m->b[kb[j - 1].at].alt_us != m->b[kb[j - 1].at].ts_us)))
 				break;
 			last = t;
 			if (ta <= tb)
@@ -512,13 +526,13 @@ static void pair_nearest(struct matching *m, enum round round, const struct key 
 	size_t low = 0;
 	for (size_t j = 0; j < nb; j++) {
 		const struct align_item *b = &m->b[kb[j].at];
-		int64_t from = (b->ts_us < b->alt_us ? b->ts_us : b->alt_us) - m->slack_us, to = (b->ts_us > b->alt_us ? b->ts_us : b->alt_us) + m->slack_us;
+		int64_t from = (b->ts_us < b->alt_us ? b->ts_us : b->alt_us) - m->reach_us, to = (b->ts_us > b->alt_us ? b->ts_us : b->alt_us) + m->reach_us;
 		const struct key *best = NULL;
 		while (low < na && m->a[ka[low].at].ts_us < from)
 			low++;
 		for (size_t i = low; i < na && i < low + GROUP_MAX && m->a[ka[i].at].ts_us <= to; i++) {
 			const struct align_item *a = &m->a[ka[i].at];
-			if (a->pair < 0 && fits_round(round, a, b) && may_pair(m, a, b) && (!best || apart(a, b) < apart(&m->a[best->at], b)))
+			if (a->pair < 0 && fits_round(round, a, b) && may_pair(m, a, b) && (!best || cost(a, b) < cost(&m->a[best->at], b)))
 				best = &ka[i];
 		}
 		if (best)
@@ -544,7 +558,10 @@ void align_match(struct align_item *first, size_t n_first, struct align_item *se
 		size_t na = keys(round, first, n_first, m.ka), nb = keys(round, second, n_second, m.kb);
 		bool notices = round >= ROUND_NOTICE_WORDS;
 		m.strangers = round == ROUND_STRANGER;
-		m.slack_us = notices || round == ROUND_ID ? (r->notice_us > r->slack_us ? r->notice_us : r->slack_us) : r->slack_us;
+		bool wide = notices || round == ROUND_ID;
+		m.slack_us = wide && r->notice_us > r->slack_us ? r->notice_us : r->slack_us;
+		m.coarse_us = wide && r->notice_us > r->coarse_us ? r->notice_us : r->coarse_us;
+		m.reach_us = (m.slack_us > m.coarse_us ? m.slack_us : m.coarse_us) + one_minute;
 		for (size_t i = 0, j = 0; i < na && j < nb;) {
 			uint64_t k = m.ka[i].key;
 			if (k != m.kb[j].key) {

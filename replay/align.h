@@ -32,8 +32,9 @@ struct align_anchor *align_anchors(const struct align_sample *first, const struc
 
 /* ---- clocks ---- */
 
-/* From from_us on (in the second copy's time) the first copy's clock shows shift_us more, give or take slack_us. */
-struct align_shift { int64_t from_us, shift_us, slack_us; size_t n; };
+/* From from_us on (in the second copy's time) the first copy's clock shows shift_us more. What is the same is then apart by at most
+ * slack_us, where a whole minute stands for all of its seconds; and two whole minutes by at most coarse_us. */
+struct align_shift { int64_t from_us, shift_us, slack_us, coarse_us; size_t n; };
 enum { ALIGN_SHIFTS_MAX = 64 };
 /* Marks the anchors that fit. Returns the number of pieces; 0 when there is no anchor. */
 size_t align_shifts(struct align_anchor *a, size_t n, struct align_shift out[ALIGN_SHIFTS_MAX]);
@@ -58,7 +59,7 @@ struct align_item {
 	int32_t pair;           /* out: index in the other copy, or -1 */
 };
 struct align_rules {
-	int64_t slack_us;       /* how far apart the same message may be */
+	int64_t slack_us, coarse_us; /* how far apart the same message may be; see struct align_shift */
 	int64_t notice_us;      /* and a notice, whose times WhatsApp changes from export to export */
 	const bool *taken;      /* by author number of the first copy: somebody of the second copy is known to be them */
 	size_t n_taken;

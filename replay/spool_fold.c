@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum { WINDOW_MIN = 4096, WINDOW_MAX = 24576 };
-static const int64_t minute = 60ll * 1000000, hour = 3600ll * 1000000;
+static const int64_t second = 1000000, minute = 60ll * 1000000, hour = 3600ll * 1000000;
 
 /* A row of either copy in the window: one block of memory. */
 struct row {
@@ -178,11 +178,18 @@ static struct row *read_row(struct folding *g, struct side *x)
 	return r;
 }
 
+static int64_t floor_minute(int64_t us)
+{
+	return us - ((us % minute) + minute) % minute;
+}
+
 static struct row *read_a(struct folding *g)
 {
 	struct row *r = read_row(g, &g->a);
 	if (r && r->author)
 		r->no = people_get(g->s->b, &g->f->sa->people, r->author)->no;
+	if (r && !r->fine) /* it may have been moved within its minute, to keep the order */
+		r->at_us = r->alt_us = floor_minute(r->ts_us);
 	return r;
 }
 
@@ -240,11 +247,6 @@ static int64_t ahead(struct folding *g, const struct row *r)
 {
 	int64_t s = (r->at_us - r->ts_us) / 1000000 + offset_of(g, 0, g->f->ca->zone, r->at_us) - offset_of(g, 1, g->f->cb->zone, r->ts_us);
 	return (s + (s >= 0 ? 30 : -30)) / 60;
-}
-
-static int64_t floor_minute(int64_t us)
-{
-	return us - ((us % minute) + minute) % minute;
 }
 
 /* A pair's time: the finer one, within the minute the coarser one tells. */
@@ -589,25 +591,27 @@ static int by_at(const void *x, const void *y)
 static void pair_up(struct folding *g)
 {
 	struct align_item *ia = xcalloc(g->a.n + 1, sizeof(*ia)), *ib = xcalloc(g->b.n + 1, sizeof(*ib));
-	int64_t slack = 0;
-	for (size_t i = 0; i < g->f->c->n_shifts; i++)
-		slack = g->f->c->shifts[i].slack_us > slack ? g->f->c->shifts[i].slack_us : slack;
-	bool coarse = false;
+	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
+	for (size_t i = 0; i < g->f->c->n_shifts; i++) {
+		const struct align_shift *s = &g->f->c->shifts[i];
+		rules.slack_us = !i || s->slack_us > rules.slack_us ? s->slack_us : rules.slack_us;
+		rules.coarse_us = !i || s->coarse_us > rules.coarse_us ? s->coarse_us : rules.coarse_us;
+	}
+	if (!g->f->c->fits) { /* nothing is known about the clocks but that they should agree */
+		rules.slack_us = 3 * second;
+		rules.coarse_us = second;
+	}
 	for (size_t side = 0; side < 2; side++) {
 		struct side *x = side ? &g->b : &g->a;
 		struct align_item *v = side ? ib : ia;
 		for (size_t i = 0; i < x->n; i++) {
 			struct row *r = x->v[i];
 			r->pair = NULL;
-			coarse |= !r->fine;
 			uint64_t id = g->native || (r->flags & ALIGN_NOTICE) ? r->idh : r->stranger || !r->idh ? 0 : hash64(&r->idh, sizeof(r->idh), r->no) | 1;
 			v[i] = (struct align_item){ .ts_us = r->at_us, .alt_us = r->alt_us, .id = id, .words = r->words, .lead = r->lead, .author = r->no,
 			                            .kind = r->kind, .flags = r->flags, .stranger = r->stranger };
 		}
 	}
-	if (!g->f->c->fits) /* nothing is known about the clocks but that they should agree */
-		slack = coarse ? 61 * 1000000 : 3 * 1000000;
-	struct align_rules rules = { .slack_us = slack + 100000, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
 	align_match(ia, g->a.n, ib, g->b.n, &rules);
 	for (size_t i = 0; i < g->a.n; i++)
 		if (ia[i].pair >= 0) {
