@@ -37,6 +37,7 @@ struct copy {
 	const char *owner;  /* user id of the person whose device it is, or NULL */
 	enum copy_ids ids;
 	enum copy_clock clock;
+	const char *zone;   /* COPY_CLOCK_LOCAL: the zone the times were read with; else NULL */
 };
 
 struct sink { /* given by the caller; every call copies what it needs; false = stop the walk */

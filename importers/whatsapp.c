@@ -368,6 +368,10 @@ static bool push_conv(struct source *s, struct wa_chat *c)
 			members[n++] = p->id;
 		}
 	}
+	const struct copy copy = { .conv_id = c->conv_id, .label = c->en->name, .owner = c->me ? c->me->id : NULL, .ids = COPY_IDS_MADE,
+	                           .clock = COPY_CLOCK_LOCAL, .zone = s->zone };
+	if (!s->stopped && s->sink->copy && !s->sink->copy(s->sink->ctx, &copy))
+		s->stopped = true;
 	struct conv conv = { .id = c->conv_id, .name = c->title, .kind = c->group ? CONV_PRIVATE : CONV_DM, .members = members, .n_members = n };
 	if (!s->stopped && !s->sink->conv(s->sink->ctx, &conv))
 		s->stopped = true;

@@ -320,6 +320,12 @@ static void settle_title(struct source *s, struct wa_chat *c)
 		if (!c->named)
 			c->title = p->name;
 	}
+	/* One whose beginning is cut off has it somewhere: who is called like the group and whose every line bears the mark. */
+	struct wa_author *named = c->named && !c->title_author && c->ios && c->marked ? table_get(&c->by_name, c->title) : NULL;
+	if (named && named->n && named->marked == named->n && c->group_events) {
+		named->system = true;
+		c->title_author = named;
+	}
 	if (!c->title || !*c->title)
 		c->title = "WhatsApp";
 	(void)s;

@@ -43,6 +43,8 @@ static void write_sources(const struct page *p, const struct survey *s)
 			key(p, "    format", s->archives[i].format);
 		if (s->archives[i].zone)
 			key(p, "    zone", s->archives[i].zone);
+		if (s->archives[i].date_order)
+			key(p, "    date_order", s->archives[i].date_order);
 	}
 	buf_adds(p->out, "\ntarget:\n");
 	key(p, "  name", s->target ? s->target : "pachca");
