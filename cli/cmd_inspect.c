@@ -16,6 +16,7 @@ static const struct opt opts[] = {
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "zone", 0, "ZONE", N_("time zone of archives whose times have none (default: UTC)") },
 	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },
 };
@@ -65,7 +66,7 @@ static int dump(const struct args *a)
 	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
-		ok = archive_walk(&(struct mapping_archive){ a->rest[i], opt_value(a, "format"), opt_value(a, "zone"), opt_value(a, "date-order") }, &sink, NULL, &e);
+		ok = archive_walk(&(struct mapping_archive){ a->rest[i], opt_value(a, "format"), opt_value(a, "zone"), opt_value(a, "date-order"), opt_value(a, "key") }, &sink, NULL, &e);
 	buf_release(&d.line);
 	if (!ok)
 		return out_fail(&e);
@@ -288,7 +289,7 @@ static int run(const struct args *a)
 	arena_init(&arena);
 	struct mapping_archive *ar = arena_array(&arena, (size_t)a->n_rest, struct mapping_archive);
 	for (int i = 0; i < a->n_rest; i++)
-		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format"), .zone = zone, .date_order = order };
+		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format"), .zone = zone, .date_order = order, .key_file = opt_value(a, "key") };
 	const char *path = arena_fmt(&arena, "%s/spool.db", dir);
 	struct spool *sp = NULL;
 	stop_remove[0] = path;

@@ -2,6 +2,7 @@
  * cmd_*.c files. Does not print results; says on stderr (log_info) that a long reading is going on. */
 #include "cli/project.h"
 
+#include "cli/archive_key.h"
 #include "cli/i18n.h"
 #include "cli/out.h"
 #include "cli/progress.h"
@@ -69,6 +70,10 @@ bool project_mapping(struct project *p, struct err *e)
 		v[i] = c->archives[i];
 		if (!v[i].date_order)
 			v[i].date_order = p->date_order;
+		if (p->key_file)
+			v[i].key_file = p->key_file;
+		else if (v[i].key_file && v[i].key_file[0] != '/' && !streq(p->dir, "."))
+			v[i].key_file = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].key_file);
 		if (v[i].path[0] != '/' && !streq(p->dir, "."))
 			v[i].path = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].path);
 	}
@@ -103,14 +108,17 @@ static bool opened_open(struct opened *o, const struct mapping_archive *ar, cons
 		err_hint(e, _("leave the format out to have it recognised"));
 	}
 	if (o->imp) {
-		char zone[128], order[32];
-		const char *options[3] = { NULL };
+		char zone[128], order[32], *secret = NULL;
+		const char *options[4] = { NULL };
 		size_t n = 0;
 		if (ar->zone && fmt_into(zone, sizeof(zone), "zone=%s", ar->zone))
 			options[n++] = zone;
 		if (ar->date_order && fmt_into(order, sizeof(order), "date-order=%s", ar->date_order))
 			options[n++] = order;
-		o->src = o->imp->open(o->vault, options, e);
+		const bool have = archive_key(ar->key_file, &secret, e);
+		options[n] = secret;
+		o->src = have ? o->imp->open(o->vault, options, e) : NULL;
+		archive_key_free(secret);
 	}
 	if (!o->src) {
 		if (!e->where[0])

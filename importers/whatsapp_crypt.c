@@ -186,8 +186,8 @@ static bool needs(struct err *e, const struct wa_crypt *c, const char *why)
 		fmt_into(ends, sizeof(ends), " of the number that ends in %s", c->number_ends);
 	err_set(e, ERR_ARCHIVE, "%s: this is a crypt%d backup%s", why, (int)c->kind, ends);
 	if (c->kind == WA_CRYPT15)
-		return err_hint(e, "its key has 64 digits (WhatsApp, Settings, Chats, Chat backup, End-to-end encrypted backup), or is the file encrypted_backup.key: --key FILE, or key-file in mvchat.yaml");
-	return err_hint(e, "its key is the file \"key\" (158 bytes) of the same phone: --key FILE, or key-file in mvchat.yaml");
+		return err_hint(e, "its key has 64 digits (WhatsApp, Settings, Chats, Chat backup, End-to-end encrypted backup), or is the file encrypted_backup.key: --key FILE, or key_file in mvchat.yaml");
+	return err_hint(e, "its key is the file \"key\" (158 bytes) of the same phone: --key FILE, or key_file in mvchat.yaml");
 }
 
 static bool fits(const struct wa_crypt *c, const struct wa_key *k, struct err *e)

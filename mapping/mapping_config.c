@@ -32,6 +32,7 @@ const struct config_key config_keys[] = {
 	{ "archives[].format", KEY_TEXT, NULL },
 	{ "archives[].zone", KEY_ZONE, NULL },
 	{ "archives[].date_order", KEY_ENUM, values_date_order },
+	{ "archives[].key_file", KEY_PATH, NULL },
 	{ "target", KEY_SECTION, NULL },
 	{ "target.name", KEY_TEXT, NULL },
 	{ "target.url", KEY_URL, NULL },
@@ -490,7 +491,8 @@ static bool on_archive_key(struct reader *r, void *ctx, const struct config_key 
 		ar->date_order = values_date_order[order];
 		return true;
 	}
-	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format : &ar->zone;
+	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format
+		: streq(k->path, "archives[].key_file") ? &ar->key_file : &ar->zone;
 	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = field }, at);
 }
 
