@@ -7,6 +7,9 @@
  * limits (a bomb). Nothing is ever written beside the archive; formats without random access (tar) are unpacked once into one
  * private file under `scratch` that has no name any more, so nothing stays behind however the program ends.
  *
+ * Exports collected in a zip, a tar or a folder: the inner zips appear as folders of their names ("Chat A.zip/_chat.txt"), two deep; which
+ * ones, vault_nest.c says.
+ *
  * The top folder is taken away while everything lies in one folder and that folder has a folder in it; a folder that holds
  * files only stays, as its name may mean something ("general/2024-01-01.json"). A name that comes twice: the first entry has
  * it, the next ones are "NAME (2)", "NAME (3)"…
@@ -35,6 +38,7 @@ struct entry {
 	int64_t packed;    /* bytes in the archive; = size for folders */
 	int64_t mtime_us;  /* 0 unknown */
 	bool encrypted;    /* reading it fails with a clear error */
+	uint16_t within;   /* the vault's own */
 };
 
 /* limits NULL = defaults; scratch: existing folder for unpacking, NULL = $TMPDIR or /tmp. NULL + err (ERR_ARCHIVE) on failure. */

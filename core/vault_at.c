@@ -80,6 +80,8 @@ bool vault_open_at(struct vault *v, const struct entry *en, struct vault_span *o
 	const struct item *it = (const struct item *)en;
 	struct stat st;
 	*out = (struct vault_span){ .fd = -1 };
+	if (en->within)
+		return vault_open_at(v->inners[en->within - 1], &it->at.inner->pub, out, e);
 	switch (v->kind) {
 	case VAULT_ZIP:
 		return unpack(v, en, out, e);

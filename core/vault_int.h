@@ -15,6 +15,7 @@ struct item {
 	struct entry pub;
 	union {
 		int64_t offset;  /* unpacked archive: where its bytes begin */
+		const struct item *inner; /* pub.within: the entry of that inner archive */
 		const char *raw; /* folder: the path below it as the file system spells it */
 		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; vault_zip_offset */
 	} at;
@@ -43,6 +44,8 @@ struct vault {
 	uint32_t zip_records;
 	bool backslashes;        /* '\\' separates folders in this zip */
 	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
+	struct vault **inners;   /* archives within; pub.within - 1 is an index into them */
+	size_t n_inners;
 	struct unpacker *unpacker;
 	struct ahead *ahead;     /* vault_ahead.c's */
 	struct buf name;         /* the name being looked at */
@@ -56,6 +59,12 @@ bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t p
 bool vault_refuse(struct err *e, const char *name, size_t n, const char *why);
 
 enum found { FOUND_YES, FOUND_NO, FOUND_BROKEN /* and e is filled */ };
+
+/* vault.c, for archives within: an empty vault; names sorted, archives within opened, the top folder taken away. */
+struct vault *vault_new(const char *path, const struct vault_limits *limits, const char *scratch);
+bool vault_settle(struct vault *v, int depth, struct err *e);
+/* vault_nest.c: depth: how many archives this one lies in */
+bool vault_nest(struct vault *v, int depth, struct err *e);
 
 /* vault_dir.c */
 bool vault_load_dir(struct vault *v, struct err *e);
