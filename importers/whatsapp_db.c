@@ -587,16 +587,22 @@ bool wadb_push(struct wadb *w, const struct wadb_msg *m)
 
 /* ---- the walk ---- */
 
-/* Files that belong to the phone and not to a chat are not missed. */
+/* Files that belong to the phone and not to a chat are not missed; exports that lie beside the database are told. */
 static void set_noise_aside(struct source *s)
 {
+	const char *own = s->entry;
 	for (size_t i = 0; i < vault_count(s->v); i++) {
 		const struct entry *en = vault_entry(s->v, i);
 		const char *name = en->name, *base = base_name(name);
 		if (!strchr(name, '/') || !strstr(name, "Media/") || ends(name, ".thumb") || ends(name, ".mmsthumb") || *base == '.' || strstr(name, "Media/Profile/") ||
 		    strstr(name, "/.Statuses/") || strstr(name, "/.Links/") || strstr(name, "WhatsApp Profile Photos/"))
 			wa_media_is_transcript(s, en);
+		if (!strstr(name, "Media/") && (ends(name, ".zip") || ends(name, ".txt"))) {
+			s->entry = name;
+			wa_hazard(s, HAZARD_WARN, "export-beside", "only the database is read here: give a text export as an archive of its own, it is merged");
+		}
 	}
+	s->entry = own;
 }
 
 /* People of the phone who can be mentioned: the text has "@79161234567". */
