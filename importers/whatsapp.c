@@ -460,7 +460,7 @@ static bool wa_walk(struct source *s, const struct sink *sink, struct arena *ste
 		if (e)
 			*e = refused.first;
 		if (e && refused.n > 1)
-			err_hint(e, "the same of %zu more (%s): look at the phone and say date-order=dmy or date-order=mdy", refused.n - 1, refused.names);
+			err_hint(e, "the same of %zu more (%s): look at the phone and say --date-order dmy or --date-order mdy", refused.n - 1, refused.names);
 		ok = false;
 	}
 	if (ok) {

@@ -384,7 +384,7 @@ static bool keeps_author(const struct made *m);
 
 static bool seen_before(struct wa_seen *t, uint64_t h)
 {
-	if (2 * (t->n + 1) > t->cap) {
+	if (8 * (t->n + 1) > 7 * t->cap) {
 		struct wa_seen old = *t;
 		t->cap = old.cap ? 2 * old.cap : SEEN_START;
 		t->slots = xcalloc(t->cap, sizeof(*t->slots));
@@ -449,7 +449,17 @@ static const char *message_id(struct source *s, struct wa_chat *c, const struct 
 	unsigned k = 0;
 	while (seen_before(&c->seen, h + k * 0x9e3779b97f4a7c15u))
 		k++;
-	return arena_fmt(s->step, "%016llx#%u", (unsigned long long)h, k);
+	char *id = arena_alloc(s->step, 16 + 1 + 10 + 1), *p = id + 17;
+	for (int i = 15; i >= 0; i--, h >>= 4)
+		id[i] = "0123456789abcdef"[h & 15];
+	id[16] = '#';
+	unsigned ten = 1;
+	while (k / ten >= 10)
+		ten *= 10;
+	for (; ten; ten /= 10)
+		*p++ = (char)('0' + k / ten % 10);
+	*p = '\0';
+	return id;
 }
 
 /* ---- time ---- */

@@ -594,6 +594,8 @@ static bool finish_info(struct spool *s)
 	st = spool_db_once(s, "INSERT INTO hazard(level,name,place,what,n) VALUES(?1,?2,?3,?4,?5)");
 	for (size_t i = 0; ok && i < b->oddities.n; i++) {
 		const struct oddity *o = b->oddities.rows[i].value;
+		if (!o->n)
+			continue;
 		sqlite3_reset(st);
 		sqlite3_bind_int(st, 1, (int)o->level);
 		spool_db_text(st, 2, o->name);

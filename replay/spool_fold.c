@@ -342,6 +342,12 @@ static bool any_present(const struct msg *m)
 	return false;
 }
 
+/* A file that the export lacks. */
+static int lacking(const struct msg *m)
+{
+	return m->n_files && !any_present(m) && m->files[0].state == FILE_GONE;
+}
+
 /* Takes from b into a what is newer or missing. True: a has changed. */
 static bool merge_words(struct folding *g, struct msg *a, const struct msg *b, const struct row *ra, const struct row *rb)
 {
@@ -507,7 +513,10 @@ static bool leave_a(struct folding *g, struct row *r)
 		g->f->same++;
 		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
 		translate(g, &b);
+		int64_t gone = lacking(&a) + lacking(&b);
 		changed |= merge_words(g, &a, &b, r, p);
+		if (any_present(&a))
+			g->f->made_up += gone;
 		if (!r->past && b_in_past(g, p, &id))
 			changed = true;
 		else

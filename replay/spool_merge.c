@@ -363,7 +363,7 @@ static bool tell_people(struct merging *g, const struct spool_copy *c, const str
 		if (p->same && !streq(p->same->id, p->id)) {
 			name_of(g, p->id, x, sizeof(x));
 			name_of(g, p->same->id, y, sizeof(y));
-			fmt_into(text, sizeof(text), "%s = %s (%s = %s): %zu messages agree%s", x, y, p->id, p->same->id, p->agree, p->against ? ", some do not" : "");
+			fmt_into(text, sizeof(text), "%s = %s (%s = %s); messages that agree: %zu%s", x, y, p->id, p->same->id, p->agree, p->against ? ", some do not" : "");
 			text[utf8_cut(text, strlen(text))] = '\0';
 			ok = spool_put_archive_fact(g->s, c->archive, "same-person", text);
 		} else if (!p->same && p->n_guesses > 1 && p->agree) {
@@ -536,6 +536,19 @@ static bool tell_merge(struct merging *g, const struct chat *h, const struct fol
 	return spool_put_archive_fact(g->s, f->cb->archive, "merged", text);
 }
 
+/* A file that one export lacks and another has is no loss. */
+static void take_back_losses(struct merging *g, int64_t n)
+{
+	static const char *const names[] = { "media-omitted", "media-missing" };
+	for (size_t i = 0; i < countof(names) && n > 0; i++) {
+		struct oddity *o = table_get(&g->b->oddities, names[i]);
+		int64_t k = !o ? 0 : o->n < n ? o->n : n;
+		if (o)
+			o->n -= k;
+		n -= k;
+	}
+}
+
 static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, const char *past_conv)
 {
 	struct survey_of a, b;
@@ -553,6 +566,7 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, co
 		ok = sqlite3_step(st) == SQLITE_DONE || spool_put_failed(g->s, "cannot write");
 		sqlite3_finalize(st);
 		c->tally->gone = true;
+		take_back_losses(g, f.made_up);
 	}
 	survey_free(&a);
 	survey_free(&b);

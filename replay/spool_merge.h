@@ -47,6 +47,7 @@ struct fold {
 	bool b_is_newer;                      /* b goes on longer: of two edits its is the later */
 	/* out */
 	size_t same, added, media, later, notices;
+	int64_t made_up;                      /* files that an export lacks and another has */
 };
 bool fold_copy(struct fold *f);
 /* Gives the chat's messages that were written before the time they were written under. */

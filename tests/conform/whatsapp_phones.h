@@ -207,7 +207,7 @@ static bool phone_export(const struct phone *p, const struct phone_history *h, c
 	const char *const *say = phone_words[p->style];
 	const char *mark = "\xe2\x80\x8e", *eol = phone_is_iphone(p) ? "\r\n" : "\n";
 	bool ok = mkdir(dir, 0777) == 0 || errno == EEXIST;
-	buf_init(&out, 64 << 20);
+	buf_init(&out, (size_t)512 << 20);
 	buf_init(&photo, 1 << 20);
 	for (size_t i = 0; i < h->n && ok; i++) {
 		const struct phone_event *e = &h->v[i];
