@@ -23,7 +23,7 @@
 
 enum {
 	OPS_A_STEP = 1000,           /* between two looks of the progress handler */
-	STEPS_MAX = 400 * 1000,      /* looks without a row: 400 million operations, some ten seconds */
+	STEPS_MAX = 30 * 1000,       /* looks without a row: 30 million operations, and one more for each byte of the database */
 	VALUE_MAX = 64 * 1024 * 1024,
 	SQL_MAX = 64 * 1024,
 	TEXT_MAX = 16 * 1024 * 1024,
@@ -190,7 +190,7 @@ static int v_error(sqlite3_vfs *v UNUSED, int n UNUSED, char *out UNUSED) { retu
 static int too_long(void *ctx)
 {
 	struct db *d = ctx;
-	return ++d->steps > STEPS_MAX;
+	return ++d->steps > STEPS_MAX + (d->main.size + d->wal.size) / OPS_A_STEP;
 }
 
 static bool refused(struct db *d, struct err *e)
@@ -307,9 +307,10 @@ struct db_query *db_query(struct db *d, const char *sql, struct err *e)
 	struct db_query *q = xcalloc(1, sizeof(*q));
 	q->db = d;
 	d->steps = 0;
-	if (sqlite3_prepare_v2(d->sql, sql, -1, &q->st, NULL) == SQLITE_OK && q->st)
+	if (sqlite3_prepare_v2(d->sql, sql, -1, &q->st, NULL) == SQLITE_OK && q->st && sqlite3_stmt_readonly(q->st))
 		return q;
 	refused(d, e);
+	sqlite3_finalize(q->st);
 	free(q);
 	return NULL;
 }
