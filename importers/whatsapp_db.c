@@ -495,7 +495,16 @@ static void add_quote(struct wadb *w, const struct wadb_msg *m, struct text_buil
 	struct source *s = &w->wa;
 	const struct wadb_person *p = m->quote.who;
 	const char *who = !p ? "" : p->name ? p->name : p->phone ? p->phone : p == w->me ? "" : p->id + 3;
-	const char *text = m->quote.text ? m->quote.text : "";
+	struct buf plain; /* as people read it: without signs of style, mentions by name */
+	buf_init(&plain, 4 * QUOTE_CHARS + 64);
+	if (m->quote.text) {
+		const size_t len = strnlen(m->quote.text, 4 * QUOTE_CHARS);
+		const struct text t = wa_text(s, &w->mentions, m->quote.text, m->quote.text[len] ? utf8_cut(m->quote.text, len) : len);
+		text_plaintext(&t, &plain);
+		buf_cut(&plain, utf8_cut(plain.p, plain.len));
+	}
+	const char *text = arena_strndup(s->step, plain.p, plain.len);
+	buf_release(&plain);
 	size_t n = 0, chars = 0;
 	for (; text[n] && text[n] != '\n' && chars < QUOTE_CHARS; chars++) {
 		uint32_t c;
