@@ -449,7 +449,8 @@ static bool group_threads(struct spool *s, struct err *e)
 static bool finish_threads(struct spool *s, struct err *e)
 {
 	if (spool_put_untimed(s)) {
-		if (!spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", e))
+		/* Sorting takes as much memory again as the cache may; together they stay within what reading took. */
+		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); PRAGMA cache_size=-12288", e))
 			return false;
 		s->by_id = true;
 	}
