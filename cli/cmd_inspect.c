@@ -1,7 +1,9 @@
 /* mvchat inspect: what is inside an archive, without contacting anything and without a project. */
 #include "cli/cmd.h"
 
+#include "cli/apps_view.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "core/canon.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -13,6 +15,7 @@
 
 static const struct opt opts[] = {
 	{ "dump", 0, NULL, N_("print every record as canonical JSON lines instead of a summary") },
+	{ "integrations", 0, "FILE", N_("write apps, bots and webhooks to FILE as CSV: who installed them, where and how often they posted") },
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "zone", 0, "ZONE", N_("time zone of archives whose times have none (default: UTC)") },
 	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
@@ -57,13 +60,15 @@ static bool d_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 	return d_note(ctx, "hazard", name, where, what);
 }
 static bool d_fact(void *ctx, const char *k, const char *v) { return d_note(ctx, "fact", k, NULL, v); }
+static bool d_integration(void *ctx, const struct integration *in) { struct dump *d = ctx; canon_integration(in, &d->line); return emit(d); }
 
 static int dump(const struct args *a)
 {
 	struct err e = ERR_INIT;
 	struct dump d = { .bad = 0 };
 	buf_init(&d.line, 64 << 20);
-	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact };
+	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact,
+	                     .integration = d_integration };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
 		ok = archive_walk(&(struct mapping_archive){ a->rest[i], opt_value(a, "format"), opt_value(a, "zone"), opt_value(a, "date-order"), opt_value(a, "key") }, &sink, NULL, &e);
@@ -86,7 +91,7 @@ const char *kind_word(enum conv_kind k)
 	return "?";
 }
 
-struct view { struct jw *w; int64_t losses; int n; const char *last_archive; };
+struct view { struct jw *w; int64_t losses; int n; bool many; char last_archive[4096]; };
 
 static bool text_conv(void *ctx, const struct spool_conv *c)
 {
@@ -124,11 +129,12 @@ static bool text_hazard(void *ctx, const struct spool_hazard *h)
 {
 	struct view *v = ctx;
 	static const char *const mark[] = { "·", "!", "✗" };
+	char sentence[SENTENCE_MAX];
 	if (h->level == HAZARD_LOSS)
 		v->losses++;
 	printf("  %s %8s × ", mark[h->level], num(h->n));
 	out_pad(safe(h->name), 26);
-	printf("  %s\n", safe(h->what));
+	printf("  %s\n", safe(hazard_sentence(h->what, sentence, sizeof(sentence))));
 	if (h->where && *h->where)
 		printf("                 %s %s\n", _("first at"), safe(h->where));
 	return true;
@@ -153,9 +159,10 @@ static bool json_hazard(void *ctx, const struct spool_hazard *h)
 static bool text_bad(void *ctx, const char *where, const char *msg, const char *archive)
 {
 	struct view *v = ctx;
+	char sentence[SENTENCE_MAX];
 	(void)archive;
 	if (v->n++ < 20)
-		printf("  %s: %s\n", safe(where), safe(msg));
+		printf("  %s: %s\n", safe(where), safe(hazard_sentence(msg, sentence, sizeof(sentence))));
 	return true;
 }
 
@@ -172,8 +179,12 @@ static bool json_bad(void *ctx, const char *where, const char *msg, const char *
 
 static bool text_fact(void *ctx, const char *archive, const char *key, const char *value)
 {
-	(void)ctx;
-	(void)archive;
+	struct view *v = ctx;
+	if (v->many && !streq(v->last_archive, archive)) {
+		const char *slash = strrchr(archive, '/');
+		fmt_into(v->last_archive, sizeof(v->last_archive), "%s", archive);
+		out_row(26, _("archive"), "%s", safe(slash && slash[1] ? slash + 1 : archive));
+	}
 	out_row(26, safe(key), "%s", safe(value));
 	return true;
 }
@@ -194,7 +205,9 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	struct err e = ERR_INIT;
 	out_title(_("What is inside"));
 	out_row(26, _("messages"), _("%s  (%s … %s)"), num(c->stored), day(c->first_us), day(c->last_us));
-	if (c->merged)
+	if (c->merged && c->conflicts)
+		out_row(26, _("read twice, merged"), _("%s  (%s of them with another content)"), num(c->merged), num(c->conflicts));
+	else if (c->merged)
 		out_row(26, _("read twice, merged"), "%s", num(c->merged));
 	out_row(26, _("people"), "%s", num(c->users));
 	out_row(26, _("conversations"), "%s", num(c->convs));
@@ -213,6 +226,7 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	if (v->n > 40)
 		printf(_("  … and %s more (--json lists all)\n"), num(v->n - 40));
 	putchar('\n');
+	apps_print(sp);
 	out_title(_("Worth knowing"));
 	spool_hazards(sp, text_hazard, v);
 	if (c->bad) {
@@ -254,6 +268,7 @@ static void print_json(struct spool *sp, const struct spool_counts *c, struct ar
 	jw_obj_end(&w);
 	jw_key(&w, "facts"); jw_arr(&w); spool_facts(sp, json_fact, v); jw_arr_end(&w);
 	jw_key(&w, "conversations"); jw_arr(&w); spool_convs(sp, a, json_conv, v, &e); jw_arr_end(&w);
+	jw_key(&w, "integrations"); apps_json(sp, &w);
 	jw_key(&w, "hazards"); jw_arr(&w); spool_hazards(sp, json_hazard, v); jw_arr_end(&w);
 	jw_key(&w, "bad"); jw_arr(&w); spool_bads(sp, json_bad, v); jw_arr_end(&w);
 	jw_obj_end(&w);
@@ -294,16 +309,20 @@ static int run(const struct args *a)
 	struct spool *sp = NULL;
 	stop_remove[0] = path;
 	stop_remove[1] = dir;
-	int code;
+	int code = EX_DONE;
 	if (archives_read(path, ar, (size_t)a->n_rest, dir, NULL, &sp, &e)) {
 		struct spool_counts c;
-		struct view v = { 0 };
+		struct view v = { .many = a->n_rest > 1 };
 		spool_count(sp, &c);
-		if (opt_given(a, "json"))
+		const char *csv = opt_value(a, "integrations");
+		if (csv && !apps_csv(sp, csv, &e))
+			code = out_fail(&e);
+		else if (opt_given(a, "json"))
 			print_json(sp, &c, &arena, &v);
 		else
 			print_text(sp, &c, &arena, &v);
-		code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
+		if (code == EX_DONE)
+			code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
 	} else {
 		code = out_fail(&e);
 	}

@@ -61,7 +61,12 @@ bool project_state_dir(struct project *p, struct err *e)
 
 bool project_mapping(struct project *p, struct err *e)
 {
-	p->mapping = mapping_load(p->dir, e);
+	return project_mapping_as(p, DECIDED_ALL, e);
+}
+
+bool project_mapping_as(struct project *p, enum decided need, struct err *e)
+{
+	p->mapping = need == DECIDED_ALL ? mapping_load(p->dir, e) : mapping_load_open(p->dir, e);
 	if (!p->mapping)
 		return false;
 	const struct mapping_config *c = mapping_config(p->mapping);
@@ -162,6 +167,7 @@ static bool r_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 }
 static bool r_fact(void *ctx, const char *k, const char *v) { struct reading *r = ctx; return r->inner.fact(r->inner.ctx, k, v); }
 
+static bool r_integration(void *ctx, const struct integration *in) { struct reading *r = ctx; return r->inner.integration(r->inner.ctx, in); }
 static bool r_copy(void *ctx, const struct copy *c) { struct reading *r = ctx; return !r->inner.copy || r->inner.copy(r->inner.ctx, c); }
 
 /* What the archive holds and how it is read: a spool is good for both only. */
@@ -194,7 +200,8 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
-		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact, .copy = r_copy };
+		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact,
+		                     .integration = r_integration, .copy = r_copy };
 		ok = o.imp->walk(o.src, &sink, &step, e);
 	}
 	*total = r.n;
@@ -324,6 +331,8 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
 	if (!project_state_dir(p, e))
 		return false;
 	p->ledger = ledger_open(p->state, mode, e);
+	if (p->ledger && ledger_outdated(p->ledger))
+		log_warn("ledger.outdated", "%s", _("more was written than this ledger knows of: 'mvchat verify --adopt' completes it from the target"));
 	return p->ledger != NULL;
 }
 

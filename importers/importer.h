@@ -53,6 +53,8 @@ struct sink { /* given by the caller; every call copies what it needs; false = s
 	/* Optional, NULL in every sink but fetch's: an address that carries the export's own token, for a file that is only
 	 * linked. It is told before the message; never stored, printed or logged. id is never NULL. */
 	bool (*secret_url)(void *ctx, const char *conv_id, const struct file *f, const char *url);
+	/* Optional: an app, bot or webhook, each once, after the last message. How often it posted is in the messages. */
+	bool (*integration)(void *ctx, const struct integration *);
 	/* Optional, NULL where nobody merges: what is pushed from now on for c->conv_id (its conv() and msg() calls) is a copy of
 	 * its own, apart from what other copies, of this archive too, push under the same id. Told before the conversation. */
 	bool (*copy)(void *ctx, const struct copy *c);

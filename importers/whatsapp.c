@@ -341,7 +341,7 @@ static void about_chat(struct source *s, struct wa_chat *c)
 		wa_hazard(s, HAZARD_WARN, "language-unknown", "what WhatsApp itself wrote is in a language that is not known; it is kept as notices");
 	size_t n = c->headers;
 	if ((n >= CUT_SMALL - 100 && n <= CUT_SMALL) || (n >= CUT_LARGE - 100 && n <= CUT_LARGE))
-		wa_hazard(s, HAZARD_WARN, "probably-cut", "%zu messages: WhatsApp exports at most %d with media and %d without; export the other way too", n, CUT_SMALL, CUT_LARGE);
+		wa_hazard(s, HAZARD_WARN, "probably-cut", "%zu messages: WhatsApp exports at most %d with media and %d without; export the other way too, or add another phone's export", n, CUT_SMALL, CUT_LARGE);
 	if (n <= 3 && c->authorless + (c->title_author ? c->title_author->n : 0) >= n)
 		wa_hazard(s, HAZARD_WARN, "nothing-said", "only notices: a linked device exports a chat almost empty; export on the main phone");
 }

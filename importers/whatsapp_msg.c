@@ -580,6 +580,23 @@ static const char *shown_name(const char *name)
 	return i == 8 && name[8] == '-' && name[9] ? name + 9 : name;
 }
 
+/* An iPhone numbers its messages and shows the number in the names of files. Where the numbers go on faster than the lines, lines
+ * are missing: deleted on this phone. */
+static void note_number(struct source *s, struct wa_chat *c, const char *name)
+{
+	size_t no = 0, at = c->said + c->notices + 1;
+	if (!c->ios || shown_name(name) == name)
+		return;
+	for (int i = 0; i < 8; i++)
+		no = no * 10 + (size_t)(name[i] - '0');
+	if (c->at_number && no > c->numbered && no - c->numbered > at - c->at_number) {
+		c->skipped += no - c->numbered - (at - c->at_number);
+		c->skipped_line = c->skipped_line ? c->skipped_line : s->line;
+	}
+	c->numbered = no;
+	c->at_number = at;
+}
+
 static void attach(struct source *s, struct wa_chat *c, const struct made *m, struct file *f)
 {
 	*f = (struct file){ .state = FILE_GONE, .size = -1 };
@@ -596,6 +613,7 @@ static void attach(struct source *s, struct wa_chat *c, const struct made *m, st
 	const char *name = arena_strndup(s->step, m->file, m->file_n);
 	f->name = shown_name(name);
 	wa_media_kind(name, f);
+	note_number(s, c, name);
 	const struct entry *en = wa_media_find(s, c->folder, m->file, m->file_n);
 	if (!en) {
 		c->media_missing++;
@@ -715,5 +733,10 @@ bool wa_emit(struct source *s, struct wa_chat *c, struct err *e)
 	if (p.open && !s->stopped)
 		push(s, c, &p);
 	wa_reader_close(r);
+	if (c->skipped && !s->stopped) {
+		s->line = c->skipped_line;
+		wa_hazard(s, HAZARD_WARN, "numbers-missing", "the numbers in file names skip %zu messages that are not here: deleted on this phone; another phone's export may have them",
+		          c->skipped);
+	}
 	return !s->stopped;
 }

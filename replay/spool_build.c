@@ -33,7 +33,11 @@ static const char schema[] =
 	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
 	"CREATE TABLE hazard(num INTEGER PRIMARY KEY, level INTEGER, name TEXT, place TEXT, what TEXT, n INTEGER);"
-	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);";
+	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);"
+	"CREATE TABLE app(num INTEGER PRIMARY KEY, id TEXT, name TEXT, kind INTEGER, state INTEGER, installer TEXT, installer_name TEXT,"
+	" installed INTEGER, changed INTEGER, scopes TEXT);"
+	"CREATE TABLE app_word(app INTEGER, word TEXT, is_author INTEGER);"
+	"CREATE TABLE post(author TEXT, conv INTEGER, n INTEGER, first INTEGER, last INTEGER);";
 
 static const char *const puts_sql[N_PUT] = {
 	[PUT_MSG] = "INSERT OR IGNORE INTO msg VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13,?14,?15,?16)",
@@ -60,6 +64,7 @@ void spool_build_free(struct build *b)
 	table_release(&b->oddities);
 	table_release(&b->copy_now);
 	free(b->copies);
+	spool_apps_free(b);
 	arena_release(&b->run);
 	arena_release(&b->step);
 	buf_release(&b->line);
@@ -70,7 +75,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 {
 	/* One transaction for everything: with journal_mode=OFF it costs no memory, and no page is written twice for a commit. */
 	if (!spool_db_run(s, "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=1; BEGIN", e) ||
+	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=2; BEGIN", e) ||
 	    !spool_db_run(s, schema, e))
 		return false;
 	struct build *b = s->b = xcalloc(1, sizeof(*b));
@@ -80,6 +85,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 	table_init(&b->users);
 	table_init(&b->oddities);
 	table_init(&b->copy_now);
+	table_init(&b->integrations);
 	buf_init(&b->line, SPOOL_LINE_MAX);
 	spool_put_begin(b);
 	return true;
@@ -333,6 +339,19 @@ bool spool_put_hazard(void *ctx, enum hazard_level level, const char *name, cons
 	return true;
 }
 
+/* Found out while merging: told once, with how many there are. */
+static void put_differing(struct spool *s)
+{
+	static const char edit[] = "a message was edited between two exports; the newest edit is kept";
+	static const char no_edit[] = "copies of a message differ without an edit; the one that holds more is kept";
+	struct spool_differing edited, differs;
+	spool_put_differing(s, &edited, &differs);
+	for (int64_t i = 0; i < edited.n; i++)
+		spool_put_hazard(s, HAZARD_NOTE, "edited-between", edited.where, edit);
+	for (int64_t i = 0; i < differs.n; i++)
+		spool_put_hazard(s, HAZARD_WARN, "content-differs", differs.where, no_edit);
+}
+
 bool spool_put_archive_fact(struct spool *s, int archive, const char *key, const char *value)
 {
 	if (!spool_put_settle(s))
@@ -357,7 +376,8 @@ void spool_set_past(struct spool *s, const struct spool_past *past)
 
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = spool_put_hazard, .fact = put_fact, .copy = put_copy };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = spool_put_hazard, .fact = put_fact,
+	                      .integration = spool_put_integration, .copy = put_copy };
 }
 
 /* ---- building: the end ---- */
@@ -449,7 +469,8 @@ static bool group_threads(struct spool *s, struct err *e)
 static bool finish_threads(struct spool *s, struct err *e)
 {
 	if (spool_put_untimed(s)) {
-		if (!spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", e))
+		/* Sorting takes as much memory again as the cache may; together they stay within what reading took. */
+		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); PRAGMA cache_size=-12288", e))
 			return false;
 		s->by_id = true;
 	}
@@ -583,6 +604,7 @@ static bool finish_info(struct spool *s)
 {
 	struct build *b = s->b;
 	sqlite3_stmt *st = spool_db_once(s, "SELECT min(CASE WHEN msgs>0 THEN first END), max(CASE WHEN msgs>0 THEN last END) FROM conv");
+	put_differing(s);
 	if (spool_db_step(s, st)) {
 		s->counts.first_us = sqlite3_column_int64(st, 0);
 		s->counts.last_us = sqlite3_column_int64(st, 1);
@@ -626,7 +648,7 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	/* Conversations first: threads are counted in their rows. */
-	if (!spool_put_settle(s) || !spool_merge(s) || !finish_convs(s) || !finish_users(s)) {
+	if (!spool_put_settle(s) || !spool_merge(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;
 		return false;
 	}

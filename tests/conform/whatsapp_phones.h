@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PHONE_PEOPLE = 5, PHONE_EVENTS = 20000, PHONE_WORDS = 240 };
+enum { PHONE_PEOPLE = 5, PHONE_WORDS = 240 };
 enum phone_style { PHONE_RU_ANDROID, PHONE_RU_IPHONE, PHONE_EN_IPHONE, PHONE_DE_ANDROID, PHONE_EN_ANDROID };
 enum phone_event_kind { PHONE_SAID, PHONE_PHOTO, PHONE_ADDED /* a notice: who added whom */ };
 
