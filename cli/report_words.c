@@ -147,6 +147,7 @@ static const char *const forms[] = {
 	N_("%s (%s) is a group conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
 	N_("%s (%s) is a direct conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
 	N_("%s (%s) is the account %s by decision: it will be where this person was, and read what this person could"),
+	N_("%s messages in %s conversations will stand after later ones that an earlier run has sent: the target orders by arrival"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
 	N_("%s (%s) is to go into the chat %s, which the target does not have"),
