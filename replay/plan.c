@@ -672,6 +672,20 @@ static const char *source_privacy(enum conv_kind k)
 	return "private";
 }
 
+/* A chat made under another mapping keeps its name and its openness: what people see every day is not changed behind their backs. */
+static void say_kept(struct plan *p, const struct conv *c)
+{
+	const struct facts_chat *f = p->chat;
+	const struct target_chat *seen = snap_chat(p->snap, f->target_id, NULL);
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(p->s, p->sp), 0, "", OP_CHAT_CREATE, 0 };
+	if (ledger_get(p->s->x.ledger, &k, &p->one, &row) && row.body_fp != hash64s(f->target_name))
+		say(p, &p->notes, arena_fmt(p->a, "%s (%s) has its chat already and is not renamed; the mapping calls it '%s' now", c->name, c->id, f->target_name));
+	if (seen && seen->is_public != p->sp->place.is_public)
+		say(p, &p->notes, arena_fmt(p->a, seen->is_public ? "%s (%s) has its chat already, which is public, and is not closed; the mapping says private"
+		                                                  : "%s (%s) has its chat already, which is private, and is not opened; the mapping says public", c->name, c->id));
+}
+
 /* What becomes of the chat itself, and who could read what they could not before. */
 static void judge_chat(struct plan *p, const struct conv *c)
 {
@@ -703,6 +717,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	} else if (p->made == OP_DONE) {
 		f->action = CHAT_EXISTS;
 		f->target_id = copy(p, target);
+		say_kept(p, c);
 	} else if (p->made == OP_REJECTED) {
 		f->action = CHAT_REJECTED;
 		f->why = copy(p, why);
