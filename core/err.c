@@ -31,11 +31,9 @@ static const char *translated(const char *fmt)
 
 static void put(char *dst, size_t cap, const char *fmt, va_list ap)
 {
-	int n = vsnprintf(dst, cap, fmt, ap);
-	if (n < 0)
+	if (vsnprintf(dst, cap, fmt, ap) < 0)
 		dst[0] = '\0';
-	else if ((size_t)n >= cap)
-		dst[utf8_cut(dst, cap - 1)] = '\0';
+	utf8_mend(dst);
 }
 
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
