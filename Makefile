@@ -147,6 +147,7 @@ screens:
 bench: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/bench/bench.sh
+	@sh tests/bench/bench_mapping.sh
 
 valgrind: deps
 	@command -v valgrind >/dev/null || { echo 'valgrind is not installed' >&2; exit 1; }

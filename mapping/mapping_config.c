@@ -219,7 +219,7 @@ static bool is_env_name(const char *s)
 	return true;
 }
 
-/* Only {name}, {date}, {time}; {name} must be there, or nobody could tell who wrote what. */
+/* Only {name}, {date}, {time}, {zone}; {name} must be there, or nobody could tell who wrote what. */
 static const char *bad_placeholder(const char *s)
 {
 	bool name = false;
@@ -230,8 +230,8 @@ static const char *bad_placeholder(const char *s)
 			continue;
 		if (!strncmp(p, "{name}", 6))
 			name = true;
-		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6))
-			return N_("a label: only {name}, {date} and {time} are known");
+		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6) && strncmp(p, "{zone}", 6))
+			return N_("a label: only {name}, {date}, {time} and {zone} are known");
 		p += 5;
 	}
 	return name ? NULL : N_("a label: {name} is missing");

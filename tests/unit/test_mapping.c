@@ -104,7 +104,7 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\ntime: {zone: Mars/Olympus}\n", "mvchat.yaml:2:14", "'time.zone': 'Mars/Olympus' is not a time zone this system knows",
 		  "write an IANA name such as Europe/Moscow", ERR_USAGE },
 		{ "version: 1\ntime: {label: \"{nam}\"}\n", "mvchat.yaml:2:16",
-		  "'time.label': '{nam}' is not a label: only {name}, {date} and {time} are known", "", ERR_USAGE },
+		  "'time.label': '{nam}' is not a label: only {name}, {date}, {time} and {zone} are known", "", ERR_USAGE },
 		{ "version: 1\ntarget: {url: \"ftp://x\"}\n", "mvchat.yaml:2:16",
 		  "'target.url': 'ftp://x' is not an address that begins with https:// or http://", "", ERR_USAGE },
 		{ "version: 1\nversion: 1\n", "mvchat.yaml:2:1", "this key stands there twice", "delete one of them", ERR_USAGE },
