@@ -25,7 +25,7 @@ static const char *netfail;
 static bool verbose;
 static char *golden;
 static long n_steps, n_writes, apply_us;
-enum { MESSAGES = 19, PARTS_MAX = 64, OUT_MAX = 16 << 20 };
+enum { MESSAGES = 19, ROOT = 3, FIRST_REPLY = 9, PARTS_MAX = 64, OUT_MAX = 16 << 20 };
 
 /* ---- randomness ---- */
 
@@ -260,7 +260,7 @@ static bool attempt(struct world *w, const char *command, const struct attempt *
 	}
 	pid_t a = begin(w, command, t, "apply.json"), b = begin(w, command, t, "second.json");
 	int sa = see_through(w, a, t), sb = see_through(w, b, t);
-	return fine(w, command, sa, t) && fine(w, command, sb, t) && !(last_exit(sa) == 8 && last_exit(sb) == 8 && bad(w, "two at once: neither worked"));
+	return fine(w, command, sa, t) && fine(w, command, sb, t) && (w->swapped || !(last_exit(sa) == 8 && last_exit(sb) == 8) || bad(w, "two at once: neither worked"));
 }
 
 static void put_back(struct world *w)
@@ -397,6 +397,16 @@ static char *dump_now(struct world *w, const char *query)
 	return buf_detach(&b);
 }
 
+static bool any_of(const struct world *w, const char *key)
+{
+	char *text = slurp(path_of(w->dir, "apply.json"));
+	bool is = false;
+	for (const char *p = text; p && !is && (p = strstr(p, key)) != NULL; p++)
+		is = strtol(p + strlen(key), NULL, 10) > 0;
+	free(text);
+	return is;
+}
+
 enum how_ended { COMPLETE, STOPPED_AND_SAID };
 
 static void judge(struct world *w, enum how_ended how)
@@ -409,7 +419,9 @@ static void judge(struct world *w, enum how_ended how)
 	if (w->why[0])
 		return;
 	for (int i = 1; i <= MESSAGES; i++) {
-		if (t.live[i] > 1 || t.live[i] + t.dead[i] > 1 + (w->deletes ? 1 : 0))
+		/* With the first message a person takes the way to its thread: a ledger that has lost it too cannot find the replies again. */
+		bool orphan = i >= FIRST_REPLY && i < FIRST_REPLY + 3 && t.dead[ROOT] && w->swapped;
+		if ((t.live[i] > 1 && !orphan) || t.live[i] + t.dead[i] > 1 + (w->deletes ? 1 : 0) + orphan)
 			bad(w, "message %d is there %d times, and %d times deleted", i, t.live[i], t.dead[i]);
 		else if (how == COMPLETE && t.live[i] + t.dead[i] < 1)
 			bad(w, "message %d is lost", i);
@@ -418,7 +430,8 @@ static void judge(struct world *w, enum how_ended how)
 		bad(w, "of two equal messages there are %d, and %d deleted", t.ok_live, t.ok_dead);
 	if (!t.order && !w->deletes)
 		bad(w, "out of order");
-	if (how != COMPLETE || w->edits || w->deletes || w->why[0])
+	/* What a chat refused while a person had it closed is told as refused. */
+	if (how != COMPLETE || w->edits || w->deletes || w->why[0] || (w->archives && any_of(w, "\"rejected\":")))
 		return;
 	char *live = dump_now(w, ""), *got = comparable(live, w), *want = xstrdup(golden);
 	if (w->archives)
@@ -434,16 +447,6 @@ static void judge(struct world *w, enum how_ended how)
 	free(live);
 	free(got);
 	free(want);
-}
-
-static bool any_of(const struct world *w, const char *key)
-{
-	char *text = slurp(path_of(w->dir, "apply.json"));
-	bool is = false;
-	for (const char *p = text; p && !is && (p = strstr(p, key)) != NULL; p++)
-		is = strtol(p + strlen(key), NULL, 10) > 0;
-	free(text);
-	return is;
 }
 
 /* No faults any more; a person opens what a person closed. apply until it has nothing left to do, or says why it cannot. */
