@@ -590,7 +590,7 @@ static const char *play(const char *line)
 			w.reacts = w.reacts || strstr(parts[i], " react");
 		}
 	if (!project_make(w.dir))
-		bad(&w, "cannot make the project");
+		die("storm: cannot make a project in %s", root);
 	else if (sandbox_begin(&w, faults.p ? faults.p : "")) {
 		bool taken_back = false;
 		for (size_t i = 0; i < n && !w.why[0]; i++) {
