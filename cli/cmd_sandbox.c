@@ -1,6 +1,7 @@
 /* mvchat sandbox: the local rehearsal target. */
 #include "cli/cmd.h"
 
+#include "cli/source_view.h"
 #include "sandbox/sandbox.h"
 
 #include <stdio.h>
@@ -42,9 +43,16 @@ static int run(const struct args *a)
 		.tls_cert = opt_value(a, "tls-cert"), .tls_key = opt_value(a, "tls-key"),
 		.log = opt_value(a, "log"), .port_file = opt_value(a, "port-file"), .seats = (int)seats, .stop = &stop_signal,
 	};
+	const char *dir = opt_value(a, "project");
+	struct source_view *view = source_view_new(dir ? dir : ".");
+	struct sandbox_source source = { view, source_view_tell };
+	sa.source = &source;
 	struct sandbox *s = sandbox_start(&sa, &e);
-	if (!s)
+	if (!s) {
+		source_view_free(view);
 		return out_fail(&e);
+	}
+	source_view_port(view, sandbox_port(s));
 	if (!opt_given(a, "quiet")) {
 		const char *scheme = sa.tls_cert ? "https" : "http";
 		printf(_("The sandbox listens on %s://127.0.0.1:%d/ (look at it in a browser)\n"), scheme, sandbox_port(s));
@@ -56,11 +64,12 @@ static int run(const struct args *a)
 	}
 	bool ok = sandbox_wait(s, &e);
 	sandbox_close(s);
+	source_view_free(view);
 	return ok ? EX_DONE : out_fail(&e);
 }
 
 const struct command cmd_sandbox = {
 	"sandbox", "", N_("a local server that behaves like the target, for rehearsal"),
-	N_("Serves Pachca's API on 127.0.0.1 with a page to look at the chats. Needs no token and no network."),
+	N_("Serves Pachca's API on 127.0.0.1 with a page to look at the chats. Needs no token and no network. For a project that was replayed here the page shows beside each message where it came from and what was lost."),
 	opts, run,
 };

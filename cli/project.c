@@ -137,7 +137,7 @@ static bool r_msg(void *ctx, const char *conv, const struct msg *m)
 {
 	struct reading *r = ctx;
 	if (++r->n % 4096 == 0)
-		progress_count(_("reading the archive"), r->n);
+		progress_count("reading", _("reading the archive"), r->n);
 	return r->inner.msg(r->inner.ctx, conv, m);
 }
 static bool r_bad(void *ctx, const struct err *e) { struct reading *r = ctx; return r->inner.bad(r->inner.ctx, e); }

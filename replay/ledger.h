@@ -37,6 +37,9 @@ bool ledger_in_use(const char *dir);
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
 int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e); /* 0: the disk failed */
+/* The target's half of the bond; "" when there is none yet. In a. */
+const char *ledger_bonded(struct ledger *l, struct arena *a);
+
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code);
 
 void ledger_begin(struct ledger *l);

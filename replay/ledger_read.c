@@ -80,6 +80,14 @@ bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const 
 	return go;
 }
 
+const char *ledger_bonded(struct ledger *l, struct arena *a)
+{
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT target FROM bond");
+	const char *target = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : "";
+	sqlite3_finalize(s);
+	return target;
+}
+
 void ledger_count(struct ledger *l, struct ledger_counts *out)
 {
 	*out = (struct ledger_counts){ 0 };

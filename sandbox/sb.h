@@ -88,6 +88,7 @@ struct sandbox {
 	struct MHD_Daemon *daemon;
 	int port, seats;
 	bool tls;
+	const struct sandbox_source *source; /* or NULL */
 	bool limits, unpaid, stopping, scripted_clock;
 	const volatile int *stop;
 	FILE *log;
