@@ -95,6 +95,7 @@ struct world {
 	char dir[700];
 	struct sandbox_proc sb;
 	int port;
+	bool calm;
 	bool copied, foreign, edits, deletes, archives, reacts, swapped; /* what happened that changes what may come of it */
 	char why[900];
 };
@@ -148,7 +149,7 @@ static bool sandbox_begin(struct world *w, const char *faults)
 static pid_t begin(struct world *w, const char *command, const struct attempt *t, const char *out)
 {
 	const char *argv[16] = { mvchat, command, "-q", "--json", "-C", w->dir, "--url", w->sb.url };
-	const char *env[20] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token" };
+	const char *env[24] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token" };
 	char step[24], ops[24], day[32];
 	size_t a = 8, n = 6;
 	if (streq(command, "verify"))
@@ -171,6 +172,10 @@ static pid_t begin(struct world *w, const char *command, const struct attempt *t
 		fmt_into(day, sizeof(day), "%lld", (long long)time(NULL) + t->clock_days * 86400);
 		env[n++] = "MVCHAT_CLOCK_START";
 		env[n++] = day;
+	}
+	if (w->calm) { /* nothing hangs any more: silence is a busy machine */
+		env[n++] = "MVCHAT_CLOCK_HANG_MS";
+		env[n++] = "5000";
 	}
 	if (t->net[0]) {
 		env[n++] = "LD_PRELOAD";
@@ -454,6 +459,7 @@ static void peace(struct world *w)
 {
 	struct attempt calm = { 0 };
 	http(w->port, "POST", "/sandbox/faults", "", NULL);
+	w->calm = true;
 	int c = -1;
 	for (int i = 0; i < 8 && !w->why[0]; i++) {
 		unlink(path_of(w->dir, "apply.err"));
@@ -497,6 +503,7 @@ static void take_back(struct world *w, const struct attempt *t)
 	struct tally left;
 	attempt(w, "rollback", t);
 	http(w->port, "POST", "/sandbox/faults", "", NULL);
+	w->calm = true;
 	int c = -1;
 	for (int i = 0; i < 6 && !w->why[0]; i++) {
 		unlink(path_of(w->dir, "apply.err"));
