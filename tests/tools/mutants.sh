@@ -296,7 +296,7 @@ fi
 if begin 'ledger: commits are not synced'; then
 	edit replay/ledger.c '	exec(l, "PRAGMA synchronous = FULL");' '	exec(l, "PRAGMA synchronous = NORMAL");'
 	edit replay/ledger.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
-	tests unit/durable
+	tests unit/durable unit/power
 fi
 if begin 'ledger: no lock'; then
 	edit replay/ledger.c 'if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {' 'if (0) {'
