@@ -10,6 +10,11 @@ static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when there is something to do") },
 	{ "fail-on", 0, "LIST", N_("exit with 7 on any of: loss, loss:KIND, unresolved, privacy, accounts, rejected, doubt, unreadable, drift") },
+	{ "rollback", 0, NULL, N_("show what a rollback would take back and what would stay, instead") },
+	{ "run", 0, "N", N_("with --rollback: only what run N has written") },
+	{ "channel", 0, "NAME", N_("with --rollback: only one channel of the archive") },
+	{ "force", 0, NULL, N_("with --rollback: also what people have changed, answered or reacted to") },
+	{ "users", 0, "HOW", N_("with --rollback: accounts that were created: suspend, delete or keep") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
@@ -29,6 +34,8 @@ static int run(const struct args *a)
 	struct err e = ERR_INIT;
 	struct project p;
 	int code;
+	if (opt_given(a, "rollback"))
+		return rollback_command(a, ROLLBACK_SHOW);
 	project_init(&p, a);
 	bool offline = opt_given(a, "offline");
 	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
