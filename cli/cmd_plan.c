@@ -15,6 +15,8 @@ static const struct opt opts[] = {
 	{ "channel", 0, "NAME", N_("with --rollback: only one channel of the archive") },
 	{ "force", 0, NULL, N_("with --rollback: also what people have changed, answered or reacted to") },
 	{ "users", 0, "HOW", N_("with --rollback: accounts that were created: suspend, delete or keep") },
+	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
+	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
@@ -37,6 +39,7 @@ static int run(const struct args *a)
 	if (opt_given(a, "rollback"))
 		return rollback_command(a, ROLLBACK_SHOW);
 	project_init(&p, a);
+	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	bool offline = opt_given(a, "offline");
 	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
