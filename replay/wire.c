@@ -32,6 +32,7 @@
 
 enum {
 	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 64, ANSWER_MAX = 32 << 20,
+	HEAD_MAX = 256 << 10,     /* bytes of an answer's header fields; libcurl keeps each of them */
 	KEEP_ANSWER = 256 << 10,  /* memory of an answer kept for the next one */
 	IDLE_CONNECTION_S = 30,   /* an older one has likely been closed at the other end: do not try our luck */
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
@@ -59,6 +60,7 @@ struct call {
 	int64_t connect_by_us, done_by_us;
 	struct buf answer;
 	bool too_large;
+	size_t head;               /* bytes of header fields so far */
 	char retry_after[HEADER_TEXT], date[HEADER_TEXT], content_type[HEADER_TEXT];
 	char errbuf[CURL_ERROR_SIZE];
 	enum wire_class cls;
@@ -438,6 +440,11 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
 	struct call *c = ctx;
 	size_t n = size * count;
 	c->w->events++;
+	c->head += n;
+	if (c->head > HEAD_MAX) {
+		c->too_large = true;
+		return n + 1;
+	}
 	if (n >= 5 && !memcmp(p, "HTTP/", 5)) /* a new answer begins: what came with a 1xx does not count */
 		c->retry_after[0] = c->date[0] = c->content_type[0] = '\0';
 	keep_header(p, n, "Retry-After", c->retry_after);
@@ -734,8 +741,17 @@ static void say_why(struct call *c, CURLcode code)
 {
 	long os = 0;
 	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &os);
+	if (c->head > HEAD_MAX) {
+		fmt_into(c->why, sizeof(c->why), "the answer's header fields are larger than %d bytes", (int)HEAD_MAX);
+		return;
+	}
 	if (c->too_large) {
 		fmt_into(c->why, sizeof(c->why), "the answer is larger than %lld bytes", (long long)c->w->answer_max);
+		return;
+	}
+	long proxy = 0;
+	if (curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy) == CURLE_OK && proxy >= 300) {
+		fmt_into(c->why, sizeof(c->why), "the proxy refuses the connection (status %ld)", proxy);
 		return;
 	}
 	switch ((int)code) { /* CURLcode has a hundred values; most can only happen to other protocols */
