@@ -365,8 +365,7 @@ static int run(const struct args *a)
 		goto fail;
 	}
 	if (rate != 100) {
-		pacer_free(s->pacer);
-		s->pacer = pacer_new(&s->traits, (double)rate / 100);
+		pool_rate(&s->pool, &s->traits, (double)rate / 100);
 	}
 	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
 	stream = stream_open(&sa, &e);

@@ -186,8 +186,13 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), ses->target_id, e))
 		return false;
 	if (s->rate && s->rate != 100) {
-		pacer_free(ses->pacer);
-		ses->pacer = pacer_new(&ses->traits, (double)s->rate / 100);
+		pool_rate(&ses->pool, &ses->traits, (double)s->rate / 100);
+	}
+	/* Chats of an earlier run with fewer bots. */
+	for (size_t i = 0; ses->pool.n > 1 && i < before->n_chats; i++) {
+		const struct facts_chat *h = &before->chats[i];
+		if (h->action == CHAT_EXISTS && h->pending && h->target_id && !session_admit(ses, h->target_id, e))
+			return false;
 	}
 	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger };
 	struct stream *stream = stream_open(&sa, e);

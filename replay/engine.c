@@ -11,6 +11,7 @@
 
 #include "replay/engine_lanes.h"
 #include "core/clock.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/step.h"
 #include "core/utf8.h"
@@ -167,6 +168,8 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		ledger_done(x->l, &h->op.op.key, said->id, said->id2);
 		x->wrote |= WROTE_DONE;
 		count_done(x, r);
+		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
+			pool_room_put(&x->s->pool, said->id, pool_all(&x->s->pool));
 		if (ev == LANE_EV_FOUND) {
 			x->res->adopted++;
 			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
@@ -451,6 +454,27 @@ static bool build(struct engine *x, struct runner *r)
 	return h->built;
 }
 
+/* Which bots may write here: those that are in the chat. */
+static uint32_t bots_of(struct engine *x, struct runner *r)
+{
+	struct runner *chat = r->parent ? r->parent : r;
+	if (x->s->pool.n < 2 || x->a->source)
+		return 1;
+	if (!chat->bots) {
+		const char *id = stream_chat_target(x->a->stream, chat->id, &x->scratch);
+		if (!id)
+			return 1;
+		chat->bots = (uint16_t)pool_room(&x->s->pool, id);
+	}
+	return chat->bots;
+}
+
+static uint64_t record_key(const struct opkey *k)
+{
+	const int64_t num[2] = { k->conv, k->ts_us };
+	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
+}
+
 /* One lane that could go: slot, then intent. */
 static void grant(struct engine *x, struct runner *r, int64_t now)
 {
@@ -461,7 +485,7 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 	bool was_probing = g->probing;
 	int64_t at = engine_gate_ask(g, now);
 	if (!at) {
-		at = pacer_ask(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
+		at = pool_ask(&x->s->pool, &h->req, bots_of(x, r), record_key(&h->op.op.key), now);
 		if (at)
 			g->probing = was_probing;
 		if (at - now > x->max_wait_us)
@@ -518,7 +542,7 @@ static bool commit(struct engine *x)
 static void refused_to_send(struct engine *x, struct runner *r, struct err *e)
 {
 	struct hot *h = r->hot;
-	pacer_return(x->s->pacer, h->req.rate, engine_scope(&h->req), clock_mono_us());
+	pool_return(&x->s->pool, &h->req, clock_mono_us());
 	engine_gate(x, &h->req)->probing = false;
 	if (r->lane.state == LANE_LOOKING) {
 		engine_step(x, r, LANE_EV_AGAIN, NULL);

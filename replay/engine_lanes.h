@@ -38,6 +38,7 @@ struct runner {
 	struct stream_pos pos;
 	int64_t root_ts_us, weight /* plus HURRY: goes before all that have none */, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
 	uint32_t threads_open;
+	uint16_t bots;               /* a chat's: who may write in it, as a mask; 0 = not asked yet */
 	uint8_t kind;                /* enum lane_kind */
 	struct lane lane;
 };
@@ -92,10 +93,6 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
 int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
 struct gate *engine_gate(struct engine *x, const struct http_req *req);
-static inline const char *engine_scope(const struct http_req *req)
-{
-	return req->scope ? req->scope : "";
-}
 
 /* engine_answer.c */
 void engine_answer(struct engine *x, const struct wire_done *d);

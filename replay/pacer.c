@@ -278,16 +278,21 @@ size_t pacer_scopes(const struct pacer *p)
 	return p->n;
 }
 
-double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n)
+double pacer_bound_shared_s(const struct traits *t, enum req_class c, int64_t n, int tokens)
 {
 	const struct rate *r = &t->rate[c];
-	double burst = greater(1, r->burst), s = 0;
-	if (n <= 1)
+	double share = tokens > 1 ? (double)n / tokens : (double)n, burst = greater(1, r->burst), s = 0;
+	if (share <= 1)
 		return 0;
 	/* The n-th request waits for both rules: one interval of the peak after each other, and a full bucket that refills. */
 	if (r->peak_per_s > 0)
-		s = (double)(n - 1) / r->peak_per_s;
+		s = (share - 1) / r->peak_per_s;
 	if (r->per_s > 0)
-		s = greater(s, ((double)n - burst) / r->per_s);
+		s = greater(s, (share - burst) / r->per_s);
 	return s;
+}
+
+double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n)
+{
+	return pacer_bound_shared_s(t, c, n, 1);
 }

@@ -70,7 +70,8 @@ struct list { struct call *head, *tail; size_t n; };
 
 struct wire {
 	CURLM *multi;
-	char *base, *admin, *bot, *cacert, *proxy;
+	char *base, *admin, *cacert, *proxy;
+	char *bot[BOTS_MAX]; size_t n_bots;
 	bool proxy_loopback;
 	struct origin origin;
 	int64_t connect_us, total_us, answer_max;
@@ -212,6 +213,33 @@ static bool read_proxy(struct wire *w, const char *proxy, struct err *e)
 	return ok;
 }
 
+static bool keep_bot(struct wire *w, const char *token, struct err *e)
+{
+	for (size_t i = 0; i < w->n_bots; i++)
+		if (streq(w->bot[i], token))
+			return err_set(e, ERR_USAGE, "the same bot token was given twice");
+	if (w->n_bots == BOTS_MAX)
+		return err_set(e, ERR_USAGE, "more than %d bot tokens", (int)BOTS_MAX);
+	w->bot[w->n_bots++] = xstrdup(token);
+	return header_safe(token) || err_set(e, ERR_USAGE, "a token with a line end or control character in it");
+}
+
+static bool read_tokens(struct wire *w, const struct wire_config *c, struct err *e)
+{
+	const char *const *more = c->more_bot_tokens;
+	log_secret(c->admin_token);
+	log_secret(c->bot_token);
+	for (size_t i = 0; more && more[i]; i++)
+		log_secret(more[i]);
+	if (c->admin_token && !header_safe(c->admin_token))
+		return err_set(e, ERR_USAGE, "a token with a line end or control character in it");
+	w->admin = c->admin_token ? xstrdup(c->admin_token) : NULL;
+	bool ok = !c->bot_token || keep_bot(w, c->bot_token, e);
+	for (size_t i = 0; ok && more && more[i]; i++)
+		ok = keep_bot(w, more[i], e);
+	return ok;
+}
+
 static bool configure(struct wire *w, const struct wire_config *c, struct err *e)
 {
 	if (!c->base_url || !*c->base_url)
@@ -220,8 +248,8 @@ static bool configure(struct wire *w, const struct wire_config *c, struct err *e
 		return err_where(e, "--url");
 	if (strpbrk(c->base_url, "?#"))
 		return err_set(e, ERR_USAGE, "the target's address must not have a query");
-	if ((c->admin_token && !header_safe(c->admin_token)) || (c->bot_token && !header_safe(c->bot_token)))
-		return err_set(e, ERR_USAGE, "a token with a line end or control character in it");
+	if (!read_tokens(w, c, e))
+		return false;
 	if (c->cacert && access(c->cacert, R_OK))
 		return err_set(e, ERR_USAGE, "cannot read the certificates in %s:", c->cacert);
 	if (c->proxy && *c->proxy && !read_proxy(w, c->proxy, e))
@@ -230,10 +258,6 @@ static bool configure(struct wire *w, const struct wire_config *c, struct err *e
 	while (n && c->base_url[n - 1] == '/')
 		n--;
 	w->base = xstrndup(c->base_url, n);
-	w->admin = c->admin_token ? xstrdup(c->admin_token) : NULL;
-	w->bot = c->bot_token ? xstrdup(c->bot_token) : NULL;
-	log_secret(c->admin_token);
-	log_secret(c->bot_token);
 	w->cacert = c->cacert ? xstrdup(c->cacert) : NULL;
 	w->connect_us = (int64_t)(c->connect_timeout_s > 0 ? c->connect_timeout_s : CONNECT_S) * 1000000;
 	w->total_us = (int64_t)(c->timeout_s > 0 ? c->timeout_s : TOTAL_S) * 1000000;
@@ -306,7 +330,8 @@ void wire_close(struct wire *w)
 		sigaction(SIGPIPE, &w->old_pipe, NULL);
 	free(w->base);
 	free(w->admin);
-	free(w->bot);
+	for (size_t i = 0; i < w->n_bots; i++)
+		free(w->bot[i]);
 	free(w->cacert);
 	free(w->proxy);
 	free(w);
@@ -489,7 +514,7 @@ static bool make_url(struct wire *w, struct call *c, const struct http_req *r, c
 
 static bool make_headers(struct wire *w, struct call *c, const struct http_req *r, bool has_body, struct err *e)
 {
-	const char *token = r->auth == AUTH_ADMIN ? w->admin : r->auth == AUTH_BOT ? w->bot : NULL;
+	const char *token = r->auth == AUTH_ADMIN ? w->admin : r->auth == AUTH_BOT && r->bot >= 0 && (size_t)r->bot < w->n_bots ? w->bot[r->bot] : NULL;
 	if (r->auth != AUTH_NONE && !(token && *token))
 		return err_set(e, ERR_USAGE, "no %s token was given", r->auth == AUTH_ADMIN ? "administrator's" : "bot");
 	if (r->content_type && !header_safe(r->content_type))
@@ -673,6 +698,15 @@ refused:
 bool wire_send(struct wire *w, const struct http_req *r, void *tag, struct err *e)
 {
 	return start(w, r, tag, false, e) != NULL;
+}
+
+void wire_first_bot(struct wire *w, int bot)
+{
+	if (bot <= 0 || (size_t)bot >= w->n_bots)
+		return;
+	char *was = w->bot[0];
+	w->bot[0] = w->bot[bot];
+	w->bot[bot] = was;
 }
 
 size_t wire_in_flight(const struct wire *w)

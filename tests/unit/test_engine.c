@@ -359,6 +359,8 @@ int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t 
 	return 0;
 }
 
+struct pacer *pacer_new(const struct traits *t, double factor) { (void)t, (void)factor; return NULL; }
+void pacer_free(struct pacer *p) { (void)p; }
 void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t now) { (void)p, (void)c; *slot(scope) = now; }
 void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now) { (void)p, (void)c, (void)scope, (void)now; }
 
@@ -462,6 +464,8 @@ static uint64_t fingerprint_of(const char *body)
 {
 	return (uint64_t)atoi(body) + 1000;
 }
+
+const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a) { (void)s, (void)source_conv, (void)a; return NULL; }
 
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e)
@@ -640,7 +644,7 @@ static bool run_once(struct engine_result *res, struct err *e)
 	static const uint8_t digest[DIGEST_BYTES];
 	struct wire wire = { 0 };
 	struct pacer pacer = { 0 };
-	struct session s = { .ex = &fake, .wire = &wire, .pacer = &pacer, .target_id = "fake" };
+	struct session s = { .ex = &fake, .wire = &wire, .pool = { .n = 1, .bot = { { .pacer = &pacer } } }, .target_id = "fake" };
 	for (int k = 0; k <= OP_DELETE; k++)
 		s.traits.settle[k] = SETTLE_REPEAT;
 	s.traits.settle[OP_POST] = s.traits.settle[OP_CHAT_CREATE] = s.traits.settle[OP_USER_CREATE] = SETTLE_LIST;
