@@ -243,8 +243,11 @@ static bool on_lane(void *ctx, const struct lane_spec *spec)
 
 static struct heap *next_heap(struct engine *x)
 {
-	if (x->people_left) /* messages name people; members must exist: everybody first */
+	/* People are made beside the chats, which wait for them before their members join; or before anything else. */
+	if (x->lanes.people.n && (x->a->people_first || x->n_active_people < HOT_PEOPLE_MAX))
 		return &x->lanes.people;
+	if (x->people_left && x->a->people_first)
+		return NULL;
 	struct runner *chat = heap_top(&x->lanes.chats), *thread = heap_top(&x->lanes.threads);
 	if (!thread)
 		return x->n_active_chats < HOT_CHATS_MAX ? &x->lanes.chats : NULL;
@@ -262,6 +265,7 @@ static void activate(struct engine *x)
 		r->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*r->hot));
 		r->hot->refused_since = -1;
 		x->n_active_chats += r->kind == LANE_CHAT;
+		x->n_active_people += r->kind == LANE_PERSON;
 		x->active[x->n_active++] = r;
 	}
 }
@@ -272,10 +276,11 @@ static void stopped(struct engine *x, const struct runner *r)
 	x->res->in_doubt += r->lane.row != LANE_ROW_NONE;
 }
 
-static void thread_over(struct engine *x, struct runner *chat)
+
+/* A chat that has nothing more to wait for goes on to its end. */
+static void wake(struct engine *x, struct runner *chat)
 {
-	chat->threads_open--;
-	if (chat->threads_open || chat->lane.state != LANE_PARKED || x->halting)
+	if (chat->threads_open || x->people_left || chat->lane.state != LANE_PARKED || x->halting)
 		return;
 	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
 	if (chat->hot)
@@ -284,12 +289,27 @@ static void thread_over(struct engine *x, struct runner *chat)
 	lanes_wait(&x->lanes, chat);
 }
 
+static void thread_over(struct engine *x, struct runner *chat)
+{
+	chat->threads_open--;
+	wake(x, chat);
+}
+
+static void people_over(struct engine *x)
+{
+	for (size_t i = 0; i < x->lanes.n_buckets; i++)
+		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain)
+			if (r->kind == LANE_CHAT)
+				wake(x, r);
+}
+
 /* Takes a lane that has come to rest out of the active ones (its place in them is i). */
 static void retire(struct engine *x, size_t i)
 {
 	struct runner *r = x->active[i];
 	x->active[i] = x->active[--x->n_active];
 	x->n_active_chats -= r->kind == LANE_CHAT;
+	x->n_active_people -= r->kind == LANE_PERSON;
 	arena_reset(&r->hot->arena);
 	struct arena keep = r->hot->arena;
 	*r->hot = (struct hot){ .arena = keep };
@@ -300,7 +320,8 @@ static void retire(struct engine *x, size_t i)
 		x->n_parked++;
 		return;
 	}
-	x->people_left -= r->kind == LANE_PERSON;
+	if (r->kind == LANE_PERSON && --x->people_left == 0)
+		people_over(x);
 	if (st == LANE_STOPPED)
 		stopped(x, r);
 	else if (st == LANE_HALTED)
@@ -365,9 +386,10 @@ static enum stream_got next_op(struct engine *x, struct runner *r, const struct 
 {
 	const struct engine_source *src = x->a->source;
 	struct hot *h = r->hot;
+	size_t open = r->threads_open + (r->kind == LANE_CHAT && x->people_left > 0); /* its end waits for them as for a thread */
 	if (src)
-		return src->next(src->src, spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, e);
-	return stream_next(x->a->stream, spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, e);
+		return src->next(src->src, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
+	return stream_next(x->a->stream, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
 }
 
 static bool pull(struct engine *x, struct runner *r)
@@ -586,7 +608,7 @@ static void halt_all(struct engine *x)
 /* Until the first lane may go again, or something is answered. */
 static void wait(struct engine *x)
 {
-	enum { ROWS = 64, GATHER_US = 5000 };
+	enum { ROWS = 64, GATHER_US = 5000, MANY = 16 };
 	struct wire_done done[ROWS];
 	int64_t now = clock_mono_us(), until = NEVER;
 	for (size_t i = 0; i < x->n_active; i++) {
@@ -599,6 +621,9 @@ static void wait(struct engine *x)
 	}
 	if (until == NEVER && !x->flying)
 		return;
+	/* Of many lanes each is due at another moment: those of the same few milliseconds share one commit. */
+	if (until > now && until < NEVER - GATHER_US && x->n_active > MANY)
+		until += GATHER_US - until % GATHER_US;
 	if (!clock_is_virtual() && until > now + SECOND_US)
 		until = now + SECOND_US; /* so that progress and ^C are seen */
 	if (!x->flying) {

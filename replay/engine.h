@@ -34,6 +34,7 @@ struct engine_args {
 	int settle_s;                 /* -1 = the traits' */
 	int64_t max_wait_s;           /* longest Retry-After to sit out; 0 = 900 */
 	int64_t small_first;          /* chats with at most so many messages to send go before the others; 0 = the heaviest first */
+	bool people_first;            /* messages name people by their accounts: nothing else before all are made */
 	int64_t max_ops;              /* stop resumably after so many ops; 0 = no limit */
 	const volatile int *stop;     /* set by the first ^C: no new intents, finish what is in flight */
 	void (*progress)(void *ctx, const struct engine_progress *p); /* at most every 100 ms, and at the end */

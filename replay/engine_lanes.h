@@ -9,6 +9,7 @@ enum {
 	HOT_MAX = 1024,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
@@ -72,7 +73,7 @@ struct engine {
 	struct engine_result *res;
 	struct lane_limits limits;
 	struct lanes lanes;
-	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_parked;
+	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_active_people, n_parked;
 	struct hot *spare[HOT_MAX]; size_t n_spare;
 	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];

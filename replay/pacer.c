@@ -16,6 +16,9 @@
 /* The margin: 1 % of the rates and at most half a request of the burst. Half a request of Pachca's 4/s is an eighth of a
  * second by which one request may travel faster than the one before it, and costs that eighth once per burst. */
 static const double RATE_MARGIN = 0.99, BURST_MARGIN = 0.01, BURST_MARGIN_MAX = 0.5;
+/* Who comes a few milliseconds late, because a commit was waited for, may make up for it with the next request; who was away
+ * for longer may not. */
+static const double LATE_S = 0.006;
 static const double SLOWEST = 1.0 / 64, CREEP = 0.05, EPSILON = 1e-9;
 enum {
 	CREEP_AFTER = 20,                     /* successes for one step back to the trait */
@@ -91,7 +94,9 @@ static void refill(const struct pacer *p, struct bucket *b, int64_t now_us)
 		return;
 	double s = (double)(now_us - b->at_us) / 1e6;
 	b->tokens = lesser(r->burst, b->tokens + s * r->per_s * b->slow);
-	b->peak = lesser(1, b->peak + s * r->peak_per_s * b->slow);
+	b->peak += s * r->peak_per_s * b->slow;
+	if (b->peak > 1 + LATE_S * r->peak_per_s)
+		b->peak = 1;
 	b->at_us = now_us;
 }
 

@@ -489,7 +489,8 @@ enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, stru
 			}
 			continue;
 		}
-		if (k.kind == OP_MEMBERS && threads_open)
+		bool open = there && (r.state == OP_INTENT || r.state == OP_UNKNOWN); /* given first, whatever is waited for */
+		if (k.kind == OP_MEMBERS && threads_open && !open)
 			return STREAM_WAIT;
 		*out = (struct stream_op){ .state = there ? r.state : OP_ABSENT, .visible = k.kind != OP_UPLOAD, .src_fp = 1 };
 		fill(s, lane, &k, m, reply, a, &out->op);
@@ -964,6 +965,7 @@ static void test_stops_and_goes_on(void **state)
 	struct engine_result res;
 	struct err e = ERR_INIT;
 	new_world(11, MAX_CHATS);
+	base_args.people_first = true; /* else a chat's end may be among the five, and is not in the sum */
 	base_args.max_ops = 5;
 	base_args.event = on_event;
 	events_rejected = 0;
@@ -1137,6 +1139,7 @@ static void test_doubt_with_another_text(void **state)
 	struct engine_result res;
 	struct err e = ERR_INIT;
 	new_world(51, 1);
+	base_args.people_first = true; /* one thing in doubt is enough */
 	src.n_msgs[0] = 3;
 	for (int m = 0; m < 3; m++)
 		src.m[0][m] = (struct message){ .text = 1 };
