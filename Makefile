@@ -124,6 +124,13 @@ test-s3: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/e2e/s3.sh
 
+# The pictures of the READMEs, taken anew; needs Chromium and npm.
+.PHONY: screens
+screens:
+	@MVCHAT_FULL=1 sh tests/tools/deps.sh
+	@$(MAKE) -s -j$(JOBS) MODE=release everything
+	@sh tests/tools/screens.sh
+
 bench: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/bench/bench.sh
@@ -139,8 +146,8 @@ T ?= 60
 fuzz:
 	@$(MAKE) -s -j$(JOBS) CC=clang MODE=fuzz build/fuzz/libmvchat.a
 	clang $(CSTD) $(OPT_fuzz) -I. -Ibuild/fuzz $(CFLAGS_PKG) -fsanitize=fuzzer -o build/fuzz/fuzz_$(F) tests/fuzz/fuzz_$(F).c build/fuzz/libmvchat.a $(LIBS_ALL)
-	mkdir -p build/fuzz/found_$(F)
-	build/fuzz/fuzz_$(F) -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 build/fuzz/found_$(F) tests/fuzz/corpus/$(F)
+	mkdir -p build/fuzz/found_$(F) 
+	build/fuzz/fuzz_$(F) -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 build/fuzz/found_$(F) $(if $(filter pachca_parse,$(F)),fixtures/http/pachca,tests/fuzz/corpus/$(F))
 
 lint:
 	@sh tests/tools/lint.sh

@@ -288,7 +288,7 @@ static bool put_message(struct desk *d, const struct at *at, struct spool_walk *
 	s->out->messages++;
 	d->h->n_shown++;
 	if (s->out->messages % 2048 == 0) {
-		progress_part(_("writing the archive"), s->out->messages, s->total);
+		progress_part("archiving", _("writing the archive"), s->out->messages, s->total);
 		if (stop_signal)
 			return err_set(s->e, ERR_PARTIAL, _("stopped: no archive was written"));
 	}
@@ -330,9 +330,16 @@ static bool put_thread(struct desk *d, const struct spool_meta *root)
 	return ok;
 }
 
-static void thread_nav(size_t no, size_t page, size_t pages, const char *back, struct buf *b)
+enum nav { NAV_ABOVE, NAV_BELOW };
+
+static const char *nav_name(enum nav where)
 {
-	htmlf(b, "<nav class=\"pages\" aria-label=\"%s\">", _("Pages"));
+	return where == NAV_ABOVE ? _("Pages") : _("Pages, once more");
+}
+
+static void thread_nav(enum nav where, size_t no, size_t page, size_t pages, const char *back, struct buf *b)
+{
+	htmlf(b, "<nav class=\"pages\" aria-label=\"%s\">", nav_name(where));
 	buf_adds(b, back);
 	if (page)
 		htmlf(b, " <a rel=\"prev\" href=\"t%zu-%zu.html\">← %s</a>", no, page, _("Earlier"));
@@ -369,7 +376,7 @@ static bool long_pages(struct desk *d, const struct long_thread *t)
 		}
 		if (n++ % PAGE_MESSAGES == 0) {
 			if (open) {
-				thread_nav(no, page - 1, t->n, back.p, &f.b);
+				thread_nav(NAV_BELOW, no, page - 1, t->n, back.p, &f.b);
 				frame_end(&f.b);
 				ok = sheet_close(&f, s->e);
 			}
@@ -387,7 +394,7 @@ static bool long_pages(struct desk *d, const struct long_thread *t)
 			html(&f.b, site_conv_sign(c));
 			html(&f.b, c->name);
 			buf_adds(&f.b, "</bdi></h1>\n");
-			thread_nav(no, page, t->n, back.p, &f.b);
+			thread_nav(NAV_ABOVE, no, page, t->n, back.p, &f.b);
 			page++;
 		}
 		struct at at = { &f, name, NULL };
@@ -396,7 +403,7 @@ static bool long_pages(struct desk *d, const struct long_thread *t)
 	}
 	spool_walk_end(w);
 	if (open) {
-		thread_nav(no, page - 1, t->n, back.p, &f.b);
+		thread_nav(NAV_BELOW, no, page - 1, t->n, back.p, &f.b);
 		frame_end(&f.b);
 		ok = sheet_close(&f, s->e) && ok;
 	}
@@ -406,11 +413,11 @@ static bool long_pages(struct desk *d, const struct long_thread *t)
 
 /* ---- pages ---- */
 
-static void page_nav(struct desk *d)
+static void page_nav(struct desk *d, enum nav where)
 {
 	struct buf *b = &d->f.b;
 	size_t pages = d->h->n_pages;
-	htmlf(b, "<nav class=\"pages\" aria-label=\"%s\">", _("Pages"));
+	htmlf(b, "<nav class=\"pages\" aria-label=\"%s\">", nav_name(where));
 	if (d->page)
 		htmlf(b, "<a href=\"1.html\" aria-label=\"%s\">«</a> <a rel=\"prev\" href=\"%zu.html\">← %s</a> ", _("First page"), d->page, _("Earlier"));
 	buf_adds(b, "<span>");
@@ -467,7 +474,7 @@ static bool page_end(struct desk *d)
 	if (!d->open)
 		return true;
 	d->open = false;
-	page_nav(d);
+	page_nav(d, NAV_ABOVE);
 	frame_end(&d->f.b);
 	return sheet_close(&d->f, d->s->e);
 }
@@ -495,7 +502,7 @@ static bool page_begin(struct desk *d, size_t page)
 	buf_adds(&d->f.b, "</h1>\n");
 	if (!page)
 		put_about(d);
-	page_nav(d);
+	page_nav(d, NAV_BELOW);
 	put_months(d);
 	return true;
 }

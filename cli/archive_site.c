@@ -185,7 +185,7 @@ static bool line_msgs(void *ctx, const struct spool_conv *c)
 		canon_msg(&msg, c->conv.id, &l->line);
 		line(l);
 		if (++l->out->messages % 4096 == 0)
-			progress_count(_("writing the archive"), l->out->messages);
+			progress_count("archiving", _("writing the archive"), l->out->messages);
 	}
 	spool_walk_end(w);
 	return l->ok;

@@ -71,7 +71,7 @@ static void on_missing(void *ctx, const struct fetch_missing *m)
 static void on_progress(void *ctx, const struct fetch_result *r)
 {
 	(void)ctx;
-	progress_count(_("fetching files"), r->fetched + r->had + r->missing);
+	progress_count("fetching", _("fetching files"), r->fetched + r->had + r->missing);
 }
 
 /* The reasons for people, and what to do about them. */

@@ -182,7 +182,7 @@ static bool start_sandbox(struct move *m, struct err *e)
 	}
 	setenv("MVCHAT_CLOCK", "virtual", 1);
 	clock_init();
-	if (!rehearsal_start(&m->sandbox, sandbox_store(m), (int)port, e))
+	if (!rehearsal_start(&m->sandbox, sandbox_store(m), (int)port, m->p.dir, e))
 		return false;
 	setenv(env_or(c ? c->admin_token_env : NULL, "PACHCA_ADMIN_TOKEN"), "sandbox-admin-token", 1);
 	const char *bots = env_or(c ? c->bot_token_env : NULL, "PACHCA_BOT_TOKEN"); /* of several names the first */
@@ -411,7 +411,7 @@ static void look_at_it(struct move *m)
 		return;
 	printf(_("\nLook at the chats: http://127.0.0.1:%d/\n"), m->sandbox.port);
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || stop_signal) {
-		printf(_("once 'mvchat sandbox --store %s --port %d' serves them.\n"), sandbox_store(m), m->sandbox.port);
+		printf(_("once 'mvchat sandbox -C %s --store %s --port %d' serves them.\n"), m->p.dir, sandbox_store(m), m->sandbox.port);
 		return;
 	}
 	printf("%s\n", _("The sandbox goes on until Ctrl-C."));

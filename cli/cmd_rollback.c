@@ -87,7 +87,7 @@ static void kept(void *ctx, enum keep why, enum op_kind what, const char *lane, 
 static void reading(void *ctx, int64_t done, int64_t total)
 {
 	(void)ctx;
-	progress_part(_("reading the target back"), done, total);
+	progress_part("reading-back", _("reading the target back"), done, total);
 }
 
 static void working(void *ctx, const struct engine_progress *p)

@@ -1,6 +1,7 @@
 /* mvchat sandbox: the local rehearsal target. */
 #include "cli/cmd.h"
 
+#include "cli/source_view.h"
 #include "sandbox/sandbox.h"
 
 #include <stdio.h>
@@ -56,11 +57,17 @@ static int run(const struct args *a)
 		.log = opt_value(a, "log"), .port_file = opt_value(a, "port-file"),
 		.more_bots = more, .rates = opt_value(a, "rates"), .seats = (int)seats, .stop = &stop_signal,
 	};
+	const char *dir = opt_value(a, "project");
+	struct source_view *view = source_view_new(dir ? dir : ".");
+	struct sandbox_source source = { view, source_view_tell };
+	sa.source = &source;
 	struct sandbox *s = sandbox_start(&sa, &e);
 	if (!s) {
 		free(given);
+		source_view_free(view);
 		return out_fail(&e);
 	}
+	source_view_port(view, sandbox_port(s));
 	if (!opt_given(a, "quiet")) {
 		printf(_("The sandbox listens on http://127.0.0.1:%d/ (look at it in a browser)\n"), sandbox_port(s));
 		printf(_("API address: http://127.0.0.1:%d/api/shared/v1\n"), sandbox_port(s));
@@ -72,11 +79,12 @@ static int run(const struct args *a)
 	bool ok = sandbox_wait(s, &e);
 	sandbox_close(s);
 	free(given);
+	source_view_free(view);
 	return ok ? EX_DONE : out_fail(&e);
 }
 
 const struct command cmd_sandbox = {
 	"sandbox", "", N_("a local server that behaves like the target, for rehearsal"),
-	N_("Serves Pachca's API on 127.0.0.1 with a page to look at the chats. Needs no token and no network."),
+	N_("Serves Pachca's API on 127.0.0.1 with a page to look at the chats. Needs no token and no network. For a project that was replayed here the page shows beside each message where it came from and what was lost."),
 	opts, run,
 };

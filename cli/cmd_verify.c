@@ -56,7 +56,7 @@ static void not_adopted(void *ctx, enum op_kind kind, const char *lane, const st
 static void adopting(void *ctx, int64_t done, int64_t total)
 {
 	(void)ctx;
-	progress_part(_("finding again"), done, total);
+	progress_part("adopting", _("finding again"), done, total);
 }
 
 static int64_t sum(const int64_t *v)

@@ -14,7 +14,7 @@ enum follows { FOLLOWS_NOTHING, FOLLOWS_TEXT, FOLLOWS_FILE, FOLLOWS_DIR, FOLLOWS
 
 /* Words of options that take one of a few; cmd NULL = of every command. */
 static const struct { const char *cmd, *opt, *words; } few[] = {
-	{ NULL, "lang", "ru en" }, { NULL, "log-format", "text json" }, { NULL, "progress", "auto always never plain" },
+	{ NULL, "lang", "ru en" }, { NULL, "log-format", "text json" }, { NULL, "progress", "auto always never plain json" },
 	{ "map", "unmatched", "label create skip fail" },
 };
 

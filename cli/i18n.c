@@ -1,6 +1,7 @@
 #include "cli/i18n.h"
 
 #include "core/base.h"
+#include "core/err.h"
 
 #include <limits.h>
 #include <locale.h>
@@ -50,6 +51,12 @@ static const char *catalogue_dir(void)
 	       "/usr/share/locale" : MVCHAT_LOCALEDIR;
 }
 
+/* gettext's own entry "" is the catalogue's head. */
+static const char *err_in_language(const char *english)
+{
+	return *english ? gettext(english) : english;
+}
+
 void i18n_init(const char *lang)
 {
 	if (!lang || !*lang)
@@ -60,7 +67,9 @@ void i18n_init(const char *lang)
 	setlocale(LC_MESSAGES, "C.UTF-8");
 	bindtextdomain("mvchat", catalogue_dir());
 	bind_textdomain_codeset("mvchat", "UTF-8");
+	bind_textdomain_codeset("libc", "UTF-8"); /* what strerror says, where the system has it */
 	textdomain("mvchat");
+	err_speak(err_in_language);
 }
 
 bool i18n_catalogue(char *path, size_t n)

@@ -82,12 +82,14 @@ static bool common(const struct args *a, struct err *e)
 	const char *f = opt_value(a, "log-format"), *p = opt_value(a, "progress");
 	if (f && !streq(f, "text") && !streq(f, "json"))
 		return err_set(e, ERR_USAGE, _("--log-format: '%s' is neither text nor json"), f);
-	static const char *const words[] = { "auto", "always", "never", "plain" };
+	static const char *const words[] = { "auto", "always", "never", "plain", "json" };
 	size_t mode = 0;
 	while (p && mode < countof(words) && !streq(p, words[mode]))
 		mode++;
 	if (mode == countof(words))
-		return err_set(e, ERR_USAGE, _("--progress: '%s' is none of auto, always, never, plain"), p);
+		return err_set(e, ERR_USAGE, _("--progress: '%s' is none of auto, always, never, plain, json"), p);
+	if (!f && p && streq(p, "json"))
+		f = p; /* one kind of line on stderr */
 	log_init(opt_given(a, "quiet") ? LOG_ERROR : opt_given(a, "verbose") ? LOG_DEBUG : LOG_INFO, f && streq(f, "json") ? LOG_JSON : LOG_TEXT);
 	progress_init(opt_given(a, "quiet") ? PROGRESS_NEVER : (enum progress_mode)mode);
 	return true;

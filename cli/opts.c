@@ -15,7 +15,7 @@ const struct opt common_opts[] = {
 	{ "quiet", 'q', NULL, N_("only errors and the result") },
 	{ "verbose", 'v', NULL, N_("also say what is done in detail") },
 	{ "log-format", 0, "FORMAT", N_("log lines as text or json") },
-	{ "progress", 0, "WHEN", N_("progress display: auto, always, never or plain") },
+	{ "progress", 0, "WHEN", N_("progress display: auto, always, never, plain or json") },
 	{ "help", 'h', NULL, N_("show this help") },
 	{ NULL, 0, NULL, NULL },
 };

@@ -4,7 +4,9 @@
 
 #include "cli/i18n.h"
 #include "cli/out.h"
+#include "core/buf.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/utf8.h"
 
@@ -14,12 +16,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static enum { LINE, PLAIN, NONE } how = NONE;
+static enum { LINE, PLAIN, JSON, NONE } how = NONE;
 static char shown[1024];
 static bool on_screen;
 static int64_t last_us = -1;
 
-enum { LINE_EVERY_US = 100000, PLAIN_EVERY_US = 30000000 };
+enum { LINE_EVERY_US = 100000, PLAIN_EVERY_US = 30000000, JSON_EVERY_US = 1000000, EVENT_SCHEMA = 1 };
 
 static void put(const char *s)
 {
@@ -53,6 +55,7 @@ void progress_init(enum progress_mode mode)
 	case PROGRESS_NEVER: how = NONE; break;
 	case PROGRESS_ALWAYS: how = LINE; break;
 	case PROGRESS_PLAIN: how = PLAIN; break;
+	case PROGRESS_JSON: how = JSON; break;
 	case PROGRESS_AUTO: how = tty && tcgetpgrp(STDERR_FILENO) == getpgrp() ? LINE : PLAIN; break;
 	}
 	log_set_hooks(before, after);
@@ -73,7 +76,7 @@ static bool due(void)
 {
 	static int64_t began;
 	int64_t now = clock_is_virtual() ? last_us + LINE_EVERY_US : clock_mono_us();
-	int64_t every = how == LINE ? LINE_EVERY_US : PLAIN_EVERY_US;
+	int64_t every = how == LINE ? LINE_EVERY_US : how == JSON ? JSON_EVERY_US : PLAIN_EVERY_US;
 	if (last_us < 0 && how == PLAIN && !began) {
 		began = 1;
 		last_us = now; /* the first plain line comes after a full interval: short runs stay quiet */
@@ -107,23 +110,91 @@ static void draw(const char *text)
 	on_screen = true;
 }
 
+/* ---- events for programs ---- */
+
+/* The newest event of a stage: said once more with "last" when the stage ends, so that the final numbers are never missed. */
+static struct { const char *stage; int64_t done, total; struct engine_progress engine; bool has_engine; } newest;
+
+static void say_event(bool last)
+{
+	struct buf b;
+	struct jw w;
+	char t[32];
+	buf_init(&b, 4096);
+	jw_init(&w, &b);
+	clock_iso(clock_wall_us(), t);
+	jw_obj(&w);
+	jw_kint(&w, "schema", EVENT_SCHEMA);
+	jw_kstr(&w, "event", "progress");
+	jw_kstr(&w, "t", t);
+	jw_kstr(&w, "stage", newest.stage);
+	jw_kint(&w, "done", newest.done);
+	if (newest.total >= 0)
+		jw_kint(&w, "total", newest.total);
+	if (newest.has_engine) {
+		const struct engine_progress *p = &newest.engine;
+		int64_t now = clock_mono_us(), spent = now - p->began_mono_us;
+		jw_kint(&w, "elapsed_ms", spent / 1000);
+		if (p->done > 0 && p->total > p->done)
+			jw_kint(&w, "left_ms", (int64_t)((double)spent / 1000 * (double)(p->total - p->done) / (double)p->done));
+		jw_kint(&w, "ops", p->ops_done);
+		jw_kint(&w, "lanes_open", (int64_t)p->lanes_open);
+		jw_kint(&w, "lanes_waiting", (int64_t)p->lanes_waiting);
+		jw_kint(&w, "lanes_stopped", (int64_t)p->lanes_stopped);
+		jw_kint(&w, "in_flight", (int64_t)p->in_flight);
+		jw_kint(&w, "throttled", p->throttled);
+		jw_kint(&w, "waiting_ms", p->wait_until_mono_us > now ? (p->wait_until_mono_us - now) / 1000 : 0);
+	}
+	jw_kbool(&w, "last", last);
+	jw_obj_end(&w);
+	buf_addc(&b, '\n');
+	put(b.p);
+	buf_release(&b);
+}
+
+/* Takes the event in; true when programs are told, and there is nothing to draw. */
+static bool as_event(const char *stage, int64_t done, int64_t total, const struct engine_progress *p)
+{
+	if (how != JSON)
+		return false;
+	bool begins = !newest.stage || !streq(newest.stage, stage);
+	if (begins && newest.stage)
+		say_event(true);
+	newest.stage = stage;
+	newest.done = done;
+	newest.total = total;
+	newest.has_engine = p != NULL;
+	if (p)
+		newest.engine = *p;
+	if (due() || begins)
+		say_event(false);
+	return true;
+}
+
 void progress_clear(void)
 {
 	if (on_screen)
 		put("\r\033[K");
 	on_screen = false;
+	if (how == JSON && newest.stage)
+		say_event(true);
+	newest.stage = NULL;
 }
 
-void progress_count(const char *what, int64_t n)
+void progress_count(const char *stage, const char *what, int64_t n)
 {
 	char line[256];
+	if (as_event(stage, n, -1, NULL))
+		return;
 	snprintf(line, sizeof(line), "%s  %s", what, num(n));
 	draw(line);
 }
 
-void progress_part(const char *what, int64_t n, int64_t of)
+void progress_part(const char *stage, const char *what, int64_t n, int64_t of)
 {
 	char line[256];
+	if (as_event(stage, n, of, NULL))
+		return;
 	snprintf(line, sizeof(line), "%s  %s/%s", what, num(n), num(of));
 	draw(line);
 }
@@ -131,7 +202,7 @@ void progress_part(const char *what, int64_t n, int64_t of)
 void progress_engine(void *ctx, const struct engine_progress *p)
 {
 	(void)ctx;
-	if (how == NONE)
+	if (how == NONE || as_event("writing", p->done, p->total, p))
 		return;
 	char line[512], eta[64] = "", wait[96] = "", speed[32] = "–";
 	double elapsed = (double)(clock_mono_us() - p->began_mono_us) / 1e6;

@@ -137,7 +137,7 @@ static bool r_msg(void *ctx, const char *conv, const struct msg *m)
 {
 	struct reading *r = ctx;
 	if (++r->n % 4096 == 0)
-		progress_count(_("reading the archive"), r->n);
+		progress_count("reading", _("reading the archive"), r->n);
 	return r->inner.msg(r->inner.ctx, conv, m);
 }
 static bool r_bad(void *ctx, const struct err *e) { struct reading *r = ctx; return r->inner.bad(r->inner.ctx, e); }
@@ -358,9 +358,9 @@ static const char *bond_of(struct project *p)
 {
 	struct err e = ERR_INIT;
 	if (p->ledger)
-		return ledger_bond_target(p->ledger, &p->arena);
+		return ledger_bonded(p->ledger, &p->arena);
 	struct ledger *l = p->state ? ledger_open(p->state, LEDGER_READ, &e) : NULL;
-	const char *id = l ? ledger_bond_target(l, &p->arena) : NULL;
+	const char *id = l ? ledger_bonded(l, &p->arena) : NULL;
 	ledger_close(l);
 	return id;
 }

@@ -3,6 +3,7 @@
 #include "cli/rehearsal.h"
 
 #include "cli/cmd.h"
+#include "cli/source_view.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -57,17 +58,22 @@ static struct sandbox *open_at(struct sandbox_args *sa, int port, struct err *e)
 	return s;
 }
 
-NORETURN static void child(const char *store, int port, int keep, int tell)
+NORETURN static void child(const char *store, int port, const char *project_dir, int keep, int tell)
 {
 	struct started st = { 0, ERR_INIT };
 	struct sandbox_args sa = { .store = store, .limits = true, .stop = &stop_signal };
+	struct source_view *view = source_view_new(project_dir);
+	struct sandbox_source source = { view, source_view_tell };
 	pthread_t thread;
 	/* These reach the whole group, and requests under way are still to be answered: only the pipe ends it. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	unsetenv("MVCHAT_STEP_KILL");
 	unsetenv("MVCHAT_STEP_COUNT");
+	sa.source = &source;
 	struct sandbox *s = open_at(&sa, port, &st.err);
+	if (s)
+		source_view_port(view, sandbox_port(s));
 	if (s && pthread_create(&thread, NULL, watch, &keep) != 0) {
 		err_set(&st.err, ERR_INTERNAL, "cannot start a thread");
 		sandbox_close(s);
@@ -83,7 +89,7 @@ NORETURN static void child(const char *store, int port, int keep, int tell)
 	_exit(0);
 }
 
-bool rehearsal_start(struct rehearsal *r, const char *store, int port, struct err *e)
+bool rehearsal_start(struct rehearsal *r, const char *store, int port, const char *project_dir, struct err *e)
 {
 	int keep[2], tell[2];
 	*r = (struct rehearsal){ .keep = -1 };
@@ -100,7 +106,7 @@ bool rehearsal_start(struct rehearsal *r, const char *store, int port, struct er
 	if (r->pid == 0) {
 		close(keep[1]);
 		close(tell[0]);
-		child(store, port, keep[0], tell[1]);
+		child(store, port, project_dir, keep[0], tell[1]);
 	}
 	close(keep[0]);
 	close(tell[1]);

@@ -11,8 +11,8 @@
 
 struct rehearsal { pid_t pid; int keep; int port; }; /* keep: while this end of a pipe is open, the child serves */
 
-/* Starts it on the port, or with 0 on a free one. Must come before threads, connections and databases are opened: it forks. */
-bool rehearsal_start(struct rehearsal *r, const char *store, int port, struct err *e);
+/* project_dir: whose messages the page can trace back to their source. Starts it on the port, or with 0 on a free one. Must come before threads, connections and databases are opened: it forks. */
+bool rehearsal_start(struct rehearsal *r, const char *store, int port, const char *project_dir, struct err *e);
 void rehearsal_stop(struct rehearsal *r); /* waits for its end; harmless when it did not start */
 
 #endif

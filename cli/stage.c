@@ -275,7 +275,7 @@ static void lost(void *ctx, const struct opkey *k)
 static void tick(void *ctx, int64_t done, int64_t total)
 {
 	(void)ctx;
-	progress_part(_("comparing"), done, total);
+	progress_part("comparing", _("comparing"), done, total);
 }
 
 /* Answers live until the next question. */

@@ -497,6 +497,8 @@ static struct text read_body(const struct jv *v, struct arena *a)
 static void read_file(const struct jv *v, struct file *f)
 {
 	*f = (struct file){ .name = "file", .state = FILE_GONE, .kind = FILE_PLAIN, .size = -1 };
+	if (v->type != JV_OBJ)
+		return;
 	jv_each(v, k) {
 		if (streq(k->key, "id"))
 			f->id = words(k);
@@ -535,6 +537,8 @@ static void read_react(const struct jv *v, struct arena *a, struct react *r)
 {
 	bool counted = false;
 	*r = (struct react){ .name = "", .emoji = "" };
+	if (v->type != JV_OBJ)
+		return;
 	jv_each(v, k) {
 		if (streq(k->key, "name"))
 			r->name = words_or_empty(k);

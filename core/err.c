@@ -9,13 +9,31 @@
 
 static void put(char *dst, size_t cap, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
+static const char *(*translator)(const char *english);
+
+void err_speak(const char *(*translate)(const char *english))
+{
+	translator = translate;
+}
+
+const char *err_word(const char *english)
+{
+	return translator ? translator(english) : english;
+}
+
+static const char *translated(const char *) __attribute__((format_arg(1)));
+
+/* msgfmt has compared the conversions of both languages. */
+static const char *translated(const char *fmt)
+{
+	return translator ? translator(fmt) : fmt;
+}
+
 static void put(char *dst, size_t cap, const char *fmt, va_list ap)
 {
-	int n = vsnprintf(dst, cap, fmt, ap);
-	if (n < 0)
+	if (vsnprintf(dst, cap, fmt, ap) < 0)
 		dst[0] = '\0';
-	else if ((size_t)n >= cap)
-		dst[utf8_cut(dst, cap - 1)] = '\0';
+	utf8_mend(dst);
 }
 
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
@@ -27,7 +45,7 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	e->code = code;
 	va_list ap;
 	va_start(ap, fmt);
-	put(e->msg, sizeof(e->msg), fmt, ap);
+	put(e->msg, sizeof(e->msg), translated(fmt), ap);
 	va_end(ap);
 	size_t n = strlen(e->msg);
 	if (n && e->msg[n - 1] == ':')
@@ -51,7 +69,7 @@ bool err_hint(struct err *e, const char *fmt, ...)
 	if (e) {
 		va_list ap;
 		va_start(ap, fmt);
-		put(e->hint, sizeof(e->hint), fmt, ap);
+		put(e->hint, sizeof(e->hint), translated(fmt), ap);
 		va_end(ap);
 	}
 	return false;
@@ -63,7 +81,7 @@ bool err_wrap(struct err *e, const char *fmt, ...)
 		char head[sizeof(e->msg)], tail[sizeof(e->msg)];
 		va_list ap;
 		va_start(ap, fmt);
-		put(head, sizeof(head), fmt, ap);
+		put(head, sizeof(head), translated(fmt), ap);
 		va_end(ap);
 		memcpy(tail, e->msg, sizeof(tail));
 		fmt_into(e->msg, sizeof(e->msg), "%s: %s", head, tail);

@@ -3,6 +3,9 @@
  * A function that can fail returns bool (or a small enum) and fills the struct err its caller gave; the caller that can *do*
  * something about it handles it, everyone else returns false. Only cli/ prints. `msg` is lower case, without a full stop.
  * Text taken from archives or servers may be in msg: whoever prints it passes it through utf8_term_safe.
+ * Messages are written in English where they arise and put into the reader's language by err_speak's translator; the formats
+ * are collected for translation by tests/tools/pot.sh (err_set, err_wrap, err_hint), so they must be literals. Places are not
+ * translated.
  */
 #ifndef MVCHAT_ERR_H
 #define MVCHAT_ERR_H
@@ -39,5 +42,11 @@ bool err_where(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* sets t
 bool err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);  /* sets the hint; returns false */
 bool err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);  /* puts "context: " before msg; returns false */
 void err_clear(struct err *e);
+
+/* How formats of messages are put into the reader's language: gives the translation, or its argument. Set once by cli before
+ * anything can fail; NULL (the start) = English. It must be callable from any thread. */
+void err_speak(const char *(*translate)(const char *english));
+/* The same for a piece that goes into a message as an argument: a literal, marked N_() where it stands. */
+const char *err_word(const char *english);
 
 #endif

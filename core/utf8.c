@@ -86,6 +86,22 @@ static bool sixteen_narrow(const unsigned char *p)
 	return none((follows ^ led) | wide | never);
 }
 
+void utf8_mend(char *s)
+{
+	size_t len = strlen(s), out = 0;
+	uint32_t cp;
+	if (utf8_valid(s, len))
+		return;
+	for (size_t i = 0; i < len;) {
+		size_t k = utf8_get(s + i, len - i, &cp);
+		if (k)
+			memmove(s + out, s + i, k);
+		out += k;
+		i += k ? k : 1;
+	}
+	s[out] = '\0';
+}
+
 bool utf8_valid(const char *s, size_t n)
 {
 	const unsigned char *const begin = (const unsigned char *)s, *const end = begin + n, *p = begin;

@@ -16,6 +16,8 @@ size_t utf8_get(const char *s, size_t n, uint32_t *cp);
 size_t utf8_put(uint32_t cp, char out[4]); /* length, or 0 for what is no scalar value */
 
 bool utf8_valid(const char *s, size_t n);
+/* Takes out of a NUL-terminated string, in place, what is no UTF-8: for texts that "%.99s" cut inside a character. */
+void utf8_mend(char *s);
 void utf8_repair(const char *s, size_t n, struct buf *out); /* every bad byte becomes U+FFFD */
 
 /* The largest k <= n such that s[0..k) does not end inside a character. s must hold at least n valid or cut bytes. */

@@ -42,7 +42,7 @@ void vault_limits_default(struct vault_limits *l)
 
 bool vault_refuse(struct err *e, const char *name, size_t n, const char *why)
 {
-	err_set(e, ERR_ARCHIVE, "refused: %s", why);
+	err_set(e, ERR_ARCHIVE, "refused: %s", err_word(why));
 	err_where(e, "%.*s", (int)(n < 200 ? n : 200), name);
 	return err_hint(e, "%s", danger_hint);
 }
@@ -100,7 +100,7 @@ static bool decode(struct vault *v, const char *raw, size_t n, struct err *e)
 		}
 	}
 	if (v->name.full)
-		return vault_refuse(e, raw, n, "a name of more than 16 KiB");
+		return vault_refuse(e, raw, n, N_("a name of more than 16 KiB"));
 	return true;
 }
 
@@ -132,16 +132,16 @@ static enum verdict shape(struct vault *v, struct err *e)
 	if (!n)
 		return NAME_LEFT_OUT;
 	if (has_control(s, n))
-		why = "a name with control characters";
+		why = N_("a name with control characters");
 	else if (s[0] == '/' || (n >= 3 && s[1] == ':' && (s[2] == '/' || s[2] == '\\')))
-		why = "an absolute name";
+		why = N_("an absolute name");
 	bool junk = false;
 	int parts = 0;
 	size_t w = 0;
 	for (size_t i = 0; i < n && !why;) {
 		size_t k = strcspn(s + i, "/");
 		if (is_word(s + i, k, "..")) {
-			why = "a name that leads out of the archive";
+			why = N_("a name that leads out of the archive");
 		} else if (k && !is_word(s + i, k, ".")) {
 			junk = junk || is_word(s + i, k, "__MACOSX") || is_word(s + i, k, ".DS_Store");
 			if (w)
@@ -153,7 +153,7 @@ static enum verdict shape(struct vault *v, struct err *e)
 		i += k + 1;
 	}
 	if (!why && parts > v->limits.max_depth + 1)
-		why = "folders too deep in one another";
+		why = N_("folders too deep in one another");
 	if (why) {
 		vault_refuse(e, s, n, why);
 		return NAME_REFUSED;
@@ -183,7 +183,7 @@ bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, 
 {
 	*out = NULL;
 	if (n && memchr(raw, '\0', n))
-		return vault_refuse(e, raw, strlen(raw), "a name with a NUL in it");
+		return vault_refuse(e, raw, strlen(raw), N_("a name with a NUL in it"));
 	if (!decode(v, raw, n, e))
 		return false;
 	switch (shape(v, e)) {
@@ -212,11 +212,11 @@ bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t p
 	const char *name = it->pub.name;
 	const char *why = NULL;
 	if (size < 0 || packed < 0 || size > v->limits.max_entry_bytes)
-		why = "an entry larger than the limit";
+		why = N_("an entry larger than the limit");
 	else if (size > RATIO_FROM && packed < size / v->limits.max_ratio)
-		why = "an entry packed too well to be true";
+		why = N_("an entry packed too well to be true");
 	else if (v->total > v->limits.max_total_bytes - size)
-		why = "more bytes in all than the limit";
+		why = N_("more bytes in all than the limit");
 	if (why)
 		return vault_refuse(e, name, strlen(name), why);
 	v->total += size;

@@ -46,9 +46,9 @@ static bool visit(struct vault *v, int dir, const char *name, struct buf *path, 
 	if (S_ISREG(st.st_mode))
 		return take_file(v, path, &st, e);
 	if (!S_ISDIR(st.st_mode))
-		return vault_refuse(e, path->p, path->len, S_ISLNK(st.st_mode) ? "a link" : "a device, pipe or socket");
+		return vault_refuse(e, path->p, path->len, S_ISLNK(st.st_mode) ? N_("a link") : N_("a device, pipe or socket"));
 	if (depth >= v->limits.max_depth)
-		return vault_refuse(e, path->p, path->len, "folders too deep in one another");
+		return vault_refuse(e, path->p, path->len, N_("folders too deep in one another"));
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd >= 0 ? walk(v, fd, path, depth + 1, e) : cannot(e, "open the folder", path->p);
 }
@@ -75,7 +75,7 @@ static bool walk(struct vault *v, int fd, struct buf *path, int depth, struct er
 		if (here)
 			buf_addc(path, '/');
 		buf_adds(path, de->d_name);
-		ok = path->full ? vault_refuse(e, path->p, path->len, "a path too long")
+		ok = path->full ? vault_refuse(e, path->p, path->len, N_("a path too long"))
 				: visit(v, dirfd(d), de->d_name, path, depth, e);
 		buf_cut(path, here);
 	}
@@ -122,7 +122,7 @@ int vault_open_beneath(int root, const char *raw, struct err *e)
 			if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 				return fd;
 			close(fd);
-			vault_refuse(e, raw, strlen(raw), "no longer a file");
+			vault_refuse(e, raw, strlen(raw), N_("no longer a file"));
 			return -1;
 		}
 		at = fd;

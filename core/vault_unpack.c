@@ -135,7 +135,7 @@ static bool take_entry(struct vault *v, struct archive *a, struct archive_entry 
 	if (!vault_admit(v, name, n, &it, e))
 		return false;
 	if (archive_entry_hardlink(en) || archive_entry_symlink(en) || archive_entry_filetype(en) == AE_IFLNK)
-		return vault_refuse(e, name, n, "a link");
+		return vault_refuse(e, name, n, N_("a link"));
 	if (archive_entry_filetype(en) == AE_IFDIR) {
 		if (it)
 			v->n--; /* a folder whose name has no final '/' */

@@ -45,7 +45,7 @@ bool vault_read_at(int fd, void *dst, size_t n, int64_t at)
 
 static enum found damaged(struct err *e, const char *what)
 {
-	err_set(e, ERR_ARCHIVE, "the zip is damaged or cut off: %s", what);
+	err_set(e, ERR_ARCHIVE, "the zip is damaged or cut off: %s", err_word(what));
 	err_hint(e, "download or copy it again; `unzip -t FILE` tells more");
 	return FOUND_BROKEN;
 }
@@ -106,17 +106,17 @@ static enum found find_directory(int fd, int64_t size, struct directory *d, stru
 	}
 	free(tail);
 	if (end < 0)
-		return begins_as_zip ? damaged(e, "its directory at the end is missing") : FOUND_NO;
+		return begins_as_zip ? damaged(e, N_("its directory at the end is missing")) : FOUND_NO;
 	int64_t behind = end; /* what the directory must end at */
 	if (d->count == 0xffff || d->bytes == 0xffffffff || d->at == 0xffffffff)
 		read_end64(fd, end, d, &behind); /* where there is none, the numbers mean themselves */
 	d->prefix = behind - d->bytes - d->at;
 	if (d->bytes > behind || d->prefix < 0)
-		return begins_as_zip ? damaged(e, "its directory is not where it should be") : FOUND_NO;
+		return begins_as_zip ? damaged(e, N_("its directory is not where it should be")) : FOUND_NO;
 	d->at += d->prefix;
 	uint8_t sign[4];
 	if (d->bytes && (d->bytes < RECORD_BYTES || !vault_read_at(fd, sign, sizeof(sign), d->at) || vault_le32(sign) != 0x02014b50))
-		return begins_as_zip ? damaged(e, "its directory is not where it should be") : FOUND_NO;
+		return begins_as_zip ? damaged(e, N_("its directory is not where it should be")) : FOUND_NO;
 	return FOUND_YES;
 }
 
@@ -215,7 +215,7 @@ static bool take_record(struct vault *v, const struct record *r, uint64_t index,
 	if (!it)
 		return true;
 	if (type && type != 0100000 && type != 0040000)
-		return vault_refuse(e, name, r->name_len, type == 0120000 ? "a link" : "a device, pipe or socket");
+		return vault_refuse(e, name, r->name_len, type == 0120000 ? N_("a link") : N_("a device, pipe or socket"));
 	if (r->offset >> 48 || index > UINT32_MAX)
 		return vault_refuse(e, name, r->name_len, "an entry in an impossible place");
 	it->at.zip.offset_low = (uint32_t)r->offset;
@@ -245,7 +245,7 @@ static bool walk_directory(struct vault *v, struct window *w, const struct direc
 	for (*n = 0; (bytes = record_bytes(w)); ++*n) {
 		struct record r;
 		if (!parse_record(bytes, &r)) {
-			damaged(e, "a directory record makes no sense");
+			damaged(e, N_("a directory record makes no sense"));
 			return false;
 		}
 		if (pass == PASS_LOOK) {
@@ -266,7 +266,7 @@ static bool walk_directory(struct vault *v, struct window *w, const struct direc
 	if (pass == PASS_LOOK)
 		v->backslashes = backslash && !slash;
 	if (w->off != w->len || w->next != w->end) {
-		damaged(e, "its directory breaks off");
+		damaged(e, N_("its directory breaks off"));
 		return false;
 	}
 	return true;
@@ -286,7 +286,7 @@ enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e)
 	bool ok = walk_directory(v, &w, &d, PASS_LOOK, &n, e) && walk_directory(v, &w, &d, PASS_TAKE, &n, e);
 	free(w.p);
 	if (ok && n != d.count && !(d.count <= 0xffff && (n & 0xffff) == d.count)) {
-		damaged(e, "its directory has another number of entries than it says");
+		damaged(e, N_("its directory has another number of entries than it says"));
 		ok = false;
 	}
 	if (!ok)

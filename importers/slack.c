@@ -32,10 +32,9 @@ bool slack_hazard(struct source *s, enum hazard_level level, const char *name, c
 	char what[320], where[240];
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(what, sizeof(what), fmt, ap);
+	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof(what))
-		what[utf8_cut(what, sizeof(what) - 1)] = '\0';
+	utf8_mend(what);
 	place(s, where, sizeof(where));
 	struct arena a;
 	arena_init(&a);

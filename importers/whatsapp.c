@@ -34,9 +34,8 @@ static void place(const struct source *s, char *where, size_t n)
 static void say(char *out, size_t cap, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 static void say(char *out, size_t cap, const char *fmt, va_list ap)
 {
-	int n = vsnprintf(out, cap, fmt, ap);
-	if (n >= (int)cap)
-		out[utf8_cut(out, cap - 1)] = '\0';
+	vsnprintf(out, cap, fmt, ap);
+	utf8_mend(out);
 }
 
 bool wa_hazard(struct source *s, enum hazard_level level, const char *name, const char *fmt, ...)

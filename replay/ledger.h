@@ -28,8 +28,8 @@ bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
-/* The target's identity it is tied to, or NULL. */
-const char *ledger_bond_target(struct ledger *l, struct arena *a);
+/* The target's half of the bond; "" when there is none yet. In a. */
+const char *ledger_bonded(struct ledger *l, struct arena *a);
 
 int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES]);
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code);

@@ -32,14 +32,6 @@ static struct ledger_walk *walk(struct ledger *l, const char *sql, int64_t numbe
 	return w;
 }
 
-const char *ledger_bond_target(struct ledger *l, struct arena *a)
-{
-	sqlite3_stmt *s = ledger_prepare(l, "SELECT target FROM bond");
-	const char *id = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
-	sqlite3_finalize(s);
-	return id;
-}
-
 struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv)
 {
 	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 ORDER BY ts, id, kind, part", conv);
@@ -86,6 +78,14 @@ bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const 
 		go = each(ctx, sqlite3_column_int64(s, 0), (const char *)sqlite3_column_text(s, 1));
 	sqlite3_finalize(s);
 	return go;
+}
+
+const char *ledger_bonded(struct ledger *l, struct arena *a)
+{
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT target FROM bond");
+	const char *target = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : "";
+	sqlite3_finalize(s);
+	return target;
 }
 
 void ledger_count(struct ledger *l, struct ledger_counts *out)

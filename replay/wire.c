@@ -758,7 +758,7 @@ static void say(struct call *c, const char *what, const char *detail)
 	struct buf b;
 	buf_init(&b, sizeof(c->why) * 2);
 	log_redact(detail, strlen(detail), &b);
-	fmt_into(c->why, sizeof(c->why), "%s%s%s", what, b.len ? ": " : "", b.p);
+	fmt_into(c->why, sizeof(c->why), "%s%s%s", err_word(what), b.len ? ": " : "", b.p);
 	buf_release(&b);
 }
 
@@ -774,31 +774,31 @@ static void say_why(struct call *c, CURLcode code)
 	}
 	switch ((int)code) { /* CURLcode has a hundred values; most can only happen to other protocols */
 	case CURLE_COULDNT_CONNECT:
-		say(c, "cannot connect", os ? strerror((int)os) : "");
+		say(c, N_("cannot connect"), os ? strerror((int)os) : "");
 		break;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
-		say(c, "cannot connect", c->errbuf[0] ? c->errbuf : curl_easy_strerror(code));
+		say(c, N_("cannot connect"), c->errbuf[0] ? c->errbuf : curl_easy_strerror(code));
 		break;
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_FAIL_REWIND:
-		say(c, "the connection ended before an answer came", "");
+		say(c, N_("the connection ended before an answer came"), "");
 		break;
 	case CURLE_PARTIAL_FILE:
-		say(c, "the answer was cut short", "");
+		say(c, N_("the answer was cut short"), "");
 		break;
 	case CURLE_SEND_ERROR:
-		say(c, "the connection broke while the request was sent", "");
+		say(c, N_("the connection broke while the request was sent"), "");
 		break;
 	case CURLE_RECV_ERROR:
-		say(c, "the connection broke before the answer was complete", "");
+		say(c, N_("the connection broke before the answer was complete"), "");
 		break;
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
-		say(c, "the connection broke (HTTP/2)", "");
+		say(c, N_("the connection broke (HTTP/2)"), "");
 		break;
 	default:
 		say(c, curl_easy_strerror(code), "");
@@ -828,7 +828,7 @@ static void finish(struct call *c, CURLcode code)
 		}
 		end(c, WIRE_ANSWER);
 	} else if (code == CURLE_OK) {
-		say(c, "an answer that is not HTTP", "");
+		say(c, N_("an answer that is not HTTP"), "");
 		end(c, WIRE_UNKNOWN);
 	} else if (c->local.code != ERR_NONE) {
 		end_local(c);
@@ -853,7 +853,7 @@ static void expire(struct wire *w)
 		if (now < deadline_of(c))
 			continue;
 		bool sent = begun(c);
-		say(c, sent ? "no answer in time" : "no connection in time", "");
+		say(c, sent ? N_("no answer in time") : N_("no connection in time"), "");
 		curl_multi_remove_handle(w->multi, c->easy);
 		list_drop(&w->active, c);
 		end(c, sent ? WIRE_UNKNOWN : WIRE_UNSENT);

@@ -182,6 +182,7 @@ struct sandbox *sandbox_start(const struct sandbox_args *args, struct err *e)
 	s->now = clock_wall_us();
 	s->limits = args->limits;
 	s->seats = args->seats;
+	s->source = args->source;
 	s->stop = args->stop;
 	bool ok = sb_limits_set(s, args->rates, e) && sb_db_open(s, args->store, e) && seed(s, args, e) && more_bots(s, args->more_bots, e);
 	if (ok) { /* a client on a virtual clock may have left the store ahead of the real time; the server's own never goes back */

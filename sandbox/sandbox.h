@@ -8,7 +8,16 @@
 
 #include "core/err.h"
 
+#include "core/json.h"
+
 #include <stdio.h>
+
+/* Who knows where a message came from. tell writes one JSON object and returns true, or writes nothing and returns false;
+ * called on the server's thread. What the page understands: docs/sandbox.md. */
+struct sandbox_source {
+	void *ctx;
+	bool (*tell)(void *ctx, const char *message, struct jw *w);
+};
 
 struct sandbox_args {
 	const char *store;        /* database file; NULL = in memory */
@@ -22,6 +31,7 @@ struct sandbox_args {
 	const char *port_file;    /* the port as a decimal line, written (whole) once it listens; or NULL */
 	int seats;                /* licences; 0 = unlimited */
 	const volatile int *stop; /* set by a signal */
+	const struct sandbox_source *source; /* for the page; or NULL. Lives as long as the sandbox */
 };
 struct sandbox;
 struct sandbox *sandbox_start(const struct sandbox_args *args, struct err *e); /* serving when it returns */

@@ -88,6 +88,7 @@ struct sandbox {
 	uint16_t used[512]; size_t n_used;
 	struct MHD_Daemon *daemon;
 	int port, seats;
+	const struct sandbox_source *source; /* or NULL */
 	bool limits, unpaid, stopping, scripted_clock;
 	const volatile int *stop;
 	FILE *log;

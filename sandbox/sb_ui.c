@@ -4,6 +4,7 @@
 
 #include "core/utf8.h"
 
+#include "embed/sandbox/page/icon.svg.h"
 #include "embed/sandbox/page/index.html.h"
 #include "embed/sandbox/page/page.css.h"
 #include "embed/sandbox/page/page.js.h"
@@ -39,6 +40,7 @@ static void summary(struct sb_req *r)
 	jw_kint(w, "notifications", sb_notifications(s, -1));
 	jw_kint(w, "invitations", sb_int(s, 0, "SELECT coalesce(sum(invited),0) FROM users", ""));
 	jw_kbool(w, "limits", s->limits);
+	jw_kbool(w, "sources", s->source != NULL);
 	jw_kstr(w, "lang", r->lang && (strncmp(r->lang, "ru", 2) == 0 || strstr(r->lang, ",ru") || strstr(r->lang, ", ru")) ? "ru" : "en");
 	jw_obj_end(w);
 }
@@ -114,7 +116,7 @@ static void message(struct sb_req *r, int64_t id)
 	jw_key(w, "files");
 	jw_arr(w);
 	if (files) {
-		sqlite3_stmt *f = sb_q(s, "SELECT id,name,file_type,size,width,height FROM files WHERE message=?1 ORDER BY id", "i", id);
+		sqlite3_stmt *f = sb_q(s, "SELECT id,name,file_type,size,width,height,duration,waveform FROM files WHERE message=?1 ORDER BY id", "i", id);
 		while (sb_row(s, f)) {
 			jw_obj(w);
 			jw_kint(w, "id", sqlite3_column_int64(f, 0));
@@ -123,6 +125,9 @@ static void message(struct sb_req *r, int64_t id)
 			jw_kint(w, "size", sqlite3_column_int64(f, 3));
 			jw_kint(w, "width", sqlite3_column_int64(f, 4));
 			jw_kint(w, "height", sqlite3_column_int64(f, 5));
+			jw_kint(w, "duration_ms", sqlite3_column_int64(f, 6));
+			if (sqlite3_column_type(f, 7) != SQLITE_NULL)
+				jw_kstr(w, "waveform", sb_text(f, 7));
 			jw_obj_end(w);
 		}
 	}
@@ -251,6 +256,28 @@ static void search(struct sb_req *r)
 	jw_obj_end(w);
 }
 
+/* Where messages came from: ids=1,2,3 (at most a page of them) → {"sources":[…]}; those nobody knows are left out. */
+static void source(struct sb_req *r)
+{
+	const struct sandbox_source *from = r->s->source;
+	const char *p = sb_query(r, "ids");
+	struct jw *w = &r->w;
+	jw_obj(w);
+	jw_key(w, "sources");
+	jw_arr(w);
+	for (int n = 0; from && p && n < ROWS + 1; n++) {
+		char *end, id[24];
+		long long v = strtoll(p, &end, 10);
+		if (end == p || v <= 0)
+			break;
+		fmt_into(id, sizeof(id), "%lld", v);
+		from->tell(from->ctx, id, w);
+		p = *end == ',' ? end + 1 : NULL;
+	}
+	jw_arr_end(w);
+	jw_obj_end(w);
+}
+
 /* What a browser may show inline, by its first bytes: never by name, never SVG or HTML. */
 static const char *inline_type(const char *p, size_t n)
 {
@@ -299,7 +326,7 @@ static void file(struct sb_req *r)
 void sb_ui(struct sb_req *r)
 {
 	static const struct { const char *path; void (*fn)(struct sb_req *r); } data[] = {
-		{ "summary", summary }, { "chats", chats }, { "messages", messages }, { "chat", chat }, { "search", search }, { "file", file },
+		{ "summary", summary }, { "chats", chats }, { "messages", messages }, { "chat", chat }, { "search", search }, { "file", file }, { "source", source },
 	};
 	const char *path = r->url;
 	for (size_t i = 0; i < r->n_query; i++)
@@ -311,6 +338,8 @@ void sb_ui(struct sb_req *r)
 		sb_missing(r);
 	} else if (streq(path, "/")) {
 		page(r, embed_index_html, embed_index_html_len, "text/html; charset=utf-8");
+	} else if (streq(path, "/icon.svg")) {
+		page(r, embed_icon_svg, embed_icon_svg_len, "image/svg+xml");
 	} else if (streq(path, "/page.css")) {
 		page(r, embed_page_css, embed_page_css_len, "text/css; charset=utf-8");
 	} else if (streq(path, "/page.js")) {

@@ -6,15 +6,33 @@ const words = {
     search: "Search messages", filter: "Find a chat", pick: "Choose a chat", none: "Nothing here yet", earlier: "Earlier messages", later: "Newer messages",
     more: "Show more", thread: n => `Thread: ${n}`, threadTitle: "Thread", members: n => `Members: ${n}`, membersTitle: "Members", found: "Found",
     nothing: "Nothing found", priv: "private", pub: "public", channel: "channel", archived: "archived", direct: "one-to-one", pinned: "pinned",
-    edited: "edited", bot: "bot", back: "← Back", close: "Close", lang: "Русский", owner: "owner", admin: "admin", editor: "editor", member: "", off: "deactivated", limits: "limits on" },
+    edited: "edited", bot: "bot", back: "← Back", close: "Close", lang: "Русский", owner: "owner", admin: "admin", editor: "editor", member: "", off: "deactivated", limits: "limits on",
+    compare: "Show the source", inSource: c => `In the source: ${c}`, inThread: "reply in a thread", foreign: "Not from the archive", absent: "The archive at hand does not hold it",
+    partOf: n => `part ${n}`, same: "Nothing was lost", lost: "What changed", grain: "to the minute", empty: "no text",
+    states: { present: "", linked: "only linked", external: "elsewhere", gone: "gone" },
+    losses: { "author-as-label": "the author is a label", "time-as-text": "the time is part of the label", "style-as-text": "formatting written as characters",
+      "mention-muted": "a mention that pings nobody", "reaction-as-text": "reactions written as text", "file-named-only": "a file without its bytes",
+      "emoji-as-name": "a custom emoji as its name", "split": "split in several messages", "broadcast-as-note": "\u201calso sent to the channel\u201d as a note",
+      "root-placeholder": "the thread\u2019s first message is a place-holder", "link-left": "a link to another message left as it was",
+      "edit-details": "when it was edited, and by whom", "pin": "it was pinned" } },
   ru: { totals: (c, m, u) => `Чатов: ${c} · сообщений: ${m} · людей: ${u}`, bell: n => `Уведомлений: ${n}`, invites: n => ` · приглашений: ${n}`,
     search: "Поиск сообщений", filter: "Найти чат", pick: "Выберите чат", none: "Здесь пока пусто", earlier: "Более ранние", later: "Более новые",
     more: "Показать ещё", thread: n => `Тред: ${n}`, threadTitle: "Тред", members: n => `Участников: ${n}`, membersTitle: "Участники", found: "Найдено",
     nothing: "Ничего не найдено", priv: "закрытый", pub: "открытый", channel: "канал", archived: "в архиве", direct: "личный", pinned: "закреплено",
-    edited: "изменено", bot: "бот", back: "← Назад", close: "Закрыть", lang: "English", owner: "владелец", admin: "админ", editor: "редактор", member: "", off: "отключён", limits: "лимиты включены" },
+    edited: "изменено", bot: "бот", back: "← Назад", close: "Закрыть", lang: "English", owner: "владелец", admin: "админ", editor: "редактор", member: "", off: "отключён", limits: "лимиты включены",
+    compare: "Показать источник", inSource: c => `В источнике: ${c}`, inThread: "ответ в треде", foreign: "Не из архива", absent: "В архиве под рукой его нет",
+    partOf: n => `часть ${n}`, same: "Ничего не потеряно", lost: "Что изменилось", grain: "с точностью до минуты", empty: "без текста",
+    states: { present: "", linked: "только ссылка", external: "на стороне", gone: "удалён" },
+    losses: { "author-as-label": "автор — подпись", "time-as-text": "время — часть подписи", "style-as-text": "оформление записано символами",
+      "mention-muted": "упоминание без уведомления", "reaction-as-text": "реакции записаны текстом", "file-named-only": "файл без содержимого",
+      "emoji-as-name": "своя эмодзи — названием", "split": "разбито на несколько сообщений", "broadcast-as-note": "«также в канал» — пометкой",
+      "root-placeholder": "вместо первого сообщения треда — заглушка", "link-left": "ссылка на другое сообщение — как была",
+      "edit-details": "когда и кем изменено", "pin": "было закреплено" } },
 };
 const $ = id => document.getElementById(id);
 const params = new URLSearchParams(location.search);
+let compare = params.get("compare") === "1";
+let traceable = false;
 let lang = ["ru", "en"].includes(params.get("lang")) ? params.get("lang") : "", t = words.en, chat = null, turn = 0;
 
 const el = (tag, cls, ...kids) => {
@@ -95,6 +113,21 @@ function markdown(text) {
 
 // ---- messages ----
 const size = n => n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(0) + " KB" : (n / 1048576).toFixed(1) + " MB";
+const clock = ms => Math.floor(ms / 60000) + ":" + String(Math.floor(ms / 1000) % 60).padStart(2, "0");
+// The loudness of a voice note, one bar per number; numbers as the API takes them ("1,5,9…").
+function wave(numbers) {
+  const bars = numbers.split(",").map(Number).filter(n => n >= 0).slice(0, 128), top = Math.max(1, ...bars);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", `0 0 ${Math.max(1, bars.length) * 3} 24`);
+  svg.setAttribute("class", "wave");
+  svg.setAttribute("aria-hidden", "true");
+  bars.forEach((n, i) => {
+    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect"), h = Math.max(2, n / top * 24);
+    for (const [k, v] of [["x", i * 3], ["y", (24 - h) / 2], ["width", 2], ["height", h], ["rx", 1]]) bar.setAttribute(k, v);
+    svg.append(bar);
+  });
+  return svg;
+}
 function fileNode(f) {
   const url = "/sandbox/ui/file?id=" + f.id;
   const plain = () => { const a = el("a", "file", f.name, el("span", "", size(f.size))); a.href = url; return a; };
@@ -113,7 +146,10 @@ function fileNode(f) {
     a.preload = "none";
     a.src = url;
     a.title = f.name;
-    return el("div", "", el("div", "", f.name), a);
+    const box = el("div", "voice", el("div", "", f.name, f.duration_ms ? el("span", "small", " " + clock(f.duration_ms)) : ""));
+    if (f.waveform) box.append(wave(f.waveform));
+    box.append(a);
+    return box;
   }
   return plain();
 }
@@ -124,13 +160,50 @@ function messageNode(m, inThread) {
   const node = el("article", "msg", el("div", "by", el("b", "", m.label || m.author), m.bot && !m.label ? el("span", "badge", t.bot) : "", time,
     m.edited ? el("span", "small", t.edited) : "", m.pinned ? el("span", "small", icon("pin"), " ", t.pinned) : ""));
   node.dataset.id = m.id;
-  if (m.reply) node.append(el("div", "reply", m.reply));
-  if (m.text) node.append(markdown(m.text));
-  if (m.files.length) node.append(el("div", "files", ...m.files.map(fileNode)));
+  const here = el("div", "here");
+  here.append(...node.childNodes);
+  node.append(here);
+  if (m.reply) here.append(el("div", "reply", m.reply));
+  if (m.text) here.append(markdown(m.text));
+  if (m.files.length) here.append(el("div", "files", ...m.files.map(fileNode)));
   const marks = el("div", "marks", ...m.reactions.map(r => el("span", "mark", r.code + " " + r.n)));
   if (m.thread && !inThread) marks.append(button("open", t.thread(num(m.replies)), () => openThread(m.thread)));
-  if (marks.childNodes.length) node.append(marks);
+  if (marks.childNodes.length) here.append(marks);
   return node;
+}
+// ---- beside a message: where it came from ----
+function sourceNode(s) {
+  if (!s) return el("div", "source", el("span", "small", t.foreign));
+  const where = el("span", "small", t.inSource(s.conv || "?"), s.reply ? " · " + t.inThread : "", s.part ? " · " + t.partOf(s.part + 1) : "");
+  const box = el("div", "source");
+  if (s.missing) box.append(el("div", "by", where), el("div", "small", t.absent));
+  else {
+    const when = new Date(s.time_us / 1000), time = el("time", "", when.toLocaleString(lang), s.grain_s >= 60 ? " (" + t.grain + ")" : "");
+    time.dateTime = when.toISOString();
+    box.append(el("div", "by", el("b", "", s.author || s.kind), time, s.edited ? el("span", "small", t.edited) : ""), where);
+    box.append(el("div", "text", s.text || (s.files.length ? "" : "(" + t.empty + ")")));
+    if (s.files.length) box.append(el("div", "files", ...s.files.map(f => el("span", "file", f.name,
+      el("span", "", [f.size >= 0 ? size(f.size) : "", t.states[f.state]].filter(Boolean).join(" · "))))));
+    if (s.reactions.length) box.append(el("div", "marks", ...s.reactions.map(r => {
+      const mark = el("span", "mark", (r.emoji || ":" + r.name + ":") + " " + r.n);
+      mark.title = r.who.join(", ");
+      return mark;
+    })));
+  }
+  box.append(el("div", "losses", s.losses.length ? el("b", "small", t.lost + ":") : el("span", "small ok", t.same),
+    ...s.losses.map(l => el("span", "badge", t.losses[l] || l))));
+  return box;
+}
+// Fills in what is missing beside the messages shown; asks for a page of them at a time.
+async function sources(box) {
+  if (!compare) return;
+  const nodes = [...box.querySelectorAll("article.msg:not([data-source])")];
+  for (const n of nodes) n.dataset.source = "1";
+  while (nodes.length) {
+    const some = nodes.splice(0, 50), d = await get("source", { ids: some.map(n => n.dataset.id).join(",") });
+    const by = new Map(d.sources.map(s => [s.message, s]));
+    for (const n of some) { n.classList.add("two"); n.append(sourceNode(by.get(n.dataset.id))); }
+  }
 }
 const dayOf = m => new Date(m.time).toLocaleDateString(lang, { year: "numeric", month: "long", day: "numeric" });
 function fragment(list, inThread) {
@@ -154,6 +227,7 @@ function paged(box, id, data, inThread, mine) {
       anchor.after(fragment(d.messages, inThread));
       box.scrollTop = box.scrollHeight - old;
     } else box.append(fragment(d.messages, inThread));
+    return sources(box).catch(fail);
   };
   box.append(el("div", "anchor"));
   put(data, "end");
@@ -196,6 +270,7 @@ async function openChat(id, around) {
   $("people").hidden = false;
   $("people").textContent = t.members(num(info.chat.members));
   $("people").onclick = () => showMembers(info);
+  $("compare").hidden = !traceable;
   const box = $("list");
   box.replaceChildren();
   paged(box, id, data, false, mine);
@@ -226,7 +301,7 @@ async function openThread(id, hit) {
   const [info, data] = await Promise.all([get("chat", { id }), get("messages", { chat: id, after: hit ? Math.max(0, hit - 1) : 0 })]);
   if (turn !== mine) return;
   const box = side(t.threadTitle + " · " + t.members(num(info.chat.members)));
-  if (info.root) { const r = messageNode(info.root, true); r.classList.add("root"); box.append(r); }
+  if (info.root) { const r = messageNode(info.root, true); r.classList.add("root"); box.append(r); sources(box).catch(fail); }
   paged(box, id, data, true, mine);
 }
 function showMembers(info) {
@@ -284,6 +359,9 @@ async function totals() {
   if (!lang) lang = s.lang;
   t = words[lang];
   document.documentElement.lang = lang;
+  traceable = s.sources;
+  $("compare").textContent = t.compare;
+  $("compare").setAttribute("aria-pressed", String(compare));
   $("totals").textContent = t.totals(num(s.chats), num(s.messages), num(s.users)) + (s.limits ? " · " + t.limits : "");
   $("bell").textContent = t.bell(num(s.notifications)) + (s.invitations ? t.invites(num(s.invitations)) : "");
   $("bell").classList.toggle("loud", s.notifications + s.invitations > 0);
@@ -303,6 +381,15 @@ function fail(e) { $("list").replaceChildren(el("p", "empty", String(e.message |
 let timer;
 $("filter").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => loadChats().catch(fail), 150); });
 $("search").addEventListener("submit", e => { e.preventDefault(); const q = $("q").value.trim(); if (q) search(q).catch(fail); });
+$("compare").addEventListener("click", () => {
+  compare = !compare;
+  $("compare").setAttribute("aria-pressed", String(compare));
+  const url = new URL(location.href);
+  if (compare) url.searchParams.set("compare", "1"); else url.searchParams.delete("compare");
+  history.replaceState(null, "", url);
+  if (compare) { for (const id of ["list", "sidelist"]) sources($(id)).catch(fail); return; }
+  for (const n of document.querySelectorAll("article[data-source]")) { delete n.dataset.source; n.classList.remove("two"); n.querySelector(".source")?.remove(); }
+});
 $("close").addEventListener("click", closeSide);
 $("back").addEventListener("click", () => { if ($("main").dataset.view === "side") closeSide(); else view("chats"); });
 totals().then(async () => {

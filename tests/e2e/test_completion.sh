@@ -45,6 +45,45 @@ offers 'languages' 'ru' mvchat plan --lang r
 offers 'archives' "$T/export.zip" mvchat move "$T/exp"
 offers 'folders' "$T" mvchat plan -C "$T"
 offers 'nothing where a number is wanted' '' mvchat apply --max-ops ''
+# fish says itself what it would offer.
+if command -v fish >/dev/null 2>&1; then
+	fish_offers() { eq "fish: $1" "$(fish --no-config -c "source '$T/c.fish'; complete -C'$3'" | cut -f1 | sort | tr '\n' ' ' | sed 's/ *$//')" "$2"; }
+	fish_offers 'commands' 'map' 'mvchat ma'
+	fish_offers 'options of a command' '--timeout --to' 'mvchat move --t'
+	fish_offers 'where to' 'pachca sandbox' 'mvchat move --to '
+	fish_offers 'a policy' 'create' 'mvchat map --unmatched c'
+else
+	skip 'fish completes' 'fish is not installed'
+fi
+# zsh completes only for a terminal: it gets one, and the tabulator is pressed.
+if command -v zsh >/dev/null 2>&1 && zsh -f -c 'zmodload zsh/zpty' 2>/dev/null; then
+	mkdir "$T/zsh"
+	cp "$T/c.zsh" "$T/zsh/_mvchat"
+	cat >"$T/try.zsh" <<'END'
+zmodload zsh/zpty
+zpty z 'TERM=dumb zsh -f -i'
+zpty -w z "fpath=($1 \$fpath); cd $1"
+zpty -w z 'PS1=; PROMPT_EOL_MARK=; autoload -Uz compinit; compinit -u -D; unsetopt beep; setopt no_list_beep; LISTMAX=0'
+zpty -w z 'print READY'
+typeset out
+zpty -r -m z out '*READY*READY*'
+zpty -w -n z "$2"$'\t'
+zpty -w -n z $'\C-a\C-kprint DO''NE\r'
+zpty -r -m z out '*DONE*'
+print -r -- "$out"
+zpty -d z
+END
+	zsh_makes() {
+		run timeout 20 zsh -f "$T/try.zsh" "$T/zsh" "$2"
+		if grep -qaF "$3" "$T/out"; then ok "zsh: $1"; else not_ok "zsh: $1" "$T/out"; fi
+	}
+	zsh_makes 'a command' 'mvchat rep' 'mvchat report '
+	zsh_makes 'an option' 'mvchat move --ti' 'mvchat move --timeout'
+	zsh_makes 'where to' 'mvchat move --to p' 'mvchat move --to pachca'
+	zsh_makes 'a language' 'mvchat plan --lang r' 'mvchat plan --lang ru'
+else
+	skip 'zsh completes' 'zsh is not installed'
+fi
 # Nothing of the tables is left out.
 lost=
 for c in $("$MVCHAT" help --completion bash | sed -n "s/.*compgen -W '\(.*\) help --version.*/\1/p"); do

@@ -60,4 +60,35 @@ head -c 150 "$day" >"$T/cut" && cp "$T/cut" "$day"
 expect 'a broken day file does not end the reading' 0 "$MVCHAT" inspect "$T/broken"
 has 'its place is told' "$T/out" "$(basename "$day")"
 expect 'with --exit-code it is told to scripts' 7 "$MVCHAT" inspect --exit-code "$T/broken"
+
+# The same refusals in both languages: the same code, and every sentence in the reader's own. Places, names and what
+# somebody else's software said (in brackets or after the last colon) are as they were.
+printf 'PK\003\004 cut off' >"$T/cut.zip"
+cyrillic() { LC_ALL=C grep -q "$(printf '[\320\321]')"; }
+both() {
+	name=$1 want=$2
+	shift 2
+	run env MVCHAT_LANG=en "$@"
+	en=$code
+	if cyrillic <"$T/err"; then not_ok "$name: English" "$T/err"; else ok "$name: English"; fi
+	run env MVCHAT_LANG=ru "$@"
+	eq "$name: one code in both languages" "$en $code" "$want $want"
+	if grep '^mvchat: error:' "$T/err" | cyrillic && ! sed 's/«[^»]*»//g' "$T/err" | grep -qE '\b(cannot|could|must|does not|there is|is not|is no|nothing)\b'; then
+		ok "$name: Russian"
+	else
+		not_ok "$name: Russian" "$T/err"
+	fi
+}
+both 'no such archive' 3 "$MVCHAT" inspect "$T/nothing.zip"
+both 'no archive' 3 "$MVCHAT" inspect "$T/x.zip"
+both 'a cut zip' 3 "$MVCHAT" inspect "$T/cut.zip"
+both 'no project' 4 "$MVCHAT" plan -C "$T/broken"
+echo 'chanels: {}' >>"$T/p/mvchat.yaml"
+both 'an unknown key' 2 "$MVCHAT" plan -C "$T/p"
+cp "$T/good.yaml" "$T/p/mvchat.yaml"
+both 'no token' 5 env -u PACHCA_BOT_TOKEN "$MVCHAT" apply -C "$T/p" --yes
+both 'nobody listens' 5 "$MVCHAT" apply -C "$T/p" --yes --url http://127.0.0.1:9/api/shared/v1
+both 'plain http' 2 "$MVCHAT" apply -C "$T/p" --yes --url http://example.com/api
+both 'another pair' 8 "$MVCHAT" apply -C "$T/p" --yes --url "$URL"
+both 'a wrong token' 5 env PACHCA_BOT_TOKEN=wrong-token-1234 "$MVCHAT" apply -C "$T/p" --yes --url "$first"
 done_testing

@@ -15,7 +15,7 @@ has 'names the command' "$T/err" '--yes'
 expect 'a rehearsal, whole, in the default folder' 0 "$MVCHAT" move export.zip --to sandbox --yes
 has 'as far as that project went before: policies stay' "$T/out" 'used as they are'
 has 'reads everything back' "$T/out" 'The replay is complete'
-has 'tells where to look' "$T/out" 'mvchat sandbox --store'
+has 'tells where to look' "$T/out" 'mvchat sandbox -C'
 if [ -s mvchat-rehearsal/report.html ] && [ -s mvchat-rehearsal/report.json ]; then ok 'the report is there'; else not_ok 'the report is there'; fi
 expect 'once more, without naming anything' 0 "$MVCHAT" move -C mvchat-rehearsal
 has 'nothing is left to do' "$T/out" 'nothing is left to do'

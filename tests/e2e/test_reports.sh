@@ -115,4 +115,15 @@ if [ -w /dev/full ]; then
 fi
 if find "$T/r" -name '.*.tmp' | grep -q .; then not_ok 'no half-written file stays'; else ok 'no half-written file stays'; fi
 case $(find "$T/r" -type f ! -name full.html -perm /077 | head -1) in '') ok 'reports are private' ;; *) not_ok 'reports are private' ;; esac
+# Events for programs: one object a line and nothing else on stderr, each stage with its end.
+mkdir "$T/ev"
+sandbox events
+expect 'a project for events' 0 "$MVCHAT" map -C "$T/ev" --url "$URL" --unmatched create fixtures/slack/demo
+expect 'apply with events' 0 "$MVCHAT" apply -C "$T/ev" --yes --json --progress json
+eq 'every line is an event or a log line' "$(grep -cvE '^\{("schema":1,"event":"progress","t":"[0-9TZ:-]+","stage":"[a-z-]+","done":[0-9]+,.*"last":(true|false)|"t":.*"lvl":.*)\}$' "$T/err")" 0
+eq 'writing begins' "$(grep -c '"stage":"writing","done":0,.*"last":false' "$T/err")" 1
+has 'and ends with what was written' "$T/err" "\"stage\":\"writing\",\"done\":$(number posted "$T/out"),"
+eq 'once' "$(grep -c '"stage":"writing".*"last":true' "$T/err")" 1
+expect 'verify with events' 0 "$MVCHAT" verify -C "$T/ev" --progress json
+eq 'comparing ends, too' "$(grep -c '"stage":"comparing".*"last":true' "$T/err")" 1
 done_testing

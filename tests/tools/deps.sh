@@ -44,6 +44,22 @@ if [ -n "${MVCHAT_OPENAPI:-}" ] || [ -f ../shared/pachca/openapi.en.yaml ]; then
 	command -v node >/dev/null 2>&1 || missing="$missing $(pick nodejs nodejs node)"
 	command -v npm >/dev/null 2>&1 || missing="$missing $(pick npm npm '')"
 fi
+# MVCHAT_FULL=1: also what checks the pages in a browser and the completions in their shells. Without them those say "skipped".
+if [ -n "${MVCHAT_FULL:-}" ] && [ "$mgr" = apt ] && [ "${1:-}" != --check ]; then
+	large=
+	command -v chromium >/dev/null 2>&1 || large="$large chromium fonts-noto-color-emoji"
+	command -v node >/dev/null 2>&1 || large="$large nodejs"
+	command -v npm >/dev/null 2>&1 || large="$large npm"
+	for shell in zsh fish; do command -v $shell >/dev/null 2>&1 || large="$large $shell"; done
+	if [ -n "$large" ]; then
+		as=
+		[ "$(id -u)" -eq 0 ] || as=sudo
+		echo "deps: installing with apt:$large" >&2
+		# shellcheck disable=SC2086
+		{ $as apt-get update -q && DEBIAN_FRONTEND=noninteractive $as apt-get install -y -q --no-install-recommends $large; } >/dev/null ||
+			echo 'deps: these could not be installed; what needs them is skipped' >&2
+	fi
+fi
 if [ -z "$missing" ]; then exit 0; fi
 if [ "${1:-}" = --check ]; then echo "missing:$missing" >&2; exit 1; fi
 if [ "$mgr" = none ]; then
