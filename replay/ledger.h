@@ -15,14 +15,22 @@
 #include "core/op.h"
 
 struct ledger;
-enum ledger_mode { LEDGER_READ, LEDGER_WRITE };
+/* LEDGER_REBUILD: for writing, even if it is missing or older than what was written: only to complete it from the target. */
+enum ledger_mode { LEDGER_READ, LEDGER_WRITE, LEDGER_REBUILD };
 /* The numbers stand in the database. */
 enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_REJECTED = 4, OP_GONE = 5 };
 
 /* dir: state folder (.mvchat), which must exist. LEDGER_READ of a missing ledger gives an empty one in memory.
- * NULL + err: ERR_LOCKED when another process writes (its pid in msg), ERR_INTERNAL when damaged (quick_check). */
+ * NULL + err: ERR_LOCKED when another process writes (its pid in msg) or
+ * the ledger is not the newest of its project (a copy put back, see ledger_outdated), ERR_INTERNAL when damaged (quick_check). */
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
 void ledger_close(struct ledger *l);
+/* Was more written in this project than this ledger knows of? Then it is for reading and for LEDGER_REBUILD only, and what it
+ * has open is forgotten there: the target itself tells what arrived. ledger_rebuilt: it is complete again. */
+bool ledger_outdated(const struct ledger *l);
+bool ledger_rebuilt(struct ledger *l, struct err *e);
+/* A consistent copy, also while somebody writes; of mode 0600, complete when it appears under its name. */
+bool ledger_backup(struct ledger *l, const char *path, struct err *e);
 /* Is some process writing to the ledger of this folder? Changes nothing. */
 bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
@@ -97,6 +105,9 @@ void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES
 
 struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_t runs; int64_t last_done_us; };
 void ledger_count(struct ledger *l, struct ledger_counts *out);
+/* The runs, oldest first, with what each one wrote last: rows that bear its number. ended_us 0: cut off, or still running. */
+struct ledger_run { int64_t id; const char *cmd, *version; int64_t began_us, ended_us; int exit_code; int64_t done[OP_DELETE + 1], open, rejected, gone; };
+bool ledger_runs(struct ledger *l, bool (*each)(void *ctx, const struct ledger_run *r), void *ctx);
 /* Open or rejected ops with reasons: for status and reports. each: false stops. */
 bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx);
 

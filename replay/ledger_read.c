@@ -107,6 +107,35 @@ void ledger_count(struct ledger *l, struct ledger_counts *out)
 	sqlite3_finalize(s);
 }
 
+bool ledger_runs(struct ledger *l, bool (*each)(void *ctx, const struct ledger_run *r), void *ctx)
+{
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT id, cmd, version, began, ended, exit FROM run ORDER BY id");
+	sqlite3_stmt *n = ledger_prepare(l, "SELECT run, kind, state, count(*) FROM op GROUP BY run, kind, state ORDER BY run");
+	bool more = next_row(l, n), go = true;
+	while (go && next_row(l, s)) {
+		struct ledger_run r = { .id = sqlite3_column_int64(s, 0), .cmd = (const char *)sqlite3_column_text(s, 1),
+			.version = (const char *)sqlite3_column_text(s, 2), .began_us = sqlite3_column_int64(s, 3),
+			.ended_us = sqlite3_column_int64(s, 4), .exit_code = sqlite3_column_int(s, 5) };
+		for (; more && sqlite3_column_int64(n, 0) <= r.id; more = next_row(l, n)) {
+			int kind = sqlite3_column_int(n, 1);
+			if (sqlite3_column_int64(n, 0) != r.id || kind < 0 || kind > OP_DELETE)
+				continue;
+			int64_t k = sqlite3_column_int64(n, 3);
+			switch ((enum op_state)sqlite3_column_int(n, 2)) {
+			case OP_INTENT: case OP_UNKNOWN: r.open += k; break;
+			case OP_DONE: r.done[kind] += k; break;
+			case OP_REJECTED: r.rejected += k; break;
+			case OP_GONE: r.gone += k; break;
+			case OP_ABSENT: break;
+			}
+		}
+		go = each(ctx, &r);
+	}
+	sqlite3_finalize(n);
+	sqlite3_finalize(s);
+	return go;
+}
+
 /* Open ops first, they stop a lane; then what was refused. Both come from an index of their own. */
 bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx)
 {

@@ -620,7 +620,7 @@ static char dir[64];
 
 static void wipe(void)
 {
-	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock" };
+	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock", "ledger.db-mark" };
 	char path[128];
 	for (size_t i = 0; i < countof(names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
