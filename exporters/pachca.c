@@ -397,7 +397,13 @@ static void canon(const char *body, struct buf *out)
 	size_t start = out->len;
 	for (const char *p = body; *p; p++) {
 		char c = *p;
-		size_t m = mention(p, p > body ? p[-1] : ' ');
+		size_t run = out->len > start ? strcspn(p, "@< \t\r\n") : 0; /* nothing of which anything is made */
+		if (run > 1) {
+			buf_add(out, p, run);
+			p += run - 1;
+			continue;
+		}
+		size_t m = c == '@' || c == '<' ? mention(p, p > body ? p[-1] : ' ') : 0;
 		if (m) {
 			buf_addc(out, '@');
 			p += m - 1;

@@ -85,6 +85,7 @@ struct wire {
 	bool pipe_changed;
 	bool has_skew;
 	int64_t skew_s;            /* of the last answer's Date */
+	char last_date[HEADER_TEXT];
 };
 
 static unsigned users; /* of libcurl's global state */
@@ -495,10 +496,10 @@ static bool make_url(struct wire *w, struct call *c, const struct http_req *r, c
 {
 	if (r->path[0] == '/') {
 		*url = arena_fmt(&c->arena, "%s%s", w->base, r->path);
-		if (!origin_of(*url, o, ERR_INTERNAL, e))
-			return false;
-		if (!same_origin(o, &w->origin))
-			return err_set(e, ERR_INTERNAL, "a path that leads to another server");
+		for (const char *s = r->path; *s; s++)
+			if ((unsigned char)*s <= 0x20 || (unsigned char)*s >= 0x7f)
+				return err_set(e, ERR_INTERNAL, "an address with blanks or characters beyond ASCII");
+		*o = w->origin; /* what begins with a slash comes after the host's name */
 		const char *shown = r->path;
 		c->shown = arena_strndup(&c->arena, shown, strcspn(shown, "?#"));
 		return true;
@@ -806,6 +807,19 @@ static void say_why(struct call *c, CURLcode code)
 	}
 }
 
+/* One look at each new second is enough. */
+static void read_skew(struct wire *w, const char *date)
+{
+	if (!*date || streq(date, w->last_date))
+		return;
+	memcpy(w->last_date, date, strlen(date) + 1);
+	time_t theirs = curl_getdate(date, NULL);
+	if (theirs > 0) {
+		w->has_skew = true;
+		w->skew_s = (int64_t)theirs - clock_wall_us() / 1000000;
+	}
+}
+
 static void finish(struct call *c, CURLcode code)
 {
 	struct wire *w = c->w;
@@ -821,11 +835,7 @@ static void finish(struct call *c, CURLcode code)
 		c->status = (int)status;
 		c->retry_after_s = parse_retry_after(c->retry_after, c->date);
 		w->throttled += status == 429;
-		time_t theirs = *c->date ? curl_getdate(c->date, NULL) : -1;
-		if (theirs > 0) {
-			w->has_skew = true;
-			w->skew_s = (int64_t)theirs - clock_wall_us() / 1000000;
-		}
+		read_skew(w, c->date);
 		end(c, WIRE_ANSWER);
 	} else if (code == CURLE_OK) {
 		say(c, N_("an answer that is not HTTP"), "");
