@@ -203,7 +203,8 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
 		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits,
-		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops,
+		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .window_s = s->window,
+		.closed_until = s->quiet ? hours_closed_until : NULL, .hours = s->quiet,
 		.people_first = mapping_config(p->mapping)->mentions == MENTION_LIVE, .small_first = s->small_first, .stop = &stop_signal,
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};

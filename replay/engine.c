@@ -58,6 +58,8 @@ static void tell(struct engine *x, enum when when)
 	int64_t until = NEVER;
 	for (size_t i = 0; i < x->n_active && until > now; i++)
 		until = x->active[i]->not_before < until ? x->active[i]->not_before : until;
+	if (x->closed_us > now)
+		until = x->closed_us;
 	struct engine_progress p = {
 		.done = x->res->posted + x->res->edited + x->res->taken_back, .total = x->a->total,
 		.ops_done = x->res->posted + x->res->edited + x->res->created + x->res->uploaded + x->res->taken_back + x->res->rejected,
@@ -524,7 +526,7 @@ static void grant_all(struct engine *x, int64_t now)
 {
 	struct runner *may[HOT_MAX];
 	size_t n = 0;
-	if (x->halting || x->flying >= FLIGHT_MAX)
+	if (x->halting || x->flying >= FLIGHT_MAX || x->closed_us > now)
 		return;
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
@@ -616,14 +618,17 @@ static void wait(struct engine *x)
 		bool timed = r->lane.state == LANE_READY || r->lane.state == LANE_LOOK || r->lane.state == LANE_SETTLING;
 		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)))
 			until = now;
-		if (timed && !x->halting && x->flying < FLIGHT_MAX && r->not_before < until)
-			until = r->not_before;
+		int64_t at = r->not_before > x->closed_us || r->lane.state == LANE_SETTLING ? r->not_before : x->closed_us;
+		if (timed && !x->halting && x->flying < FLIGHT_MAX && at < until)
+			until = at;
 	}
 	if (until == NEVER && !x->flying)
 		return;
 	/* Of many lanes each is due at another moment: those of the same few milliseconds share one commit. */
 	if (until > now && until < NEVER - GATHER_US && x->n_active > MANY)
 		until += GATHER_US - until % GATHER_US;
+	if (until > x->ends_us && !x->halting)
+		until = x->ends_us > now ? x->ends_us : now;
 	if (!clock_is_virtual() && until > now + SECOND_US)
 		until = now + SECOND_US; /* so that progress and ^C are seen */
 	if (!x->flying) {
@@ -646,12 +651,29 @@ static void wait(struct engine *x)
 	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
 
+/* Is it a time in which nothing may be sent? Said once each time one begins. */
+static void look_at_hours(struct engine *x, int64_t now)
+{
+	if (!x->a->closed_until || x->closed_us > now)
+		return;
+	int64_t wall = clock_wall_us(), until = x->a->closed_until(x->a->hours, wall);
+	if (!until)
+		return;
+	char when[32];
+	clock_iso(until, when);
+	x->closed_us = now + (until - wall);
+	engine_event(x, "engine.quiet", NULL, "quiet until %s", when);
+}
+
 static bool loop(struct engine *x)
 {
 	for (;;) {
 		int64_t now = clock_mono_us();
 		if (x->a->stop && *x->a->stop)
 			engine_halt(x, "asked to stop");
+		if (now >= x->ends_us)
+			engine_halt(x, "the time it was given is over");
+		look_at_hours(x, now);
 		if (!x->halting) {
 			activate(x);
 			if (pull_all(x, now))
@@ -692,6 +714,7 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	x->res = out;
 	x->limits = (struct lane_limits){ .max_resends = args->max_tries > 0 ? args->max_tries : MAX_RESENDS, .max_blind = MAX_BLIND };
 	x->began_us = clock_mono_us();
+	x->ends_us = args->window_s > 0 ? x->began_us + args->window_s * SECOND_US : NEVER;
 	x->settle_us = (args->settle_s >= 0 ? args->settle_s : x->s->traits.settle_s) * SECOND_US;
 	x->max_wait_us = (args->max_wait_s > 0 ? args->max_wait_s : MAX_WAIT_S) * SECOND_US;
 	x->requests0 = wire_requests(x->s->wire, false);

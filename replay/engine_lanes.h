@@ -82,7 +82,7 @@ struct engine {
 	uint32_t wrote;              /* enum wrote: what the open transaction holds */
 	bool halting, broken /* err is set: end with false */;
 	struct err err;
-	int64_t began_us, settle_us, max_wait_us, intents, requests0, writes0, throttled0, told_us;
+	int64_t began_us, settle_us, max_wait_us, ends_us /* mono; NEVER */, closed_us /* mono: quiet until then */, intents, requests0, writes0, throttled0, told_us;
 };
 
 void engine_event(struct engine *x, const char *ev, const struct runner *r, const char *fmt, ...) PRINTF_LIKE(4, 5);
