@@ -10,7 +10,7 @@
 static const struct opt opts[] = {
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
 	{ "to", 0, "TARGET", N_("target for a new project (default: pachca)") },
-	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, skip or fail") },
+	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, create-suspended, skip or fail") },
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },
@@ -21,7 +21,41 @@ static const struct opt opts[] = {
 	{ NULL, 0, NULL, NULL },
 };
 
-static void print_result(const struct draft_result *r, bool json)
+enum { CHANGES_SHOWN = 40 };
+
+/* What people changed, before it is taken by anything. */
+static void print_changes(const struct mapping_change *v, size_t n)
+{
+	if (!n)
+		return;
+	out_title(_("Changed since the mapping was last replayed or drafted"));
+	for (size_t i = 0; i < n && i < CHANGES_SHOWN; i++) {
+		const struct mapping_change *c = &v[i];
+		bool row = *c->column;
+		printf("  ~ %s  %s%s%s%s%s%s  ", c->where, safe(row && *c->name ? c->name : c->id), row && *c->name ? " (" : "", row && *c->name ? safe(c->id) : "",
+		       row && *c->name ? ")" : "", row ? "  " : "", c->column);
+		printf("%s → ", *c->was ? safe(c->was) : "–");
+		printf("%s\n", *c->is ? safe(c->is) : "–");
+	}
+	if (n > CHANGES_SHOWN)
+		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)n - CHANGES_SHOWN));
+	putchar('\n');
+}
+
+static void json_changes(struct jw *w, const struct mapping_change *v, size_t n)
+{
+	jw_key(w, "changes");
+	jw_arr(w);
+	for (size_t i = 0; i < n; i++) {
+		jw_obj(w);
+		jw_kstr(w, "where", v[i].where); jw_kstr(w, "id", v[i].id); jw_kstr(w, "column", *v[i].column ? v[i].column : NULL);
+		jw_kstr(w, "name", *v[i].name ? v[i].name : NULL); jw_kstr(w, "was", v[i].was); jw_kstr(w, "is", v[i].is);
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+}
+
+static void print_result(const struct draft_result *r, const struct mapping_change *v, size_t n, bool json)
 {
 	if (json) {
 		struct buf b;
@@ -41,6 +75,7 @@ static void print_result(const struct draft_result *r, bool json)
 		for (size_t i = 0; i < r->n_unresolved; i++)
 			jw_str(&w, r->unresolved[i]);
 		jw_arr_end(&w);
+		json_changes(&w, v, n);
 		jw_obj_end(&w);
 		puts(b.p);
 		buf_release(&b);
@@ -55,8 +90,12 @@ static void print_result(const struct draft_result *r, bool json)
 	        num((int64_t)r->n_rows_stale));
 	out_row(16, _("written"), "%s%s%s%s", r->wrote_yaml ? "mvchat.yaml " : "", r->wrote_users ? "users.csv " : "",
 	        r->wrote_channels ? "channels.csv " : "", r->wrote_yaml || r->wrote_users || r->wrote_channels ? "" : _("nothing changed"));
-	if (r->n_unresolved) {
+	if (n)
 		putchar('\n');
+	print_changes(v, n);
+	if (r->n_unresolved) {
+		if (!n)
+			putchar('\n');
 		out_title(_("Open questions"));
 		for (size_t i = 0; i < r->n_unresolved && i < 50; i++)
 			printf("  ? %s\n", safe(r->unresolved[i]));
@@ -109,6 +148,8 @@ static int run(const struct args *a)
 	project_init(&p, a);
 	const char *yaml = arena_fmt(&p.arena, "%s/mvchat.yaml", p.dir);
 	bool exists = access(yaml, F_OK) == 0;
+	const struct mapping_change *changes = NULL;
+	size_t n = 0;
 	bool check = opt_given(a, "check"), explain = opt_given(a, "explain");
 	if (exists && a->n_rest) {
 		err_set(&e, ERR_USAGE, _("the project has a mapping already; archives are named in %s"), yaml);
@@ -121,7 +162,8 @@ static int run(const struct args *a)
 		goto fail;
 	}
 	if (exists) {
-		if (!project_mapping(&p, &e))
+		/* A refresh is how somebody undecided gets decided. */
+		if (!project_mapping_as(&p, check ? DECIDED_ALL : DECIDED_OR_NOT, &e))
 			goto fail;
 	} else {
 		struct mapping_archive *ar = arena_array(&p.arena, (size_t)a->n_rest, struct mapping_archive);
@@ -160,13 +202,38 @@ static int run(const struct args *a)
 		goto out;
 	}
 	if (check) {
+		n = stage_changes(&p, p.mapping, &changes);
+		if (opt_given(a, "json")) {
+			struct buf b;
+			struct jw w;
+			buf_init(&b, 64 << 20);
+			jw_init(&w, &b);
+			jw_obj(&w);
+			jw_kint(&w, "schema", 1);
+			jw_kbool(&w, "sound", true);
+			json_changes(&w, changes, n);
+			jw_obj_end(&w);
+			puts(b.p);
+			buf_release(&b);
+			goto out;
+		}
+		print_changes(changes, n);
 		printf("%s\n", _("The mapping is sound."));
 		goto out;
 	}
 	struct draft_result r = { 0 };
 	if (!mapping_draft(p.dir, &s, &p.arena, &r, &e))
 		goto fail;
-	print_result(&r, opt_given(a, "json"));
+	/* As refreshed: a person who has an account now is a change like any other. A new draft is where counting begins. */
+	mapping_free(p.mapping);
+	p.mapping = mapping_load_open(p.dir, &e);
+	if (!p.mapping)
+		goto fail;
+	if (exists)
+		n = stage_changes(&p, p.mapping, &changes);
+	else
+		stage_accept(&p, p.mapping);
+	print_result(&r, changes, n, opt_given(a, "json"));
 	goto out;
 fail:
 	code = out_fail(&e);

@@ -129,7 +129,9 @@ static int adopt(const struct args *a)
 	stream = stream_open(&sa, &e);
 	if (!stream)
 		goto fail;
-	run_id = ledger_run_begin(p.ledger, "adopt", digest);
+	run_id = ledger_run_begin(p.ledger, "adopt", digest, &e);
+	if (!run_id)
+		goto fail;
 	struct not_there v = { .w = json ? &w : NULL };
 	struct adopt_args aa = { .session = s, .stream = stream, .spool = p.spool, .mapping = p.mapping, .ledger = p.ledger, .run = run_id,
 	                         .settle_s = (int)settle, .stop = &stop_signal, .missing = not_adopted, .progress = adopting, .ctx = &v };

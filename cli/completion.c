@@ -15,7 +15,7 @@ enum follows { FOLLOWS_NOTHING, FOLLOWS_TEXT, FOLLOWS_FILE, FOLLOWS_DIR, FOLLOWS
 /* Words of options that take one of a few; cmd NULL = of every command. */
 static const struct { const char *cmd, *opt, *words; } few[] = {
 	{ NULL, "lang", "ru en" }, { NULL, "log-format", "text json" }, { NULL, "progress", "auto always never plain json" },
-	{ "map", "unmatched", "label create skip fail" },
+	{ "map", "unmatched", "label create create-suspended skip fail" },
 };
 
 static enum follows follows(const struct command *c, const struct opt *o, struct buf *words)

@@ -60,7 +60,12 @@ bool project_state_dir(struct project *p, struct err *e)
 
 bool project_mapping(struct project *p, struct err *e)
 {
-	p->mapping = mapping_load(p->dir, e);
+	return project_mapping_as(p, DECIDED_ALL, e);
+}
+
+bool project_mapping_as(struct project *p, enum decided need, struct err *e)
+{
+	p->mapping = need == DECIDED_ALL ? mapping_load(p->dir, e) : mapping_load_open(p->dir, e);
 	if (!p->mapping)
 		return false;
 	const struct mapping_config *c = mapping_config(p->mapping);
@@ -148,6 +153,8 @@ static bool r_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 }
 static bool r_fact(void *ctx, const char *k, const char *v) { struct reading *r = ctx; return r->inner.fact(r->inner.ctx, k, v); }
 
+static bool r_integration(void *ctx, const struct integration *in) { struct reading *r = ctx; return r->inner.integration(r->inner.ctx, in); }
+
 static bool read_one(struct spool *sp, const struct mapping_archive *ar, const char *scratch, int64_t *total, struct err *e)
 {
 	struct opened o;
@@ -161,7 +168,8 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
-		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact };
+		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact,
+		                     .integration = r_integration };
 		ok = o.imp->walk(o.src, &sink, &step, e);
 	}
 	*total = r.n;

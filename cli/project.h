@@ -16,6 +16,7 @@ struct project {
 	const char *dir;
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
+	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
 	struct mapping *mapping;
 	struct spool *spool;
 	struct filestore *fetched;   /* files fetched since the export; open with the spool */
@@ -30,6 +31,8 @@ void project_init(struct project *p, const struct args *a);
 void project_at(struct project *p, const char *dir);        /* the same for a folder; dir is borrowed */
 void project_close(struct project *p);
 bool project_state_dir(struct project *p, struct err *e);  /* makes DIR/.mvchat, 0700 */
+enum decided { DECIDED_ALL, DECIDED_OR_NOT }; /* people.unmatched: fail, and somebody is undecided: refused, or not */
+bool project_mapping_as(struct project *p, enum decided need, struct err *e);
 bool project_mapping(struct project *p, struct err *e);     /* loads mvchat.yaml and the tables; sets archives */
 /* The spool of these archives: reused when nothing changed, else read anew (progress on stderr). */
 bool project_spool(struct project *p, struct err *e);

@@ -143,6 +143,12 @@ static const char *const forms[] = {
 	N_("%s (%s) is matched to the account %s, which the target does not have"),
 	N_("%s (%s) is to get an account, but has no e-mail"),
 	N_("%s (%s) is to get an account, but %s exists in the target already (id %s)"),
+	N_("%s (%s) is private and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
+	N_("%s (%s) is a group conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
+	N_("%s (%s) is a direct conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
+	N_("%s (%s) is the account %s by decision: it will be where this person was, and read what this person could"),
+	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
+	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
 	N_("%s (%s) is to go into the chat %s, which the target does not have"),
 	N_("%s <%s> gets an account without access"),
 	N_("%s <%s> gets an account and an invitation"),
@@ -157,6 +163,14 @@ static const char *const forms[] = {
 	N_("%s is a direct conversation; whoever is in the chat %s (public) will read it"),
 	N_("%s is a direct conversation; whoever is in the chat %s will read it"),
 	N_("the target has a chat of this name already (id %s); a second one will be made"),
+	N_("the mapping has changed since it was last replayed or drafted: mvchat.yaml %s, users.csv %s, channels.csv %s ('mvchat map --check' lists what)"),
+	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
+	N_("%s: catches nothing"),
+	N_("the pilot leaves %s messages for later (%s)"),
+	N_("the pilot leaves %s channels for later (%s)"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new"),
+	N_("%s messages go into chats whose people are in already: they will be notified"),
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
@@ -175,7 +189,7 @@ static const char *const forms[] = {
 	N_("this person is not a member of the chat"),
 };
 
-enum { BLANKS_MAX = 4 };
+enum { BLANKS_MAX = 5 };
 struct piece { const char *p; size_t n; };
 
 /* Does text have this form? Each %s takes as little as it can, the last as much as is left. */
@@ -215,15 +229,15 @@ static size_t put(char *out, size_t size, size_t at, const char *p, size_t n)
 	return at;
 }
 
-const char *report_sentence(const char *english, char *out, size_t size)
+const char *report_translate(const char *const *known, size_t n, const char *english, char *out, size_t size)
 {
 	struct piece blanks[BLANKS_MAX];
 	size_t at = 0, k = 0;
-	for (size_t i = 0; i < countof(forms); i++) {
+	for (size_t i = 0; i < n; i++) {
 		memset(blanks, 0, sizeof(blanks));
-		if (!fits(forms[i], english, blanks))
+		if (!fits(known[i], english, blanks))
 			continue;
-		const char *f = _(forms[i]);
+		const char *f = _(known[i]);
 		for (const char *b; (b = strstr(f, "%s")) && k < BLANKS_MAX; f = b + 2, k++) {
 			at = put(out, size, at, f, (size_t)(b - f));
 			at = put(out, size, at, blanks[k].p ? blanks[k].p : "", blanks[k].n);
@@ -235,6 +249,11 @@ const char *report_sentence(const char *english, char *out, size_t size)
 	at = put(out, size, 0, english, strlen(english));
 	out[at] = '\0';
 	return out;
+}
+
+const char *report_sentence(const char *english, char *out, size_t size)
+{
+	return report_translate(forms, countof(forms), english, out, size);
 }
 
 const char *report_lane_conv(const char *lane, struct arena *a)

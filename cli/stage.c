@@ -4,6 +4,7 @@
 
 #include "cli/progress.h"
 #include "core/log.h"
+#include "core/outfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,73 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 	return ok;
 }
 
+/* ---- what changed in the mapping ---- */
+
+enum { STATE_MAX = 128 << 20 };
+
+static const char *state_path(struct project *p)
+{
+	return arena_fmt(&p->arena, "%s/mapping.state", p->state);
+}
+
+size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out)
+{
+	struct buf was, is;
+	char block[16384];
+	size_t n = 0;
+	*out = NULL;
+	FILE *f = fopen(state_path(p), "r");
+	if (!f)
+		return 0;
+	buf_init(&was, STATE_MAX);
+	buf_init(&is, STATE_MAX);
+	for (size_t k; (k = fread(block, 1, sizeof(block), f)) > 0;)
+		buf_add(&was, block, k);
+	fclose(f);
+	mapping_state(m, &is);
+	if (was.len && !was.full && !is.full)
+		n = mapping_changes(was.p, is.p, &p->arena, out);
+	buf_release(&was);
+	buf_release(&is);
+	return n;
+}
+
+void stage_accept(struct project *p, const struct mapping *m)
+{
+	struct err e = ERR_INIT;
+	struct outfile o;
+	struct buf b;
+	buf_init(&b, STATE_MAX);
+	mapping_state(m, &b);
+	bool ok = !b.full && project_state_dir(p, &e) && outfile_open(&o, state_path(p), 0600, &e);
+	if (ok && fwrite(b.p, 1, b.len, o.f) != b.len) {
+		outfile_abort(&o);
+		ok = false;
+	}
+	if (!ok || !outfile_commit(&o, &e))
+		log_warn("map.state", _("what the mapping said cannot be kept: %s"), e.msg);
+	buf_release(&b);
+}
+
+/* One sentence among the plan's notes. */
+static void note_changes(struct project *p, struct facts *f)
+{
+	const struct mapping_change *v;
+	size_t n = stage_changes(p, p->mapping, &v), files[3] = { 0 };
+	static const char *const names[3] = { "mvchat.yaml", "users.csv", "channels.csv" };
+	if (!n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < countof(names); k++)
+			files[k] += streq(v[i].where, names[k]);
+	const char **notes = arena_array(&p->arena, f->n_notes + 1, const char *);
+	if (f->n_notes)
+		memcpy(notes, f->notes, f->n_notes * sizeof(*notes));
+	notes[f->n_notes++] = arena_fmt(&p->arena, "the mapping has changed since it was last replayed or drafted: mvchat.yaml %zu, users.csv %zu, channels.csv %zu ('mvchat map --check' lists what)",
+	                                files[0], files[1], files[2]);
+	f->notes = notes;
+}
+
 /* ---- where everything stands ---- */
 
 bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f, struct err *e)
@@ -97,7 +165,10 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 		tr = p->session->traits;
 	else
 		ex->traits(t, &tr);
-	return plan_run(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, &p->arena, f, e);
+	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, &p->arena, f, e))
+		return false;
+	note_changes(p, f);
+	return true;
 }
 
 /* Which kinds of write the plan will need: asked of the target before the first one. */
@@ -119,10 +190,14 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 			k |= 1u << OP_THREAD_OPEN;
 		if (h->pending && h->files)
 			k |= 1u << OP_UPLOAD;
-		if (h->edits)
+		if (h->edits || h->links)
 			k |= 1u << OP_EDIT;
 		if (h->members)
 			k |= 1u << OP_MEMBERS;
+		if (h->deletes)
+			k |= 1u << OP_DELETE;
+		if (h->reopens)
+			k |= 1u << (OP_UNDO_BIT + OP_ARCHIVE);
 		if (h->archived && (t->caps & CAP_ARCHIVE))
 			k |= 1u << OP_ARCHIVE;
 	}
@@ -136,6 +211,9 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 bool stage_allowed(struct project *p, const struct facts *f, struct err *e)
 {
 	struct session *s = p->session;
+	char said[640];
+	if (f->breach)
+		return err_set(e, ERR_MAPPING, "%s", report_sentence(f->breach, said, sizeof(said)));
 	return s->ex->may(s->target, kinds_needed(f, mapping_config(p->mapping), &s->traits), e);
 }
 
@@ -147,6 +225,8 @@ bool stage_confirm(enum consent consent, const struct facts *f, const char *agai
 		err_set(e, ERR_USAGE, _("not asked and not told: this writes into the target"));
 		return err_hint(e, "%s", again);
 	}
+	if (f->deletes)
+		printf(_("%s messages that the source no longer has will be DELETED in the target.\n"), num(f->deletes));
 	printf(_("Write %s messages into the target? [y/N] "), num(f->bucket[ITEM_MSG][BUCKET_PENDING]));
 	fflush(stdout);
 	char line[16];
@@ -198,11 +278,17 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	struct stream *stream = stream_open(&sa, e);
 	if (!stream)
 		return false;
+	stream_wish(stream, p->wish);
 	mapping_digest(p->mapping, digest);
-	s->run = ledger_run_begin(p->ledger, s->command, digest);
+	s->run = ledger_run_begin(p->ledger, s->command, digest, e);
+	if (!s->run) {
+		stream_close(stream);
+		return false;
+	}
+	stage_accept(p, p->mapping);
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
-		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits,
+		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits + before->drift_edits + before->links + before->deletes,
 		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .window_s = s->window,
 		.closed_until = s->quiet ? hours_closed_until : NULL, .hours = s->quiet,
 		.people_first = mapping_config(p->mapping)->mentions == MENTION_LIVE, .small_first = s->small_first, .stop = &stop_signal,
@@ -236,7 +322,7 @@ int stage_replay_code(const struct stage_replay *s)
 		return EX_INTERNAL;
 	if (stop_signal)
 		return 128 + stop_signal;
-	if (s->open || s->result.stopped || s->result.lanes_stopped || !f->nothing_to_do || f->bucket[ITEM_MSG][BUCKET_REJECTED] ||
+	if (s->open || s->result.stopped || s->result.lanes_stopped || !f->nothing_to_do || f->refused || f->bucket[ITEM_MSG][BUCKET_REJECTED] ||
 	    f->bucket[ITEM_MSG][BUCKET_DOUBT] || f->bucket[ITEM_USER][BUCKET_REJECTED] || f->bucket[ITEM_CONV][BUCKET_REJECTED])
 		return EX_PARTIAL;
 	return EX_DONE;

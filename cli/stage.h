@@ -12,6 +12,11 @@ struct map_wish { const char *to, *url, *zone, *unmatched; };
 enum archives_at { ARCHIVES_NAMED, ARCHIVES_OF_MAPPING }; /* as given on the command line, or as mvchat.yaml has them */
 bool stage_survey(struct project *p, enum archives_at at, const struct map_wish *wish, const struct snapshot *snap, struct survey *out, struct err *e);
 
+/* What people have changed in the mapping since it was last replayed (or drafted); m: the mapping as it is now. */
+size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out);
+/* From now on changes are counted from here. What cannot be written is told as a warning: nothing depends on it. */
+void stage_accept(struct project *p, const struct mapping *m);
+
 /* Where everything stands. snap NULL = without a look at the target (a session is then not needed either). */
 bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f, struct err *e);
 /* Asks the target's permissions for what the facts still need, before the first write. */

@@ -26,11 +26,11 @@ enum err_code {
 	ERR_RECORD,   /* one unusable record of an archive; never ends a run */
 };
 
-struct err {
+struct err { /* Cyrillic takes two bytes for a letter */
 	enum err_code code;
-	char msg[320];
+	char msg[640];
 	char where[240]; /* "entry:line", a JSON pointer, "file:line:column"; empty when there is no place */
-	char hint[240];  /* the next thing to do or type; may be empty */
+	char hint[480];  /* the next thing to do or type; may be empty */
 };
 
 #define ERR_INIT { .code = ERR_NONE }
@@ -47,6 +47,6 @@ void err_clear(struct err *e);
  * anything can fail; NULL (the start) = English. It must be callable from any thread. */
 void err_speak(const char *(*translate)(const char *english));
 /* The same for a piece that goes into a message as an argument: a literal, marked N_() where it stands. */
-const char *err_word(const char *english);
+const char *err_word(const char *english) __attribute__((format_arg(1)));
 
 #endif

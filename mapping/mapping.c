@@ -17,17 +17,17 @@
 enum { YAML_MAX = 4 << 20, CSV_MAX = 64 << 20 };
 
 const struct sheet_column users_columns[N_USERS_COLUMN] = {
-	[U_ID] = { "source_id", false }, [U_NAME] = { "name", false }, [U_HANDLE] = { "handle", false }, [U_EMAIL] = { "email", false },
-	[U_FLAGS] = { "flags", false }, [U_MESSAGES] = { "messages", false }, [U_SUGGESTION] = { "suggestion", false },
-	[U_TARGET] = { "target_id", false }, [U_CONFIDENCE] = { "confidence", false }, [U_REASON] = { "reason", false },
-	[U_DECISION] = { "decision", true }, [U_NOTES] = { "notes", true },
+	[U_ID] = { "source_id", false, true }, [U_NAME] = { "name", false, false }, [U_HANDLE] = { "handle", false, false }, [U_EMAIL] = { "email", false, false },
+	[U_FLAGS] = { "flags", false, false }, [U_MESSAGES] = { "messages", false, false }, [U_SUGGESTION] = { "suggestion", false, false },
+	[U_TARGET] = { "target_id", false, true }, [U_CONFIDENCE] = { "confidence", false, false }, [U_REASON] = { "reason", false, false },
+	[U_DECISION] = { "decision", true, true }, [U_NOTES] = { "notes", true, false },
 };
 /* target_name comes from the archive, so it is guarded like one, though people may edit it. */
 const struct sheet_column channels_columns[N_CHANNELS_COLUMN] = {
-	[C_ID] = { "source_id", false }, [C_NAME] = { "name", false }, [C_KIND] = { "kind", false }, [C_ARCHIVED] = { "archived", false },
-	[C_MESSAGES] = { "messages", false }, [C_FIRST] = { "first", false }, [C_LAST] = { "last", false },
-	[C_SUGGESTION] = { "suggestion", false }, [C_TARGET_NAME] = { "target_name", false }, [C_REASON] = { "reason", false },
-	[C_DECISION] = { "decision", true }, [C_PRIVACY] = { "privacy", true }, [C_NOTES] = { "notes", true },
+	[C_ID] = { "source_id", false, true }, [C_NAME] = { "name", false, false }, [C_KIND] = { "kind", false, false }, [C_ARCHIVED] = { "archived", false, false },
+	[C_MESSAGES] = { "messages", false, false }, [C_FIRST] = { "first", false, false }, [C_LAST] = { "last", false, false },
+	[C_SUGGESTION] = { "suggestion", false, false }, [C_TARGET_NAME] = { "target_name", false, false }, [C_REASON] = { "reason", false, false },
+	[C_DECISION] = { "decision", true, true }, [C_PRIVACY] = { "privacy", true, false }, [C_NOTES] = { "notes", true, false },
 };
 
 bool rows_slurp(const char *path, char **out, size_t *len, struct err *e)
@@ -258,7 +258,7 @@ static bool build_user(struct mapping *m, const struct sheet_row *r, struct err 
 	struct user_row *u = arena_new(&m->a, struct user_row);
 	const char *s = r->cells[U_SUGGESTION], *target = r->cells[U_TARGET];
 	*u = (struct user_row){ .id = r->cells[U_ID], .name = r->cells[U_NAME], .handle = r->cells[U_HANDLE], .email = r->cells[U_EMAIL],
-		.flags = read_flags(r->cells[U_FLAGS]), .reason = r->cells[U_REASON], .line = r->line };
+		.flags = read_flags(r->cells[U_FLAGS]), .reason = r->cells[U_REASON], .line = r->line, .row = (size_t)(r - m->users.rows) };
 	if (!*u->name)
 		u->name = u->id;
 	/* What is below 90 is a question, whatever the suggestion's word. */
@@ -321,7 +321,7 @@ static bool check_privacy(struct mapping *m, const struct place_row *p, struct e
 static bool build_place(struct mapping *m, const struct sheet_row *r, struct err *e)
 {
 	struct place_row *p = arena_new(&m->a, struct place_row);
-	*p = (struct place_row){ .id = r->cells[C_ID], .name = r->cells[C_NAME], .target_name = r->cells[C_TARGET_NAME], .line = r->line,
+	*p = (struct place_row){ .id = r->cells[C_ID], .name = r->cells[C_NAME], .target_name = r->cells[C_TARGET_NAME], .line = r->line, .row = (size_t)(r - m->channels.rows),
 		.stale = streq(r->cells[C_SUGGESTION], "stale") };
 	for (int k = CONV_PUBLIC; k <= CONV_DM; k++)
 		if (streq(r->cells[C_KIND], conv_kind_name((enum conv_kind)k)))
@@ -406,25 +406,26 @@ struct mapping *rows_open(const char *dir, enum load how, bool *has_yaml, struct
 	return NULL;
 }
 
-/* "unmatched: fail" means: do not start while somebody is undecided. */
+/* A policy "fail" means: do not start while somebody is undecided. */
 static bool check_complete(struct mapping *m, struct err *e)
 {
 	size_t open = 0;
 	const struct user_row *first = NULL;
+	const char *key, *first_key = NULL;
 	for (size_t i = 0; i < m->user_rows.n; i++) {
 		const struct user_row *u = m->user_rows.rows[i].value;
 		if (table_get(&m->mains, u->id))
 			continue; /* decided with the main one */
-		bool special = u->flags & (USER_BOT | USER_SYSTEM | USER_STRANGER | USER_GONE | USER_GUEST);
-		if (m->cfg.unmatched == POLICY_FAIL && u->decision == DECIDE_NOTHING && !u->suggests_match && !special && u->in_pilot) {
-			open++;
-			first = first ? first : u;
-		}
+		if (rows_policy(&m->cfg, u->flags, &key) != POLICY_FAIL || u->decision != DECIDE_NOTHING || u->suggests_match || !u->in_pilot)
+			continue;
+		open++;
+		first = first ? first : u;
+		first_key = first_key ? first_key : key;
 	}
 	if (!open)
 		return true;
-	err_set(e, ERR_MAPPING, "people.unmatched: fail, and %zu %s without an account in the target, the first is %s (%s)", open,
-	        open == 1 ? "person is" : "people are", first->name, first->id);
+	err_set(e, ERR_MAPPING, "%s: fail, and there is no account in the target for %zu people; the first is %s (%s)", first_key, open,
+	        first->name, first->id);
 	err_hint(e, "fill the 'decision' column of users.csv: match:ID, create, label or skip");
 	return cell_where(e, &m->users, first->line, U_DECISION);
 }
@@ -441,11 +442,21 @@ static bool check_aliases(const struct mapping *m, struct err *e)
 	return true;
 }
 
-struct mapping *mapping_load(const char *dir, struct err *e)
+struct mapping *mapping_load_open(const char *dir, struct err *e)
 {
 	bool has_yaml;
 	struct mapping *m = rows_open(dir, LOAD_ALL, &has_yaml, e);
-	if (m && (!check_aliases(m, e) || !check_complete(m, e))) {
+	if (m && !check_aliases(m, e)) {
+		mapping_free(m);
+		m = NULL;
+	}
+	return m;
+}
+
+struct mapping *mapping_load(const char *dir, struct err *e)
+{
+	struct mapping *m = mapping_load_open(dir, e);
+	if (m && !check_complete(m, e)) {
 		mapping_free(m);
 		m = NULL;
 	}

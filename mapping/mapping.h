@@ -37,6 +37,7 @@ struct place {
 	const char *target_id;     /* PLACE_ADOPT */
 	const char *name;          /* in the target; unique among the places of the mapping */
 	bool is_public, archive_at_end, join_members;
+	bool may_be_public;        /* public in the source, or named by channels.allow_public: a public chat may be adopted for it */
 	enum placement placement;
 	const char *why;           /* the rule that decided ("policy dm: skip") */
 };
@@ -71,6 +72,8 @@ struct mapping_config {
 struct mapping;
 /* dir: the project folder. NULL + err (ERR_USAGE with the place; ERR_MAPPING when files are missing). */
 struct mapping *mapping_load(const char *dir, struct err *e);
+/* The same while people are still undecided under a policy that insists on an answer: for refreshing and comparing. */
+struct mapping *mapping_load_open(const char *dir, struct err *e);
 void mapping_free(struct mapping *m);
 const struct mapping_config *mapping_config(const struct mapping *m);
 /* SHA-256 over everything that can change what is written: config, decisions, in canonical form. */
@@ -107,6 +110,13 @@ int64_t mapping_days_since(const struct mapping *m, int64_t newest_us);
  * must not be sent. Results live in a, or are the argument. Names of people are left as they are. */
 const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a);
 bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out);
+
+/* ---- what changed ---- */
+/* What the project has decided, as text that can be kept; and what is different between two such texts (NULL-free strings in
+ * a; "" = nothing was, or is, said). where: the file; id: the row's, or the key of mvchat.yaml; name, column: "" there. */
+struct mapping_change { const char *where, *id, *column, *name, *was, *is; };
+void mapping_state(const struct mapping *m, struct buf *out);
+size_t mapping_changes(const char *was, const char *is, struct arena *a, const struct mapping_change **out);
 
 /* ---- drafting (mvchat map) ---- */
 struct target_person { const char *id, *name, *email, *phone, *nick; bool bot, suspended; };

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const values_unmatched[] = { "label", "create", "skip", "fail", NULL };
-static const char *const values_gone[] = { "label", "skip", "create-suspended", NULL };
-static const char *const values_guests[] = { "label", "create", "skip", NULL };
-static const char *const values_others[] = { "label", "skip", NULL };
+/* In the order of enum people_policy. Who has left never gets access; a bot gets no person's account. */
+static const char *const values_people[] = { "label", "create", "skip", "fail", "create-suspended", NULL };
+static const char *const values_gone[] = { "label", "skip", "fail", "create-suspended", NULL };
+static const char *const values_bots[] = { "label", "skip", "fail", NULL };
 static const char *const values_dm[] = { "private-chat", "skip", NULL };
 static const char *const values_archived[] = { "archive", "skip", "open", NULL };
 static const char *const values_placement[] = { "inline", "threads", "archive-chat", NULL };
@@ -41,11 +41,11 @@ const struct config_key config_keys[] = {
 	{ "time.zone", KEY_ZONE, NULL },
 	{ "time.label", KEY_LABEL, NULL },
 	{ "people", KEY_SECTION, NULL },
-	{ "people.unmatched", KEY_ENUM, values_unmatched },
+	{ "people.unmatched", KEY_ENUM, values_people },
 	{ "people.deactivated", KEY_ENUM, values_gone },
-	{ "people.guests", KEY_ENUM, values_guests },
-	{ "people.bots", KEY_ENUM, values_others },
-	{ "people.strangers", KEY_ENUM, values_others },
+	{ "people.guests", KEY_ENUM, values_people },
+	{ "people.bots", KEY_ENUM, values_bots },
+	{ "people.strangers", KEY_ENUM, values_people },
 	{ "people.invite", KEY_BOOL, NULL },
 	{ "people.aliases", KEY_GROUPS, NULL },
 	{ "people.members_list", KEY_PATH, NULL },
@@ -148,8 +148,8 @@ static const char *scalar(struct reader *r, struct fy_node *n)
 static const char *shape(struct fy_node *n)
 {
 	if (!n || fy_node_is_null(n))
-		return "nothing";
-	return fy_node_is_sequence(n) ? "a list" : fy_node_is_mapping(n) ? "a section" : "a single value";
+		return N_("nothing");
+	return fy_node_is_sequence(n) ? N_("a list") : fy_node_is_mapping(n) ? N_("a section") : N_("a single value");
 }
 
 static const char *listed(struct arena *a, const char *const *v, size_t n)
@@ -162,7 +162,7 @@ static const char *listed(struct arena *a, const char *const *v, size_t n)
 
 static bool bad_type(struct reader *r, const char *path, const char *want, struct fy_node *n, const struct fy_mark *at)
 {
-	err_set(r->e, ERR_USAGE, "'%s' must be %s, not %s", path, want, shape(n));
+	err_set(r->e, ERR_USAGE, "'%s' must be %s, not %s", path, err_word(want), err_word(shape(n)));
 	return place(r, mark_of(n) ? mark_of(n) : at);
 }
 
@@ -194,7 +194,7 @@ static bool bad_word(struct reader *r, const char *path, const char *got, const 
 
 static bool bad_value(struct reader *r, const char *path, const char *got, const char *want, const struct fy_mark *at)
 {
-	err_set(r->e, ERR_USAGE, "'%s': '%s' is not %s", path, got, want);
+	err_set(r->e, ERR_USAGE, "'%s': '%s' is not %s", path, got, err_word(want));
 	return place(r, at);
 }
 
@@ -235,16 +235,16 @@ static const char *bad_placeholder(const char *s)
 	bool name = false;
 	for (const char *p = s; *p; p++) {
 		if (*p == '}' )
-			return "a label: '}' without '{'";
+			return N_("a label: '}' without '{'");
 		if (*p != '{')
 			continue;
 		if (!strncmp(p, "{name}", 6))
 			name = true;
 		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6))
-			return "a label: only {name}, {date} and {time} are known";
+			return N_("a label: only {name}, {date} and {time} are known");
 		p += 5;
 	}
-	return name ? NULL : "a label: {name} is missing";
+	return name ? NULL : N_("a label: {name} is missing");
 }
 
 /* Days since 1970 of a civil date (proleptic Gregorian). */
@@ -320,7 +320,7 @@ static bool read_list(struct reader *r, const struct config_key *k, struct fy_no
 		return true;
 	}
 	if (!n || !fy_node_is_sequence(n))
-		return bad_type(r, k->path, "a list", n, at);
+		return bad_type(r, k->path, N_("a list"), n, at);
 	int count = fy_node_sequence_item_count(n);
 	const char **v = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, const char *);
 	size_t i = 0;
@@ -328,7 +328,7 @@ static bool read_list(struct reader *r, const struct config_key *k, struct fy_no
 	for (struct fy_node *c; (c = fy_node_sequence_iterate(n, &it));) {
 		const char *s = scalar(r, c);
 		if (!s || !*s)
-			return bad_type(r, arena_fmt(r->a, "%s[%zu]", k->path, i), "a single value", c, at);
+			return bad_type(r, arena_fmt(r->a, "%s[%zu]", k->path, i), N_("a single value"), c, at);
 		if (k->type == KEY_KINDS) {
 			const char *names[16];
 			bool ok = false;
@@ -361,12 +361,12 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 	if (!s && (k->type == KEY_TEXT || k->type == KEY_DATE || k->type == KEY_URL || k->type == KEY_ZONE) && (!n || fy_node_is_null(n)))
 		return true; /* "since:" with nothing behind it says nothing */
 	if (!s)
-		return bad_type(r, k->path, "a single value", n, at);
+		return bad_type(r, k->path, N_("a single value"), n, at);
 	at = mark_of(n) ? mark_of(n) : at;
 	switch (k->type) {
 	case KEY_BOOL:
 		if (!streq(s, "true") && !streq(s, "false"))
-			return bad_value(r, k->path, s, "true or false", at);
+			return bad_value(r, k->path, s, N_("true or false"), at);
 		*t->flag = streq(s, "true");
 		return true;
 	case KEY_ENUM: {
@@ -375,25 +375,30 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 				*t->choice = i;
 				return true;
 			}
-		return bad_word(r, k->path, s, k->values, count_values(k->values), at);
+		bad_word(r, k->path, s, k->values, count_values(k->values), at);
+		if (k->values == values_gone && streq(s, "create"))
+			err_hint(r->e, "who has left must not get access: write create-suspended");
+		if (k->values == values_bots && !strncmp(s, "create", 6))
+			err_hint(r->e, "a bot gets no account of a person: write label, or name an account in users.csv");
+		return false;
 	}
 	case KEY_ENV:
 		if (streq(k->path, "target.bot_token_env") ? !are_env_names(r, s) : !is_env_name(s)) {
-			bad_value(r, k->path, s, "the name of an environment variable", at);
+			bad_value(r, k->path, s, N_("the name of an environment variable"), at);
 			return err_hint(r->e, "write the variable's name (PACHCA_ADMIN_TOKEN), not the token");
 		}
 		break;
 	case KEY_URL: {
 		const char *host = !strncmp(s, "https://", 8) ? s + 8 : !strncmp(s, "http://", 7) ? s + 7 : NULL;
 		if (!host || !*host || *host == '/')
-			return bad_value(r, k->path, s, "an address that begins with https:// or http://", at);
+			return bad_value(r, k->path, s, N_("an address that begins with https:// or http://"), at);
 		if (strchr(s, '@') || strchr(s, '?') || strchr(s, '#'))
 			return secret_here(r, at);
 		break;
 	}
 	case KEY_ZONE:
 		if (!zone_known(s)) {
-			bad_value(r, k->path, s, "a time zone this system knows", at);
+			bad_value(r, k->path, s, N_("a time zone this system knows"), at);
 			return err_hint(r->e, "write an IANA name such as Europe/Moscow");
 		}
 		break;
@@ -406,21 +411,21 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 	case KEY_DATE: {
 		int y, m, d;
 		if (!read_day(s, &y, &m, &d))
-			return bad_value(r, k->path, s, "a date written as 2024-03-31", at);
+			return bad_value(r, k->path, s, N_("a date written as 2024-03-31"), at);
 		break;
 	}
 	case KEY_PATH:
 		if (!*s)
-			return bad_value(r, k->path, s, "a path", at);
+			return bad_value(r, k->path, s, N_("a path"), at);
 		break;
 	case KEY_REGEX:
 		if (!*s)
-			return bad_value(r, k->path, s, "a pattern", at);
+			return bad_value(r, k->path, s, N_("a pattern"), at);
 		break;
 	case KEY_COUNT: {
 		size_t n_digits = strspn(s, "0123456789");
 		if (!n_digits || s[n_digits] || n_digits > 9 || atol(s) < 1)
-			return bad_value(r, k->path, s, "a whole number, at least 1", at);
+			return bad_value(r, k->path, s, N_("a whole number, at least 1"), at);
 		*t->number = atol(s);
 		return true;
 	}
@@ -501,7 +506,7 @@ static bool on_archive_key(struct reader *r, void *ctx, const struct config_key 
 static bool read_archives(struct reader *r, struct fy_node *n, const struct fy_mark *at)
 {
 	if (!n || !fy_node_is_sequence(n))
-		return bad_type(r, "archives", "a list of '- path: …'", n, at);
+		return bad_type(r, "archives", N_("a list of '- path: …'"), n, at);
 	int count = fy_node_sequence_item_count(n);
 	struct mapping_archive *v = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, struct mapping_archive);
 	size_t i = 0;
@@ -509,7 +514,7 @@ static bool read_archives(struct reader *r, struct fy_node *n, const struct fy_m
 	for (struct fy_node *c; (c = fy_node_sequence_iterate(n, &it)); i++) {
 		const char *name = arena_fmt(r->a, "archives[%zu]", i);
 		if (!fy_node_is_mapping(c))
-			return bad_type(r, name, "a section with 'path'", c, at);
+			return bad_type(r, name, N_("a section with 'path'"), c, at);
 		if (!each_pair(r, "archives[].", c, on_archive_key, &v[i]))
 			return false;
 		if (!v[i].path) {
@@ -535,7 +540,7 @@ static bool each_item(struct reader *r, const char *path, struct fy_node *n, siz
 	if (!n || fy_node_is_null(n))
 		return true; /* everything in it commented out */
 	if (!fy_node_is_sequence(n))
-		return bad_type(r, path, "a list of sections", n, at);
+		return bad_type(r, path, N_("a list of sections"), n, at);
 	int count = fy_node_sequence_item_count(n);
 	if (count > 0 && (size_t)count > max) {
 		err_set(r->e, ERR_USAGE, "'%s' has %d entries; at most %zu are possible", path, count, max);
@@ -548,7 +553,7 @@ static bool each_item(struct reader *r, const char *path, struct fy_node *n, siz
 		const char *name = arena_fmt(r->a, "%s[%zu]", path, i);
 		struct item x = { .v = v + i * size };
 		if (!fy_node_is_mapping(c))
-			return bad_type(r, name, "a section", c, at);
+			return bad_type(r, name, N_("a section"), c, at);
 		void *first = NULL;
 		struct fy_node_pair *p = fy_node_mapping_iterate(c, &first);
 		x.at = p ? mark_of(fy_node_pair_key(p)) : at;
@@ -585,7 +590,7 @@ static bool on_subst_key(struct reader *r, void *ctx, const struct config_key *k
 	if (streq(k->path, "text[].replace")) {
 		/* "" is a value here, unlike for other texts */
 		x->with = scalar(r, v);
-		return x->with || bad_type(r, k->path, "a single value", v, at);
+		return x->with || bad_type(r, k->path, N_("a single value"), v, at);
 	}
 	if (streq(k->path, "text[].match"))
 		it->match_at = mark_of(v);
@@ -639,7 +644,7 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 	int what = 0;
 	if (k->type == KEY_SECTION) {
 		if (!v || !fy_node_is_mapping(v))
-			return bad_type(r, k->path, "a section", v, at);
+			return bad_type(r, k->path, N_("a section"), v, at);
 		it->seen_where = true;
 		return each_pair(r, "rules[].where.", v, on_rule_key, it);
 	}
@@ -715,7 +720,7 @@ static bool read_aliases(struct reader *r, const struct config_key *k, struct fy
 	if (!n || fy_node_is_null(n))
 		return true;
 	if (!fy_node_is_sequence(n))
-		return bad_type(r, k->path, "a list of lists", n, at);
+		return bad_type(r, k->path, N_("a list of lists"), n, at);
 	int count = fy_node_sequence_item_count(n);
 	c->aliases = arena_array(r->a, (size_t)(count > 0 ? count : 0) + 1, struct string_list);
 	void *it = NULL;
@@ -810,7 +815,7 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		if (!v || fy_node_is_null(v))
 			return true; /* everything in it commented out */
 		if (!fy_node_is_mapping(v))
-			return bad_type(r, k->path, "a section", v, at);
+			return bad_type(r, k->path, N_("a section"), v, at);
 		return each_pair(r, arena_fmt(r->a, "%s.", k->path), v, on_key, x);
 	}
 	const struct target_of places[] = {
@@ -893,6 +898,32 @@ static bool scan_scalars(struct reader *r, struct fy_node *n, bool is_path)
 	return !s || is_path || !looks_like_token(s) || secret_here(r, mark_of(n));
 }
 
+/* Every value with its path; lists with their numbers. */
+static void flatten(struct reader *r, struct fy_node *n, const char *path)
+{
+	struct config *c = r->c;
+	void *it = NULL;
+	size_t i = 0;
+	if (!n)
+		return;
+	if (fy_node_is_sequence(n)) {
+		for (struct fy_node *v; (v = fy_node_sequence_iterate(n, &it)); i++)
+			flatten(r, v, arena_fmt(r->a, "%s[%zu]", path, i));
+	} else if (fy_node_is_mapping(n)) {
+		for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(n, &it));)
+			flatten(r, fy_node_pair_value(p), arena_fmt(r->a, "%s%s%s", path, *path ? "." : "", scalar(r, fy_node_pair_key(p))));
+	} else if (scalar(r, n)) {
+		if (c->n_said == c->cap_said) {
+			c->cap_said = c->cap_said ? 2 * c->cap_said : 64;
+			struct said *v = arena_array(r->a, c->cap_said, struct said);
+			if (c->n_said)
+				memcpy(v, c->said, c->n_said * sizeof(*v));
+			c->said = v;
+		}
+		c->said[c->n_said++] = (struct said){ path, scalar(r, n) };
+	}
+}
+
 static void defaults(struct reader *r, struct everything *x)
 {
 	*r->c = (struct config){ .join_members = true, .prefix = "", .suffix = "" };
@@ -906,10 +937,9 @@ static void defaults(struct reader *r, struct everything *x)
 /* Indexes of the value lists -> the enums; the order of each list is written out here once. */
 static void settle(struct reader *r, const struct everything *x)
 {
-	static const enum people_policy unmatched[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP, POLICY_FAIL };
-	static const enum people_policy gone[] = { POLICY_LABEL, POLICY_SKIP, POLICY_CREATE_SUSPENDED };
-	static const enum people_policy guests[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP };
-	static const enum people_policy others[] = { POLICY_LABEL, POLICY_SKIP };
+	static const enum people_policy people[] = { POLICY_LABEL, POLICY_CREATE, POLICY_SKIP, POLICY_FAIL, POLICY_CREATE_SUSPENDED };
+	static const enum people_policy gone[] = { POLICY_LABEL, POLICY_SKIP, POLICY_FAIL, POLICY_CREATE_SUSPENDED };
+	static const enum people_policy bots[] = { POLICY_LABEL, POLICY_SKIP, POLICY_FAIL };
 	static const enum dm_policy dm[] = { DM_PRIVATE_CHAT, DM_SKIP };
 	static const enum archived_policy archived[] = { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
 	static const enum placement placements[] = { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
@@ -919,11 +949,11 @@ static void settle(struct reader *r, const struct everything *x)
 	static const enum attribution attributions[] = { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
 	struct config *c = r->c;
 	const struct choices *ch = &x->ch;
-	c->unmatched = unmatched[ch->unmatched];
+	c->unmatched = people[ch->unmatched];
 	c->deactivated = gone[ch->deactivated];
-	c->guests = guests[ch->guests];
-	c->bots = others[ch->bots];
-	c->strangers = others[ch->strangers];
+	c->guests = people[ch->guests];
+	c->bots = bots[ch->bots];
+	c->strangers = people[ch->strangers];
 	c->dm = dm[ch->dm];
 	c->group_dm = dm[ch->group_dm];
 	c->archived = archived[ch->archived];
@@ -995,6 +1025,7 @@ static bool read_document(struct reader *r, struct fy_document *d)
 	if (!scan_scalars(r, root, false) || !each_pair(r, "", root, on_key, &x))
 		return false;
 	settle(r, &x);
+	flatten(r, root, "");
 	return check_whole(r);
 }
 
@@ -1015,7 +1046,15 @@ bool config_parse(const char *name, const char *text, size_t len, struct arena *
 	void *it = NULL;
 	struct fy_diag_error *bad = fy_diag_errors_iterate(diag, &it);
 	if (bad) {
-		err_set(e, ERR_USAGE, "%s", bad->msg);
+		bool twice = streq(bad->msg, "duplicate key");
+		if (twice)
+			err_set(e, ERR_USAGE, "this key stands there twice");
+		else
+			err_set(e, ERR_USAGE, "this is not YAML: %s", bad->msg);
+		if (twice)
+			err_hint(e, "delete one of them");
+		else
+			err_hint(e, "look at this line and the one before it: indentation by blanks (no tabs), a blank after ':', closed quotes");
 		err_where(e, "%s:%d:%d", name, bad->line, bad->column);
 	} else if (second) {
 		err_set(e, ERR_USAGE, "the file holds more than one YAML document ('---')");

@@ -40,7 +40,10 @@ struct rule_where {
 	uint32_t kinds;                 /* 1 << kind; 0 = all */
 	enum { FILE_EITHER, FILE_NONE, FILE_SOME } file;
 };
+/* What the file says, key by key, for comparing it with what it said before. */
+struct said { const char *path, *value; };
 struct config {
+	struct said *said; size_t n_said, cap_said;
 	struct mapping_config c;
 	struct subst *substs; size_t n_substs;        /* in the order in which they are applied */
 	struct string_list redact;

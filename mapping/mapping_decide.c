@@ -12,16 +12,28 @@
 
 static void note(struct buf *trace, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* One rule that was looked at, in the reader's language. */
 static void note(struct buf *trace, const char *fmt, ...)
 {
 	if (!trace)
 		return;
-	char line[512];
+	char line[1024];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(line, sizeof(line), err_word(fmt), ap);
 	va_end(ap);
 	buf_addf(trace, "  - %s\n", line);
+}
+
+/* The rule that decided, by its name as in reports (`why` is a key, never translated), and in words where it has some. */
+static void note_why(struct buf *trace, const char *why)
+{
+	if (!trace)
+		return;
+	struct arena a;
+	arena_init(&a);
+	note(trace, "%s", words_of_rule(why, &a));
+	arena_release(&a);
 }
 
 /* ---- people ---- */
@@ -42,6 +54,13 @@ static struct rule policy_for(const struct config *c, uint32_t flags)
 	return (struct rule){ "people.unmatched", c->unmatched };
 }
 
+enum people_policy rows_policy(const struct config *c, uint32_t flags, const char **key)
+{
+	struct rule r = policy_for(c, flags);
+	*key = r.key;
+	return r.policy;
+}
+
 static void create(struct person *p, const struct user *u, const char *email, const char *why, struct arena *a)
 {
 	p->why = why;
@@ -53,7 +72,7 @@ static void create(struct person *p, const struct user *u, const char *email, co
 	}
 	p->action = PERSON_CREATE;
 	p->email = email;
-	p->role = u->flags & USER_GUEST ? "multi_guest" : "user";
+	p->role = u->flags & (USER_GUEST | USER_STRANGER) ? "multi_guest" : "user";
 	p->suspended = (u->flags & USER_GONE) != 0; /* whatever the table says: a leaver never gets access */
 }
 
@@ -153,21 +172,24 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 	if (!r)
 		note(trace, "users.csv: no row");
 	if (r && by_decision(r, u, email, a, p)) {
-		note(trace, "%s", p->why);
+		note_why(trace, p->why);
 	} else if (r && r->suggests_match) {
 		if (r->decision == DECIDE_NOTHING)
 			note(trace, "users.csv line %zu: no decision", r->line);
 		p->action = PERSON_MATCH;
 		p->target_id = r->suggested_id;
 		p->why = arena_fmt(a, "users.csv: suggestion match (%s)", r->reason);
-		note(trace, "%s", p->why);
+		note_why(trace, p->why);
 	} else {
 		if (r) {
 			note(trace, "users.csv line %zu: no decision", r->line);
-			note(trace, "users.csv: %s", r->asks ? arena_fmt(a, "a question is open (%s)", r->reason) : "no account found");
+			if (r->asks)
+				note(trace, "users.csv: a question is open (%s)", r->reason);
+			else
+				note(trace, "users.csv: no account found");
 		}
 		by_policy(m, r, u, email, a, p);
-		note(trace, "%s", p->why);
+		note_why(trace, p->why);
 	}
 	bool in = m->cfg.only_users.n == 0 || (r && r->in_pilot);
 	if (!r && m->cfg.only_users.n)
@@ -181,7 +203,7 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 		p->target_id = NULL;
 		p->suspended = p->unresolved = false;
 		p->why = "only.users: not listed, so no account is used";
-		note(trace, "%s", p->why);
+		note_why(trace, p->why);
 	}
 	if (p->action != PERSON_CREATE)
 		p->email = p->role = NULL;
@@ -285,7 +307,10 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 		return;
 	}
 	if (d == PLACE_DECIDE_NOTHING) {
-		note(trace, "channels.csv: no %s", r ? "decision" : "row");
+		if (r)
+			note(trace, "channels.csv: no decision");
+		else
+			note(trace, "channels.csv: no row");
 		const char *skip = skip_policy(&m->cfg, c);
 		p->action = skip ? PLACE_SKIP : PLACE_CREATE;
 		p->why = skip ? skip : "default: create";
@@ -302,7 +327,7 @@ void decide_place(const struct mapping *m, const struct conv *c, struct arena *a
 	const struct place_row *r = rows_place(m, c->id);
 	*p = (struct place){ .id = c->id, .join_members = m->cfg.join_members, .placement = m->cfg.placement };
 	decide_action(m, c, r, a, p, trace);
-	note(trace, "%s", p->why);
+	note_why(trace, p->why);
 	if (r && *r->target_name) {
 		p->name = r->target_name;
 		note(trace, "channels.csv: target_name '%s'", p->name);
@@ -314,17 +339,18 @@ void decide_place(const struct mapping *m, const struct conv *c, struct arena *a
 			p->name = arena_fmt(a, "%s (%s)", p->name, c->id);
 		note(trace, "name made of the source's: '%s'", p->name);
 	}
+	p->may_be_public = c->kind == CONV_PUBLIC || (c->kind == CONV_PRIVATE && rows_allow_public(m, c->id, c->name ? c->name : c->id, a));
 	enum privacy want = r ? r->privacy : PRIVACY_AS_SOURCE;
 	p->is_public = c->kind == CONV_PUBLIC && want != PRIVACY_PRIVATE;
-	if (want == PRIVACY_PUBLIC && c->kind == CONV_PRIVATE && rows_allow_public(m, c->id, c->name ? c->name : c->id, a)) {
+	if (want == PRIVACY_PUBLIC && c->kind == CONV_PRIVATE && p->may_be_public) {
 		p->is_public = true;
 		note(trace, "channels.csv: privacy public, allowed by channels.allow_public");
 	} else {
-		note(trace, "%s", p->is_public ? "public, as in the source" : c->kind == CONV_PUBLIC ? "channels.csv: privacy private" : "private, as in the source");
+		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
 	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
 	if (c->archived && p->action != PLACE_SKIP)
-		note(trace, "archived in the source: %s", p->archive_at_end ? "archived again when everything is in" : "stays open");
+		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") : N_("archived in the source: stays open")));
 }
 
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out)
@@ -513,10 +539,10 @@ uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, c
 static const char *action_name(enum person_action x)
 {
 	switch (x) {
-	case PERSON_LABEL: return "name in the label only";
-	case PERSON_MATCH: return "existing account";
-	case PERSON_CREATE: return "account is created";
-	case PERSON_SKIP: return "left out, with all messages";
+	case PERSON_LABEL: return N_("name in the label only");
+	case PERSON_MATCH: return N_("existing account");
+	case PERSON_CREATE: return N_("account is created");
+	case PERSON_SKIP: return N_("left out, with all messages");
 	}
 	return "?";
 }
@@ -524,29 +550,48 @@ static const char *action_name(enum person_action x)
 static void explain_person(const struct mapping *m, const struct user *u, struct arena *a, struct buf *out)
 {
 	struct person p;
-	buf_addf(out, "person %s (%s)\n", u->name && *u->name ? u->name : u->id, u->id);
+	buf_addf(out, err_word("person %s (%s)"), u->name && *u->name ? u->name : u->id, u->id);
+	buf_addc(out, '\n');
 	decide_person(m, u, a, &p, out);
-	buf_addf(out, "  = %s%s%s%s%s\n", action_name(p.action), p.target_id ? " " : "", p.target_id ? p.target_id : "",
-	         p.suspended ? ", suspended" : "", p.unresolved ? "; an open question, answer it in users.csv" : "");
+	buf_addf(out, "  = %s%s%s%s%s\n", err_word(action_name(p.action)), p.target_id ? " " : "", p.target_id ? p.target_id : "",
+	         p.suspended ? err_word(", suspended") : "", p.unresolved ? err_word("; an open question, answer it in users.csv") : "");
+}
+
+static const char *kind_words(enum conv_kind k)
+{
+	switch (k) {
+	case CONV_PUBLIC: return N_("public channel");
+	case CONV_PRIVATE: return N_("private channel");
+	case CONV_GROUP: return N_("group conversation");
+	case CONV_DM: return N_("direct conversation");
+	}
+	return N_("conversation");
 }
 
 static void explain_place(const struct mapping *m, const struct conv *c, struct arena *a, struct buf *out)
 {
 	struct place p;
-	const char *kind = conv_kind_name(c->kind);
-	buf_addf(out, "%s %s (%s)\n", kind ? kind : "conversation", c->name && *c->name ? c->name : c->id, c->id);
+	buf_addf(out, "%s %s (%s)\n", err_word(kind_words(c->kind)), c->name && *c->name ? c->name : c->id, c->id);
 	decide_place(m, c, a, &p, out);
 	switch (p.action) {
 	case PLACE_SKIP:
-		buf_adds(out, "  = skipped\n");
+		buf_addf(out, "  = %s\n", err_word("left out, with everything in it"));
 		break;
 	case PLACE_ADOPT:
-		buf_addf(out, "  = into the existing chat %s\n", p.target_id);
+		buf_addf(out, "  = %s %s\n", err_word("into the existing chat"), p.target_id);
 		break;
 	case PLACE_CREATE:
-		buf_addf(out, "  = new %s chat '%s'%s\n", p.is_public ? "public" : "private", p.name, p.join_members ? ", members join when its history is in" : "");
+		buf_addf(out, "  = %s '%s'%s\n", err_word(p.is_public ? N_("new public chat") : N_("new private chat")), p.name,
+		         p.join_members ? err_word(", members join when its history is in") : "");
 		break;
 	}
+}
+
+/* Without a survey, what the tables say stands for the source. */
+static struct user user_of_row(const struct user_row *r)
+{
+	return (struct user){ .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL,
+		.flags = r->flags };
 }
 
 static void explain_rules(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
@@ -560,7 +605,7 @@ static void explain_rules(const struct mapping *m, const struct msg_meta *mm, co
 		else if (rules_by_text(m, UINT64_C(1) << i, msg, &limit))
 			note(out, "%s: catches it", name);
 		else
-			note(out, limit ? "%s: its pattern could not be decided within the limits" : "%s: its pattern does not match", name);
+			note(out, limit ? N_("%s: its pattern could not be decided within the limits") : N_("%s: its pattern does not match"), name);
 	}
 }
 
@@ -571,11 +616,22 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 	struct msg clean;
 	arena_init(&a);
 	const char *kind = msg_kind_name(mm->kind), *why;
-	buf_addf(out, "message %s/%s (%s)\n", c->id, msg->id, kind ? kind : "?");
+	buf_addf(out, err_word("message %s/%s (%s)"), c->id, msg->id, kind ? kind : "?");
+	buf_addc(out, '\n');
 	decide_place(m, c, &a, &p, NULL);
-	note(out, "the conversation: %s%s", p.action == PLACE_SKIP ? "skipped, " : "", p.why);
+	note(out, p.action == PLACE_SKIP ? N_("its conversation is left out: %s") : N_("its conversation is carried over: %s"), words_of_rule(p.why, &a));
+	const struct user_row *author = mm->author ? rows_user(m, mapping_same_person(m, mm->author)) : NULL;
+	if (author) {
+		struct user u = user_of_row(author);
+		struct person w;
+		decide_person(m, &u, &a, &w, NULL);
+		note(out, "its author, %s (%s): %s; %s", w.name, u.id, err_word(action_name(w.action)), words_of_rule(w.why, &a));
+	}
 	why = by_policies(m, mm);
-	note(out, "%s", why ? why : "no policy leaves it out");
+	if (why)
+		note_why(out, why);
+	else
+		note(out, "no policy leaves it out");
 	explain_rules(m, mm, msg, out);
 	if (!mapping_redact_msg(m, msg, &a, &clean)) {
 		note(out, "text, redact: could not be decided within the limits");
@@ -585,29 +641,23 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 		buf_init(&is, WORDS_MAX);
 		words_of(msg, &was);
 		words_of(&clean, &is);
-		note(out, "text, redact: the text is %s", was.len != is.len || memcmp(was.p, is.p, is.len) ? "changed" : "as it was");
+		note(out, "%s", err_word(was.len != is.len || memcmp(was.p, is.p, is.len) ? N_("text, redact: the text is changed") : N_("text, redact: the text is as it was")));
 		buf_release(&was);
 		buf_release(&is);
 	}
 	why = p.action == PLACE_SKIP ? p.why : mapping_skips(m, mm);
 	why = why ? why : mapping_skips_text(m, mm, msg, &a);
 	if (!why)
-		buf_adds(out, "  = sent\n");
+		buf_addf(out, "  = %s\n", err_word("sent"));
 	else
-		buf_addf(out, "  = left out: %s%s\n", why, mm->has_replies && p.action != PLACE_SKIP ? "; a place-holder stands in if replies are sent" : "");
+		buf_addf(out, "  = %s: %s%s\n", err_word("left out"), words_of_rule(why, &a),
+		         mm->has_replies && p.action != PLACE_SKIP ? err_word("; a place-holder stands in if replies are sent") : "");
 	arena_release(&a);
 }
 
 static bool called(const char *folded, const char *s, struct arena *a)
 {
 	return s && *s && streq(folded, names_fold(s, a));
-}
-
-/* Without a survey, what the tables say stands for the source. */
-static struct user user_of_row(const struct user_row *r)
-{
-	return (struct user){ .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL,
-		.flags = r->flags };
 }
 
 bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e)

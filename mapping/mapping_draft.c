@@ -35,11 +35,11 @@ static void question(struct draft *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void question(struct draft *d, const char *fmt, ...)
 {
-	char line[1024];
+	char line[2048];
 	struct draft_result *o = d->out;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(line, sizeof(line), err_word(fmt), ap);
 	va_end(ap);
 	if (o->n_unresolved == d->cap_asks) {
 		d->cap_asks = d->cap_asks ? 2 * d->cap_asks : 32;
@@ -50,6 +50,14 @@ static void question(struct draft *d, const char *fmt, ...)
 	}
 	d->asks[o->n_unresolved++] = arena_strdup(d->a, line);
 	o->unresolved = d->asks;
+}
+
+/* What is written into the tables is in the project's language, whoever runs the program. */
+static const char *in(const struct draft *d, const char *en, const char *ru) __attribute__((format_arg(2), format_arg(3)));
+
+static const char *in(const struct draft *d, const char *en, const char *ru)
+{
+	return streq(d->m->cfg.c.locale, "ru") ? ru : en;
 }
 
 /* Row of a source id: the one that is there, or a new one at the end. */
@@ -89,7 +97,7 @@ static void mark_stale(struct draft *d, struct sheet *sh, size_t n_before, const
 	for (size_t i = 0; i < n_before; i++)
 		if (!seen[i]) {
 			sh->rows[i].cells[suggestion] = "stale";
-			sh->rows[i].cells[reason] = "no longer in the archives";
+			sh->rows[i].cells[reason] = in(d, "no longer in the archives", "в архивах этого больше нет");
 			d->out->n_rows_stale++;
 		}
 }
@@ -119,7 +127,7 @@ static void fill_email(struct draft *d, const struct user *u, struct sheet_row *
 		r->cells[U_EMAIL] = m->email;
 	else if (!streq(names_fold(r->cells[U_EMAIL], a), names_fold(m->email, a)))
 		question(d, "users.csv, row %s (%s): %s says %s, the members list %s; the first is used.", u->id, u->name ? u->name : u->id,
-		         known ? "the archive" : "the table", r->cells[U_EMAIL], m->email);
+		         err_word(known ? N_("the archive") : N_("the table")), r->cells[U_EMAIL], m->email);
 }
 
 static void fill_user(struct draft *d, const struct user *u, int64_t n_msgs, struct sheet_row *r)
@@ -208,10 +216,10 @@ static void suggest_users(struct draft *d)
 			question(d, "users.csv, row %s (%s): the decision names account %s, which the target does not have.", u->id, p.name, row->decided_id);
 		} else if (p.unresolved) {
 			d->out->n_people_unresolved++;
-			question(d, "users.csv, row %s (%s): %s; write match:ID, create, label or skip into 'decision'.", u->id, p.name, p.why);
+			question(d, "users.csv, row %s (%s): %s; write match:ID, create, label or skip into 'decision'.", u->id, p.name, words_of_rule(p.why, &step));
 		} else if (row->decision == DECIDE_NOTHING && row->asks && row->in_pilot) {
 			question(d, "users.csv, row %s (%s): %s%s%s; only the name will be shown unless 'decision' says match:ID.", u->id, p.name,
-			         row->reason, row->suggested_id ? ", account " : "", row->suggested_id ? row->suggested_id : "");
+			         row->reason, row->suggested_id ? err_word(", account ") : "", row->suggested_id ? row->suggested_id : "");
 		}
 	}
 	arena_release(&step);
@@ -256,11 +264,11 @@ static void name_place(struct draft *d, const struct conv *c, struct sheet_row *
 	const char *fitted = names_fit(wanted, c->id, d->s->name_max, a);
 	bool clash = table_get(&d->taken, names_fold(fitted, a)) != NULL;
 	r->cells[C_TARGET_NAME] = free_name(d, wanted, c->id);
-	r->cells[C_REASON] = clash ? "the name is taken" : !streq(fitted, wanted) ? "the name is too long" : "";
+	r->cells[C_REASON] = clash ? in(d, "the name is taken", "название занято") : !streq(fitted, wanted) ? in(d, "the name is too long", "название слишком длинное") : "";
 	const struct target_chat *t = clash ? chat_named(d, fitted) : NULL;
 	if (!t)
 		return;
-	r->cells[C_REASON] = arena_fmt(a, "the target has a chat of this name: %s", t->id);
+	r->cells[C_REASON] = arena_fmt(a, in(d, "the target has a chat of this name: %s", "в мессенджере есть чат с таким названием: %s"), t->id);
 	d->out->n_places_unresolved++;
 	question(d, "channels.csv, row %s (%s): the target already has a chat '%s' (%s); a new one will be called '%s' unless 'decision' says adopt:%s.",
 	         c->id, wanted, fitted, t->id, r->cells[C_TARGET_NAME], t->id);
@@ -327,9 +335,9 @@ static void check_adopted(struct draft *d, const struct conv *c, const struct pl
 	if (!d->s->n_chats || (t && !t->personal && !t->archived && (!t->is_public || p->is_public)))
 		return;
 	d->out->n_places_unresolved++;
-	const char *why = !t ? "the target has no such chat" : t->personal ? "that is a personal chat" : t->archived ? "that chat is archived"
-	                  : "that chat is public and the source is private";
-	question(d, "channels.csv, row %s (%s): the decision says adopt:%s, but %s.", c->id, p->name, p->target_id, why);
+	const char *why = !t ? N_("the target has no such chat") : t->personal ? N_("that is a personal chat") : t->archived ? N_("that chat is archived")
+	                  : N_("that chat is public and the source is private");
+	question(d, "channels.csv, row %s (%s): the decision says adopt:%s, but %s.", c->id, p->name, p->target_id, err_word(why));
 }
 
 static void suggest_places(struct draft *d)
@@ -431,7 +439,7 @@ static bool draft_all(struct draft *d, struct buf *page, struct err *e)
 		return false;
 	for (size_t i = 0; i < n_twice; i++)
 		question(d, "%s", twice[i]);
-	d->mt = match_open(s, &d->m->a);
+	d->mt = match_open(s, d->m->cfg.c.locale, &d->m->a);
 	draft_users(d);
 	draft_places(d);
 	bool ok = rows_build(d->m, e);

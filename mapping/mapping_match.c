@@ -16,7 +16,15 @@ struct matcher {
 	struct table words;        /* one word of an account's name as it sounds -> struct sounder list */
 	struct table locals;       /* an account's e-mail without its domain, as it sounds -> struct sounder list */
 	struct table source_sounds;
+	bool ru;                   /* the project's language: reasons stand in its table, whoever runs the program */
 };
+
+static const char *in(const struct matcher *mt, const char *en, const char *ru) __attribute__((format_arg(2), format_arg(3)));
+
+static const char *in(const struct matcher *mt, const char *en, const char *ru)
+{
+	return mt->ru ? ru : en;
+}
 
 static void count(struct table *t, const char *key, const struct target_person *p, struct arena *a)
 {
@@ -64,9 +72,10 @@ static void add_sounds(struct matcher *mt, const struct target_person *p, struct
 		add_sounder(&mt->locals, letters_of(p->email, a), p, p->email, a);
 }
 
-struct matcher *match_open(const struct survey *s, struct arena *a)
+struct matcher *match_open(const struct survey *s, const char *locale, struct arena *a)
 {
 	struct matcher *mt = xcalloc(1, sizeof(*mt));
+	mt->ru = locale && streq(locale, "ru");
 	for (size_t i = 0; i < s->n_people; i++) {
 		const struct target_person *p = &s->people[i];
 		table_put(&mt->ids, p->id, (void *)(uintptr_t)p);
@@ -125,10 +134,10 @@ static struct match by_name(const struct matcher *mt, const struct user *u, stru
 		return (struct match){ .reason = "" };
 	const struct hits *own = table_get(&mt->source_names, name);
 	if (h->n > 1)
-		return ask(NULL, 0, arena_fmt(a, "%zu accounts have this name", h->n));
+		return ask(NULL, 0, arena_fmt(a, in(mt, "%zu accounts have this name", "учётных записей с таким именем: %zu"), h->n));
 	if (own && own->n > 1)
-		return ask(NULL, 0, arena_fmt(a, "%zu people of the source have this name, one account does (%s)", own->n, h->first->id));
-	return ask(h->first, CONFIDENCE_NAME, "same full name, different or unknown e-mail");
+		return ask(NULL, 0, arena_fmt(a, in(mt, "%zu people of the source have this name, one account does (%s)", "людей с таким именем в источнике: %zu, учётная запись одна (%s)"), own->n, h->first->id));
+	return ask(h->first, CONFIDENCE_NAME, in(mt, "same full name, different or unknown e-mail", "то же имя и фамилия, адрес почты другой или неизвестен"));
 }
 
 /* ---- likenesses: only ever questions ---- */
@@ -155,7 +164,7 @@ static void look_words(const struct matcher *mt, const char *sound, struct liken
 	for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
 		for (const struct sounder *x = table_get(&mt->words, w); x; x = x->next)
 			if (streq(x->sound, sound))
-				alike(l, x->p, CONFIDENCE_SOUND, "the same name in another spelling, order or without a patronymic");
+				alike(l, x->p, CONFIDENCE_SOUND, in(mt, "the same name in another spelling, order or without a patronymic", "то же имя в другом написании, порядке или без отчества"));
 }
 
 /* A local part or handle of the source against the accounts' names: they share the surname's sound, or most of it. */
@@ -171,7 +180,8 @@ static void look_local(const struct matcher *mt, const char *local, const char *
 				enum local_fit fit = names_local_fits(local, x->sound, a);
 				if (fit != LOCAL_NO)
 					alike(l, x->p, fit == LOCAL_FULL ? CONFIDENCE_LOCAL : CONFIDENCE_INITIAL,
-					      arena_fmt(a, fit == LOCAL_FULL ? "%s '%.60s' is this name" : "%s '%.60s' is an initial and this surname", what, local));
+					      arena_fmt(a, fit == LOCAL_FULL ? in(mt, "%s '%.60s' is this name", "%s «%.60s» — это имя")
+					                                               : in(mt, "%s '%.60s' is an initial and this surname", "%s «%.60s» — инициал и эта фамилия"), what, local));
 			}
 	}
 }
@@ -190,7 +200,8 @@ static void look_accounts(const struct matcher *mt, const char *sound, struct li
 			enum local_fit fit = names_local_fits(t->sound, sound, a);
 			if (fit != LOCAL_NO)
 				alike(l, t->p, fit == LOCAL_FULL ? CONFIDENCE_LOCAL : CONFIDENCE_INITIAL,
-				      arena_fmt(a, fit == LOCAL_FULL ? "the account's e-mail '%.60s' is this name" : "the account's e-mail '%.60s' is an initial and this surname",
+				      arena_fmt(a, fit == LOCAL_FULL ? in(mt, "the account's e-mail '%.60s' is this name", "почта учётной записи «%.60s» — это имя")
+				                                               : in(mt, "the account's e-mail '%.60s' is an initial and this surname", "почта учётной записи «%.60s» — инициал и эта фамилия"),
 				                t->sound));
 		}
 }
@@ -204,16 +215,16 @@ static struct match by_likeness(const struct matcher *mt, const struct user *u, 
 		look_accounts(mt, sound, &l, a);
 	}
 	if (email && *email)
-		look_local(mt, email, "the e-mail", &l, a);
+		look_local(mt, email, in(mt, "the e-mail", "почта"), &l, a);
 	if (u->handle && *u->handle)
-		look_local(mt, u->handle, "the handle", &l, a);
+		look_local(mt, u->handle, in(mt, "the handle", "логин"), &l, a);
 	if (!l.n)
 		return (struct match){ .reason = "" };
 	if (l.n > 1)
-		return ask(NULL, 0, arena_fmt(a, "%zu accounts could be this person (%s)", l.n, l.reason));
+		return ask(NULL, 0, arena_fmt(a, in(mt, "%zu accounts could be this person (%s)", "подходящих учётных записей: %zu (%s)"), l.n, l.reason));
 	const struct hits *own = table_get(&mt->source_sounds, sound);
 	if (own && own->n > 1)
-		return ask(NULL, 0, arena_fmt(a, "%zu people of the source sound like one account (%s)", own->n, l.who[0]->id));
+		return ask(NULL, 0, arena_fmt(a, in(mt, "%zu people of the source sound like one account (%s)", "людей источника, похожих на одну учётную запись: %zu (%s)"), own->n, l.who[0]->id));
 	return ask(l.who[0], l.confidence, l.reason);
 }
 
@@ -223,17 +234,17 @@ struct match match_person(const struct matcher *mt, const struct user *u, const 
 		return (struct match){ .reason = "" };
 	const struct hits *h = email && *email ? table_get(&mt->emails, names_fold(email, a)) : NULL;
 	if (h && h->n > 1)
-		return ask(NULL, 0, arena_fmt(a, "%zu accounts have this e-mail", h->n));
+		return ask(NULL, 0, arena_fmt(a, in(mt, "%zu accounts have this e-mail", "учётных записей с этим адресом почты: %zu"), h->n));
 	if (h && (h->first->bot || h->first->suspended))
-		return ask(h->first, CONFIDENCE_NAME, h->first->bot ? "a bot has this e-mail" : "the account with this e-mail is suspended");
+		return ask(h->first, CONFIDENCE_NAME, h->first->bot ? in(mt, "a bot has this e-mail", "этот адрес почты у бота") : in(mt, "the account with this e-mail is suspended", "учётная запись с этим адресом почты отключена"));
 	if (h)
-		return (struct match){ h->first->id, CONFIDENCE_EMAIL, "same e-mail", false };
+		return (struct match){ h->first->id, CONFIDENCE_EMAIL, in(mt, "same e-mail", "тот же адрес почты"), false };
 	const char *phone = u->phone ? names_phone(u->phone, a) : NULL;
 	h = phone ? table_get(&mt->phones, phone) : NULL;
 	if (h && h->n > 1)
-		return ask(NULL, 0, arena_fmt(a, "%zu accounts have this phone number", h->n));
+		return ask(NULL, 0, arena_fmt(a, in(mt, "%zu accounts have this phone number", "учётных записей с этим телефоном: %zu"), h->n));
 	if (h)
-		return (struct match){ h->first->id, CONFIDENCE_PHONE, "same phone number", false };
+		return (struct match){ h->first->id, CONFIDENCE_PHONE, in(mt, "same phone number", "тот же телефон"), false };
 	struct match same = by_name(mt, u, a);
 	return same.asks ? same : by_likeness(mt, u, email, a);
 }

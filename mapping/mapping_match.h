@@ -14,7 +14,7 @@ struct match {
 	bool asks;              /* somebody has to look */
 };
 struct matcher;
-struct matcher *match_open(const struct survey *s, struct arena *a);
+struct matcher *match_open(const struct survey *s, const char *locale, struct arena *a); /* locale: of the reasons */
 void match_close(struct matcher *mt);
 /* email: the source's, or what people filled in; or NULL. */
 struct match match_person(const struct matcher *mt, const struct user *u, const char *email, struct arena *a);

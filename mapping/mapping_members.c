@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { M_ID, M_EMAIL, M_NAME, N_MEMBER_COLUMN };
-static const struct sheet_column columns[N_MEMBER_COLUMN] = { [M_ID] = { "userid", false }, [M_EMAIL] = { "email", false }, [M_NAME] = { "fullname", false } };
+static const struct sheet_column columns[N_MEMBER_COLUMN] = { [M_ID] = { "userid", false, true }, [M_EMAIL] = { "email", false, false }, [M_NAME] = { "fullname", false, false } };
 
 bool members_read(const char *path, const char *name, struct arena *a, struct table *out, const char *const **twice, size_t *n_twice, struct err *e)
 {
@@ -42,7 +42,7 @@ bool members_read(const char *path, const char *name, struct arena *a, struct ta
 		const char *key = names_fold(email, a);
 		struct member *was = table_get(&emails, key);
 		if (was) {
-			said[n++] = arena_fmt(a, "%s, lines %zu and %zu: %s and %s have one e-mail (%s); it is not used.", name, was->line, m->line, was->id, m->id, email);
+			said[n++] = arena_fmt(a, err_word("%s, lines %zu and %zu: %s and %s have one e-mail (%s); it is not used."), name, was->line, m->line, was->id, m->id, email);
 			was->email = m->email = "";
 			continue;
 		}

@@ -61,13 +61,13 @@ static void write_sources(const struct page *p, const struct survey *s)
 static void write_policies(const struct page *p, const struct survey *s)
 {
 	buf_adds(p->out, "people:\n");
-	say(p, "  # Who has no account in the target: label (the name above the message) | create | skip | fail.\n",
-	       "  # У кого нет аккаунта: label (имя над сообщением) | create (завести) | skip (без его сообщений) | fail (не начинать).\n");
+	say(p, "  # Who has no account in the target: label (the name above the message) | create |\n  # create-suspended (no access yet) | skip (without their messages) | fail (do not start).\n",
+	       "  # У кого нет аккаунта: label (имя над сообщением) | create (завести) |\n  # create-suspended (завести без доступа) | skip (без его сообщений) | fail (не начинать).\n");
 	buf_addf(p->out, "  unmatched: %s\n", s->unmatched ? s->unmatched : "label");
-	say(p, "  # People who have left never get access: label | skip | create-suspended.\n",
-	       "  # Уволенные доступа не получат: label | skip | create-suspended.\n");
-	buf_adds(p->out, "  deactivated: label\n  guests: label          # label | create | skip\n  bots: label            # label | skip\n"
-	                 "  strangers: label       # label | skip\n");
+	say(p, "  # People who have left never get access: label | skip | fail | create-suspended.\n",
+	       "  # Уволенные доступа не получат: label | skip | fail | create-suspended.\n");
+	buf_adds(p->out, "  deactivated: label\n  guests: label          # label | create | create-suspended | skip | fail\n  bots: label            # label | skip | fail\n"
+	                 "  strangers: label       # label | create | create-suspended | skip | fail\n");
 	say(p, "  # false: nobody gets an e-mail.\n", "  # false: никто не получит письма с приглашением.\n");
 	buf_adds(p->out, "  invite: false\n\nchannels:\n");
 	say(p, "  # Private channels stay private. One that shall become public is named here, and marked in channels.csv:\n"

@@ -24,7 +24,7 @@ struct user_row {
 	bool suggests_match, asks, in_pilot;
 	uint64_t rules;             /* bit i: rule i is about this author, or about all */
 	const char *reason;
-	size_t line;
+	size_t line, row;           /* in the file; among the sheet's rows */
 };
 enum place_decision { PLACE_DECIDE_NOTHING, PLACE_DECIDE_CREATE, PLACE_DECIDE_ADOPT, PLACE_DECIDE_SKIP };
 enum privacy { PRIVACY_AS_SOURCE, PRIVACY_PRIVATE, PRIVACY_PUBLIC };
@@ -35,7 +35,7 @@ struct place_row {
 	enum privacy privacy;
 	bool stale;
 	uint64_t rules;             /* bit i: rule i is about this conversation, or about all */
-	size_t line;
+	size_t line, row;
 };
 struct mapping {
 	struct arena a;
@@ -66,10 +66,15 @@ bool rows_may_be_public(enum conv_kind kind);
 uint64_t rows_rules_author(const struct mapping *m, const char *id, const char *name, const char *handle, const char *email, struct arena *a);
 uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *name, struct arena *a);
 
+/* Which policy is responsible for somebody with these flags, and what it says. */
+enum people_policy rows_policy(const struct config *c, uint32_t flags, const char **key);
+
 /* With trace, each rule looked at is one line in it. */
 void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out, struct buf *trace);
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
 /* prefix + name + suffix; direct messages by the people in them, never the source's technical name. */
 const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a);
+/* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
+const char *words_of_rule(const char *why, struct arena *a);
 
 #endif

@@ -9,6 +9,7 @@
 #include <csv.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistr.h>
 
 enum { COLUMNS_MAX = 200 };
 
@@ -133,7 +134,7 @@ static void check_strangers(struct reading *r, const bool *present, const size_t
 				missing[n++] = s->standard[j].name;
 		const char *near = nearest_word(s->extra[i], missing, n);
 		if (near) {
-			fail(r, at[i], arena_fmt(r->a, "column '%s' is missing and '%s' is not known", near, s->extra[i]));
+			fail(r, at[i], arena_fmt(r->a, err_word("column '%s' is missing and '%s' is not known"), near, s->extra[i]));
 			err_hint(r->e, "did you mean '%s'?", near);
 		}
 	}
@@ -152,7 +153,7 @@ static void on_header(struct reading *r)
 		const char *name = sheet_meant(r->cells[i], r->a);
 		size_t k = standard_index(s, name);
 		if (k != SIZE_MAX && present[k]) {
-			fail(r, i + 1, arena_fmt(r->a, "column '%s' is there twice", name));
+			fail(r, i + 1, arena_fmt(r->a, err_word("column '%s' is there twice"), name));
 			return;
 		}
 		if (k == SIZE_MAX) {
@@ -166,7 +167,7 @@ static void on_header(struct reading *r)
 	}
 	check_strangers(r, present, at);
 	if (!r->failed && !present[0]) {
-		fail(r, 1, arena_fmt(r->a, "the first line must name the columns; '%s' is not among them", s->standard[0].name));
+		fail(r, 1, arena_fmt(r->a, err_word("the first line must name the columns; '%s' is not among them"), s->standard[0].name));
 		err_hint(r->e, "put the heading line back, or delete the file and run 'mvchat map'");
 	}
 	s->order = order;
@@ -178,6 +179,21 @@ static void on_header(struct reading *r)
 	r->n = 0;
 }
 
+/* 7,9E+10: what is left of 79161234567 when a spreadsheet took it for a number. Also behind "match:". */
+static bool is_rounded(const char *s)
+{
+	const char *colon = strchr(s, ':');
+	s = colon ? colon + 1 : s;
+	s += strspn(s, " +-");
+	size_t n = strspn(s, "0123456789");
+	if (!n)
+		return false;
+	s += n;
+	if (*s == '.' || *s == ',')
+		s += 1 + strspn(s + 1, "0123456789");
+	return (*s == 'E' || *s == 'e') && s[1] == '+' && s[2] && strspn(s + 2, "0123456789") == strlen(s + 2);
+}
+
 static void on_row(int c, void *ctx)
 {
 	struct reading *r = ctx;
@@ -187,7 +203,7 @@ static void on_row(int c, void *ctx)
 		return;
 	struct sheet *s = r->s;
 	if (r->n > COLUMNS_MAX) {
-		fail(r, 0, "too many columns");
+		fail(r, 0, err_word("too many columns"));
 		return;
 	}
 	if (!r->have_header) {
@@ -206,16 +222,21 @@ static void on_row(int c, void *ctx)
 		size_t k = i < r->n_file ? s->order[i] : SIZE_MAX;
 		if (k == SIZE_MAX) {
 			if (*r->cells[i]) {
-				fail(r, i + 1, "more cells than columns: a quote or a separator is out of place");
+				fail(r, i + 1, err_word("more cells than columns: a quote or a separator is out of place"));
 				return;
 			}
 			continue;
 		}
 		bool own = k >= s->n_standard || s->standard[k].own;
+		if (k < s->n_standard && s->standard[k].is_id && is_rounded(sheet_meant(r->cells[i], r->a))) {
+			fail(r, i + 1, arena_fmt(r->a, err_word("'%s' is a number that a spreadsheet has shortened: its digits are lost"), sheet_meant(r->cells[i], r->a)));
+			err_hint(r->e, "make column '%s' a text column, and type the number again or take the cell from the table as it was", s->standard[k].name);
+			return;
+		}
 		row->cells[k] = own ? r->cells[i] : sheet_meant(r->cells[i], r->a);
 	}
 	if (!*row->cells[0])
-		fail(r, 1, arena_fmt(r->a, "a row without '%s'", s->standard[0].name));
+		fail(r, 1, arena_fmt(r->a, err_word("a row without '%s'"), s->standard[0].name));
 }
 
 /* The character that separates the header's cells: the most frequent of the three outside quotes. */
@@ -253,10 +274,46 @@ static bool check_keys(struct sheet *s, struct err *e)
 	return ok;
 }
 
+/* "Unicode text", as Excel calls UTF-16 with tabs and a BOM: as UTF-8, or NULL when it is broken. */
+static char *from_utf16(const char *text, size_t len, struct arena *a, size_t *out)
+{
+	const uint8_t *p = (const uint8_t *)text;
+	size_t hi = p[0] == 0xfe ? 0 : 1, n = len / 2, at = 0;
+	char *v = arena_alloc(a, 3 * n + 1);
+	if (len % 2)
+		return NULL;
+	for (size_t i = 1; i < n; i++) {
+		uint32_t c = (uint32_t)p[2 * i + hi] << 8 | p[2 * i + 1 - hi];
+		if (c >= 0xd800 && c < 0xdc00 && i + 1 < n) {
+			uint32_t low = (uint32_t)p[2 * i + 2 + hi] << 8 | p[2 * i + 3 - hi];
+			if (low < 0xdc00 || low > 0xdfff)
+				return NULL;
+			c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+			i++;
+		}
+		uint8_t utf[6];
+		int k = u8_uctomb(utf, c, sizeof(utf));
+		if (k <= 0)
+			return NULL; /* half a pair */
+		memcpy(v + at, utf, (size_t)k); /* two bytes in, at most three out; four in, four out */
+		at += (size_t)k;
+	}
+	v[at] = '\0';
+	*out = at;
+	return v;
+}
+
 bool sheet_read(struct sheet *s, const char *text, size_t len, struct arena *a, struct err *e)
 {
 	struct reading r = { .s = s, .a = a, .e = e, .line = 1, .row_line = 1, .at_start = true };
-	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+	if (len >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2))) {
+		text = from_utf16(text, len, a, &len);
+		if (!text) {
+			err_set(e, ERR_USAGE, "the file says it is UTF-16 and is not");
+			return err_where(e, "%s", s->file);
+		}
+		s->bom = true; /* written back as UTF-8 that says so */
+	} else if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
 		s->bom = true;
 		text += 3;
 		len -= 3;
@@ -301,7 +358,7 @@ bool sheet_read(struct sheet *s, const char *text, size_t len, struct arena *a, 
 		csv_fini(&p, on_cell, on_row, &r);
 	csv_free(&p);
 	if (!r.failed && !r.have_header)
-		fail(&r, 1, "the file is empty: the first line must name the columns");
+		fail(&r, 1, err_word("the file is empty: the first line must name the columns"));
 	return !r.failed && check_keys(s, e);
 }
 

@@ -1,6 +1,6 @@
 /* mapping_sheet.h: a CSV table as spreadsheets leave it, and as they like to find it.
  *
- * Reading accepts a BOM, ',' ';' or tab (told from the header line), CRLF, quotes over several lines, "sep=;", ="…" wraps,
+ * Reading accepts a BOM, UTF-16 that has one, ',' ';' or tab (told from the header line), CRLF, quotes over several lines, "sep=;", ="…" wraps,
  * missing trailing cells, columns in any order and columns of the user's own. Writing keeps the file's own separator, BOM,
  * line ends and column order. Cells that a spreadsheet would run as a formula are written with a leading apostrophe and read
  * back without it; columns marked `own` belong to the user and are kept byte by byte.
@@ -12,7 +12,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 
-struct sheet_column { const char *name; bool own; };
+struct sheet_column { const char *name; bool own; bool is_id; /* a number in it is a name: 7,9E+10 is refused */ };
 struct sheet_row { size_t line; const char **cells; /* n_standard, then n_extra; never NULL */ };
 struct sheet {
 	const char *file;                               /* how errors call it */

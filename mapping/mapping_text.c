@@ -17,7 +17,9 @@
 
 enum { MATCH_STEPS = 50000, MATCH_DEPTH = 10000, MATCH_HEAP_KIB = 16384, SUBJECT_MAX = 1 << 20, RESULT_MAX = 4 << 20, MATCHES_MAX = 100000 };
 
-struct regex { pcre2_code *code; pcre2_match_context *limits; uint32_t n_groups; };
+/* md: where a match leaves what it found, and the memory it works in, which PCRE2 keeps for the next one. Made once: everything
+ * comes from the arena, which gives nothing back. So one pattern is tried by one thread at a time. */
+struct regex { pcre2_code *code; pcre2_match_context *limits; pcre2_match_data *md; uint32_t n_groups; };
 
 static void *from_arena(size_t n, void *arena)
 {
@@ -42,9 +44,10 @@ const struct regex *regex_compile(const char *pattern, enum regex_case how, stru
 	if (!re->code) {
 		PCRE2_UCHAR msg[160];
 		pcre2_get_error_message(code, msg, sizeof(msg));
-		*why = arena_fmt(a, "%s, after %zu bytes", (const char *)msg, at);
+		*why = arena_fmt(a, err_word("%s, after %zu bytes"), (const char *)msg, at);
 		return NULL;
 	}
+	re->md = pcre2_match_data_create_from_pattern(re->code, g);
 	re->limits = pcre2_match_context_create(g);
 	pcre2_set_match_limit(re->limits, MATCH_STEPS);
 	pcre2_set_depth_limit(re->limits, MATCH_DEPTH);
@@ -53,21 +56,11 @@ const struct regex *regex_compile(const char *pattern, enum regex_case how, stru
 	return re;
 }
 
-static pcre2_match_data *room(const struct regex *re)
-{
-	pcre2_match_data *md = pcre2_match_data_create_from_pattern(re->code, NULL);
-	if (!md)
-		die("out of memory");
-	return md;
-}
-
 enum regex_got regex_search(const struct regex *re, const char *s, size_t len)
 {
 	if (len > SUBJECT_MAX)
 		return REGEX_LIMIT;
-	pcre2_match_data *md = room(re);
-	int rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, 0, 0, md, re->limits);
-	pcre2_match_data_free(md);
+	int rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, 0, 0, re->md, re->limits);
 	return rc == PCRE2_ERROR_NOMATCH ? REGEX_NO : rc < 0 ? REGEX_LIMIT : REGEX_YES;
 }
 
@@ -75,7 +68,7 @@ const char *regex_bad_template(const struct regex *re, const char *with, struct 
 {
 	for (const char *p = with; (p = strchr(p, '{')); p++)
 		if (p[1] >= '0' && p[1] <= '9' && p[2] == '}' && (uint32_t)(p[1] - '0') > re->n_groups)
-			return arena_fmt(a, "{%c}, but the pattern has %u groups", p[1], re->n_groups);
+			return arena_fmt(a, err_word("{%c}, but the pattern has %u groups"), p[1], re->n_groups);
 	return NULL;
 }
 
@@ -134,7 +127,7 @@ static enum regex_got replace(const struct subst *x, enum how_many times, const 
 {
 	if (len > SUBJECT_MAX)
 		return REGEX_LIMIT;
-	pcre2_match_data *md = room(x->re);
+	pcre2_match_data *md = x->re->md;
 	size_t copied = 0, from = 0;
 	uint32_t options = 0;
 	enum regex_got got = REGEX_NO;
@@ -161,7 +154,6 @@ static enum regex_got replace(const struct subst *x, enum how_many times, const 
 		copied = end;
 		from = end > ov[0] ? end : after(s, len, end);
 	}
-	pcre2_match_data_free(md);
 	if (got == REGEX_YES)
 		copy_until(p, s, copied, len, out);
 	return out->full ? REGEX_LIMIT : got;

@@ -1,6 +1,6 @@
-/* mapping_words.c: words of mvchat.yaml: the one that was probably meant, and those that must never be repeated. Called by
- * mapping_config.c and mapping.c. */
-#include "mapping/mapping_config.h"
+/* mapping_words.c: words of mvchat.yaml: the one that was probably meant, those that must never be repeated, and rules put into
+ * words. Called by mapping_config.c, mapping.c and mapping_decide.c. */
+#include "mapping/mapping_rows.h"
 
 #include <string.h>
 
@@ -67,4 +67,49 @@ bool looks_like_token(const char *s)
 			return false;
 	}
 	return (n >= 20 && upper && lower && digit) || (n >= 32 && hexes == n && digit);
+}
+
+/* ---- rules in words ---- */
+
+static const char *const whole[] = {
+	N_("users.csv: decision match"), N_("users.csv: decision create"), N_("users.csv: decision create-suspended"), N_("users.csv: decision label"),
+	N_("users.csv: decision skip"), N_("channels.csv: decision create"), N_("channels.csv: decision skip"), N_("default: create"),
+	N_("only.channels: not listed"), N_("only.users: nobody listed is a member"), N_("only.users: not listed, so no account is used"),
+	N_("people: skip"), N_("rules-limit"), N_("redaction-limit"), N_("empty"),
+};
+/* A key that goes on with something of the project's: how it begins, how it ends. */
+static const struct { const char *begin, *end, *form; } forms[] = {
+	{ "users.csv: decision match:", ", not found in the target yet", N_("users.csv: decision match:%s, not found in the target yet") },
+	{ "users.csv: decision create", ", but no e-mail is known", N_("users.csv: decision create%s, but no e-mail is known") },
+	{ "users.csv: suggestion match (", ")", N_("users.csv: suggestion match (%s)") },
+	{ "channels.csv: decision adopt:", "", N_("channels.csv: decision adopt:%s") },
+	{ "people.aliases: the same person as ", "", N_("people.aliases: the same person as %s") },
+	{ "policy ", ", but no e-mail is known", N_("policy %s, but no e-mail is known") },
+	{ "policy ", "", N_("policy %s") },
+	{ "rules: ", "", N_("rules: %s") },
+};
+
+const char *words_of_rule(const char *why, struct arena *a)
+{
+	static const char maybe[] = ", but the person may have an account already (";
+	const char *at = strstr(why, maybe);
+	size_t n = strlen(why);
+	for (size_t i = 0; i < countof(whole); i++)
+		if (streq(why, whole[i]))
+			return err_word(whole[i]);
+	if (at && !strncmp(why, "policy ", 7) && why[n - 1] == ')') {
+		const char *reason = at + strlen(maybe);
+		return arena_fmt(a, err_word("policy %s, but the person may have an account already (%s)"), arena_strndup(a, why + 7, (size_t)(at - why - 7)),
+		                 arena_strndup(a, reason, strlen(reason) - 1));
+	}
+	for (size_t i = 0; i < countof(forms); i++) {
+		size_t b = strlen(forms[i].begin), e = strlen(forms[i].end);
+		if (n < b + e || strncmp(why, forms[i].begin, b) != 0 || strcmp(why + n - e, forms[i].end) != 0)
+			continue;
+		const char *form = err_word(forms[i].form), *blank = strstr(form, "%s");
+		if (!blank)
+			break;
+		return arena_fmt(a, "%.*s%.*s%s", (int)(blank - form), form, (int)(n - b - e), why + b, blank + 2);
+	}
+	return why;
 }

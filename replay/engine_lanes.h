@@ -41,6 +41,7 @@ struct runner {
 	uint32_t threads_open;
 	uint16_t bots;               /* a chat's: who may write in it, as a mask; 0 = not asked yet */
 	uint8_t kind;                /* enum lane_kind */
+	bool later;                  /* parked until nothing else is left (STREAM_LATER) */
 	struct lane lane;
 };
 
@@ -73,7 +74,7 @@ struct engine {
 	struct engine_result *res;
 	struct lane_limits limits;
 	struct lanes lanes;
-	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_active_people, n_parked;
+	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_active_people, n_parked, n_later /* of those parked */;
 	struct hot *spare[HOT_MAX]; size_t n_spare;
 	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];

@@ -479,14 +479,12 @@ bool ledger_commit(struct ledger *l, struct err *e)
 }
 
 /* Names made outside of a transaction left one open; what must be on disk by itself brings them along. */
-static void close_names(struct ledger *l)
+static bool close_names(struct ledger *l, struct err *e)
 {
-	struct err e;
 	if (!l->in_tx || l->asked_tx)
-		return;
+		return true;
 	l->asked_tx = true;
-	if (!ledger_commit(l, &e))
-		die("ledger: %s", e.msg);
+	return ledger_commit(l, e);
 }
 
 /* ---- pair and runs ---- */
@@ -507,7 +505,8 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 	sqlite3_finalize(s);
 	if (l->mode == LEDGER_READ)
 		return true;
-	close_names(l);
+	if (!close_names(l, e))
+		return false;
 	s = ledger_prepare(l, "INSERT INTO bond VALUES(1, ?1, ?2)");
 	bind_str(s, 1, source_id);
 	bind_str(s, 2, target_id);
@@ -517,17 +516,19 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 }
 
 
-int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES])
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e)
 {
-	close_names(l);
+	if (!close_names(l, e))
+		return 0;
 	sqlite3_stmt *s = ledger_prepare(l, "INSERT INTO run(cmd, began, mapping, version) VALUES(?1, ?2, ?3, ?4)");
 	bind_str(s, 1, cmd);
 	sqlite3_bind_int64(s, 2, clock_wall_us());
 	sqlite3_bind_blob(s, 3, mapping, DIGEST_BYTES, SQLITE_STATIC);
 	bind_str(s, 4, MVCHAT_VERSION);
-	if (sqlite3_step(s) != SQLITE_DONE)
-		die("ledger: no run can begin: %s", sqlite3_errmsg(l->db));
+	bool ok = sqlite3_step(s) == SQLITE_DONE || disk_error(l, e, "be written");
 	sqlite3_finalize(s);
+	if (!ok)
+		return 0;
 	step("run-begun");
 	ledger_current_mapping(l, mapping);
 	return sqlite3_last_insert_rowid(l->db);
@@ -535,7 +536,9 @@ int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mappin
 
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
 {
-	close_names(l);
+	struct err lost;
+	if (!close_names(l, &lost))
+		return;
 	sqlite3_stmt *s = ledger_prepare(l, "UPDATE run SET ended = ?2, exit = ?3 WHERE id = ?1");
 	sqlite3_bind_int64(s, 1, run);
 	sqlite3_bind_int64(s, 2, clock_wall_us());

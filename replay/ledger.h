@@ -39,7 +39,7 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 /* The target's half of the bond; "" when there is none yet. In a. */
 const char *ledger_bonded(struct ledger *l, struct arena *a);
 
-int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES]);
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e); /* 0: the disk failed */
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code);
 
 void ledger_begin(struct ledger *l);
@@ -90,6 +90,8 @@ bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
 void ledger_walk_end(struct ledger_walk *w);
 /* Rows of one record of the source, all kinds and parts. */
 struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id);
+/* Posts and edits DONE of one conversation with one of these loss bits, from the record (ts_us, id) on; by (ts, id, kind, part). */
+struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t loss, int64_t ts_us, const char *id);
 /* Rows of one lane in the order they were written (seq). */
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
 /* The newest DONE row of the lane among these kinds (mask of 1 << kind) that was written before *before (0 = the newest at

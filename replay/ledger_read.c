@@ -45,6 +45,16 @@ struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t t
 	return w;
 }
 
+struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t loss, int64_t ts_us, const char *id)
+{
+	struct ledger_walk *w = walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND (ts, id) >= (?2, ?3) AND kind IN (4, 10) AND state = 3"
+		" AND loss & ?4 ORDER BY ts, id, kind, part", conv);
+	sqlite3_bind_int64(w->s, 2, ts_us);
+	sqlite3_bind_text(w->s, 3, id, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(w->s, 4, loss);
+	return w;
+}
+
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane)
 {
 	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq", lane);

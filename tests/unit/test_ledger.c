@@ -107,7 +107,7 @@ static void test_life_of_an_op(void **state)
 	struct arena a;
 	struct ledger_row r;
 	arena_init(&a);
-	int64_t run = ledger_run_begin(l, "apply", map_a);
+	int64_t run = ledger_run_begin(l, "apply", map_a, NULL);
 	assert_int_equal(run, 1);
 	ledger_begin(l);
 	int64_t lane = ledger_lane(l, "c:C1");
@@ -343,7 +343,7 @@ static void test_names_and_lists(void **state)
 	int64_t c = ledger_conv(l, "C024BE91L"); /* outside of a transaction: it joins the next one */
 	assert_true(c > 0);
 	assert_int_equal(ledger_conv(l, "C024BE91L"), c);
-	int64_t run = ledger_run_begin(l, "apply", map_a);
+	int64_t run = ledger_run_begin(l, "apply", map_a, NULL);
 	ledger_begin(l);
 	int64_t lanes[3] = { ledger_lane(l, "c:1"), ledger_lane(l, "c:2"), ledger_lane(l, "c:3") };
 	for (int i = 0; i < 3; i++) {

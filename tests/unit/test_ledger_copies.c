@@ -258,8 +258,11 @@ static void test_lost_and_exchanged(void **state)
 	assert_non_null(strstr(refused().msg, "without its mark"));
 	copy("old.db-mark", "ledger.db-mark");
 	ledger_close(opened(LEDGER_WRITE));
-	int fd = open(in_dir("ledger.db-mark"), O_WRONLY);
-	assert_int_equal(pwrite(fd, "x", 1, 20), 1);
+	int fd = open(in_dir("ledger.db-mark"), O_RDWR);
+	char byte;
+	assert_int_equal(pread(fd, &byte, 1, 20), 1);
+	byte = (char)~byte;
+	assert_int_equal(pwrite(fd, &byte, 1, 20), 1);
 	close(fd);
 	assert_non_null(strstr(refused().msg, "without its mark")); /* one that cannot be read is none */
 }
@@ -331,12 +334,12 @@ static void test_runs(void **state)
 	struct err e = ERR_INIT;
 	static const uint8_t mapping[DIGEST_BYTES];
 	struct ledger *l = opened(LEDGER_WRITE);
-	int64_t run = ledger_run_begin(l, "apply", mapping);
+	int64_t run = ledger_run_begin(l, "apply", mapping, NULL);
 	assert_int_equal(run, 1);
 	for (int64_t i = 1; i <= 3; i++)
 		write_one(l, i, UNTIL_DONE);
 	ledger_run_end(l, run, 6);
-	run = ledger_run_begin(l, "rollback", mapping);
+	run = ledger_run_begin(l, "rollback", mapping, NULL);
 	struct opkey two = key(2), undo = { .conv = 1, .ts_us = 3, .id = "m", .kind = OP_DELETE };
 	ledger_begin(l);
 	ledger_gone(l, &two);

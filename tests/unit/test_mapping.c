@@ -80,7 +80,7 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\npeopel:\n", "mvchat.yaml:2:1", "unknown key 'peopel'", "did you mean 'people'?", ERR_USAGE },
 		{ "version: 1\npeople:\n  unmatchd: label\n", "mvchat.yaml:3:3", "unknown key 'people.unmatchd'", "did you mean 'unmatched'?", ERR_USAGE },
 		{ "version: 1\npeople:\n  unmatched: lable\n", "mvchat.yaml:3:14",
-		  "'people.unmatched': 'lable' is not one of label, create, skip, fail", "did you mean 'label'?", ERR_USAGE },
+		  "'people.unmatched': 'lable' is not one of label, create, skip, fail, create-suspended", "did you mean 'label'?", ERR_USAGE },
 		{ "version: 1\npeople: label\n", "mvchat.yaml:2:9", "'people' must be a section, not a single value", "", ERR_USAGE },
 		{ "version: 1\npeople:\n  invite: yes\n", "mvchat.yaml:3:11", "'people.invite': 'yes' is not true or false", "", ERR_USAGE },
 		{ "version: 2\n", "mvchat.yaml:1:10", "'version' must be 1: this program reads no other", "", ERR_USAGE },
@@ -107,7 +107,7 @@ static void test_yaml_errors(void **state)
 		  "'time.label': '{nam}' is not a label: only {name}, {date} and {time} are known", "", ERR_USAGE },
 		{ "version: 1\ntarget: {url: \"ftp://x\"}\n", "mvchat.yaml:2:16",
 		  "'target.url': 'ftp://x' is not an address that begins with https:// or http://", "", ERR_USAGE },
-		{ "version: 1\nversion: 1\n", "mvchat.yaml:2:1", "duplicate key", "", ERR_USAGE },
+		{ "version: 1\nversion: 1\n", "mvchat.yaml:2:1", "this key stands there twice", "delete one of them", ERR_USAGE },
 		{ "version: 1\n---\nversion: 1\n", "mvchat.yaml", "the file holds more than one YAML document ('---')", "", ERR_USAGE },
 		{ "version: &a 1\nlocale: *a\n", "mvchat.yaml:2:10", "anchors and aliases are not read here: write the value out", "", ERR_USAGE },
 		{ "# nothing\n", "mvchat.yaml:1:1", "the file is empty", "", ERR_USAGE },
@@ -186,7 +186,7 @@ static void test_yaml_values(void **state)
 static void test_csv_mess(void **state)
 {
 	(void)state;
-	static const struct sheet_column cols[] = { { "source_id", false }, { "name", false }, { "decision", true } };
+	static const struct sheet_column cols[] = { { "source_id", false, true }, { "name", false, false }, { "decision", true, true } };
 	static const struct { const char *text, *id, *name, *decision; char sep; } ok[] = {
 		{ "source_id,name,decision\nU1,Иван,skip\n", "U1", "Иван", "skip", ',' },
 		{ "\xef\xbb\xbfsource_id;name;decision\r\nU1;\"a;b\";label\r\n", "U1", "a;b", "label", ';' },
@@ -226,6 +226,8 @@ static void test_csv_mess(void **state)
 		{ "source_id,name,name\n", "users.csv:1:3", "column 'name' is there twice" },
 		{ "", "users.csv:1:1", "the file is empty: the first line must name the columns" },
 		{ "source_id,name\nU1,\xc8\xe2\xe0\xed\n", "users.csv", "the file is not UTF-8 text" },
+		{ "source_id;name\nU1;a\n7,9E+10;b\n", "users.csv:3:1", "'7,9E+10' is a number that a spreadsheet has shortened: its digits are lost" },
+		{ "source_id,decision\nU1,match: 1.2E+11\n", "users.csv:2:2", "'match: 1.2E+11' is a number that a spreadsheet has shortened: its digits are lost" },
 	};
 	for (size_t i = 0; i < countof(bad); i++) {
 		struct arena a;
@@ -240,10 +242,43 @@ static void test_csv_mess(void **state)
 	}
 }
 
+/* Excel's "Unicode text": UTF-16 of either order with a BOM, tabs, CRLF. */
+static void test_csv_utf16(void **state)
+{
+	(void)state;
+	static const struct sheet_column cols[] = { { "source_id", false, true }, { "name", false, false }, { "decision", true, true } };
+	static const uint16_t text[] = { 0xfeff, 's', 'o', 'u', 'r', 'c', 'e', '_', 'i', 'd', '\t', 'n', 'a', 'm', 'e', '\r', '\n', '7', '\t', 0x0418, 0x20ac, 0xd83d, 0xde00, '\r', '\n' };
+	for (int order = 0; order < 4; order++) { /* 2, 3: with half a pair at the end */
+		char bytes[2 * countof(text)];
+		struct arena a;
+		struct sheet s;
+		struct err e = ERR_INIT;
+		struct buf b;
+		size_t n = order < 2 ? countof(text) : 23 - 1;
+		for (size_t i = 0; i < n; i++) {
+			bytes[2 * i + (order & 1)] = (char)(text[i] & 0xff);
+			bytes[2 * i + 1 - (size_t)(order & 1)] = (char)(text[i] >> 8);
+		}
+		arena_init(&a);
+		buf_init(&b, 4096);
+		sheet_init(&s, "users.csv", cols, countof(cols), &a);
+		assert_int_equal(sheet_read(&s, bytes, 2 * n, &a, &e), order < 2);
+		if (order < 2) {
+			assert_string_equal(s.rows[0].cells[1], "И€😀");
+			sheet_write(&s, &b);
+			assert_string_equal(b.p, "\xef\xbb\xbfsource_id\tname\tdecision\r\n7\tИ€😀\t\r\n");
+		} else {
+			assert_string_equal(e.msg, "the file says it is UTF-16 and is not");
+		}
+		buf_release(&b);
+		arena_release(&a);
+	}
+}
+
 static void test_csv_round_trip(void **state)
 {
 	(void)state;
-	static const struct sheet_column cols[] = { { "source_id", false }, { "name", false }, { "decision", true } };
+	static const struct sheet_column cols[] = { { "source_id", false, true }, { "name", false, false }, { "decision", true, true } };
 	static const char text[] = "\xef\xbb\xbfmine;source_id;name;decision\r\n=1+1;U1;'=cmd;skip\r\n;'+7;\"a;b\";\r\n";
 	struct arena a;
 	struct sheet s;
@@ -311,7 +346,7 @@ static void test_matching(void **state)
 	struct survey s = { .users = users, .n_users = countof(users), .people = people, .n_people = countof(people) };
 	struct arena a;
 	arena_init(&a);
-	struct matcher *mt = match_open(&s, &a);
+	struct matcher *mt = match_open(&s, "en", &a);
 	for (size_t i = 0; i < countof(users); i++) {
 		struct match m = match_person(mt, &users[i], users[i].email, &a);
 		assert_int_equal(m.confidence, want[i].confidence);
@@ -379,7 +414,7 @@ static void test_likeness(void **state)
 	struct survey s = { .users = users, .n_users = countof(users), .people = people, .n_people = countof(people) };
 	struct arena a;
 	arena_init(&a);
-	struct matcher *mt = match_open(&s, &a);
+	struct matcher *mt = match_open(&s, "en", &a);
 	for (size_t i = 0; i < countof(t); i++) {
 		struct match m = match_person(mt, &users[i], users[i].email, &a);
 		if (strncmp(m.reason, t[i].reason, strlen(t[i].reason)) || (!*t[i].reason && *m.reason))
@@ -468,7 +503,7 @@ static void test_draft(void **state)
 	struct err e = ERR_INIT;
 	buf_init(&b, 65536);
 	assert_true(mapping_explain(m, &src, "@ivan", &b, &e));
-	assert_non_null(strstr(b.p, "suggestion match (same e-mail)"));
+	assert_non_null(strstr(b.p, "suggestion match (тот же адрес почты)"));
 	assert_false(mapping_explain(m, &src, "nobody", &b, &e));
 	assert_int_equal(e.code, ERR_USAGE);
 	buf_release(&b);
@@ -530,7 +565,7 @@ static void test_load_errors(void **state)
 		  "'C1' and 'C2' would both be called 'оДИН' in the target", ERR_MAPPING },
 		{ "version: 1\n", "", "C1,a,public,,,,,,a,,adopt,,\n", "channels.csv:2:11", "decision 'adopt' is not one of create, adopt:ID, skip", ERR_USAGE },
 		{ "version: 1\npeople: {unmatched: fail}\n", "U1,a,,,,,,,,,,\nU2,b,,,bot,,,,,,,\n", "", "users.csv:2:11",
-		  "people.unmatched: fail, and 1 person is without an account in the target, the first is a (U1)", ERR_MAPPING },
+		  "people.unmatched: fail, and there is no account in the target for 1 people; the first is a (U1)", ERR_MAPPING },
 	};
 	for (size_t i = 0; i < countof(t); i++) {
 		char text[1024];
@@ -545,6 +580,119 @@ static void test_load_errors(void **state)
 		assert_string_equal(e.where, t[i].where);
 		assert_int_equal(e.code, t[i].code);
 	}
+}
+
+/* Who × what: each of the five kinds of people under each of the five policies, with and without an e-mail. */
+static void test_policies(void **state)
+{
+	(void)state;
+	static const struct { const char *key, *flags; uint32_t bits; } who[] = {
+		{ "unmatched", "", 0 }, { "deactivated", "deactivated", USER_GONE }, { "guests", "guest", USER_GUEST }, { "bots", "bot", USER_BOT },
+		{ "strangers", "stranger", USER_STRANGER },
+	};
+	static const char *const what[] = { "label", "create", "create-suspended", "skip", "fail" };
+	/* L label · C account · G guest's account · S account without access · H guest's, without access · X left out · F refused to
+	 * start · - refused as a value */
+	static const char *const want[] = { "LCSXF", "L-SXF", "LGHXF", "L--XF", "LGHXF" };
+	for (size_t i = 0; i < countof(who); i++)
+		for (size_t k = 0; k < countof(what); k++) {
+			char text[512];
+			struct err e = ERR_INIT;
+			struct arena a;
+			struct person p, q;
+			snprintf(text, sizeof(text), "version: 1\npeople: {%s: %s}\n", who[i].key, what[k]);
+			put("mvchat.yaml", text);
+			snprintf(text, sizeof(text), "%sU1,Анна,,a@x.ru,%s,,,,,,,\n", users_head, who[i].flags);
+			put("users.csv", text);
+			put("channels.csv", channels_head);
+			struct mapping *m = mapping_load(dir, &e);
+			char w = want[i][k];
+			if (w == '-' || w == 'F') {
+				assert_null(m);
+				assert_int_equal(e.code, w == 'F' ? ERR_MAPPING : ERR_USAGE);
+				assert_non_null(strstr(e.msg, w == 'F' ? ": fail, and there is no account" : "is not one of label"));
+				assert_true(w == 'F' || strstr(e.hint, "label") || strstr(e.hint, "create-suspended"));
+				if (w == 'F' && !(m = mapping_load_open(dir, &e)))
+					fail_msg("%s", e.msg);
+			}
+			if (!m)
+				continue;
+			arena_init(&a);
+			struct user u = { .id = "U1", .name = "Анна", .email = "a@x.ru", .flags = who[i].bits }, mute = { .id = "U1", .name = "Анна", .flags = who[i].bits };
+			mapping_person(m, &u, &a, &p);
+			bool makes = strchr("CGSH", w) != NULL;
+			assert_int_equal(p.action, makes ? PERSON_CREATE : w == 'X' ? PERSON_SKIP : PERSON_LABEL);
+			assert_int_equal(p.suspended, w == 'S' || w == 'H');
+			assert_int_equal(p.unresolved, w == 'F');
+			if (makes)
+				assert_string_equal(p.role, strchr("GH", w) ? "multi_guest" : "user");
+			struct msg_meta mm = { .author = "U1", .kind = MSG_TEXT };
+			assert_int_equal(mapping_skips(m, &mm) != NULL, w == 'X');
+			mapping_free(m);
+			/* without an e-mail nobody gets an account, whatever is said */
+			snprintf(text, sizeof(text), "%sU1,Анна,,,%s,,,,,,,\n", users_head, who[i].flags);
+			put("users.csv", text);
+			if (w == 'F')
+				put("mvchat.yaml", "version: 1\n");
+			m = load();
+			mapping_person(m, &mute, &a, &q);
+			assert_int_equal(q.action, w == 'X' ? PERSON_SKIP : PERSON_LABEL);
+			assert_int_equal(q.unresolved, makes && !(who[i].bits & USER_GONE));
+			mapping_free(m);
+			arena_release(&a);
+		}
+}
+
+/* What people changed is told, what the draft itself writes is not. */
+static void test_changes(void **state)
+{
+	(void)state;
+	static const char was_page[] = "version: 1\npeople: {unmatched: label}\n", is_page[] = "version: 1\npeople: {unmatched: create}\nredact: [secrets]\n";
+	char text[1024];
+	struct buf was, is;
+	struct arena a;
+	const struct mapping_change *v;
+	arena_init(&a);
+	buf_init(&was, 65536);
+	buf_init(&is, 65536);
+	put("mvchat.yaml", was_page);
+	snprintf(text, sizeof(text), "%sU1,Анна,,a@x.ru,,,,,,,,\nU2,Борис,,,,,match,30,100,same,,\nU3,В,,,,,,,,,skip,\n", users_head);
+	put("users.csv", text);
+	snprintf(text, sizeof(text), "%sC1,one,public,,,,,,one,,,,\n", channels_head);
+	put("channels.csv", text);
+	struct mapping *m = load();
+	mapping_state(m, &was);
+	mapping_free(m);
+	assert_int_equal(mapping_changes(was.p, was.p, &a, &v), 0);
+	put("mvchat.yaml", is_page);
+	snprintf(text, sizeof(text), "%sU1,Анна,,a@x.ru,,,,,,,create,\nU2,Борис,,,,,match,31,100,same,,a note\nU4,Новый,,,,,,,,,,\n", users_head);
+	put("users.csv", text);
+	snprintf(text, sizeof(text), "%sC1,one,public,,,,,,Один,,,private,\nC2,two,public,,,,,,two,,,,\n", channels_head);
+	put("channels.csv", text);
+	m = load();
+	mapping_state(m, &is);
+	mapping_free(m);
+	static const struct mapping_change want[] = {
+		{ "mvchat.yaml", "people.unmatched", "", "", "label", "create" }, { "mvchat.yaml", "redact[0]", "", "", "", "secrets" },
+		{ "users.csv", "U1", "decision", "Анна", "", "create" }, { "users.csv", "U2", "decision", "Борис", "match:30", "match:31" },
+		{ "channels.csv", "C1", "target_name", "one", "one", "Один" }, { "channels.csv", "C1", "privacy", "one", "", "private" },
+		{ "users.csv", "U3", "decision", "В", "skip", "" },
+	};
+	assert_int_equal(mapping_changes(was.p, is.p, &a, &v), countof(want));
+	for (size_t i = 0; i < countof(want); i++) {
+		assert_string_equal(v[i].where, want[i].where);
+		assert_string_equal(v[i].id, want[i].id);
+		assert_string_equal(v[i].column, want[i].column);
+		assert_string_equal(v[i].name, want[i].name);
+		assert_string_equal(v[i].was, want[i].was);
+		assert_string_equal(v[i].is, want[i].is);
+	}
+	/* a kept text that is broken, or another version's, says nothing */
+	assert_int_equal(mapping_changes("", "", &a, &v), 0);
+	assert_int_equal(mapping_changes("mvchat mapping state 1\nrubbish\na\tb\n\t\t\t\t\n", "mvchat mapping state 1\n", &a, &v), 0);
+	buf_release(&was);
+	buf_release(&is);
+	arena_release(&a);
 }
 
 static void test_privacy(void **state)
@@ -828,7 +976,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_yaml_errors), cmocka_unit_test(test_yaml_secrets), cmocka_unit_test(test_yaml_values),
-		cmocka_unit_test(test_csv_mess), cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_names), cmocka_unit_test(test_matching),
+		cmocka_unit_test(test_csv_mess), cmocka_unit_test(test_csv_utf16), cmocka_unit_test(test_policies), cmocka_unit_test(test_changes), cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_names), cmocka_unit_test(test_matching),
 		cmocka_unit_test(test_sounds), cmocka_unit_test(test_likeness),
 		cmocka_unit_test_setup_teardown(test_aliases_and_members, begin, end), cmocka_unit_test_setup_teardown(test_rename, begin, end),
 		cmocka_unit_test_setup_teardown(test_draft, begin, end),

@@ -28,7 +28,7 @@ static int setup(void **state)
 	arena_init(&arena);
 	if (!mkdtemp(dir) || !(led = ledger_open(dir, LEDGER_WRITE, &e)))
 		return -1;
-	run = ledger_run_begin(led, "test", digest);
+	run = ledger_run_begin(led, "test", digest, NULL);
 	ledger_begin(led);
 	ledger_conv(led, "C1");
 	lane_c = ledger_lane(led, "c:C1");
