@@ -187,7 +187,9 @@ static bool start_sandbox(struct move *m, struct err *e)
 	if (!rehearsal_start(&m->sandbox, sandbox_store(m), (int)port, m->p.dir, e))
 		return false;
 	setenv(env_or(c ? c->admin_token_env : NULL, "PACHCA_ADMIN_TOKEN"), "sandbox-admin-token", 1);
-	setenv(env_or(c ? c->bot_token_env : NULL, "PACHCA_BOT_TOKEN"), "sandbox-bot-token", 1);
+	const char *bots = env_or(c ? c->bot_token_env : NULL, "PACHCA_BOT_TOKEN"); /* of several names the first */
+	bots += strspn(bots, ", \t");
+	setenv(arena_strndup(&m->p.arena, bots, strcspn(bots, ", \t")), "sandbox-bot-token", 1);
 	return true;
 }
 

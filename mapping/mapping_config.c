@@ -219,6 +219,19 @@ static bool is_env_name(const char *s)
 	return true;
 }
 
+/* One name or several, separated by commas or blanks: of the bots that share the work. */
+static bool are_env_names(struct reader *r, const char *s)
+{
+	size_t names = 0;
+	for (s += strspn(s, ", \t"); *s; s += strspn(s, ", \t"), names++) {
+		size_t n = strcspn(s, ", \t");
+		if (!is_env_name(arena_strndup(r->a, s, n)))
+			return false;
+		s += n;
+	}
+	return names > 0;
+}
+
 /* Only {name}, {date}, {time}, {zone}; {name} must be there, or nobody could tell who wrote what. */
 static const char *bad_placeholder(const char *s)
 {
@@ -373,7 +386,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		return false;
 	}
 	case KEY_ENV:
-		if (!is_env_name(s)) {
+		if (streq(k->path, "target.bot_token_env") ? !are_env_names(r, s) : !is_env_name(s)) {
 			bad_value(r, k->path, s, N_("the name of an environment variable"), at);
 			return err_hint(r->e, "write the variable's name (PACHCA_ADMIN_TOKEN), not the token");
 		}
