@@ -170,6 +170,11 @@ lint:
 install: $(BIN) $(MO)
 	BUILD=$(BUILD) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) sh packaging/install.sh
 
+.PHONY: tarball
+tarball: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat $(MO)
+	@LIBS='$(LIBS_ALL)' CC='$(CC)' sh packaging/tarball.sh
+
 .PHONY: deb
 deb: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat $(MO)
