@@ -544,14 +544,12 @@ static bool leave_a(struct folding *g, struct row *r)
 	return true;
 }
 
-/* Does the chat have a message with this id about this time? */
-static bool id_is_there(struct folding *g, const char *id, int64_t ts_us)
+/* Does the chat have a message with this id? */
+static bool id_is_there(struct folding *g, const char *id)
 {
 	sqlite3_reset(g->has);
 	sqlite3_bind_int64(g->has, 1, g->f->a->num);
-	sqlite3_bind_int64(g->has, 2, ts_us - 2 * minute);
-	sqlite3_bind_int64(g->has, 3, ts_us + 2 * minute);
-	spool_db_text(g->has, 4, id);
+	spool_db_text(g->has, 2, id);
 	bool found = spool_db_step(g->s, g->has);
 	sqlite3_reset(g->has);
 	return found;
@@ -576,8 +574,10 @@ static bool leave_b(struct folding *g, struct row *r)
 		m.edited_us = m.ts_us;
 	if (!b_in_past(g, r, &id))
 		id = salted(g, r, ahead(g, r));
-	if (g->f->cb->ids != COPY_IDS_NATIVE && id_is_there(g, id, m.ts_us)) /* another person's same words in the same minute */
-		id = arena_fmt(&g->step, "%s'%08x", id, (unsigned)hash64s(r->author ? r->author : ""));
+	/* Another person's same words in the same minute; a notice, whose id has no time in it, at another time. */
+	const char *plain = id;
+	for (unsigned k = 0; id_is_there(g, id); k++)
+		id = arena_fmt(&g->step, "%s'%08x.%u", plain, (unsigned)hash64s(r->author ? r->author : ""), k);
 	m.id = id;
 	if (!put(g, &m) || !tell_moved(g, r->id, id, m.ts_us))
 		return false;
@@ -789,7 +789,7 @@ bool fold_copy(struct fold *f)
 	g.comparable = g.native || (f->ca->ids == f->cb->ids && f->c->n_shifts == 1 && llabs(f->c->shifts[0].shift_us) < minute && f->ca->zone && f->cb->zone &&
 	                            streq(f->ca->zone, f->cb->zone));
 	g.replies = any_replies(s, f->a->num, f->b->num);
-	bool ok = spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
+	bool ok = spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
 	if (!ok)
 		s->b->failed = true;
 	if (ok) {
@@ -797,7 +797,7 @@ bool fold_copy(struct fold *f)
 			g.past = spool_db_once(s, "SELECT 1 FROM temp.past WHERE id=?1");
 		g.drop = spool_db_once(s, "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3");
 		g.moved = spool_db_once(s, "INSERT OR REPLACE INTO temp.moved VALUES(?1,?2,?3)");
-		g.has = spool_db_once(s, "SELECT 1 FROM msg WHERE conv=?1 AND ts BETWEEN ?2 AND ?3 AND id=?4");
+		g.has = spool_db_once(s, "SELECT 1 FROM msg INDEXED BY by_id WHERE conv=?1 AND id=?2");
 	}
 	for (size_t i = 0; i < f->sb->people.n; i++)
 		strangers |= !f->sb->people.v[i]->same;

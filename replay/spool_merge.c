@@ -573,23 +573,35 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, co
 	return ok;
 }
 
-/* The id under which the chat is known: the one under which it was written before, else its first copy's; numbered where
- * another chat has it. */
-static const char *id_of(struct merging *g, const struct chat *h, size_t chat, size_t *past)
+/* How many messages of a copy temp.past has. */
+static int64_t in_past(struct merging *g, const struct spool_copy *c)
+{
+	if (!spool_db_run(g->s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", &g->b->err))
+		return 0;
+	sqlite3_stmt *st = spool_db_once(g->s, "SELECT count(*) FROM temp.past p JOIN msg m INDEXED BY by_id ON m.conv=?1 AND m.id=p.id");
+	sqlite3_bind_int64(st, 1, c->tally->num);
+	int64_t n = spool_db_step(g->s, st) ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return n;
+}
+
+/* The id under which the chat is known: the one under which most of its messages were written before, else its first copy's; numbered
+ * where another chat has it. */
+static const char *id_of(struct merging *g, const struct chat *h, size_t chat)
 {
 	const char *best = NULL;
-	*past = 0;
-	for (size_t i = 0; i < g->b->n_copies; i++) {
+	int64_t most = 0;
+	for (size_t i = 0; i < g->b->n_copies && g->b->past.conv; i++) {
 		const struct spool_copy *c = g->b->copies[i];
 		for (int no = 1; c->chat == chat && no <= 9; no++) {
 			const char *id = no == 1 ? c->conv_id : arena_fmt(&g->b->run, "%s#%d", c->conv_id, no);
-			size_t n = table_get(&g->ids, id) ? 0 : g->b->past.conv ? load_past(g, id) : 0;
-			if (n > *past) {
-				*past = n;
+			if (!load_past(g, id))
+				break;
+			int64_t n = table_get(&g->ids, id) ? 0 : in_past(g, c);
+			if (n > most) {
+				most = n;
 				best = id;
 			}
-			if (!n)
-				break;
 		}
 	}
 	for (int no = 1; !best; no++) {
@@ -602,13 +614,11 @@ static const char *id_of(struct merging *g, const struct chat *h, size_t chat, s
 
 static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 {
-	size_t past;
 	struct conv c;
 	bool ok = true;
-	h->id = id_of(g, h, no, &past);
+	h->id = id_of(g, h, no);
 	table_put(&g->ids, h->id, h);
-	if (past)
-		past = load_past(g, h->id);
+	size_t past = load_past(g, h->id);
 	for (size_t i = 0; ok && i < g->b->n_copies; i++) {
 		struct spool_copy *x = g->b->copies[i];
 		if (x->chat == no && x != h->first)
