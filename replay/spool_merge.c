@@ -624,8 +624,15 @@ static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 		if (x->chat == no && x != h->first)
 			ok = add_copy(g, h, x, past ? h->id : NULL);
 	}
-	if (ok && past)
+	if (ok && past) {
+		int64_t found = in_past(g, h->first);
+		char what[320];
+		snprintf(what, sizeof(what), "of %zu messages written before, only %lld are in these exports: keep the earlier exports in the list, or what has other ids now is written again",
+		         past, (long long)found);
+		if (found * 10 < (int64_t)past * 9)
+			spool_put_hazard(g->s, HAZARD_WARN, "written-not-found", h->first->label, what);
 		ok = fold_past(g->s, h->first->tally->num);
+	}
 	/* Its own name at last. */
 	h->first->tally->id = h->id;
 	arena_reset(&g->b->step);
