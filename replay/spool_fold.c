@@ -107,23 +107,11 @@ static bool question_of(const struct msg *m, struct align_words *w)
 	return nl != NULL;
 }
 
-static bool is_notice(const struct msg *m)
-{
-	switch (m->kind) {
-	case MSG_TEXT: case MSG_ME: case MSG_BOT: case MSG_DELETED:
-		return false;
-	case MSG_JOIN: case MSG_LEAVE: case MSG_TOPIC: case MSG_RENAME: case MSG_ARCHIVE: case MSG_PIN: case MSG_CALL: case MSG_LOST_ROOT:
-	case MSG_APP: case MSG_SYSTEM:
-		return true;
-	}
-	return true;
-}
-
 static void features(struct row *r, const struct msg *m)
 {
 	struct align_words w = { 0 };
 	const char *sub = m->subtype ? m->subtype : "";
-	bool notice = is_notice(m);
+	bool notice = fold_is_notice(m);
 	r->fine = m->grain_s < 60;
 	r->media = m->n_files > 0;
 	r->flags = (r->media ? ALIGN_MEDIA : 0) | (notice ? ALIGN_NOTICE : 0) | (r->fine ? 0 : ALIGN_COARSE);
@@ -297,96 +285,6 @@ static void settle_times(struct folding *g)
 	}
 }
 
-/* ---- what a pair becomes ---- */
-
-static const char *who(const struct folding *g, const char *id)
-{
-	const struct person *p = id ? table_get(&g->f->sb->people.by_id, id) : NULL;
-	return p && p->same ? p->same->id : id;
-}
-
-/* Mentions and reactions of the second copy, with the people's ids of the first. */
-static void translate(struct folding *g, struct msg *m)
-{
-	for (size_t i = 0; i < m->body.n_blocks; i++)
-		for (size_t k = 0; k < m->body.blocks[i].n_spans; k++)
-			if (m->body.blocks[i].spans[k].kind == SPAN_USER)
-				m->body.blocks[i].spans[k].ref = who(g, m->body.blocks[i].spans[k].ref);
-	if (!m->n_reacts)
-		return;
-	struct react *v = arena_memdup(&g->step, m->reacts, m->n_reacts * sizeof(*v));
-	for (size_t i = 0; i < m->n_reacts; i++) {
-		const char **u = arena_array(&g->step, v[i].n_users + 1, const char *);
-		for (size_t k = 0; k < v[i].n_users; k++)
-			u[k] = who(g, v[i].users[k]);
-		v[i].users = u;
-	}
-	m->reacts = v;
-}
-
-/* How new a state is: text, edited, deleted; a place-holder for what a phone has not got is nothing. */
-static int newness(const struct msg *m)
-{
-	if (m->kind == MSG_DELETED)
-		return 3;
-	if (is_notice(m) && m->author)
-		return 0;
-	return m->edited_us ? 2 : 1;
-}
-
-static bool any_present(const struct msg *m)
-{
-	for (size_t i = 0; i < m->n_files; i++)
-		if (m->files[i].state == FILE_PRESENT)
-			return true;
-	return false;
-}
-
-/* A file that the export lacks. */
-static int lacking(const struct msg *m)
-{
-	return m->n_files && !any_present(m) && m->files[0].state == FILE_GONE;
-}
-
-/* Takes from b into a what is newer or missing. True: a has changed. */
-static bool merge_words(struct folding *g, struct msg *a, const struct msg *b, const struct row *ra, const struct row *rb)
-{
-	int na = newness(a), nb = newness(b);
-	bool take = nb > na || (nb == na && nb == 2 && g->f->b_is_newer && ra->words != rb->words);
-	if (nb == na && nb == 1 && text_is_empty(&a->body) && !text_is_empty(&b->body))
-		take = true; /* a caption that one of the phones leaves out */
-	if (is_notice(a) && is_notice(b))
-		take = !a->subtype && b->subtype; /* a language that is known beats one that is not */
-	bool changed = false;
-	if (take) {
-		a->kind = b->kind;
-		a->subtype = b->subtype;
-		a->body = b->body;
-		a->flags = b->flags;
-		a->edited_us = b->edited_us;
-		if (b->kind == MSG_DELETED)
-			a->n_files = 0;
-		changed = true;
-		g->f->later += na > 0 && nb > na;
-	}
-	if (a->kind != MSG_DELETED && b->n_files && !any_present(a) && (any_present(b) || !a->n_files)) {
-		g->f->media += any_present(b);
-		a->files = b->files;
-		a->n_files = b->n_files;
-		changed = true;
-	}
-	if (!a->n_reacts && b->n_reacts) {
-		a->reacts = b->reacts;
-		a->n_reacts = b->n_reacts;
-		changed = true;
-	}
-	if (!a->author && b->author && !is_notice(b)) {
-		a->author = who(g, b->author);
-		changed = true;
-	}
-	return changed;
-}
-
 /* ---- storing ---- */
 
 /* Was it written under this id, in earlier runs? The time it was written under is given back to it at the end (fold_past). */
@@ -512,10 +410,10 @@ static bool leave_a(struct folding *g, struct row *r)
 		g->s->counts.merged++;
 		g->f->same++;
 		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
-		translate(g, &b);
-		int64_t gone = lacking(&a) + lacking(&b);
-		changed |= merge_words(g, &a, &b, r, p);
-		if (any_present(&a))
+		fold_translate(g->f, &g->step, &b);
+		int64_t gone = fold_lacking(&a) + fold_lacking(&b);
+		changed |= fold_words(g->f, &a, &b, r->words != p->words);
+		if (fold_any_present(&a))
 			g->f->made_up += gone;
 		if (!r->past && b_in_past(g, p, &id))
 			changed = true;
@@ -567,8 +465,8 @@ static bool leave_b(struct folding *g, struct row *r)
 	if (!load(g, r, &m))
 		return false;
 	spool_put_count(g->s, g->f->b, &m, -1);
-	translate(g, &m);
-	m.author = who(g, r->author);
+	fold_translate(g->f, &g->step, &m);
+	m.author = fold_who(g->f, r->author);
 	m.ts_us = r->fin_us;
 	if (m.edited_us)
 		m.edited_us = m.ts_us;
@@ -583,7 +481,7 @@ static bool leave_b(struct folding *g, struct row *r)
 		return false;
 	spool_put_count(g->s, g->f->a, &m, +1);
 	g->f->added++;
-	g->f->media += any_present(&m);
+	g->f->media += fold_any_present(&m);
 	return true;
 }
 

@@ -307,8 +307,9 @@ static bool put_past(void *to, int64_t ts_us, const char *id)
 	sqlite3_reset(p->st);
 	spool_db_text(p->st, 1, id);
 	sqlite3_bind_int64(p->st, 2, ts_us);
-	p->n++;
-	return sqlite3_step(p->st) == SQLITE_DONE;
+	bool ok = sqlite3_step(p->st) == SQLITE_DONE;
+	p->n += ok ? (size_t)sqlite3_changes(p->s->db) : 0;
+	return ok;
 }
 
 /* Fills temp.past with what was written of a conversation; the number of messages. */
