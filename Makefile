@@ -120,11 +120,12 @@ demo-whatsapp: deps
 layers:
 	@sh tests/layers.sh
 
-# Every durable step killed, every fault at every request; SEED=n adds random runs.
+# Every durable step killed, every fault at every request, and random scenarios; with SEED=n or RUNS=n only these.
 .PHONY: chaos bench valgrind fuzz cover contract
 chaos: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
-	@build/release/tools/chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+	@$(if $(SEED)$(RUNS),,build/release/tools/chaos &&) build/release/tools/storm --file tests/chaos/regressions && \
+		build/release/tools/storm --seed $(or $(SEED),1) --runs $(or $(RUNS),500)
 
 # Takes one guard at a time away in a scratch copy; every one must make a test fail.
 .PHONY: mutants test-s3
@@ -147,6 +148,7 @@ screens:
 bench: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/bench/bench.sh
+	@sh tests/bench/bench_mapping.sh
 
 valgrind: deps
 	@command -v valgrind >/dev/null || { echo 'valgrind is not installed' >&2; exit 1; }

@@ -19,6 +19,7 @@ static const struct opt opts[] = {
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "zone", 0, "ZONE", N_("time zone of archives whose times have none (default: UTC)") },
 	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },
 };
@@ -70,7 +71,7 @@ static int dump(const struct args *a)
 	                     .integration = d_integration };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
-		ok = archive_walk(&(struct mapping_archive){ a->rest[i], opt_value(a, "format"), opt_value(a, "zone"), opt_value(a, "date-order") }, &sink, NULL, &e);
+		ok = archive_walk(&(struct mapping_archive){ a->rest[i], opt_value(a, "format"), opt_value(a, "zone"), opt_value(a, "date-order"), opt_value(a, "key") }, &sink, NULL, &e);
 	buf_release(&d.line);
 	if (!ok)
 		return out_fail(&e);
@@ -303,7 +304,7 @@ static int run(const struct args *a)
 	arena_init(&arena);
 	struct mapping_archive *ar = arena_array(&arena, (size_t)a->n_rest, struct mapping_archive);
 	for (int i = 0; i < a->n_rest; i++)
-		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format"), .zone = zone, .date_order = order };
+		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format"), .zone = zone, .date_order = order, .key_file = opt_value(a, "key") };
 	const char *path = arena_fmt(&arena, "%s/spool.db", dir);
 	struct spool *sp = NULL;
 	stop_remove[0] = path;

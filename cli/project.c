@@ -2,6 +2,7 @@
  * cmd_*.c files. Does not print results; says on stderr (log_info) that a long reading is going on. */
 #include "cli/project.h"
 
+#include "cli/archive_key.h"
 #include "cli/i18n.h"
 #include "cli/out.h"
 #include "cli/progress.h"
@@ -74,6 +75,10 @@ bool project_mapping_as(struct project *p, enum decided need, struct err *e)
 		v[i] = c->archives[i];
 		if (!v[i].date_order)
 			v[i].date_order = p->date_order;
+		if (p->key_file)
+			v[i].key_file = p->key_file;
+		else if (v[i].key_file && v[i].key_file[0] != '/' && !streq(p->dir, "."))
+			v[i].key_file = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].key_file);
 		if (v[i].path[0] != '/' && !streq(p->dir, "."))
 			v[i].path = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].path);
 	}
@@ -108,14 +113,17 @@ static bool opened_open(struct opened *o, const struct mapping_archive *ar, cons
 		err_hint(e, _("leave the format out to have it recognised"));
 	}
 	if (o->imp) {
-		char zone[128], order[32];
-		const char *options[3] = { NULL };
+		char zone[128], order[32], *secret = NULL;
+		const char *options[4] = { NULL };
 		size_t n = 0;
 		if (ar->zone && fmt_into(zone, sizeof(zone), "zone=%s", ar->zone))
 			options[n++] = zone;
 		if (ar->date_order && fmt_into(order, sizeof(order), "date-order=%s", ar->date_order))
 			options[n++] = order;
-		o->src = o->imp->open(o->vault, options, e);
+		const bool have = archive_key(ar->key_file, &secret, e);
+		options[n] = secret;
+		o->src = have ? o->imp->open(o->vault, options, e) : NULL;
+		archive_key_free(secret);
 	}
 	if (!o->src) {
 		if (!e->where[0])
@@ -366,41 +374,77 @@ static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 	return vault_read(*v, en, e);
 }
 
-/* A token from the environment or from a file only its owner can read. NULL without err: there is none. */
-static const char *token(struct project *p, const char *env, const char *file, struct err *e)
+/* Tokens of one kind: most often one; of bots, several that share the work. */
+struct tokens_found { const char *v[BOTS_MAX + 1]; size_t n; };
+
+static bool keep_tokens(struct project *p, const char *text, struct tokens_found *out, struct err *e)
 {
-	const char *v = env ? getenv(env) : NULL;
-	if (v && *v) {
-		log_secret(v);
-		return v;
+	static const char between[] = ", \t\r\n";
+	for (text += strspn(text, between); *text; text += strspn(text, between)) {
+		size_t n = strcspn(text, between);
+		if (out->n == BOTS_MAX)
+			return err_set(e, ERR_USAGE, _("more than %d bot tokens"), (int)BOTS_MAX);
+		out->v[out->n] = arena_strndup(&p->arena, text, n);
+		log_secret(out->v[out->n++]);
+		text += n;
 	}
-	if (!file)
-		return NULL;
+	return true;
+}
+
+/* From the variables named (several, separated by commas), each with one token or several. */
+static bool tokens_env(struct project *p, const char *names, struct tokens_found *out, struct err *e)
+{
+	static const char between[] = ", \t";
+	for (names += strspn(names, between); *names; names += strspn(names, between)) {
+		size_t n = strcspn(names, between);
+		const char *v = getenv(arena_strndup(&p->arena, names, n));
+		names += n;
+		if (v && !keep_tokens(p, v, out, e))
+			return false;
+	}
+	return true;
+}
+
+/* From the environment or from a file only its owner can read, one a line. None at all is no error. */
+static bool tokens(struct project *p, const char *env, const char *file, struct tokens_found *out, struct err *e)
+{
+	*out = (struct tokens_found){ 0 };
+	if (env && !tokens_env(p, env, out, e))
+		return false;
+	if (out->n || !file)
+		return true;
 	const char *path = file[0] == '/' || streq(p->dir, ".") ? file : arena_fmt(&p->arena, "%s/%s", p->dir, file);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	char text[1024];
+	char text[8192];
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		err_set(e, ERR_USAGE, _("cannot read the token file '%s':"), path);
 		if (fd >= 0)
 			close(fd);
-		return NULL;
+		return false;
 	}
 	ssize_t n = (st.st_mode & 077) ? -1 : read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (st.st_mode & 077) {
 		err_set(e, ERR_USAGE, _("others may read the token file '%s'"), path);
-		err_hint(e, "chmod 600 '%s'", path);
-		return NULL;
+		return err_hint(e, "chmod 600 '%s'", path);
 	}
 	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\r\n \t")] = '\0';
-	if (!text[0]) {
-		err_set(e, ERR_USAGE, _("the token file '%s' is empty"), path);
-		return NULL;
-	}
-	log_secret(text);
-	return arena_strdup(&p->arena, text);
+	if (!keep_tokens(p, text, out, e))
+		return false;
+	return out->n || err_set(e, ERR_USAGE, _("the token file '%s' is empty"), path);
+}
+
+/* Which bot the ledger knows as the one that made the chats. */
+static const char *bond_of(struct project *p)
+{
+	struct err e = ERR_INIT;
+	if (p->ledger)
+		return ledger_bonded(p->ledger, &p->arena);
+	struct ledger *l = p->state ? ledger_open(p->state, LEDGER_READ, &e) : NULL;
+	const char *id = l ? ledger_bonded(l, &p->arena) : NULL;
+	ledger_close(l);
+	return id;
 }
 
 bool project_session(struct project *p, const struct args *a, const char *exporter, const char *url, enum tokens need, struct err *e)
@@ -412,11 +456,14 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		return err_hint(e, _("known targets: pachca"));
 	}
 	err_clear(e);
-	const char *admin = token(p, c && c->admin_token_env ? c->admin_token_env : "PACHCA_ADMIN_TOKEN", c ? c->admin_token_file : NULL, e);
-	const char *bot = e->code ? NULL : token(p, c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN", c ? c->bot_token_file : NULL, e);
-	if (e->code)
+	struct tokens_found admins, bots;
+	if (!tokens(p, c && c->admin_token_env ? c->admin_token_env : "PACHCA_ADMIN_TOKEN", c ? c->admin_token_file : NULL, &admins, e) ||
+	    !tokens(p, c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN", c ? c->bot_token_file : NULL, &bots, e))
 		return false;
-	if (!bot) {
+	const char *admin = admins.v[0];
+	if (admins.n > 1)
+		return err_set(e, ERR_USAGE, _("more than one administrator's token: only bots can share the work"));
+	if (!bots.n) {
 		if (need == TOKENS_OPTIONAL)
 			return true;
 		err_set(e, ERR_TARGET, _("there is no bot token: the variable %s is not set"),
@@ -431,11 +478,12 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		.ex = ex,
 		.wire = {
 			.base_url = opt_value(a, "url") ? opt_value(a, "url") : c ? c->target_url : url,
-			.admin_token = admin, .bot_token = bot,
+			.admin_token = admin, .bot_token = bots.v[0], .more_bot_tokens = bots.v + 1,
 			.cacert = opt_value(a, "cacert"), .proxy = opt_value(a, "proxy"),
 			.timeout_s = (int)timeout, .open_file = open_file, .ctx = p,
 		},
 		.options = options,
+		.bond = bots.n > 1 ? bond_of(p) : NULL,
 	};
 	p->session = session_open(&sa, e);
 	return p->session != NULL;

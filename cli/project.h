@@ -15,6 +15,7 @@
 struct project {
 	const char *dir;
 	const char *date_order;      /* --date-order, or NULL: for archives whose mapping says nothing */
+	const char *key_file;        /* --key, or NULL: likewise */
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
 	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */

@@ -74,7 +74,7 @@ struct importer {
 	void (*close)(struct source *s);
 };
 
-extern const struct importer importer_slack, importer_whatsapp;
+extern const struct importer importer_slack, importer_whatsapp, importer_whatsapp_db;
 extern const struct importer *const importers[]; /* NULL-terminated; importers/registry.c */
 /* The best bidder; NULL + err (ERR_ARCHIVE) naming the known formats when nobody bids, or when two bid the same. */
 const struct importer *importer_choose(struct vault *v, struct err *e);

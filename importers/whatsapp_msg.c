@@ -362,7 +362,7 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 			strip_edited(s, c, m);
 		return;
 	}
-	if (c->ios && memchr(m->text, '\xe2', m->n) && omitted_tail(s, c, m))
+	if (c->ios && memchr(m->text, 0xe2, m->n) && omitted_tail(s, c, m))
 		return;
 	if (!c->ios || !c->marked)
 		unmarked(s, c, m);

@@ -69,7 +69,7 @@ static bool fail(struct folding *g, const char *what)
 static void words_of(const struct msg *m, struct align_words *w)
 {
 	for (size_t i = 0; i < m->body.n_blocks; i++)
-		for (size_t k = 0; k < m->body.blocks[i].n_spans; k++) {
+		for (size_t k = 0; k < m->body.blocks[i].n_spans && !text_is_quoted(&m->body.blocks[i]); k++) {
 			const struct span *x = &m->body.blocks[i].spans[k];
 			const char *text = *x->text ? x->text : x->url;
 			if (x->kind == SPAN_USER)

@@ -83,7 +83,7 @@ void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
 			continue;
 		struct align_words w = { 0 };
 		for (size_t i = 0; i < m.body.n_blocks; i++)
-			for (size_t k = 0; k < m.body.blocks[i].n_spans; k++) {
+			for (size_t k = 0; k < m.body.blocks[i].n_spans && !text_is_quoted(&m.body.blocks[i]); k++) {
 				const struct span *x = &m.body.blocks[i].spans[k];
 				const char *text = *x->text ? x->text : x->url;
 				if (x->kind == SPAN_USER)
@@ -251,6 +251,15 @@ static void say_apart(struct merging *g, const struct spool_copy *a, const struc
 	spool_put_hazard(g->s, HAZARD_WARN, v == VERDICT_MAYBE ? "maybe-one-chat" : "same-title", b->label, what);
 }
 
+/* A talk of two in the databases of both: each one's id ends in the number of the other's owner. */
+static bool talk_of_both(const struct spool_copy *a, const struct spool_copy *b)
+{
+	if (a->ids != COPY_IDS_NATIVE || b->ids != COPY_IDS_NATIVE || !a->owner || !b->owner || streq(a->owner, b->owner))
+		return false;
+	const char *ta = strrchr(a->conv_id, ':'), *tb = strrchr(b->conv_id, ':'), *oa = strrchr(a->owner, ':'), *ob = strrchr(b->owner, ':');
+	return ta && tb && oa && ob && streq(ta, ob) && streq(tb, oa);
+}
+
 /* The chat a copy belongs to, or the number of chats: to none yet. */
 static size_t chat_of(struct merging *g, const struct spool_copy *c)
 {
@@ -266,6 +275,10 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 		enum conv_kind kind = kind_of(g->s, c, &title), kind_x = kind_of(g->s, x, &title_x);
 		bool one_id = streq(x->conv_id, c->conv_id), dm = kind == CONV_DM;
 		bool one_title = one_id || (dm == (kind_x == CONV_DM) && streq(title, title_x));
+		if (dm && kind_x == CONV_DM && talk_of_both(x, c)) {
+			best = x->chat;
+			break;
+		}
 		if (x->chat == best || !(one_title || (dm == (kind_x == CONV_DM) && sketches_meet(x, c))))
 			continue;
 		/* The messenger's own id of a group is the same on every device; that of a talk names the other side. */
