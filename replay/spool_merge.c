@@ -320,8 +320,9 @@ static bool put_past(void *to, int64_t ts_us, const char *id)
 	sqlite3_reset(p->st);
 	spool_db_text(p->st, 1, id);
 	sqlite3_bind_int64(p->st, 2, ts_us);
-	p->n++;
-	return sqlite3_step(p->st) == SQLITE_DONE;
+	bool ok = sqlite3_step(p->st) == SQLITE_DONE;
+	p->n += ok ? (size_t)sqlite3_changes(p->s->db) : 0;
+	return ok;
 }
 
 /* Fills temp.past with what was written of a conversation; the number of messages. */
@@ -586,23 +587,35 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, co
 	return ok;
 }
 
-/* The id under which the chat is known: the one under which it was written before, else its first copy's; numbered where
- * another chat has it. */
-static const char *id_of(struct merging *g, const struct chat *h, size_t chat, size_t *past)
+/* How many messages of a copy temp.past has. */
+static int64_t in_past(struct merging *g, const struct spool_copy *c)
+{
+	if (!spool_db_run(g->s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", &g->b->err))
+		return 0;
+	sqlite3_stmt *st = spool_db_once(g->s, "SELECT count(*) FROM temp.past p JOIN msg m INDEXED BY by_id ON m.conv=?1 AND m.id=p.id");
+	sqlite3_bind_int64(st, 1, c->tally->num);
+	int64_t n = spool_db_step(g->s, st) ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return n;
+}
+
+/* The id under which the chat is known: the one under which most of its messages were written before, else its first copy's; numbered
+ * where another chat has it. */
+static const char *id_of(struct merging *g, const struct chat *h, size_t chat)
 {
 	const char *best = NULL;
-	*past = 0;
-	for (size_t i = 0; i < g->b->n_copies; i++) {
+	int64_t most = 0;
+	for (size_t i = 0; i < g->b->n_copies && g->b->past.conv; i++) {
 		const struct spool_copy *c = g->b->copies[i];
 		for (int no = 1; c->chat == chat && no <= 9; no++) {
 			const char *id = no == 1 ? c->conv_id : arena_fmt(&g->b->run, "%s#%d", c->conv_id, no);
-			size_t n = table_get(&g->ids, id) ? 0 : g->b->past.conv ? load_past(g, id) : 0;
-			if (n > *past) {
-				*past = n;
+			if (!load_past(g, id))
+				break;
+			int64_t n = table_get(&g->ids, id) ? 0 : in_past(g, c);
+			if (n > most) {
+				most = n;
 				best = id;
 			}
-			if (!n)
-				break;
 		}
 	}
 	for (int no = 1; !best; no++) {
@@ -615,20 +628,25 @@ static const char *id_of(struct merging *g, const struct chat *h, size_t chat, s
 
 static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 {
-	size_t past;
 	struct conv c;
 	bool ok = true;
-	h->id = id_of(g, h, no, &past);
+	h->id = id_of(g, h, no);
 	table_put(&g->ids, h->id, h);
-	if (past)
-		past = load_past(g, h->id);
+	size_t past = load_past(g, h->id);
 	for (size_t i = 0; ok && i < g->b->n_copies; i++) {
 		struct spool_copy *x = g->b->copies[i];
 		if (x->chat == no && x != h->first)
 			ok = add_copy(g, h, x, past ? h->id : NULL);
 	}
-	if (ok && past)
+	if (ok && past) {
+		int64_t found = in_past(g, h->first);
+		char what[320];
+		snprintf(what, sizeof(what), "of %zu messages written before, only %lld are in these exports: keep the earlier exports in the list, or what has other ids now is written again",
+		         past, (long long)found);
+		if (found * 10 < (int64_t)past * 9)
+			spool_put_hazard(g->s, HAZARD_WARN, "written-not-found", h->first->label, what);
 		ok = fold_past(g->s, h->first->tally->num);
+	}
 	/* Its own name at last. */
 	h->first->tally->id = h->id;
 	arena_reset(&g->b->step);
