@@ -6,7 +6,7 @@
  *
  * Options: "key=HEX", the bytes of the key or key file in hexadecimal, for encrypted backups; the caller reads it, wherever it is.
  *
- * Memory: people, chats, 16 bytes for each message that may be quoted on an iPhone.
+ * Memory: people, chats, 32 bytes for each message that is quoted on an iPhone.
  */
 #include "importers/whatsapp_db.h"
 
