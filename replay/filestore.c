@@ -275,7 +275,7 @@ bool filestore_add(struct filestore *s, const char *id, const char *part, const 
 	hex(h.sha, DIGEST_BYTES, sha);
 	buf_init(&b, LINE_MAX_BYTES);
 	buf_addf(&b, "%s\t%s\t%lld\t", id, sha, (long long)h.size);
-	for (size_t i = 0; name[i] && i < NAME_MAX_BYTES; i++)
+	for (size_t i = 0; i < NAME_MAX_BYTES && name[i]; i++)
 		buf_addc(&b, (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? ' ' : name[i]);
 	buf_addc(&b, '\n');
 	ok = !b.full && write(s->fd, b.p, b.len) == (ssize_t)b.len && fsync(s->fd) == 0;
