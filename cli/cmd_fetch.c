@@ -193,7 +193,7 @@ static int run(const struct args *a)
 	struct err walk = ERR_INIT;
 	bool read = true;
 	for (size_t i = 0; i < p.n_archives && read && !stop_signal; i++)
-		read = archive_walk(p.archives[i].path, p.archives[i].format, p.archives[i].zone, &sink, NULL, &walk);
+		read = archive_walk(&p.archives[i], &sink, NULL, &walk);
 	bool ok = fetch_finish(f, &r, &e);
 	progress_clear();
 	if (!ok)
