@@ -61,7 +61,7 @@ one_test() {
 	unit/*) MVCHAT_CLOCK_HANG_MS=1500 timeout 150 "build/release/unit/test_${1#unit/}" ;;
 	chaos) timeout 400 build/release/tools/chaos --short ;;
 	storm) timeout 400 build/release/tools/storm --file tests/chaos/regressions ;;
-	e2e/*) timeout 200 sh "tests/e2e/test_${1#e2e/}.sh" ;;
+	e2e/*) MVCHAT_CLOCK_HANG_MS=1500 timeout 200 sh "tests/e2e/test_${1#e2e/}.sh" ;;
 	*) die "no test called $1" ;;
 	esac
 }
