@@ -20,6 +20,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #define MAYBE_UNUSED __attribute__((unused))
 
@@ -94,6 +97,9 @@ static MAYBE_UNUSED pid_t start(const char *const *argv, const char *const *env,
 	pid_t pid = fork();
 	if (pid)
 		return pid;
+#ifdef __linux__
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing of ours outlives a driver that is killed */
+#endif
 	if (file_limit) {
 		signal(SIGXFSZ, SIG_IGN); /* so that writing fails as on a full disk */
 		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ (rlim_t)file_limit, (rlim_t)file_limit });
