@@ -352,7 +352,7 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 		k.kind = OP_EDIT;
 		stream_row(p->s, &k, &p->one, &edit);
 		stream_post(p->s, &l, (size_t)part, &op);
-		uint64_t now = p->s->x.exporter->fingerprint(&op), then = edit.state == OP_DONE ? edit.body_fp : post.body_fp;
+		uint64_t now = p->s->x.exporter->fingerprint(&op), then = ledger_there(&post, &edit).body_fp;
 		if (now == then)
 			continue;
 		if (!stream_edit_due(p->s, m, x.fate, &post, &edit, now)) {
@@ -964,6 +964,7 @@ static void finish_links(struct plan *p)
 		double t = lane_bound(p, c->links);
 		longest = t > longest ? t : longest;
 	}
+	f->people_s = f->bound_s;
 	f->bound_s += longest;
 	if (p->ops) {
 		p->ops += p->ahead + p->ahead_other;
@@ -1002,6 +1003,7 @@ static void finish_facts(struct plan *p)
 		if (f->calls[c] && !p->s->tr.rate[c].per_scope) {
 			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
 			f->bound_s = t > f->bound_s ? t : f->bound_s;
+			f->people_s = t > f->people_s ? t : f->people_s;
 		}
 	}
 	f->n_rules = p->rules.n;

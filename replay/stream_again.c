@@ -72,7 +72,7 @@ int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m,
 			continue;
 		k.kind = OP_EDIT;
 		stream_row(s, &k, a, &edit);
-		uint64_t then = edit.state == OP_DONE ? edit.body_fp : post.body_fp, now = words_of(s, &out->letter, part);
+		uint64_t then = ledger_there(&post, &edit).body_fp, now = words_of(s, &out->letter, part);
 		if (now == then || (edit.state == OP_REJECTED && edit.body_fp == now) || !stream_only_links(s, &x, &out->letter, part, then))
 			continue;
 		out->target = post.target;

@@ -68,13 +68,13 @@ struct standing {
 	int uploads;             /* uploads DONE */
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
 	bool rejected, open;
-	uint64_t src_fp, body_fp;/* of part 0 */
+	uint64_t src_fp;         /* of part 0 */
 	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
 	int64_t edit_sent_us;    /* when the newest edit was made */
 	bool stale, post_stale;  /* written under another mapping: what stands there; one of the posts, whatever became of it since */
 	bool edit_refused;       /* of any part */
 	bool edit;               /* part 0 was edited (or the edit was refused) ... */
-	uint64_t edit_src_fp, edit_body_fp;
+	uint64_t edit_src_fp;
 	enum op_state thread;    /* OP_THREAD_OPEN */
 	int reacts[OP_GONE + 1]; /* reactions by state */
 };
