@@ -872,8 +872,8 @@ static enum stream_got next_finish(struct stream *s, const struct goal *g, const
 		enter(q->pos, PH_LINKS);
 		/* fall through */
 	case PH_LINKS:
-		/* After people have joined: an edit reaches nobody, and nobody waits for other chats. part: what was ahead has been waited for. */
-		if (!q->pos->part++ && stream_links_ahead(s, g->sp))
+		/* After people have joined, here and everywhere: an edit reaches nobody, and nobody waits for it. part: this has been waited for. */
+		if (!q->pos->part++ && stream_links_wait(s, g->sp))
 			return STREAM_LATER;
 		if (next_link(s, g->sp, q->pos, a, out))
 			return STREAM_OP;

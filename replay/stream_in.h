@@ -133,8 +133,8 @@ int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m,
                   struct arena *a, struct relink *out);
 /* Did part `part` of the letter say `then` when fewer of its links led anywhere? */
 bool stream_only_links(struct stream *s, const struct letter_args *x, const struct letter *l, int part, uint64_t then);
-/* Is there such a message whose links lead to what is still to be sent? */
-bool stream_links_ahead(struct stream *s, struct spot *sp);
+/* Is there such a message, to be edited now or when what its links lead to has been sent? */
+bool stream_links_wait(struct stream *s, struct spot *sp);
 /* The next of them to be edited, from the message (ts_us, from) on (NULL: from the first); what *out and *m point to is in a. */
 bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const char *from, struct arena *a, struct spool_meta *m, struct relink *out);
 
