@@ -360,7 +360,7 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 		k.kind = OP_EDIT;
 		stream_row(p->s, &k, &p->one, &edit);
 		stream_post(p->s, &l, (size_t)part, &op);
-		uint64_t now = p->s->x.exporter->fingerprint(&op), then = edit.state == OP_DONE ? edit.body_fp : post.body_fp;
+		uint64_t now = p->s->x.exporter->fingerprint(&op), then = ledger_there(&post, &edit).body_fp;
 		if (now == then)
 			continue;
 		if (!stream_edit_due(p->s, m, x.fate, &post, &edit, now)) {
@@ -1014,6 +1014,7 @@ static void finish_links(struct plan *p)
 		double t = lane_bound(p, c->links);
 		longest = t > longest ? t : longest;
 	}
+	f->people_s = f->bound_s;
 	f->bound_s += longest;
 	if (p->ops) {
 		p->ops += p->ahead + p->ahead_other;
@@ -1059,6 +1060,7 @@ static void finish_facts(struct plan *p)
 		if (f->calls[c] && c != REQ_OTHER && !p->s->tr.rate[c].per_scope) {
 			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
 			f->bound_s = t > f->bound_s ? t : f->bound_s;
+			f->people_s = t > f->people_s ? t : f->people_s;
 		}
 	}
 	/* People are made with a token of their own; places for files are asked for by all bots in turn; all else is the first's. */

@@ -241,11 +241,9 @@ static bool unchanged(struct rollback *rb, const struct ledger_row *post, const 
 	uint64_t fp = rb->ex->fingerprint_seen(s);
 	k.kind = OP_EDIT;
 	bool has = ledger_get(rb->args.ledger, &k, &rb->tmp, &edit);
-	if (has && edit.state == OP_DONE)
-		return fp == edit.body_fp;
 	if (has && (edit.state == OP_INTENT || edit.state == OP_UNKNOWN) && fp == edit.body_fp)
 		return true;
-	return fp == post->body_fp;
+	return fp == (has ? ledger_there(post, &edit).body_fp : post->body_fp);
 }
 
 static bool reason_to_keep(struct reading *rd, const struct ledger_row *row, const struct seen *s, enum keep *why)

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REMOVE, PH_REACT, PH_PIN, PH_LINKS, PH_MEMBERS, PH_ARCHIVE, PH_END };
+enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REMOVE, PH_REACT, PH_PIN, PH_MEMBERS, PH_LINKS, PH_ARCHIVE, PH_END };
 
 /* ---- positions ---- */
 
@@ -864,18 +864,18 @@ static enum stream_got next_finish(struct stream *s, const struct goal *g, const
 	case PH_PIN:
 		if (next_pin(s, g, q->pos, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_LINKS);
-		/* fall through */
-	case PH_LINKS:
-		/* part: what was ahead has been waited for. Before people join, so that an edit cannot reach anybody. */
-		if (!q->pos->part++ && stream_links_ahead(s, g->sp))
-			return STREAM_LATER;
-		if (next_link(s, g->sp, q->pos, a, out))
-			return STREAM_OP;
 		enter(q->pos, PH_MEMBERS);
 		/* fall through */
 	case PH_MEMBERS:
 		if (next_members(s, g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_LINKS);
+		/* fall through */
+	case PH_LINKS:
+		/* After people have joined, here and everywhere: an edit reaches nobody, and nobody waits for it. part: this has been waited for. */
+		if (!q->pos->part++ && stream_links_wait(s, g->sp))
+			return STREAM_LATER;
+		if (next_link(s, g->sp, q->pos, a, out))
 			return STREAM_OP;
 		enter(q->pos, PH_ARCHIVE);
 		/* fall through */

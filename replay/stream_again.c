@@ -72,7 +72,7 @@ int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m,
 			continue;
 		k.kind = OP_EDIT;
 		stream_row(s, &k, a, &edit);
-		uint64_t then = edit.state == OP_DONE ? edit.body_fp : post.body_fp, now = words_of(s, &out->letter, part);
+		uint64_t then = ledger_there(&post, &edit).body_fp, now = words_of(s, &out->letter, part);
 		if (now == then || (edit.state == OP_REJECTED && edit.body_fp == now) || !stream_only_links(s, &x, &out->letter, part, then))
 			continue;
 		out->target = post.target;
@@ -106,7 +106,7 @@ static int next_lossy(struct stream *s, struct spot *sp, struct ledger_walk *w, 
 	return 0;
 }
 
-bool stream_links_ahead(struct stream *s, struct spot *sp)
+bool stream_links_wait(struct stream *s, struct spot *sp)
 {
 	struct spool_meta m;
 	struct msg msg;
@@ -114,15 +114,16 @@ bool stream_links_ahead(struct stream *s, struct spot *sp)
 	struct relink r = { 0 };
 	struct buf id;
 	int64_t ts = 0;
+	bool waits = false;
 	if (!can_edit_links(s))
 		return false;
 	struct ledger_walk *w = ledger_walk_loss(s->x.ledger, stream_lconv(s, sp), LOSS_LINK, INT64_MIN, "");
 	buf_init(&id, 1 << 20);
-	while (!r.letter.ahead && next_lossy(s, sp, w, &id, &ts, &s->trial, &m, &msg, &st))
-		stream_relink(s, sp, &m, &msg, &st, 0, &s->trial, &r);
+	while (!waits && next_lossy(s, sp, w, &id, &ts, &s->trial, &m, &msg, &st))
+		waits = stream_relink(s, sp, &m, &msg, &st, 0, &s->trial, &r) >= 0 || r.letter.ahead;
 	buf_release(&id);
 	ledger_walk_end(w);
-	return r.letter.ahead;
+	return waits;
 }
 
 bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const char *from, struct arena *a, struct spool_meta *m, struct relink *out)

@@ -68,13 +68,13 @@ struct standing {
 	int uploads;             /* uploads DONE */
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
 	bool rejected, open;
-	uint64_t src_fp, body_fp;/* of part 0 */
+	uint64_t src_fp;         /* of part 0 */
 	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
 	int64_t edit_sent_us;    /* when the newest edit was made */
 	bool stale, post_stale;  /* written under another mapping: what stands there; one of the posts, whatever became of it since */
 	bool edit_refused;       /* of any part */
 	bool edit;               /* part 0 was edited (or the edit was refused) ... */
-	uint64_t edit_src_fp, edit_body_fp;
+	uint64_t edit_src_fp;
 	enum op_state thread;    /* OP_THREAD_OPEN */
 	int reacts[OP_GONE + 1]; /* reactions by state */
 };
@@ -133,8 +133,8 @@ int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m,
                   struct arena *a, struct relink *out);
 /* Did part `part` of the letter say `then` when fewer of its links led anywhere? */
 bool stream_only_links(struct stream *s, const struct letter_args *x, const struct letter *l, int part, uint64_t then);
-/* Is there such a message whose links lead to what is still to be sent? */
-bool stream_links_ahead(struct stream *s, struct spot *sp);
+/* Is there such a message, to be edited now or when what its links lead to has been sent? */
+bool stream_links_wait(struct stream *s, struct spot *sp);
 /* The next of them to be edited, from the message (ts_us, from) on (NULL: from the first); what *out and *m point to is in a. */
 bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const char *from, struct arena *a, struct spool_meta *m, struct relink *out);
 

@@ -295,23 +295,20 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 			st->parts++;
 			st->complete |= !(r->loss & LOSS_SPLIT);
 		}
-		if (r->key.part == 0) {
+		if (r->key.part == 0)
 			st->src_fp = r->src_fp;
-			st->body_fp = r->body_fp;
-		}
 		break;
 	case OP_EDIT:
 		st->open |= open;
 		st->edit_refused |= r->state == OP_REJECTED;
-		if (r->state == OP_DONE && r->sent_us >= st->edit_sent_us) {
-			st->loss = (r->loss & ~(uint32_t)LOSS_SPLIT) | (st->loss & LOSS_SPLIT);
+		if ((r->state == OP_DONE || r->was.any) && r->sent_us >= st->edit_sent_us) {
+			st->loss = ((r->state == OP_DONE ? r->loss : r->was.loss) & ~(uint32_t)LOSS_SPLIT) | (st->loss & LOSS_SPLIT);
 			st->edit_sent_us = r->sent_us;
 		}
 		if (r->key.part == 0 && (r->state == OP_DONE || r->state == OP_REJECTED)) {
 			st->edit = true;
 			st->edit_src_fp = r->src_fp;
-			st->edit_body_fp = r->state == OP_DONE ? r->body_fp : st->body_fp;
-			st->stale = r->state == OP_DONE ? r->stale_mapping : st->stale;
+			st->stale = r->state == OP_DONE ? r->stale_mapping : r->was.any ? r->was.stale_mapping : st->stale;
 		}
 		break;
 	case OP_THREAD_OPEN:
@@ -371,15 +368,15 @@ bool standing_settled(struct stream *s, struct spot *sp, const struct standing *
 bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
                      uint64_t now)
 {
-	bool done = edit->state == OP_DONE, refused = edit->state == OP_REJECTED;
-	const struct ledger_row *there = done ? edit : post, *last = done || refused ? edit : post;
-	if (now == there->body_fp || !(s->tr.caps & CAP_EDIT))
+	bool refused = edit->state == OP_REJECTED;
+	struct ledger_there there = ledger_there(post, edit);
+	if (now == there.body_fp || !(s->tr.caps & CAP_EDIT))
 		return false;
-	if (last->src_fp != m->fp)
+	if ((refused ? edit->src_fp : there.src_fp) != m->fp)
 		return true;
 	if (refused && edit->body_fp == now)
 		return false; /* asked once, with these words */
-	if (fate == FATE_SEND && (there->loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT)
+	if (fate == FATE_SEND && (there.loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT)
 		return true;
-	return (s->wish & WISH_EDIT_DRIFT) && last->stale_mapping;
+	return (s->wish & WISH_EDIT_DRIFT) && (refused ? edit->stale_mapping : there.stale_mapping);
 }

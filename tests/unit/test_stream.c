@@ -360,12 +360,12 @@ static void links_lead_somewhere_in_the_end(void **state)
 	assert_int_equal(f.links, 5);  /* all but those that lead nowhere and the one back; of C1/1001 nobody knows before */
 	assert_int_equal(f.loss[10], 2);
 	const char *log = drive_with(&w, 0, NULL);
-	/* C1: chat 101, posts 102 to 106, thread 107 and its reply 108, then it waits; C2: chat 109, posts 110 and 111, and nothing to wait for */
+	/* C1: chat 101, posts 102 to 106, thread 107 and its reply 108, people 109, then it waits; C2: chat 110, posts 111 and 112, then it waits, too */
 	assert_string_equal(lines_with(&w, log, "edit"),
-	                    "edit 111 see @101/102 @109/111\nedit 102 see @109/110\nedit 103 see @101/108\n");
+	                    "edit 102 see @110/111\nedit 103 see @101/108\nedit 112 see @101/102 @110/112\n");
 	assert_non_null(strstr(log, "post 101 [Ann 1970-01-01 00:16] see @101/102\n"));
-	assert_non_null(strstr(log, "edit 103 see @101/108\nmembers 11\n"));  /* nobody is in before */
-	assert_non_null(strstr(log, "@109/111\narchive\n"));
+	assert_non_null(strstr(log, "see @101/105\nmembers 11\nchat two")); /* nobody waits for links */
+	assert_non_null(strstr(log, "@110/112\narchive\n"));
 	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
 	assert_true(f.nothing_to_do && !f.links);
 	assert_int_equal(f.loss[10], 2);
@@ -411,7 +411,7 @@ static void links_that_stay(void **state)
 	world_begin(&w);
 	linked_model(&w);
 	world_ready(&w);
-	drive_with(&w, 0, "see @109/110");
+	drive_with(&w, 0, "see @110/111");
 	assert_string_equal(drive_with(&w, 0, NULL), "");
 	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
 	assert_int_equal(f.loss[10], 3);
@@ -632,6 +632,40 @@ static void refused_edits_are_told(void **state)
 	world_end(&w);
 }
 
+static void says(struct world *w, const char *text)
+{
+	world_spool(w);
+	add_msg(w, "C1", 1001, "U1", 0, text);
+	world_ready(w);
+}
+
+/* Edited, and the next edit refused: what stands there is the first edit's. */
+static void refused_after_an_edit(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	says(&w, "one");
+	drive_with(&w, 0, NULL);
+	says(&w, "two");
+	assert_string_equal(drive_with(&w, 0, NULL), "edit 102 two\n");
+	says(&w, "three");
+	assert_string_equal(drive_with(&w, 0, "three"), "edit 102 three\n");
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.refused, 1);
+	says(&w, "two");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	plan_of(&w, 0, &f);
+	assert_true(f.nothing_to_do && !f.refused);
+	says(&w, "one"); /* as it was posted, which is not what stands there */
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.edits, 1);
+	assert_string_equal(drive_with(&w, 0, NULL), "edit 102 one\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -642,7 +676,7 @@ int main(void)
 		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
 		cmocka_unit_test(links_lead_somewhere_in_the_end), cmocka_unit_test(links_after_any_death), cmocka_unit_test(links_that_stay),
 		cmocka_unit_test(archived_chats_open_for_what_is_new), cmocka_unit_test(deleted_in_the_source), cmocka_unit_test(pilots_stand_ins),
-		cmocka_unit_test(drift_is_edited_when_asked), cmocka_unit_test(refused_edits_are_told),
+		cmocka_unit_test(drift_is_edited_when_asked), cmocka_unit_test(refused_edits_are_told), cmocka_unit_test(refused_after_an_edit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
