@@ -68,6 +68,12 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/libmvchat.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK_$(MODE)) -o $@ $^ $(LIBS_ALL) $(LDFLAGS)
 
+# Put before the C library's by tests: a network that fails.
+NETFAIL := $(BUILD)/tools/netfail.so
+$(NETFAIL): tests/tools/preload/netfail.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -Wall -Wextra -Wshadow -Werror -O2 -fPIC -shared -o $@ $< -ldl
+
 # Fuzz targets are always built, as plain programs that replay their corpus, so that they cannot rot; `make fuzz` explores.
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
@@ -84,7 +90,7 @@ $(MO): po/ru.po
 unit: $(UNIT_BIN)
 tools: $(TOOL_BIN)
 .PHONY: everything
-everything: $(BIN) $(MO) $(UNIT_BIN) $(TOOL_BIN) $(FUZZ_BIN)
+everything: $(BIN) $(MO) $(UNIT_BIN) $(TOOL_BIN) $(NETFAIL) $(FUZZ_BIN)
 
 deps:
 	@sh tests/tools/deps.sh

@@ -1,7 +1,9 @@
 /* mvchat inspect: what is inside an archive, without contacting anything and without a project. */
 #include "cli/cmd.h"
 
+#include "cli/apps_view.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "core/canon.h"
 #include "core/log.h"
 
@@ -12,6 +14,7 @@
 
 static const struct opt opts[] = {
 	{ "dump", 0, NULL, N_("print every record as canonical JSON lines instead of a summary") },
+	{ "integrations", 0, "FILE", N_("write apps, bots and webhooks to FILE as CSV: who installed them, where and how often they posted") },
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },
@@ -53,13 +56,15 @@ static bool d_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 	return d_note(ctx, "hazard", name, where, what);
 }
 static bool d_fact(void *ctx, const char *k, const char *v) { return d_note(ctx, "fact", k, NULL, v); }
+static bool d_integration(void *ctx, const struct integration *in) { struct dump *d = ctx; canon_integration(in, &d->line); return emit(d); }
 
 static int dump(const struct args *a)
 {
 	struct err e = ERR_INIT;
 	struct dump d = { .bad = 0 };
 	buf_init(&d.line, 64 << 20);
-	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact };
+	struct sink sink = { .ctx = &d, .user = d_user, .conv = d_conv, .msg = d_msg, .bad = d_bad, .hazard = d_hazard, .fact = d_fact,
+	                     .integration = d_integration };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
 		ok = archive_walk(a->rest[i], opt_value(a, "format"), NULL, &sink, NULL, &e);
@@ -82,7 +87,7 @@ const char *kind_word(enum conv_kind k)
 	return "?";
 }
 
-struct view { struct jw *w; int64_t losses; int n; const char *last_archive; };
+struct view { struct jw *w; int64_t losses; int n; bool many; char last_archive[4096]; };
 
 static bool text_conv(void *ctx, const struct spool_conv *c)
 {
@@ -120,11 +125,12 @@ static bool text_hazard(void *ctx, const struct spool_hazard *h)
 {
 	struct view *v = ctx;
 	static const char *const mark[] = { "·", "!", "✗" };
+	char sentence[SENTENCE_MAX];
 	if (h->level == HAZARD_LOSS)
 		v->losses++;
 	printf("  %s %8s × ", mark[h->level], num(h->n));
 	out_pad(safe(h->name), 26);
-	printf("  %s\n", safe(h->what));
+	printf("  %s\n", safe(hazard_sentence(h->what, sentence, sizeof(sentence))));
 	if (h->where && *h->where)
 		printf("                 %s %s\n", _("first at"), safe(h->where));
 	return true;
@@ -149,9 +155,10 @@ static bool json_hazard(void *ctx, const struct spool_hazard *h)
 static bool text_bad(void *ctx, const char *where, const char *msg, const char *archive)
 {
 	struct view *v = ctx;
+	char sentence[SENTENCE_MAX];
 	(void)archive;
 	if (v->n++ < 20)
-		printf("  %s: %s\n", safe(where), safe(msg));
+		printf("  %s: %s\n", safe(where), safe(hazard_sentence(msg, sentence, sizeof(sentence))));
 	return true;
 }
 
@@ -168,8 +175,12 @@ static bool json_bad(void *ctx, const char *where, const char *msg, const char *
 
 static bool text_fact(void *ctx, const char *archive, const char *key, const char *value)
 {
-	(void)ctx;
-	(void)archive;
+	struct view *v = ctx;
+	if (v->many && !streq(v->last_archive, archive)) {
+		const char *slash = strrchr(archive, '/');
+		fmt_into(v->last_archive, sizeof(v->last_archive), "%s", archive);
+		out_row(26, _("archive"), "%s", safe(slash && slash[1] ? slash + 1 : archive));
+	}
 	out_row(26, safe(key), "%s", safe(value));
 	return true;
 }
@@ -190,7 +201,9 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	struct err e = ERR_INIT;
 	out_title(_("What is inside"));
 	out_row(26, _("messages"), _("%s  (%s … %s)"), num(c->stored), day(c->first_us), day(c->last_us));
-	if (c->merged)
+	if (c->merged && c->conflicts)
+		out_row(26, _("read twice, merged"), _("%s  (%s of them with another content)"), num(c->merged), num(c->conflicts));
+	else if (c->merged)
 		out_row(26, _("read twice, merged"), "%s", num(c->merged));
 	out_row(26, _("people"), "%s", num(c->users));
 	out_row(26, _("conversations"), "%s", num(c->convs));
@@ -209,6 +222,7 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	if (v->n > 40)
 		printf(_("  … and %s more (--json lists all)\n"), num(v->n - 40));
 	putchar('\n');
+	apps_print(sp);
 	out_title(_("Worth knowing"));
 	spool_hazards(sp, text_hazard, v);
 	if (c->bad) {
@@ -250,6 +264,7 @@ static void print_json(struct spool *sp, const struct spool_counts *c, struct ar
 	jw_obj_end(&w);
 	jw_key(&w, "facts"); jw_arr(&w); spool_facts(sp, json_fact, v); jw_arr_end(&w);
 	jw_key(&w, "conversations"); jw_arr(&w); spool_convs(sp, a, json_conv, v, &e); jw_arr_end(&w);
+	jw_key(&w, "integrations"); apps_json(sp, &w);
 	jw_key(&w, "hazards"); jw_arr(&w); spool_hazards(sp, json_hazard, v); jw_arr_end(&w);
 	jw_key(&w, "bad"); jw_arr(&w); spool_bads(sp, json_bad, v); jw_arr_end(&w);
 	jw_obj_end(&w);
@@ -282,16 +297,20 @@ static int run(const struct args *a)
 	struct spool *sp = NULL;
 	stop_remove[0] = path;
 	stop_remove[1] = dir;
-	int code;
+	int code = EX_DONE;
 	if (archives_read(path, ar, (size_t)a->n_rest, dir, &sp, &e)) {
 		struct spool_counts c;
-		struct view v = { 0 };
+		struct view v = { .many = a->n_rest > 1 };
 		spool_count(sp, &c);
-		if (opt_given(a, "json"))
+		const char *csv = opt_value(a, "integrations");
+		if (csv && !apps_csv(sp, csv, &e))
+			code = out_fail(&e);
+		else if (opt_given(a, "json"))
 			print_json(sp, &c, &arena, &v);
 		else
 			print_text(sp, &c, &arena, &v);
-		code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
+		if (code == EX_DONE)
+			code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
 	} else {
 		code = out_fail(&e);
 	}

@@ -407,7 +407,9 @@ static int run(const struct args *a)
 	if (!s->ex->may(s->target, rollback_kinds(&plan, ra.users), &e) || (!nothing(&plan) && !confirmed(a, &plan, &e)))
 		goto fail;
 	if (!nothing(&plan)) {
-		run_id = ledger_run_begin(p.ledger, "rollback", digest);
+		run_id = ledger_run_begin(p.ledger, "rollback", digest, &e);
+		if (!run_id)
+			goto fail;
 		if (plan.doubt && (!rollback_settle(rb, run_id, &settled, &e) || (!settled.stopped && !rollback_plan(rb, &plan, &e))))
 			goto fail;
 		if (settled.stopped)

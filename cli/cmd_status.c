@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include "core/clock.h"
+#include "core/log.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 static const struct opt opts[] = {
 	{ "watch", 'w', NULL, N_("again and again, while a run goes on") },
+	{ "backup", 0, "FILE", N_("write a copy of the ledger there, also while a run goes on") },
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -60,6 +62,71 @@ static void look(struct project *p, struct standing *s)
 		fmt_into(s->last, sizeof(s->last), "–");
 }
 
+/* ---- runs: their numbers are what rollback --run takes ---- */
+
+static bool run_json(void *ctx, const struct ledger_run *r)
+{
+	struct jw *w = ctx;
+	char at[32];
+	jw_obj(w);
+	jw_kint(w, "run", r->id);
+	jw_kstr(w, "command", r->cmd);
+	clock_iso(r->began_us, at);
+	jw_kstr(w, "began", at);
+	clock_iso(r->ended_us, at);
+	jw_kstr(w, "ended", r->ended_us ? at : NULL);
+	jw_key(w, "exit");
+	if (r->ended_us)
+		jw_int(w, r->exit_code);
+	else
+		jw_null(w);
+	jw_kstr(w, "version", r->version);
+	for (size_t i = 0; i < countof(kinds); i++)
+		jw_kint(w, kinds[i].json, r->done[kinds[i].kind]);
+	jw_kint(w, "open", r->open); jw_kint(w, "rejected", r->rejected); jw_kint(w, "taken_back", r->gone);
+	jw_obj_end(w);
+	return true;
+}
+
+enum { RUNS_TOLD = 20 };
+struct run_view { int64_t skip, running; };
+
+static bool run_line(void *ctx, const struct ledger_run *r)
+{
+	struct run_view *v = ctx;
+	char at[32], end[32], what[160] = "";
+	int64_t n = 0;
+	if (v->skip-- > 0)
+		return true;
+	clock_iso(r->began_us, at);
+	if (r->ended_us)
+		fmt_into(end, sizeof(end), _("exit %d"), r->exit_code);
+	else
+		fmt_into(end, sizeof(end), "%s", r->id == v->running ? _("going on") : _("cut off"));
+	for (size_t i = 0; i < countof(kinds); i++)
+		n += r->done[kinds[i].kind];
+	fmt_into(what, sizeof(what), _("%s messages, %s writes in all"), num(r->done[OP_POST]), num(n));
+	printf("  %3lld  %s  %-9s %-10s %s", (long long)r->id, at, safe(r->cmd), end, what);
+	if (r->rejected)
+		printf(_(", %s rejected"), num(r->rejected));
+	if (r->gone)
+		printf(_(", %s taken back since"), num(r->gone));
+	putchar('\n');
+	return true;
+}
+
+static void print_runs(struct project *p, const struct standing *s, enum going going)
+{
+	struct run_view v = { .skip = s->c.runs - RUNS_TOLD, .running = going == GOING_ON ? s->c.runs : 0 };
+	if (!s->c.runs)
+		return;
+	putchar('\n');
+	out_title(_("Runs"));
+	if (v.skip > 0)
+		printf(_("  … and %s more (--json lists all)\n"), num(v.skip));
+	ledger_runs(p->ledger, run_line, &v);
+}
+
 static void print_json(struct project *p, const struct standing *s, enum going going)
 {
 	struct buf b;
@@ -72,6 +139,11 @@ static void print_json(struct project *p, const struct standing *s, enum going g
 	jw_kint(&w, "runs", s->c.runs);
 	jw_kbool(&w, "running", going == GOING_ON);
 	jw_kstr(&w, "last", s->c.last_done_us ? s->last : NULL);
+	jw_kbool(&w, "outdated", ledger_outdated(p->ledger));
+	jw_key(&w, "run_list");
+	jw_arr(&w);
+	ledger_runs(p->ledger, run_json, &w);
+	jw_arr_end(&w);
 	jw_key(&w, "ops");
 	jw_obj(&w);
 	for (size_t i = 0; i < countof(kinds); i++) {
@@ -112,6 +184,7 @@ static void print_text(struct project *p, const struct standing *s, enum going g
 {
 	struct view v = { .p = p };
 	print_table(s);
+	print_runs(p, s, going);
 	if (s->open + s->rejected) {
 		putchar('\n');
 		out_title(_("Open or rejected"));
@@ -202,6 +275,12 @@ static int run(const struct args *a)
 	}
 	if (!project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
+	if (opt_given(a, "backup")) {
+		if (!ledger_backup(p.ledger, opt_value(a, "backup"), &e))
+			goto fail;
+		log_info("status.backup", _("the ledger is copied to '%s'"), opt_value(a, "backup"));
+		goto out;
+	}
 	if (opt_given(a, "watch")) {
 		code = watch(&p, seconds, opt_given(a, "json"), &e);
 		goto out;

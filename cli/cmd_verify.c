@@ -11,6 +11,7 @@
 
 static const struct opt opts[] = {
 	{ "adopt", 0, NULL, N_("rebuild a lost ledger from what the target holds") },
+	{ "accept", 0, NULL, N_("with --adopt: the ledger may be written to although the target holds messages of ours that nothing expects") },
 	{ "settle", 0, "SECONDS", N_("with --adopt, --repair: how long to wait for late requests before reading") },
 	{ "sample", 0, "N", N_("look at about N messages only, in channels and threads chosen at random") },
 	{ "seed", 0, "NUMBER", N_("with --sample: the choice, to make it again") },
@@ -117,7 +118,7 @@ static int adopt(const struct args *a)
 	buf_init(&b, 1 << 30);
 	jw_init(&w, &b);
 	if (!opt_number(a, "settle", 0, 86400, -1, &settle, &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) ||
-	    !project_ledger(&p, LEDGER_WRITE, &e) || !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
+	    !project_ledger(&p, LEDGER_REBUILD, &e) || !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
 		goto fail;
 	struct session *s = p.session;
 	if (!ledger_bond(p.ledger, spool_source_id(p.spool, &p.arena), s->target_id, &e))
@@ -128,7 +129,9 @@ static int adopt(const struct args *a)
 	stream = stream_open(&sa, &e);
 	if (!stream)
 		goto fail;
-	run_id = ledger_run_begin(p.ledger, "adopt", digest);
+	run_id = ledger_run_begin(p.ledger, "adopt", digest, &e);
+	if (!run_id)
+		goto fail;
 	struct not_there v = { .w = json ? &w : NULL };
 	struct adopt_args aa = { .session = s, .stream = stream, .spool = p.spool, .mapping = p.mapping, .ledger = p.ledger, .run = run_id,
 	                         .settle_s = (int)settle, .stop = &stop_signal, .missing = not_adopted, .progress = adopting, .ctx = &v };
@@ -154,6 +157,12 @@ static int adopt(const struct args *a)
 	} else {
 		print_adopted(&r, v.n);
 	}
+	/* What the target holds of ours and nothing expects keeps an outdated ledger closed: its originals would be sent again. */
+	bool whole = !r.stopped && !stop_signal && (!(r.ambiguous || r.strangers) || opt_given(a, "accept"));
+	if (whole && !ledger_rebuilt(p.ledger, &e))
+		goto fail;
+	if (!json && ledger_outdated(p.ledger))
+		printf("%s\n", _("The ledger stays closed for writing until this is cleared up, or 'mvchat verify --adopt --accept' takes it as it is."));
 	code = stop_signal ? 128 + stop_signal : r.ambiguous || r.strangers ? EX_DIFF : sum(r.missing) ? EX_PARTIAL : EX_DONE;
 	goto out;
 fail:

@@ -153,6 +153,8 @@ static bool r_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 }
 static bool r_fact(void *ctx, const char *k, const char *v) { struct reading *r = ctx; return r->inner.fact(r->inner.ctx, k, v); }
 
+static bool r_integration(void *ctx, const struct integration *in) { struct reading *r = ctx; return r->inner.integration(r->inner.ctx, in); }
+
 static bool read_one(struct spool *sp, const struct mapping_archive *ar, const char *scratch, int64_t *total, struct err *e)
 {
 	struct opened o;
@@ -166,7 +168,8 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
-		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact };
+		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact,
+		                     .integration = r_integration };
 		ok = o.imp->walk(o.src, &sink, &step, e);
 	}
 	*total = r.n;
@@ -256,6 +259,8 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
 	if (!project_state_dir(p, e))
 		return false;
 	p->ledger = ledger_open(p->state, mode, e);
+	if (p->ledger && ledger_outdated(p->ledger))
+		log_warn("ledger.outdated", "%s", _("more was written than this ledger knows of: 'mvchat verify --adopt' completes it from the target"));
 	return p->ledger != NULL;
 }
 

@@ -2,6 +2,7 @@
  * whom the process' umask allows. Called by the cmd_*.c files. Asks neither ledger nor target for anything but counts. */
 #include "cli/report.h"
 
+#include "cli/apps_view.h"
 #include "cli/report_int.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -199,6 +200,8 @@ static bool write_json(const struct report *r, FILE *f, struct err *e)
 		jw_arr(&w);
 		spool_months(r->spool, json_month, &w);
 		jw_arr_end(&w);
+		jw_key(&w, "integrations");
+		apps_json(r->spool, &w);
 	}
 	if (r->run) {
 		jw_key(&w, "run");

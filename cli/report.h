@@ -62,6 +62,8 @@ bool report_save(const struct report *r, const char *list, struct err *e);
 const char *report_finding_word(enum finding f);
 /* A sentence that plan or verify made (English), in the reader's language where its form is known. Returns out; never longer. */
 const char *report_sentence(const char *english, char *out, size_t size);
+/* The same for what an importer says of an archive. */
+const char *hazard_sentence(const char *english, char *out, size_t size);
 enum { SENTENCE_MAX = 1024 };
 
 /* Parts of the JSON form that the commands' --json shares. */

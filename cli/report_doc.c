@@ -3,12 +3,13 @@
  * are its proof. Called by the Markdown and HTML writers. Knows nothing of either. */
 #include "cli/report_int.h"
 
+#include "cli/apps_view.h"
 #include "core/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ODDITIES_MAX = 200, FOLD_ABOVE = 40, LONGEST_MAX = 10, COLUMNS_MAX = 12 };
+enum { ODDITIES_MAX = 200, FOLD_ABOVE = 40, LONGEST_MAX = 10, COLUMNS_MAX = 12, APPS_SHOWN = 200, APP_PLACES = 5 };
 
 struct doc { const struct report *r; const struct paper *p; };
 
@@ -98,11 +99,17 @@ static void account(const struct doc *d)
 			number(d, f->bucket[i][b]);
 	}
 	table_end(d);
-	if (f->edits || f->drift) {
+	if (f->edits || f->drift || f->drift_edits || f->refused || f->removed) {
 		const struct column pairs[] = { { _("What"), CELL_HEAD }, { _("Messages"), CELL_NUM } };
 		table(d, _("Sent messages that are no longer what they were"), pairs, countof(pairs));
 		if (f->edits)
 			pair(d, _("changed in the source since, to be edited"), num(f->edits));
+		if (f->refused)
+			pair(d, _("changed in the source since, and the target refused the edit"), num(f->refused));
+		if (f->removed)
+			pair(d, _("deleted in the source since"), num(f->removed));
+		if (f->drift_edits)
+			pair(d, _("written differently by today's mapping, to be edited"), num(f->drift_edits));
 		if (f->drift)
 			pair(d, _("would be written differently with today's mapping; left as they are"), num(f->drift));
 		table_end(d);
@@ -215,6 +222,7 @@ static bool one_bad(void *ctx, const char *where, const char *msg, const char *a
 {
 	struct oddities *o = ctx;
 	const struct doc *d = o->d;
+	char line[SENTENCE_MAX];
 	(void)archive;
 	if (o->n++ >= ODDITIES_MAX)
 		return true;
@@ -223,7 +231,7 @@ static bool one_bad(void *ctx, const char *where, const char *msg, const char *a
 		table(d, _("Records that could not be read"), cols, countof(cols));
 		o->open = true;
 	}
-	pair(d, safe(where), safe(msg));
+	pair(d, safe(where), safe(hazard_sentence(msg, line, sizeof(line))));
 	return true;
 }
 
@@ -231,15 +239,17 @@ static bool one_hazard(void *ctx, const struct spool_hazard *h)
 {
 	struct oddities *o = ctx;
 	const struct doc *d = o->d;
+	char line[SENTENCE_MAX];
 	if (h->level == HAZARD_NOTE || o->n++ >= ODDITIES_MAX)
 		return true;
 	if (!o->open) {
-		const struct column cols[] = { { _("Oddity"), CELL_HEAD }, { _("How often"), CELL_NUM }, { _("First at"), CELL_CODE } };
+		const struct column cols[] = { { _("Oddity"), CELL_HEAD }, { _("The first of them"), CELL_TEXT }, { _("How often"), CELL_NUM }, { _("First at"), CELL_CODE } };
 		table(d, _("Oddities of the archives worth knowing"), cols, countof(cols));
 		o->open = true;
 	}
 	d->p->row(d->p->ctx);
 	text(d, safe(h->name));
+	text(d, safe(hazard_sentence(h->what, line, sizeof(line))));
 	number(d, h->n);
 	text(d, safe(h->where));
 	return true;
@@ -490,6 +500,47 @@ static void timeline(const struct doc *d)
 	free(m.v);
 }
 
+/* ---- what has to be built anew ---- */
+
+struct apps { const struct doc *d; struct arena a; int64_t n; };
+
+static bool one_app(void *ctx, const struct spool_integration *in)
+{
+	struct apps *x = ctx;
+	const struct doc *d = x->d;
+	if (x->n++ >= APPS_SHOWN)
+		return true;
+	if (x->n == 1) {
+		const struct column cols[] = { { _("Name"), CELL_HEAD }, { _("Kind"), CELL_TEXT }, { _("State"), CELL_TEXT }, { _("Messages"), CELL_NUM },
+			{ _("Last message"), CELL_TEXT }, { _("Conversations"), CELL_TEXT }, { _("Installed by"), CELL_TEXT } };
+		section(d, "integrations", _("Apps, bots and webhooks"));
+		para(d, _("Messages they posted are migrated as messages; the apps themselves have to be set up anew in the target. The busiest first."));
+		table(d, _("Each app, bot and webhook the archives know of"), cols, countof(cols));
+	}
+	d->p->row(d->p->ctx);
+	text(d, safe(in->in.name));
+	text(d, apps_kind_word(in->in.kind));
+	text(d, apps_state_word(in->in.state));
+	number(d, in->n_msgs);
+	text(d, in->n_msgs ? day(in->last_us) : "");
+	text(d, apps_places(in, APP_PLACES, &x->a));
+	text(d, apps_installer(in, &x->a));
+	return true;
+}
+
+static void integrations(const struct doc *d)
+{
+	struct apps x = { .d = d };
+	if (!d->r->spool)
+		return;
+	arena_init(&x.a);
+	spool_integrations(d->r->spool, &x.a, one_app, &x);
+	if (x.n)
+		table_end(d);
+	and_more(d, x.n, APPS_SHOWN);
+	arena_release(&x.a);
+}
+
 /* ---- where it comes from, and who signs ---- */
 
 static bool one_archive(void *ctx, const struct spool_archive *ar)
@@ -568,6 +619,7 @@ void report_doc(const struct report *r, const struct paper *p)
 	sentences(&d, "questions", _("Open questions"), _("No question is open."), (const char *const *)f->unresolved, f->n_unresolved);
 	estimate(&d);
 	timeline(&d);
+	integrations(&d);
 	provenance(&d);
 	const char *const who[] = { _("For the company"), _("For whoever carried the migration out") };
 	section(&d, "sign", _("Signatures"));

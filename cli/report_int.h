@@ -19,6 +19,9 @@ const char *report_rule(const char *rule);
 /* The source conversation a finding's lane belongs to, or NULL: people. In a. */
 const char *report_lane_conv(const char *lane, struct arena *a);
 
+/* english with its blanks in the translation of the first of the known forms it fits, else as it is. */
+const char *report_translate(const char *const *known, size_t n, const char *english, char *out, size_t size);
+
 /* ---- a report's sections on paper (report_doc.c), whatever the paper is ---- */
 enum cell { CELL_HEAD /* names the row */, CELL_TEXT, CELL_CODE /* an identifier or rule, not translated */, CELL_NUM, CELL_LINK /* a web address */ };
 struct column { const char *head; enum cell kind; };

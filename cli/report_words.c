@@ -174,6 +174,9 @@ static const char *const forms[] = {
 	N_("%s: catches nothing"),
 	N_("the pilot leaves %s messages for later (%s)"),
 	N_("the pilot leaves %s channels for later (%s)"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new"),
+	N_("%s messages go into chats whose people are in already: they will be notified"),
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
@@ -232,15 +235,15 @@ static size_t put(char *out, size_t size, size_t at, const char *p, size_t n)
 	return at;
 }
 
-const char *report_sentence(const char *english, char *out, size_t size)
+const char *report_translate(const char *const *known, size_t n, const char *english, char *out, size_t size)
 {
 	struct piece blanks[BLANKS_MAX];
 	size_t at = 0, k = 0;
-	for (size_t i = 0; i < countof(forms); i++) {
+	for (size_t i = 0; i < n; i++) {
 		memset(blanks, 0, sizeof(blanks));
-		if (!fits(forms[i], english, blanks))
+		if (!fits(known[i], english, blanks))
 			continue;
-		const char *f = _(forms[i]);
+		const char *f = _(known[i]);
 		for (const char *b; (b = strstr(f, "%s")) && k < BLANKS_MAX; f = b + 2, k++) {
 			at = put(out, size, at, f, (size_t)(b - f));
 			at = put(out, size, at, blanks[k].p ? blanks[k].p : "", blanks[k].n);
@@ -252,6 +255,11 @@ const char *report_sentence(const char *english, char *out, size_t size)
 	at = put(out, size, 0, english, strlen(english));
 	out[at] = '\0';
 	return out;
+}
+
+const char *report_sentence(const char *english, char *out, size_t size)
+{
+	return report_translate(forms, countof(forms), english, out, size);
 }
 
 const char *report_lane_conv(const char *lane, struct arena *a)

@@ -10,6 +10,8 @@
 #include "core/err.h"
 
 void canon_user(const struct user *u, struct buf *out);
+/* {"type":"integration",…}: what --dump prints; nothing reads it back. */
+void canon_integration(const struct integration *in, struct buf *out);
 void canon_conv(const struct conv *c, struct buf *out);
 /* conv_id may be NULL: the key is then left out (the spool knows it). */
 void canon_msg(const struct msg *m, const char *conv_id, struct buf *out);

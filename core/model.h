@@ -107,4 +107,20 @@ struct msg {
 	uint32_t flags;                           /* enum msg_flag */
 };
 
+/* An app, bot or webhook, as far as the source tells: what an administrator has to rebuild elsewhere. */
+enum integration_kind { INTEGRATION_APP = 1, INTEGRATION_BOT = 2, INTEGRATION_WEBHOOK = 3, INTEGRATION_WORKFLOW = 4 };
+enum integration_state { INTEGRATION_UNKNOWN, INTEGRATION_ON, INTEGRATION_OFF, INTEGRATION_REMOVED };
+
+struct integration {
+	const char *id;                           /* the source's: of the app, else of the service, else of the bot */
+	const char *name;                         /* never empty */
+	enum integration_kind kind;
+	enum integration_state state;
+	const char *installer, *installer_name;   /* user.id; what people call them; or NULL */
+	const char *scopes;                       /* what it may do, in the source's words separated by ", "; or NULL */
+	int64_t installed_us, changed_us;         /* 0 unknown; changed: the newest thing known of it besides its messages */
+	const char *const *authors; size_t n_authors; /* msg.author of what it posts */
+	const char *const *convs; size_t n_convs; /* where it was installed; ids that may be unknown */
+};
+
 #endif

@@ -47,38 +47,65 @@ bool vault_refuse(struct err *e, const char *name, size_t n, const char *why)
 	return err_hint(e, "%s", danger_hint);
 }
 
-/* Is this name CP866? Its letters 0x80-0xAF and 0xE0-0xF1 are Cyrillic there and Latin with marks, Greek and signs in CP437;
- * 0xB0-0xDF are frames in both. A real Cyrillic name has more Cyrillic letters side by side than beside Latin ones: "M\x81ller"
- * is German. */
-static bool looks_cyrillic(const char *s, size_t n)
+/* Code pages of names without the UTF-8 flag: 437 is what the zip format says (APPNOTE.TXT, D.1); Russian Windows writes its OEM
+ * page, 866, and programs that do not care its ANSI page, 1251. */
+enum page { PAGE_437, PAGE_866, PAGE_1251 };
+static const char *const page_names[] = { [PAGE_437] = "CP437", [PAGE_866] = "CP866", [PAGE_1251] = "CP1251" };
+
+/* The Cyrillic letter, 0 to 31 without ё; 32: a sign that Russian names have («», №, dashes); -1: neither. */
+static int cyrillic_at(unsigned char c, enum page page)
 {
-	size_t together = 0, beside_latin = 0;
+	if (page == PAGE_866)
+		return c >= 0x80 && c <= 0x9f ? c - 0x80 : c >= 0xa0 && c <= 0xaf ? c - 0xa0 : c >= 0xe0 && c <= 0xef ? c - 0xe0 + 16
+		     : c == 0xf0 || c == 0xf1 ? 5 : c == 0xfc ? 32 : -1;
+	return c >= 0xc0 ? (c - 0xc0) % 32 : c == 0xa8 || c == 0xb8 ? 5 : c == 0xb9 || c == 0xab || c == 0xbb || c == 0x96 || c == 0x97 ? 32 : -1;
+}
+
+/* How Russian the name is in that page, -1: not at all. In 437 the same bytes are Latin letters with marks, Greek, signs and
+ * frames; a Cyrillic name has more Cyrillic letters side by side than beside Latin ones: "M\x81ller" is German. */
+static int how_russian(const char *s, size_t n, enum page page)
+{
+	static const unsigned char often[33] = { /* а to я, per thousand letters of Russian text */
+		80, 16, 45, 17, 30, 85, 9, 16, 74, 12, 35, 44, 32, 67, 110, 28, 47, 55, 63, 26, 3, 10, 5, 15, 7, 4, 1, 19, 17, 3, 6, 20, 0 };
+	size_t together = 0, beside_latin = 0, letters = 0;
+	int sum = 0;
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i], before = i ? (unsigned char)s[i - 1] : 0;
 		unsigned low = (c | 0x20u), low_before = (before | 0x20u);
 		bool latin = low >= 'a' && low <= 'z' && c < 0x80;
 		bool latin_before = low_before >= 'a' && low_before <= 'z' && before < 0x80;
 		bool high = c >= 0x80;
-		if (high && !((c <= 0xaf) || (c >= 0xe0 && c <= 0xf1) || c == 0xfc /* the numero sign */))
-			return false;
+		int letter = high ? cyrillic_at(c, page) : 32;
+		if (letter < 0)
+			return -1;
+		letters += high && letter < 32;
+		sum = sum < 1000000 ? sum + often[letter] : sum;
 		together += high && before >= 0x80;
 		beside_latin += (high && latin_before) || (latin && before >= 0x80);
 	}
-	return together >= beside_latin;
+	/* One lone byte says nothing: only 866 has signs there that stand alone (the numero sign). */
+	return together < beside_latin || (page == PAGE_1251 && letters < 2) ? -1 : sum;
 }
 
-/* The name as UTF-8 in v->name. Code page 437 is what the zip format says for names without its UTF-8 flag (APPNOTE.TXT, D.1);
- * Russian Windows writes its own OEM code page, 866. */
+static enum page page_of(const char *s, size_t n)
+{
+	const int dos = how_russian(s, n, PAGE_866), windows = how_russian(s, n, PAGE_1251);
+	return windows > dos ? PAGE_1251 : dos >= 0 ? PAGE_866 : PAGE_437;
+}
+
+/* The name as UTF-8 in v->name. Slack writes UTF-8 without the flag that says so: what is valid UTF-8 is UTF-8. */
 static bool decode(struct vault *v, const char *raw, size_t n, struct err *e)
 {
 	buf_reset(&v->name);
+	v->guessed = false;
 	if (utf8_valid(raw, n)) {
 		buf_add(&v->name, raw, n);
 	} else {
-		bool cyrillic = looks_cyrillic(raw, n);
-		iconv_t *cd = cyrillic ? &v->cp866 : &v->cp437;
+		const enum page page = page_of(raw, n);
+		v->guessed = true;
+		iconv_t *cd = &v->pages[page];
 		if (*cd == (iconv_t)-1)
-			*cd = iconv_open("UTF-8", cyrillic ? "CP866" : "CP437");
+			*cd = iconv_open("UTF-8", page_names[page]);
 		if (*cd == (iconv_t)-1) {
 			utf8_repair(raw, n, &v->name);
 			return true;
@@ -160,6 +187,8 @@ static enum verdict shape(struct vault *v, struct err *e)
 	}
 	bool folder = s[n - 1] == '/';
 	buf_cut(&v->name, w);
+	if (junk && !folder)
+		vault_odd(v, VAULT_JUNK);
 	return junk || folder || !w ? NAME_LEFT_OUT : NAME_GOOD;
 }
 
@@ -179,6 +208,23 @@ static const char *keep_name(struct vault *v, const char *name, size_t n)
 	return p;
 }
 
+void vault_odd(struct vault *v, enum vault_oddity o)
+{
+	char *first = v->odd[o].first;
+	const size_t size = sizeof(v->odd[o].first);
+	if (v->odd[o].n++ && strncmp(v->name.p, first, size - 1) >= 0)
+		return;
+	const size_t n = v->name.len < size ? v->name.len : utf8_cut(v->name.p, size - 1);
+	memcpy(first, v->name.p, n);
+	first[n] = '\0';
+}
+
+size_t vault_oddity(const struct vault *v, enum vault_oddity o, const char **first)
+{
+	*first = v->odd[o].first;
+	return v->odd[o].n;
+}
+
 bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, struct err *e)
 {
 	*out = NULL;
@@ -194,6 +240,8 @@ bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, 
 	case NAME_GOOD:
 		break;
 	}
+	if (v->guessed)
+		vault_odd(v, VAULT_GUESSED);
 	if ((int64_t)v->n >= v->limits.max_entries) {
 		err_set(e, ERR_ARCHIVE, "more than %lld entries", (long long)v->limits.max_entries);
 		return err_hint(e, "%s", danger_hint);
@@ -392,7 +440,8 @@ struct vault *vault_open(const char *path, const struct vault_limits *limits, co
 	struct vault *v = xcalloc(1, sizeof(*v));
 	v->path = xstrdup(path);
 	v->fd = -1;
-	v->cp866 = v->cp437 = (iconv_t)-1;
+	for (size_t i = 0; i < countof(v->pages); i++)
+		v->pages[i] = (iconv_t)-1;
 	arena_init(&v->names);
 	buf_init(&v->name, NAME_BYTES_MAX);
 	if (limits)
@@ -430,10 +479,9 @@ void vault_close(struct vault *v)
 	vault_zip_discard(v);
 	if (v->fd >= 0)
 		close(v->fd);
-	if (v->cp866 != (iconv_t)-1)
-		iconv_close(v->cp866);
-	if (v->cp437 != (iconv_t)-1)
-		iconv_close(v->cp437);
+	for (size_t i = 0; i < countof(v->pages); i++)
+		if (v->pages[i] != (iconv_t)-1)
+			iconv_close(v->pages[i]);
 	arena_release(&v->names);
 	buf_release(&v->name);
 	free(v->items);

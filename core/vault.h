@@ -2,7 +2,7 @@
  *
  * Promises: names are UTF-8, relative, without "..", NUL or control characters; one common top folder is taken away
  * (vault_top tells it); "__MACOSX/", ".DS_Store" and folder entries do not appear. Zip: the central directory is the only
- * truth; name bytes that are valid UTF-8 are UTF-8 whatever the flag says, else CP866 where that gives Cyrillic, else CP437.
+ * truth; name bytes that are valid UTF-8 are UTF-8 whatever the flag says, else CP866 or CP1251 where that gives Cyrillic, else CP437.
  * Links, devices, absolute names and names leading out are refused with an error that names them; so are archives beyond the
  * limits (a bomb). Nothing is ever written beside the archive; formats without random access (tar) are unpacked once into one
  * private file under `scratch` that has no name any more, so nothing stays behind however the program ends.
@@ -48,6 +48,18 @@ const struct entry *vault_entry(const struct vault *v, size_t i);            /* 
 const struct entry *vault_find(const struct vault *v, const char *name);     /* NULL when absent */
 /* Index of the first entry whose name is >= prefix: for walking a folder. */
 size_t vault_lower(const struct vault *v, const char *prefix);
+
+/* What is odd about the archive itself and does no harm here; for telling people. */
+enum vault_oddity {
+	VAULT_UNFLAGGED,   /* names that are UTF-8 without the zip's flag that says so */
+	VAULT_GUESSED,     /* names in a code page that had to be guessed */
+	VAULT_JUNK,        /* "__MACOSX/", ".DS_Store": left out */
+	VAULT_ZIP64,       /* sizes or places of more than 32 bits */
+	VAULT_DESCRIPTORS, /* sizes stand behind the bytes: written as a stream */
+	VAULT_ENCRYPTED,   /* cannot be read */
+	N_VAULT_ODDITY
+};
+size_t vault_oddity(const struct vault *v, enum vault_oddity o, const char **first); /* how many; the first one's name, maybe cut; else "" */
 
 struct vfile;
 struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e);

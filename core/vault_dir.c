@@ -5,6 +5,8 @@
  */
 #include "core/vault_int.h"
 
+#include "core/utf8.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +23,18 @@ static bool cannot(struct err *e, const char *what, const char *path)
 
 static bool is_noise(const char *name)
 {
-	return streq(name, ".") || streq(name, "..") || streq(name, "__MACOSX") || streq(name, ".DS_Store");
+	return streq(name, "__MACOSX") || streq(name, ".DS_Store");
+}
+
+static void count_noise(struct vault *v, const struct buf *path, const char *name)
+{
+	buf_reset(&v->name);
+	if (path->len) {
+		utf8_repair(path->p, path->len, &v->name);
+		buf_addc(&v->name, '/');
+	}
+	buf_adds(&v->name, name);
+	vault_odd(v, VAULT_JUNK);
 }
 
 static bool take_file(struct vault *v, const struct buf *path, const struct stat *st, struct err *e)
@@ -70,8 +83,12 @@ static bool walk(struct vault *v, int fd, struct buf *path, int depth, struct er
 			ok = !errno || cannot(e, "read the folder", path->p);
 			break;
 		}
-		if (is_noise(de->d_name))
+		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
 			continue;
+		if (is_noise(de->d_name)) {
+			count_noise(v, path, de->d_name);
+			continue;
+		}
 		if (here)
 			buf_addc(path, '/');
 		buf_adds(path, de->d_name);

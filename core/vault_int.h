@@ -40,18 +40,21 @@ struct vault {
 	int64_t zip_end;         /* in the file: where the directory begins and no entry's bytes may be any more */
 	int64_t zip_bytes;       /* of the whole file */
 	uint32_t zip_records;
+	bool guessed;            /* the name being looked at was in no UTF-8 */
 	bool backslashes;        /* '\\' separates folders in this zip */
 	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
 	struct unpacker *unpacker;
 	struct ahead *ahead;     /* vault_ahead.c's */
 	struct buf name;         /* the name being looked at */
-	iconv_t cp866, cp437;    /* opened when first needed */
+	struct { size_t n; char first[200]; } odd[N_VAULT_ODDITY]; /* first: in order of names, maybe cut */
+	iconv_t pages[3];        /* by enum page of vault.c; opened when first needed */
 };
 
 /* Takes an entry in: decodes and checks the name, counts it against the limits. true with *out = NULL: an entry that is left
  * out (a folder, "__MACOSX", ".DS_Store"). The caller fills the rest of *out, size first through vault_count_bytes. */
 bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, struct err *e);
 bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t packed, struct err *e);
+void vault_odd(struct vault *v, enum vault_oddity o); /* about v->name */
 bool vault_refuse(struct err *e, const char *name, size_t n, const char *why);
 
 enum found { FOUND_YES, FOUND_NO, FOUND_BROKEN /* and e is filled */ };

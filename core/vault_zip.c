@@ -18,7 +18,7 @@
 enum {
 	END_BYTES = 22, COMMENT_MAX = 65535, LOCATOR_BYTES = 20, END64_BYTES = 56,
 	RECORD_BYTES = 46, RECORD_MAX = RECORD_BYTES + 3 * 65535, WINDOW = 512 * 1024,
-	FLAG_ENCRYPTED = 1 << 0, FLAG_ENCRYPTED_DIR = 1 << 13,
+	FLAG_ENCRYPTED = 1 << 0, FLAG_DESCRIPTOR = 1 << 3, FLAG_UTF8 = 1 << 11, FLAG_ENCRYPTED_DIR = 1 << 13,
 	HOST_UNIX = 3, HOST_DARWIN = 19,
 };
 
@@ -127,6 +127,7 @@ struct record {
 	size_t name_len;
 	uint64_t size, packed, offset; /* offset: of the local header, from the start of the zip */
 	uint32_t crc, method, flags, dos, mode; /* mode: Unix, 0 unknown */
+	bool wide;             /* a number did not fit into 32 bits, or was written as if */
 };
 
 struct window {
@@ -184,6 +185,7 @@ static bool parse_record(const uint8_t *r, struct record *out)
 				if (stop - v < 8)
 					return false;
 				*wide[i] = le64(v);
+				out->wide = true;
 				v += 8;
 			}
 			break;
@@ -214,6 +216,17 @@ static bool take_record(struct vault *v, const struct record *r, uint64_t index,
 		return false;
 	if (!it)
 		return true;
+	for (size_t i = 0; !v->guessed && !(r->flags & FLAG_UTF8) && i < r->name_len; i++)
+		if (r->name[i] >= 0x80) {
+			vault_odd(v, VAULT_UNFLAGGED);
+			break;
+		}
+	if (r->flags & FLAG_DESCRIPTOR)
+		vault_odd(v, VAULT_DESCRIPTORS);
+	if (r->wide)
+		vault_odd(v, VAULT_ZIP64);
+	if (r->flags & (FLAG_ENCRYPTED | FLAG_ENCRYPTED_DIR))
+		vault_odd(v, VAULT_ENCRYPTED);
 	if (type && type != 0100000 && type != 0040000)
 		return vault_refuse(e, name, r->name_len, type == 0120000 ? N_("a link") : N_("a device, pipe or socket"));
 	if (r->offset >> 48 || index > UINT32_MAX)

@@ -34,6 +34,8 @@ struct sink { /* given by the caller; every call copies what it needs; false = s
 	/* Optional, NULL in every sink but fetch's: an address that carries the export's own token, for a file that is only
 	 * linked. It is told before the message; never stored, printed or logged. id is never NULL. */
 	bool (*secret_url)(void *ctx, const char *conv_id, const struct file *f, const char *url);
+	/* Optional: an app, bot or webhook, each once, after the last message. How often it posted is in the messages. */
+	bool (*integration)(void *ctx, const struct integration *);
 };
 
 struct importer {

@@ -573,6 +573,8 @@ static void walk_begin(struct source *s, const struct sink *sink, struct arena *
 	table_init(&s->by_folder);
 	table_init(&s->groups);
 	table_init(&s->member_sets);
+	table_init(&s->apps);
+	table_init(&s->app_of);
 	slack_people_seen(s);
 	s->entry = s->folder = NULL;
 	s->chan = NULL;
@@ -594,6 +596,8 @@ static void walk_end(struct source *s)
 	table_release(&s->by_folder);
 	table_release(&s->groups);
 	table_release(&s->member_sets);
+	table_release(&s->apps);
+	table_release(&s->app_of);
 	free(s->times.slots);
 	free(s->replied.slots);
 	free(s->roots);
@@ -602,11 +606,31 @@ static void walk_end(struct source *s)
 	s->step = NULL;
 }
 
+/* The zip itself: nothing of it does harm but encryption, whose entries are told as unreadable one by one, too. */
+static void archive_oddities(struct source *s)
+{
+	static const struct { enum vault_oddity o; enum hazard_level level; const char *name, *what; } rows[] = {
+		{ VAULT_UNFLAGGED, HAZARD_NOTE, "name-unflagged", "a name in UTF-8 without the zip's flag that says so" },
+		{ VAULT_GUESSED, HAZARD_WARN, "name-guessed", "a name in no UTF-8; its code page was guessed" },
+		{ VAULT_JUNK, HAZARD_NOTE, "archive-junk", "left behind by macOS, no part of the export; left out" },
+		{ VAULT_ZIP64, HAZARD_NOTE, "zip64", "sizes written in 64 bits" },
+		{ VAULT_DESCRIPTORS, HAZARD_NOTE, "data-descriptor", "written as a stream: sizes stand behind the bytes" },
+		{ VAULT_ENCRYPTED, HAZARD_LOSS, "encrypted", "encrypted: it cannot be read" },
+	};
+	for (size_t i = 0; i < countof(rows); i++) {
+		size_t n = vault_oddity(s->v, rows[i].o, &s->entry);
+		while (n-- && !s->stopped)
+			slack_hazard(s, rows[i].level, rows[i].name, "%s", rows[i].what);
+	}
+	s->entry = NULL;
+}
+
 static bool slack_walk(struct source *s, const struct sink *sink, struct arena *step, struct err *e)
 {
 	walk_begin(s, sink, step);
 	if (vault_top(s->v)[0])
 		slack_hazard(s, HAZARD_NOTE, "extra-top-folder", "everything stands in the folder \"%.80s\"", vault_top(s->v));
+	archive_oddities(s);
 	for (size_t i = 0; i < s->n_spaces && !s->stopped; i++)
 		slack_read_users(s, &s->spaces[i]);
 	for (size_t i = 0; i < s->n_spaces && !s->stopped; i++)
@@ -616,7 +640,7 @@ static bool slack_walk(struct source *s, const struct sink *sink, struct arena *
 	bool ok = !s->stopped && walk_entries(s);
 	s->entry = NULL;
 	s->line = 0;
-	ok = ok && slack_push_found(s) && last_facts(s);
+	ok = ok && slack_push_apps(s) && slack_push_found(s) && last_facts(s);
 	walk_end(s);
 	if (!ok && (!e || e->code == ERR_NONE))
 		err_set(e, ERR_INTERNAL, "the walk was stopped by its reader");

@@ -2,6 +2,7 @@
  *
  * slack.c        bid, open, the walk over entries, facts; hazards and bad records
  * slack_dump.c   slackdump's dump layout
+ * slack_apps.c   apps, bots and webhooks
  * slack_lists.c  users.json, channels.json and the other lists
  * slack_people.c who is who: listed people, and people known only from messages
  * slack_msg.c    one message; slack_attach.c its attachments and calls; slack_files.c its files
@@ -37,6 +38,7 @@
  *   canvas-as-message N        a canvas stands where a message should
  *   broken-json L, too-large L an entry, or one element of it, that cannot be read
  *   large-day N                500 messages or more in one day file
+ *   name-unflagged N, name-guessed W, zip64 N, data-descriptor N, encrypted L, archive-junk N     about the archive itself
  *   unfurl-dropped N, forwarded N, ekm-denied L, unknown-file N, lone-surrogate N
  */
 #ifndef MVCHAT_SLACK_H
@@ -94,6 +96,7 @@ struct source {
 	struct table by_id, by_folder; /* -> struct chan; folder keys carry the space's prefix */
 	struct table groups;           /* user group id -> label */
 	struct table member_sets;      /* of group DMs */
+	struct table apps, app_of;     /* id -> struct app; author or bot id -> struct app */
 	struct slack_seen seen;
 	const struct space *listed_space; /* whose list is being read */
 	const char *entry;             /* where we are */
@@ -144,6 +147,14 @@ struct person *slack_list_person(struct source *s, const struct user *u);   /* r
 struct person *slack_found(struct source *s, const char *id, enum name_source source, const char *name, uint32_t flags);
 bool slack_push_found(struct source *s);                                    /* at the end of the walk */
 void slack_people_seen(struct source *s);                                   /* sets up s->seen */
+
+/* slack_apps.c: nothing is remembered when the sink does not ask for integrations */
+void slack_app_log(struct source *s, const struct jv *v);                   /* an element of integration_logs.json */
+void slack_app_user(struct source *s, const struct user *u, const char *app_id, bool workflow); /* a listed bot; app_id or NULL */
+/* A message of a bot. author: what it is pushed with; the others or NULL. */
+void slack_app_msg(struct source *s, const char *author, const char *bot, const char *app_id, const char *name, bool workflow);
+void slack_app_notice(struct source *s, const char *subtype, const char *bot, const char *user, int64_t us); /* "bot_add" in a channel */
+bool slack_push_apps(struct source *s);                                     /* at the end of the walk */
 
 /* slack_lists.c */
 bool slack_read_users(struct source *s, const struct space *sp);

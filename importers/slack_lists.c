@@ -80,6 +80,7 @@ static bool each_user(struct source *s, const struct jv *v)
 	if (known && known->listed && (known->flags & USER_GONE) <= (u.flags & USER_GONE))
 		return true;
 	slack_list_person(s, &u);
+	slack_app_user(s, &u, jv_get_str(pr, "api_app_id"), jv_get_bool(v, "is_workflow_bot"));
 	if (!s->sink->user(s->sink->ctx, &u))
 		s->stopped = true;
 	return !s->stopped;
@@ -322,6 +323,12 @@ static bool each_other(struct source *s, const struct jv *v)
 	return !s->stopped;
 }
 
+static bool each_log(struct source *s, const struct jv *v)
+{
+	slack_app_log(s, v);
+	return each_other(s, v);
+}
+
 bool slack_read_others(struct source *s, const struct space *sp)
 {
 	static const char *const lists[] = { "integration_logs.json", "canvases.json", "file_conversations.json", "huddle_transcripts.json", "lists.json",
@@ -331,7 +338,7 @@ bool slack_read_others(struct source *s, const struct space *sp)
 		if (!en)
 			continue;
 		s->n_listed = 0;
-		slack_read(s, en, NULL, each_other);
+		slack_read(s, en, NULL, i == 0 ? each_log : each_other);
 		char key[80];
 		fmt_into(key, sizeof(key), "%s%.*s", sp->prefix, (int)(strlen(lists[i]) - 5), lists[i]);
 		if (!s->stopped && s->n_listed)

@@ -14,11 +14,11 @@ enum { REACTS_MAX = 500 };
 
 /* In alphabetical order: fields_of() goes by the first letter. */
 enum field {
-	F_ATTACHMENTS, F_BLOCKS, F_BOT_ID, F_BOT_PROFILE, F_COMMENT, F_EDITED, F_FILE, F_FILES, F_MIMETYPE, F_REACTIONS, F_REPLY_COUNT, F_ROOM,
+	F_APP_ID, F_ATTACHMENTS, F_BLOCKS, F_BOT_ID, F_BOT_PROFILE, F_COMMENT, F_EDITED, F_FILE, F_FILES, F_MIMETYPE, F_REACTIONS, F_REPLY_COUNT, F_ROOM,
 	F_SUBTYPE, F_TEAM, F_TEXT, F_THREAD_TS, F_TS, F_TYPE, F_USER, F_USER_PROFILE, F_USER_TEAM, F_USERNAME, N_FIELDS,
 };
 static const char *const field_names[N_FIELDS] = {
-	"attachments", "blocks", "bot_id", "bot_profile", "comment", "edited", "file", "files", "mimetype", "reactions", "reply_count", "room",
+	"app_id", "attachments", "blocks", "bot_id", "bot_profile", "comment", "edited", "file", "files", "mimetype", "reactions", "reply_count", "room",
 	"subtype", "team", "text", "thread_ts", "ts", "type", "user", "user_profile", "user_team", "username",
 };
 
@@ -95,7 +95,7 @@ bool slack_ts(const char *s, int64_t *us)
 static enum field fields_of(char c, enum field *end)
 {
 	switch (c) {
-	case 'a': *end = F_ATTACHMENTS + 1; return F_ATTACHMENTS;
+	case 'a': *end = F_ATTACHMENTS + 1; return F_APP_ID;
 	case 'b': *end = F_BOT_PROFILE + 1; return F_BLOCKS;
 	case 'c': *end = F_COMMENT + 1; return F_COMMENT;
 	case 'e': *end = F_EDITED + 1; return F_EDITED;
@@ -263,8 +263,10 @@ static const char *author(struct source *s, const struct jv *const f[N_FIELDS], 
 	struct person *p = NULL;
 	if (!user && jv_get_str(comment, "user"))
 		user = jv_get_str(comment, "user");
-	if (m->kind == MSG_APP && bot && slack_is_ref(bot, strlen(bot)))
+	if (m->kind == MSG_APP && bot && slack_is_ref(bot, strlen(bot))) {
 		learn_bot(s, bot, slack_str(s->step, f[F_TEXT]));
+		slack_app_notice(s, m->subtype, bot, user, m->ts_us);
+	}
 	if (f[F_USER] && f[F_USER]->type == JV_NUM)
 		slack_hazard(s, HAZARD_NOTE, "integer-user", "user is a number: Slack itself");
 	if (user && slack_is_ref(user, strlen(user))) {
@@ -302,6 +304,14 @@ static const char *author(struct source *s, const struct jv *const f[N_FIELDS], 
 	if (username && username[0] != '<' && (bot || m->kind == MSG_BOT) && !(p && streq(p->name, username)))
 		m->author_name = slack_untoken(s->step, slack_str(s->step, f[F_USERNAME]), NULL);
 	return p ? p->id : user;
+}
+
+static void app(struct source *s, const struct jv *const f[N_FIELDS], const char *author)
+{
+	const struct jv *profile = f[F_BOT_PROFILE];
+	const char *id = non_empty(f[F_APP_ID]);
+	slack_app_msg(s, author, non_empty(f[F_BOT_ID]), id ? id : jv_get_str(profile, "app_id"), jv_get_str(profile, "name"),
+		      jv_get_bool(profile, "is_workflow_bot"));
 }
 
 /* ---- reactions ---- */
@@ -375,6 +385,22 @@ static const char *old_file_comment(struct source *s, const struct jv *const f[N
 	return NULL;
 }
 
+/* Comments on files of the first years stand between other messages: a quoted line says which file it is about. The same line in
+ * every export, whether the file's own message is in it or not. */
+static void about_file(struct source *s, struct text_builder *b, const struct jv *file)
+{
+	const char *name = slack_str(s->step, jv_get(file, jv_get_str(file, "title") ? "title" : "name"));
+	const char *address = jv_get_str(file, "permalink") ? slack_untoken(s->step, slack_str(s->step, jv_get(file, "permalink")), NULL) : "";
+	if (!*name)
+		name = slack_str(s->step, jv_get(file, "id"));
+	if (!*name)
+		return;
+	b->quote++;
+	text_block(b, BLOCK_PARA);
+	text_span(b, *address ? SPAN_LINK : SPAN_TEXT, STYLE_ITALIC, name, "", address);
+	b->quote--;
+}
+
 static bool spans_seen(const struct text_builder *b, size_t from)
 {
 	for (size_t i = from; i < b->n; i++)
@@ -420,8 +446,11 @@ static void body(struct source *s, const struct jv *const f[N_FIELDS], struct ms
 	bool old_file = m->subtype && streq(m->subtype, "file_share") && jv_is(f[F_FILE], JV_OBJ);
 	bool app_room = m->kind == MSG_CALL || (f[F_ROOM] && !*text);
 	bool wrote = false;
-	if (m->subtype && streq(m->subtype, "file_comment") && jv_get_str(f[F_COMMENT], "comment"))
-		text = slack_str(s->step, jv_get(f[F_COMMENT], "comment"));
+	if (m->subtype && streq(m->subtype, "file_comment")) {
+		if (jv_get_str(f[F_COMMENT], "comment"))
+			text = slack_str(s->step, jv_get(f[F_COMMENT], "comment"));
+		about_file(s, &b, f[F_FILE]);
+	}
 	if (old_file) {
 		const char *said = old_file_comment(s, f, text);
 		text = said ? said : text;
@@ -500,6 +529,8 @@ bool slack_msg(struct source *s, const struct jv *v)
 	if (m.kind == MSG_DELETED && jv_int(f[F_REPLY_COUNT], 0) > 0)
 		slack_hazard(s, HAZARD_NOTE, "tombstone-root", "a deleted message with %lld replies", (long long)jv_int(f[F_REPLY_COUNT], 0));
 	m.author = author(s, f, &m);
+	if (m.kind == MSG_BOT && m.author)
+		app(s, f, m.author);
 	struct files files = { 0 };
 	jv_each(f[F_FILES], file)
 		slack_file(s, file, &files);

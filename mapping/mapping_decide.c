@@ -364,13 +364,14 @@ void mapping_place(const struct mapping *m, const struct conv *c, struct arena *
 
 /* ---- who is more than a member ---- */
 
-/* An entry that lets a department read a private channel must name the channel: no pattern, no direct message. */
-static bool extra_covers(const struct extra *x, const struct conv *c, struct arena *a)
+/* What lets a department read a private channel must name the channel: a pattern is not enough. */
+enum extra_what { EXTRA_ADMIN, EXTRA_TAG };
+static bool extra_covers(const struct extra *x, const struct conv *c, enum extra_what what, struct arena *a)
 {
 	for (size_t i = 0; i < x->channels.n; i++) {
 		const char *s = x->channels.v[i];
 		bool named = streq(s, c->id) || (c->name && streq(names_fold(*s == '#' ? s + 1 : s, a), names_fold(c->name, a)));
-		if (named || ((c->kind == CONV_PUBLIC || !x->tags.n) && c->name && names_glob(s, c->name, a)))
+		if (named || ((c->kind == CONV_PUBLIC || what == EXTRA_ADMIN) && c->name && names_glob(s, c->name, a)))
 			return true;
 	}
 	return false;
@@ -408,12 +409,11 @@ void mapping_company(const struct mapping *m, const struct conv *c, struct arena
 	const char **admins = k->n_extras ? arena_array(a, c->n_members + 1, const char *) : NULL, **names = k->n_extras ? arena_array(a, tags + 1, const char *) : NULL;
 	for (size_t i = 0; i < k->n_extras; i++) {
 		const struct extra *x = &k->extras[i];
-		if (!extra_covers(x, c, a))
-			continue;
-		for (size_t j = 0; j < c->n_members && x->admins.n; j++)
+		bool admins_here = x->admins.n && extra_covers(x, c, EXTRA_ADMIN, a), tags_here = x->tags.n && extra_covers(x, c, EXTRA_TAG, a);
+		for (size_t j = 0; j < c->n_members && admins_here; j++)
 			if (is_admin(m, x, c, c->members[j], a))
 				once(admins, &n_admins, c->members[j]);
-		for (size_t j = 0; j < x->tags.n; j++)
+		for (size_t j = 0; j < x->tags.n && tags_here; j++)
 			once(names, &n_tags, x->tags.v[j]);
 	}
 	*out = (struct company){ admins, n_admins, names, n_tags };

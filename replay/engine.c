@@ -104,7 +104,7 @@ static void count_done(struct engine *x, struct runner *r)
 		x->res->uploaded++;
 		break;
 	case OP_DELETE:
-		x->res->taken_back++;
+		x->res->taken_back += x->a->source || r->hot->op.op.undoes != OP_ARCHIVE; /* a chat opened for a while is nothing lost */
 		r->weight -= r->weight > 0;
 		break;
 	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:
@@ -309,6 +309,21 @@ static void retire(struct engine *x, size_t i)
 	lanes_drop(&x->lanes, r);
 }
 
+/* Nothing else is left: who waited for just that goes on. Those that wait for a thread that stopped go on waiting. */
+static void wake_later(struct engine *x)
+{
+	for (size_t i = 0; i < x->lanes.n_buckets; i++)
+		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain) {
+			if (!r->later)
+				continue;
+			r->later = false;
+			lane_step(&r->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
+			x->n_parked--;
+			lanes_wait(&x->lanes, r);
+		}
+	x->n_later = 0;
+}
+
 static void retire_all(struct engine *x)
 {
 	for (size_t i = 0; i < x->n_active;) {
@@ -396,6 +411,11 @@ static bool pull(struct engine *x, struct runner *r)
 		}
 		break;
 	case STREAM_WAIT:
+		lane_step(&r->lane, LANE_EV_WAIT, SETTLE_STOP, &x->limits);
+		break;
+	case STREAM_LATER:
+		r->later = true;
+		x->n_later++;
 		lane_step(&r->lane, LANE_EV_WAIT, SETTLE_STOP, &x->limits);
 		break;
 	case STREAM_END:
@@ -616,6 +636,10 @@ static bool loop(struct engine *x)
 		retire_all(x);
 		tell(x, WHEN_DUE);
 		bool waiting = x->lanes.people.n || x->lanes.chats.n || x->lanes.threads.n;
+		if (!x->n_active && !waiting && x->n_later && !x->halting) {
+			wake_later(x);
+			waiting = true;
+		}
 		if (!x->n_active && (x->halting || !waiting))
 			return commit(x);
 		wait(x);

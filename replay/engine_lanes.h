@@ -39,6 +39,7 @@ struct runner {
 	int64_t root_ts_us, weight /* plus HURRY: goes before all that have none */, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
 	uint32_t threads_open;
 	uint8_t kind;                /* enum lane_kind */
+	bool later;                  /* parked until nothing else is left (STREAM_LATER) */
 	struct lane lane;
 };
 
@@ -71,7 +72,7 @@ struct engine {
 	struct engine_result *res;
 	struct lane_limits limits;
 	struct lanes lanes;
-	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_parked;
+	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_parked, n_later /* of those parked */;
 	struct hot *spare[HOT_MAX]; size_t n_spare;
 	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/step.h"
 #include "embed/replay/schema.sql.h"
+#include "embed/replay/schema_v2.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,13 +29,14 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 1,
+	VERSION = 2,
+	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
 };
 
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
-static const char *const migrations[VERSION] = { (const char *)embed_schema_sql };
+static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql };
 
 static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
@@ -71,6 +73,7 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_LANE] = "SELECT num FROM lane WHERE name = ?1",
 	[S_LANE_ADD] = "INSERT INTO lane(name) VALUES(?1)",
 	[S_LANE_NAME] = "SELECT name FROM lane WHERE num = ?1",
+	[S_COUNT_INTENTS] = "UPDATE status SET intents = intents + ?1",
 };
 
 /* ---- small tools ---- */
@@ -247,10 +250,12 @@ static bool check_version(struct ledger *l, const char *path, struct err *e)
 	}
 	if (version > 0 && app != APPLICATION_ID)
 		return err_set(e, ERR_INTERNAL, "%s is a database, but not a ledger of mvchat", path);
-	if (version > VERSION)
-		return err_set(e, ERR_INTERNAL, "this ledger was written by a newer mvchat (version %lld, known is %d)",
-			(long long)version, (int)VERSION);
-	if (version == VERSION)
+	if (version > VERSION) {
+		err_set(e, ERR_INTERNAL, "this ledger was written by a newer mvchat (version %lld, known is %d)", (long long)version, (int)VERSION);
+		return err_hint(e, "go on with that mvchat, or a newer one; nothing was changed");
+	}
+	l->version = version;
+	if (version == VERSION || (l->mode == LEDGER_READ && version >= READABLE))
 		return true;
 	if (l->mode == LEDGER_READ)
 		return err_set(e, ERR_INTERNAL, "this ledger was written by an older mvchat and is brought up to date by the next apply");
@@ -285,6 +290,43 @@ static bool set_durable(struct ledger *l, struct err *e)
 	return true;
 }
 
+static void read_ident(struct ledger *l)
+{
+	l->ident = pragma_int(l, "SELECT ident FROM status");
+	l->intents = pragma_int(l, "SELECT intents FROM status");
+}
+
+/* Is this the newest ledger of the project? What was brought up to date just now comes from a time without marks. */
+static bool claim(struct ledger *l, const char *dir, struct err *e)
+{
+	read_ident(l);
+	enum ledger_age age = ledger_mark_read(l, dir);
+	if (age == LEDGER_UNPROVEN && l->version == 1)
+		age = LEDGER_NEWEST;
+	if (l->rebuilding ? false : !ledger_refused(age, e))
+		return false;
+	if (!ledger_mark_open(l, dir, e))
+		return false;
+	if (age == LEDGER_NEWEST)
+		return ledger_mark_set(l, dir, e);
+	l->outdated = true;
+	/* Open ops of another day cannot be settled by their anchor: what follows them in the target is not known here. Another
+	 * identity: while it is being completed its count must not be taken for the mark's. */
+	if (!exec(l, "BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"
+	             " UPDATE status SET ident = random(); COMMIT"))
+		return disk_error(l, e, "be written");
+	read_ident(l);
+	return true;
+}
+
+bool ledger_rebuilt(struct ledger *l, struct err *e)
+{
+	if (!l->outdated)
+		return true;
+	l->outdated = !ledger_mark_set(l, l->dir, e);
+	return !l->outdated;
+}
+
 static bool open_write(struct ledger *l, const char *dir, const char *path, struct err *e)
 {
 	if (!lock(l, dir, e) || !make_file(dir, path, e))
@@ -302,10 +344,10 @@ static bool open_write(struct ledger *l, const char *dir, const char *path, stru
 	bool clean = pragma_int(l, "SELECT clean FROM status") == 1;
 	if ((!clean || pragma_int(l, "PRAGMA page_count") <= SMALL_PAGES) && !quick_check(l, e))
 		return false;
-	return exec(l, "UPDATE status SET clean = 0") || disk_error(l, e, "be written");
+	return claim(l, dir, e) && (exec(l, "UPDATE status SET clean = 0") || disk_error(l, e, "be written"));
 }
 
-static bool open_read(struct ledger *l, const char *path, struct err *e)
+static bool open_read(struct ledger *l, const char *dir, const char *path, struct err *e)
 {
 	struct stat st;
 	bool there = stat(path, &st) == 0 && st.st_size > 0;
@@ -321,9 +363,16 @@ static bool open_read(struct ledger *l, const char *path, struct err *e)
 		if (sqlite3_open_v2(":memory:", &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 			return err_set(e, ERR_INTERNAL, "no memory for an empty ledger");
 	}
-	if (!there)
-		return migrate(l, 0, e);
-	return check_version(l, path, e);
+	if (!there && !migrate(l, 0, e))
+		return false;
+	if (there && !check_version(l, path, e))
+		return false;
+	if (l->version != 1) {
+		if (there)
+			read_ident(l);
+		l->outdated = ledger_mark_read(l, dir) != LEDGER_NEWEST;
+	}
+	return true;
 }
 
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e)
@@ -331,13 +380,15 @@ struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e
 	/* SQLite counts its memory under a lock, which costs a sixth of a change; refused, harmlessly, once it is in use. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	struct ledger *l = xcalloc(1, sizeof(*l));
-	l->mode = mode;
-	l->lock_fd = -1;
+	l->mode = mode == LEDGER_READ ? LEDGER_READ : LEDGER_WRITE;
+	l->rebuilding = mode == LEDGER_REBUILD;
+	l->dir = xstrdup(dir);
+	l->lock_fd = l->mark_fd = -1;
 	char path[4096];
 	bool ok = fmt_into(path, sizeof(path), "%s/" DB_NAME, dir);
 	if (!ok)
 		err_set(e, ERR_USAGE, "the name of the state folder is too long");
-	ok = ok && (mode == LEDGER_WRITE ? open_write(l, dir, path, e) : open_read(l, path, e));
+	ok = ok && (l->mode == LEDGER_WRITE ? open_write(l, dir, path, e) : open_read(l, dir, path, e));
 	if (ok)
 		return l;
 	l->failed = true; /* so that closing writes nothing */
@@ -359,6 +410,9 @@ void ledger_close(struct ledger *l)
 		die("ledger: closed while a walk was open");
 	if (l->lock_fd >= 0)
 		close(l->lock_fd);
+	if (l->mark_fd >= 0)
+		close(l->mark_fd);
+	free(l->dir);
 	free(l->stale);
 	free(l);
 }
@@ -391,6 +445,13 @@ bool ledger_commit(struct ledger *l, struct err *e)
 		die("ledger: commit without begin");
 	l->in_tx = l->asked_tx = false;
 	step("ledger-commit");
+	if (!l->failed && l->fresh) {
+		sqlite3_stmt *s = stmt(l, S_COUNT_INTENTS);
+		sqlite3_bind_int64(s, 1, l->fresh);
+		if (sqlite3_step(s) != SQLITE_DONE)
+			fail(l, "be written");
+		sqlite3_reset(s);
+	}
 	if (!l->failed) {
 		sqlite3_stmt *s = stmt(l, S_COMMIT);
 		if (sqlite3_step(s) != SQLITE_DONE)
@@ -405,21 +466,23 @@ bool ledger_commit(struct ledger *l, struct err *e)
 		if (e)
 			*e = l->why;
 		l->failed = false;
+		l->fresh = 0;
 		return false;
 	}
+	l->intents += l->fresh;
+	l->fresh = 0;
+	ledger_mark_raise(l);
 	step("ledger-committed");
 	return true;
 }
 
 /* Names made outside of a transaction left one open; what must be on disk by itself brings them along. */
-static void close_names(struct ledger *l)
+static bool close_names(struct ledger *l, struct err *e)
 {
-	struct err e;
 	if (!l->in_tx || l->asked_tx)
-		return;
+		return true;
 	l->asked_tx = true;
-	if (!ledger_commit(l, &e))
-		die("ledger: %s", e.msg);
+	return ledger_commit(l, e);
 }
 
 /* ---- pair and runs ---- */
@@ -440,7 +503,8 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 	sqlite3_finalize(s);
 	if (l->mode == LEDGER_READ)
 		return true;
-	close_names(l);
+	if (!close_names(l, e))
+		return false;
 	s = ledger_prepare(l, "INSERT INTO bond VALUES(1, ?1, ?2)");
 	bind_str(s, 1, source_id);
 	bind_str(s, 2, target_id);
@@ -450,17 +514,19 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 }
 
 
-int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES])
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e)
 {
-	close_names(l);
+	if (!close_names(l, e))
+		return 0;
 	sqlite3_stmt *s = ledger_prepare(l, "INSERT INTO run(cmd, began, mapping, version) VALUES(?1, ?2, ?3, ?4)");
 	bind_str(s, 1, cmd);
 	sqlite3_bind_int64(s, 2, clock_wall_us());
 	sqlite3_bind_blob(s, 3, mapping, DIGEST_BYTES, SQLITE_STATIC);
 	bind_str(s, 4, MVCHAT_VERSION);
-	if (sqlite3_step(s) != SQLITE_DONE)
-		die("ledger: no run can begin: %s", sqlite3_errmsg(l->db));
+	bool ok = sqlite3_step(s) == SQLITE_DONE || disk_error(l, e, "be written");
 	sqlite3_finalize(s);
+	if (!ok)
+		return 0;
 	step("run-begun");
 	ledger_current_mapping(l, mapping);
 	return sqlite3_last_insert_rowid(l->db);
@@ -468,7 +534,9 @@ int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mappin
 
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
 {
-	close_names(l);
+	struct err lost;
+	if (!close_names(l, &lost))
+		return;
 	sqlite3_stmt *s = ledger_prepare(l, "UPDATE run SET ended = ?2, exit = ?3 WHERE id = ?1");
 	sqlite3_bind_int64(s, 1, run);
 	sqlite3_bind_int64(s, 2, clock_wall_us());
@@ -714,6 +782,7 @@ void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64
 	sqlite3_bind_int64(s, 10, now_us);
 	sqlite3_bind_int64(s, 11, run);
 	change(l, s, k, "intent");
+	l->fresh++;
 }
 
 static void simple(struct ledger *l, enum ledger_stmt n, const struct opkey *k, const char *a, const char *b, const char *what)

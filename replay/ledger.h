@@ -15,14 +15,22 @@
 #include "core/op.h"
 
 struct ledger;
-enum ledger_mode { LEDGER_READ, LEDGER_WRITE };
+/* LEDGER_REBUILD: for writing, even if it is missing or older than what was written: only to complete it from the target. */
+enum ledger_mode { LEDGER_READ, LEDGER_WRITE, LEDGER_REBUILD };
 /* The numbers stand in the database. */
 enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_REJECTED = 4, OP_GONE = 5 };
 
 /* dir: state folder (.mvchat), which must exist. LEDGER_READ of a missing ledger gives an empty one in memory.
- * NULL + err: ERR_LOCKED when another process writes (its pid in msg), ERR_INTERNAL when damaged (quick_check). */
+ * NULL + err: ERR_LOCKED when another process writes (its pid in msg) or
+ * the ledger is not the newest of its project (a copy put back, see ledger_outdated), ERR_INTERNAL when damaged (quick_check). */
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
 void ledger_close(struct ledger *l);
+/* Was more written in this project than this ledger knows of? Then it is for reading and for LEDGER_REBUILD only, and what it
+ * has open is forgotten there: the target itself tells what arrived. ledger_rebuilt: it is complete again. */
+bool ledger_outdated(const struct ledger *l);
+bool ledger_rebuilt(struct ledger *l, struct err *e);
+/* A consistent copy, also while somebody writes; of mode 0600, complete when it appears under its name. */
+bool ledger_backup(struct ledger *l, const char *path, struct err *e);
 /* Is some process writing to the ledger of this folder? Changes nothing. */
 bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
@@ -31,7 +39,7 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 /* The target's half of the bond; "" when there is none yet. In a. */
 const char *ledger_bonded(struct ledger *l, struct arena *a);
 
-int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES]);
+int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e); /* 0: the disk failed */
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code);
 
 void ledger_begin(struct ledger *l);
@@ -82,6 +90,8 @@ bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out);
 void ledger_walk_end(struct ledger_walk *w);
 /* Rows of one record of the source, all kinds and parts. */
 struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id);
+/* Posts and edits DONE of one conversation with one of these loss bits, from the record (ts_us, id) on; by (ts, id, kind, part). */
+struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t loss, int64_t ts_us, const char *id);
 /* Rows of one lane in the order they were written (seq). */
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane);
 /* The newest DONE row of the lane among these kinds (mask of 1 << kind) that was written before *before (0 = the newest at
@@ -97,6 +107,9 @@ void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES
 
 struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_t runs; int64_t last_done_us; };
 void ledger_count(struct ledger *l, struct ledger_counts *out);
+/* The runs, oldest first, with what each one wrote last: rows that bear its number. ended_us 0: cut off, or still running. */
+struct ledger_run { int64_t id; const char *cmd, *version; int64_t began_us, ended_us; int exit_code; int64_t done[OP_DELETE + 1], open, rejected, gone; };
+bool ledger_runs(struct ledger *l, bool (*each)(void *ctx, const struct ledger_run *r), void *ctx);
 /* Open or rejected ops with reasons: for status and reports. each: false stops. */
 bool ledger_troubles(struct ledger *l, bool (*each)(void *ctx, const struct ledger_row *r), void *ctx);
 

@@ -11,6 +11,7 @@ enum ledger_stmt {
 	S_GET, S_INTENT, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_GONE,
 	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST,
 	S_CONV, S_CONV_ADD, S_CONV_NAME, S_LANE, S_LANE_ADD, S_LANE_NAME,
+	S_COUNT_INTENTS,
 	N_LEDGER_STMT
 };
 
@@ -26,6 +27,14 @@ struct ledger {
 	uint8_t mapping[DIGEST_BYTES];
 	uint8_t *stale;  /* by run id: 0 not asked yet, 1 current mapping, 2 another */
 	size_t n_stale;
+	char *dir;
+	int64_t version;         /* of the file when it was opened */
+	bool rebuilding;         /* opened by LEDGER_REBUILD */
+	int64_t ident, intents;  /* of the file; intents: committed ones */
+	int64_t fresh;           /* intents of the open transaction */
+	int64_t marked;          /* what the mark beside it says; ledger_mark.c */
+	int mark_fd;
+	bool outdated;           /* more was written than this file knows of */
 };
 
 /* Columns of OP_COLUMNS, in order; strings point into the statement. */
@@ -33,5 +42,13 @@ struct ledger {
 enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
+
+/* ledger_mark.c: the counter beside the ledger that tells a copy put back from the newest one. */
+enum ledger_age { LEDGER_NEWEST, LEDGER_BEHIND, LEDGER_LOST, LEDGER_EXCHANGED, LEDGER_UNPROVEN };
+enum ledger_age ledger_mark_read(struct ledger *l, const char *dir);
+bool ledger_refused(enum ledger_age age, struct err *e); /* true for LEDGER_NEWEST only */
+bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e);
+bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e); /* to what the ledger says, durably */
+void ledger_mark_raise(struct ledger *l);                               /* after a commit */
 
 #endif

@@ -45,6 +45,16 @@ struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t t
 	return w;
 }
 
+struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t loss, int64_t ts_us, const char *id)
+{
+	struct ledger_walk *w = walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND (ts, id) >= (?2, ?3) AND kind IN (4, 10) AND state = 3"
+		" AND loss & ?4 ORDER BY ts, id, kind, part", conv);
+	sqlite3_bind_int64(w->s, 2, ts_us);
+	sqlite3_bind_text(w->s, 3, id, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(w->s, 4, loss);
+	return w;
+}
+
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane)
 {
 	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq", lane);
@@ -105,6 +115,35 @@ void ledger_count(struct ledger *l, struct ledger_counts *out)
 	if (next_row(l, s))
 		out->runs = sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
+}
+
+bool ledger_runs(struct ledger *l, bool (*each)(void *ctx, const struct ledger_run *r), void *ctx)
+{
+	sqlite3_stmt *s = ledger_prepare(l, "SELECT id, cmd, version, began, ended, exit FROM run ORDER BY id");
+	sqlite3_stmt *n = ledger_prepare(l, "SELECT run, kind, state, count(*) FROM op GROUP BY run, kind, state ORDER BY run");
+	bool more = next_row(l, n), go = true;
+	while (go && next_row(l, s)) {
+		struct ledger_run r = { .id = sqlite3_column_int64(s, 0), .cmd = (const char *)sqlite3_column_text(s, 1),
+			.version = (const char *)sqlite3_column_text(s, 2), .began_us = sqlite3_column_int64(s, 3),
+			.ended_us = sqlite3_column_int64(s, 4), .exit_code = sqlite3_column_int(s, 5) };
+		for (; more && sqlite3_column_int64(n, 0) <= r.id; more = next_row(l, n)) {
+			int kind = sqlite3_column_int(n, 1);
+			if (sqlite3_column_int64(n, 0) != r.id || kind < 0 || kind > OP_DELETE)
+				continue;
+			int64_t k = sqlite3_column_int64(n, 3);
+			switch ((enum op_state)sqlite3_column_int(n, 2)) {
+			case OP_INTENT: case OP_UNKNOWN: r.open += k; break;
+			case OP_DONE: r.done[kind] += k; break;
+			case OP_REJECTED: r.rejected += k; break;
+			case OP_GONE: r.gone += k; break;
+			case OP_ABSENT: break;
+			}
+		}
+		go = each(ctx, &r);
+	}
+	sqlite3_finalize(n);
+	sqlite3_finalize(s);
+	return go;
 }
 
 /* Open ops first, they stop a lane; then what was refused. Both come from an index of their own. */

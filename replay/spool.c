@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 1 };
+enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 2 };
 
 #define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body"
 #define CONV "num,line,msgs,replies,threads,files,reacts,first,last"

@@ -39,6 +39,14 @@ struct spool_hazard { enum hazard_level level; const char *name, *where, *what; 
 bool spool_hazards(struct spool *s, bool (*each)(void *ctx, const struct spool_hazard *h), void *ctx);
 bool spool_facts(struct spool *s, bool (*each)(void *ctx, const char *archive, const char *key, const char *value), void *ctx);
 
+/* Apps, bots and webhooks, whoever posts most first: what the archives tell of them, joined with what their messages show; bots
+ * that nothing tells of are here, too. The messenger's own voice is not. Lives in a. places: at most SPOOL_PLACES_MAX, the
+ * busiest first; n == 0 where it was installed and never posted. */
+enum { SPOOL_PLACES_MAX = 1000 };
+struct spool_place { const char *conv, *name; int64_t n, first_us, last_us; }; /* name: conv where no archive lists it */
+struct spool_integration { struct integration in; int64_t n_msgs, first_us, last_us; const struct spool_place *places; size_t n_places; };
+bool spool_integrations(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct spool_integration *in), void *ctx);
+
 /* People and conversations; records live in a. Order: by id. n_msgs etc. by the functions below. */
 bool spool_users(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct user *u, int64_t n_msgs), void *ctx, struct err *e);
 bool spool_user(struct spool *s, const char *id, struct arena *a, struct user *out); /* by id or alias */

@@ -33,7 +33,11 @@ static const char schema[] =
 	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
 	"CREATE TABLE hazard(num INTEGER PRIMARY KEY, level INTEGER, name TEXT, place TEXT, what TEXT, n INTEGER);"
-	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);";
+	"CREATE TABLE fact(num INTEGER PRIMARY KEY, archive INTEGER, key TEXT, value TEXT);"
+	"CREATE TABLE app(num INTEGER PRIMARY KEY, id TEXT, name TEXT, kind INTEGER, state INTEGER, installer TEXT, installer_name TEXT,"
+	" installed INTEGER, changed INTEGER, scopes TEXT);"
+	"CREATE TABLE app_word(app INTEGER, word TEXT, is_author INTEGER);"
+	"CREATE TABLE post(author TEXT, conv INTEGER, n INTEGER, first INTEGER, last INTEGER);";
 
 static const char *const puts_sql[N_PUT] = {
 	[PUT_MSG] = "INSERT OR IGNORE INTO msg VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,0,?12,?13,?14,?15,?16)",
@@ -58,6 +62,7 @@ void spool_build_free(struct build *b)
 	table_release(&b->convs);
 	table_release(&b->users);
 	table_release(&b->oddities);
+	spool_apps_free(b);
 	arena_release(&b->run);
 	arena_release(&b->step);
 	buf_release(&b->line);
@@ -68,7 +73,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 {
 	/* One transaction for everything: with journal_mode=OFF it costs no memory, and no page is written twice for a commit. */
 	if (!spool_db_run(s, "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=1; BEGIN", e) ||
+	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=2; BEGIN", e) ||
 	    !spool_db_run(s, schema, e))
 		return false;
 	struct build *b = s->b = xcalloc(1, sizeof(*b));
@@ -77,6 +82,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 	table_init(&b->convs);
 	table_init(&b->users);
 	table_init(&b->oddities);
+	table_init(&b->integrations);
 	buf_init(&b->line, SPOOL_LINE_MAX);
 	spool_put_begin(b);
 	return true;
@@ -289,6 +295,19 @@ static bool put_hazard(void *ctx, enum hazard_level level, const char *name, con
 	return true;
 }
 
+/* Found out while merging: told once, with how many there are. */
+static void put_differing(struct spool *s)
+{
+	static const char edit[] = "a message was edited between two exports; the newest edit is kept";
+	static const char no_edit[] = "copies of a message differ without an edit; the one that holds more is kept";
+	struct spool_differing edited, differs;
+	spool_put_differing(s, &edited, &differs);
+	for (int64_t i = 0; i < edited.n; i++)
+		put_hazard(s, HAZARD_NOTE, "edited-between", edited.where, edit);
+	for (int64_t i = 0; i < differs.n; i++)
+		put_hazard(s, HAZARD_WARN, "content-differs", differs.where, no_edit);
+}
+
 static bool put_fact(void *ctx, const char *key, const char *value)
 {
 	struct spool *s = ctx;
@@ -303,7 +322,8 @@ static bool put_fact(void *ctx, const char *key, const char *value)
 
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact,
+	                      .integration = spool_put_integration };
 }
 
 /* ---- building: the end ---- */
@@ -524,6 +544,7 @@ static bool finish_info(struct spool *s)
 {
 	struct build *b = s->b;
 	sqlite3_stmt *st = spool_db_once(s, "SELECT min(CASE WHEN msgs>0 THEN first END), max(CASE WHEN msgs>0 THEN last END) FROM conv");
+	put_differing(s);
 	if (spool_db_step(s, st)) {
 		s->counts.first_us = sqlite3_column_int64(st, 0);
 		s->counts.last_us = sqlite3_column_int64(st, 1);
@@ -565,7 +586,7 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	/* Conversations first: threads are counted in their rows. */
-	if (!spool_put_settle(s) || !finish_convs(s) || !finish_users(s)) {
+	if (!spool_put_settle(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;
 		return false;
 	}

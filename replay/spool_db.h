@@ -22,6 +22,7 @@ enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PU
 struct build {
 	struct arena run, step;
 	struct table convs, users, oddities; /* struct tally, struct who, struct oddity */
+	struct table integrations;           /* spool_apps.c's */
 	struct tally *last;                  /* records come conversation by conversation */
 	struct buf line;
 	sqlite3_stmt *st[N_PUT];
@@ -81,9 +82,19 @@ enum { SPOOL_LINE_MAX = 256 << 20 };
 void spool_put_begin(struct build *b);
 void spool_put_end(struct build *b);
 bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *m);
+struct spool_post { const char *author; int64_t conv, n, first, last; }; /* of bots: how often in which conversation */
+const struct table *spool_put_posts(struct spool *s); /* settled: struct spool_post */
+/* Settled: copies of one message that are not the same, by an edit or without one. */
+struct spool_differing { int64_t n; const char *where; /* the first: conversation/message */ };
+void spool_put_differing(struct spool *s, struct spool_differing *edited, struct spool_differing *differs);
 bool spool_put_settle(struct spool *s);  /* all are stored; false: it failed, b->err says how */
 void spool_put_authors(struct spool *s); /* settled: tells spool_who how many messages each author has */
 bool spool_put_untimed(struct spool *s); /* settled: are there messages whose id does not spell their time? They need an index by id */
 sqlite3_stmt *spool_put_lone(struct spool *s, int64_t conv, const struct msg *m, const struct buf *line); /* settled: one without files, bound */
+
+/* spool_apps.c: apps, bots and webhooks; the building side */
+bool spool_put_integration(void *ctx, const struct integration *in);
+void spool_apps_free(struct build *b);
+bool spool_apps_finish(struct spool *s); /* after spool_put_authors and the aliases: their tables */
 
 #endif

@@ -18,24 +18,26 @@
 enum {
 	BATCH_BYTES = 128 * 1024,
 	BATCHES = 4,
+	POSTS_MAX = 200 * 1000,   /* (bot, conversation) pairs that are counted */
+	POST_KEY = 320,
 	KEEP_BYTES = 1024 * 1024, /* a buffer that one message has made larger is given back */
 };
 
 /* What one stored message adds to the counts, or takes away when a better copy replaces it. */
 struct share { int64_t files, present, linked, external, gone, reacts, reactors; };
 
-/* A message in a batch: this, then its id, root, author and line. */
+/* A message in a batch: this, then its id, root, author, name and line. */
 struct row {
 	struct tally *tally;
 	int64_t conv, ts_us, root_ts_us, edited_us;
 	uint64_t fp;
 	struct share share;
-	size_t id_n, root_n, author_n, line_n; /* root_n, author_n: 0 = none */
+	size_t id_n, root_n, author_n, name_n, line_n; /* root_n, author_n, name_n: 0 = none; name: of a bot that has nothing else */
 	enum msg_kind kind;
 	uint32_t flags;
 	bool empty, timed; /* timed: its id spells its time */
 };
-struct strings { const char *id, *root, *author, *line; };
+struct strings { const char *id, *root, *author, *name, *line; };
 
 struct batch {
 	struct buf buf;
@@ -47,7 +49,9 @@ struct batch {
 struct storing {
 	struct arena run, step;
 	struct table authors; /* id -> int64_t: messages */
+	struct table posts;   /* of bots: author and conversation -> struct spool_post */
 	int64_t untimed;
+	struct spool_differing edited, differs;
 	bool failed;
 	struct err err;
 };
@@ -70,6 +74,7 @@ void spool_put_begin(struct build *b)
 	arena_init(&p->storing.run);
 	arena_init(&p->storing.step);
 	table_init(&p->storing.authors);
+	table_init(&p->storing.posts);
 }
 
 void spool_put_end(struct build *b)
@@ -81,6 +86,7 @@ void spool_put_end(struct build *b)
 	for (size_t i = 0; i < BATCHES; i++)
 		buf_release(&p->batch[i].buf);
 	table_release(&p->storing.authors);
+	table_release(&p->storing.posts);
 	arena_release(&p->storing.run);
 	arena_release(&p->storing.step);
 	free(p->files);
@@ -137,6 +143,25 @@ static void add_author(struct storing *g, const char *id, int64_t n)
 	*msgs += n;
 }
 
+/* A bot's message in a conversation, or one less where another copy replaces it. */
+static void add_post(struct storing *g, const char *author, int64_t conv, int64_t ts_us, int n)
+{
+	char key[POST_KEY];
+	if (!author || !fmt_into(key, sizeof(key), "%lld %s", (long long)conv, author))
+		return;
+	struct spool_post *p = table_get(&g->posts, key);
+	if (!p) {
+		if (g->posts.n >= POSTS_MAX)
+			return;
+		p = arena_new(&g->run, struct spool_post);
+		*p = (struct spool_post){ .author = arena_strdup(&g->run, author), .conv = conv, .first = ts_us, .last = ts_us };
+		table_put(&g->posts, arena_strdup(&g->run, key), p);
+	}
+	p->n += n;
+	p->first = ts_us < p->first ? ts_us : p->first;
+	p->last = ts_us > p->last ? ts_us : p->last;
+}
+
 static void bind_text(sqlite3_stmt *st, int i, const char *s, size_t n)
 {
 	if (n)
@@ -190,8 +215,12 @@ static bool merge(struct spool *s, const struct row *r, const struct strings *v)
 	bool better = r->edited_us != edited ? r->edited_us > edited
 	            : now->present != present ? now->present > present
 	            : now->reactors != reactors ? now->reactors > reactors : r->fp > old_fp;
-	if (r->fp != old_fp)
+	if (r->fp != old_fp) {
+		struct spool_differing *d = r->edited_us != edited ? &g->edited : &g->differs;
 		s->counts.conflicts++;
+		if (!d->n++)
+			d->where = arena_fmt(&g->run, "%s/%s", r->tally->id, v->id);
+	}
 	if (!better || (r->fp == old_fp && now->present == present && now->reactors == reactors && r->edited_us == edited)) {
 		sqlite3_reset(st);
 		return true;
@@ -206,12 +235,16 @@ static bool merge(struct spool *s, const struct row *r, const struct strings *v)
 	const char *author = spool_db_col(st, 6);
 	if (author)
 		add_author(g, author, -1);
+	if (old.kind == MSG_BOT)
+		add_post(g, author ? author : old.author_name, r->conv, r->ts_us, -1);
 	sqlite3_reset(st);
 	struct share was = share_of(&old);
 	add_share(s, r->tally, &was, -1);
 	add_share(s, r->tally, now, +1);
 	if (r->author_n)
 		add_author(g, v->author, +1);
+	if (r->kind == MSG_BOT)
+		add_post(g, r->author_n ? v->author : r->name_n ? v->name : NULL, r->conv, r->ts_us, +1);
 	st = spool_put_st(s, PUT_REPLACE);
 	bind_row(st, r, v);
 	return store_done(s, st);
@@ -232,6 +265,8 @@ static bool store(struct spool *s, const struct row *r, const struct strings *v)
 	add_share(s, t, &r->share, +1);
 	if (r->author_n)
 		add_author(g, v->author, +1);
+	if (r->kind == MSG_BOT)
+		add_post(g, r->author_n ? v->author : r->name_n ? v->name : NULL, r->conv, r->ts_us, +1);
 	if (!t->msgs++ || r->ts_us < t->first)
 		t->first = r->ts_us;
 	if (t->msgs == 1 || r->ts_us > t->last)
@@ -249,7 +284,10 @@ static void store_batch(void *ctx, void *job)
 	for (const char *p = b->buf.p, *end = p + b->buf.len; ok && p < end;) {
 		memcpy(&r, p, sizeof(r)); /* rows stand at any address */
 		p += sizeof(r);
-		struct strings v = { .id = p, .root = p + r.id_n + 1, .author = p + r.id_n + r.root_n + 2, .line = p + r.id_n + r.root_n + r.author_n + 3 };
+		struct strings v = { .id = p, .root = p + r.id_n + 1 };
+		v.author = v.root + r.root_n + 1;
+		v.name = v.author + r.author_n + 1;
+		v.line = v.name + r.name_n + 1;
 		p = v.line + r.line_n;
 		ok = store(s, &r, &v);
 	}
@@ -335,6 +373,7 @@ static struct row row_of(const struct msg *m)
 		.ts_us = m->ts_us, .root_ts_us = reply ? m->parent_ts_us : 0, .edited_us = m->edited_us,
 		.fp = canon_msg_fp(m), .share = share_of(m),
 		.id_n = strlen(m->id), .root_n = reply ? strlen(m->parent) : 0, .author_n = m->author ? strlen(m->author) : 0,
+		.name_n = m->kind == MSG_BOT && !m->author && m->author_name ? strlen(m->author_name) : 0,
 		.kind = m->kind, .flags = m->flags,
 		.empty = !m->n_files && text_is_empty(&m->body), .timed = spool_db_timed(m->id, &spelt) && spelt == m->ts_us,
 	};
@@ -358,6 +397,7 @@ bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
 	buf_add(out, m.id, r.id_n + 1);
 	buf_add(out, r.root_n ? m.parent : "", r.root_n + 1);
 	buf_add(out, r.author_n ? m.author : "", r.author_n + 1);
+	buf_add(out, r.name_n ? m.author_name : "", r.name_n + 1);
 	const size_t line_at = out->len;
 	canon_msg(&m, NULL, out);
 	r.line_n = out->len - line_at;
@@ -380,6 +420,17 @@ void spool_put_authors(struct spool *s)
 	const struct table *t = &s->b->putting->storing.authors;
 	for (size_t i = 0; i < t->n; i++)
 		spool_who(s->b, t->rows[i].key)->msgs = *(const int64_t *)t->rows[i].value;
+}
+
+const struct table *spool_put_posts(struct spool *s)
+{
+	return &s->b->putting->storing.posts;
+}
+
+void spool_put_differing(struct spool *s, struct spool_differing *edited, struct spool_differing *differs)
+{
+	*edited = s->b->putting->storing.edited;
+	*differs = s->b->putting->storing.differs;
 }
 
 bool spool_put_untimed(struct spool *s)

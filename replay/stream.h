@@ -2,7 +2,7 @@
  *
  * Lanes: one per person to create ("p:USER"), one per conversation ("c:CONV"), one per thread where the target orders threads
  * apart ("t:CONV/ROOT"). A chat lane yields: CHAT_CREATE · for each message UPLOAD… then POST parts, in (time, id) order ·
- * and, when all its threads have ended, the finish: REACT, PIN, MEMBERS, ARCHIVE. A thread lane yields THREAD_OPEN, then its
+ * and, when all its threads have ended, the finish: REACT, PIN, EDIT (links that lead somewhere only now), MEMBERS, ARCHIVE. A thread lane yields THREAD_OPEN, then its
  * replies. What the ledger has as DONE or REJECTED is passed over; a message whose source changed since yields EDIT.
  * The ledger's open op of a lane, if there is one, is yielded first, exactly as it was (struct op rebuilt from the source).
  */
@@ -24,6 +24,12 @@ struct stream_args {
 };
 struct stream *stream_open(const struct stream_args *args, struct err *e);
 void stream_close(struct stream *s);
+/* What is done only when asked for: a mask; to be said before the first question. */
+enum stream_wish {
+	WISH_EDIT_DRIFT = 1 << 0,     /* edit what was sent and today's mapping would write otherwise */
+	WISH_DELETE_REMOVED = 1 << 1, /* delete what was sent and a newer archive no longer has */
+};
+void stream_wish(struct stream *s, uint32_t wishes);
 
 enum lane_kind { LANE_PERSON = 1, LANE_CHAT = 2, LANE_THREAD = 3 };
 struct lane_spec {
@@ -45,6 +51,7 @@ void stream_pos_release(struct stream_pos *p);
 enum stream_got {
 	STREAM_OP,    /* *op is the next thing to write; everything it points to is in a */
 	STREAM_WAIT,  /* nothing now: threads of this chat are still open (the engine asks again when they have ended), or people are not made yet */
+	STREAM_LATER, /* nothing now: when no lane has anything else to write any more, ask again; said at most once by a position */
 	STREAM_END,   /* nothing left in this lane */
 	STREAM_ERROR,
 };
@@ -60,7 +67,7 @@ typedef void (*stream_thread_fn)(void *ctx, const struct lane_spec *thread);
 /* threads_open: number of this chat's thread lanes not ended yet (the engine counts). */
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e);
-/* The engine calls this when the op stream_next gave is DONE or REJECTED in the ledger: moves pos past it. */
+/* The engine calls this, in the same transaction, when the op stream_next gave is DONE or REJECTED in the ledger: moves pos past it. */
 void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream_op *op);
 
 /* Target id of a source user: matched by the mapping or created (ledger), else NULL. */

@@ -19,7 +19,13 @@ struct spot {
 	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */
+	const struct removed *removed; size_t n_removed; bool removed_known;
 };
+
+/* A message that was sent and that the archives of today no longer have. */
+struct removed { int64_t ts_us; const char *id; int parts; bool thread /* it has one in the target: it stays */; };
+/* Collects them while ledger and spool are walked side by side; see docs/replay.md for what counts. Strings in a. */
+struct removal { struct removed *v; size_t n, cap, sure; bool any, strict, off; int64_t last_us; struct arena *a; };
 
 enum { TEXT_ANSWERS = 4096 };
 struct text_answer { uint64_t key; const char *rule; };
@@ -28,6 +34,8 @@ struct stream {
 	struct stream_args x;
 	struct traits tr;
 	const struct mapping_config *cfg;
+	uint32_t wish;           /* enum stream_wish */
+	bool several, bad;       /* archives, unreadable records: how a removal is told */
 	bool threads;            /* replies go into threads with lanes of their own */
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
@@ -61,8 +69,10 @@ struct standing {
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
 	bool rejected, open;
 	uint64_t src_fp, body_fp;/* of part 0 */
-	uint32_t loss;
-	bool stale;              /* written under another mapping */
+	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
+	int64_t edit_sent_us;    /* when the newest edit was made */
+	bool stale, post_stale;  /* written under another mapping: what stands there; one of the posts, whatever became of it since */
+	bool edit_refused;       /* of any part */
 	bool edit;               /* part 0 was edited (or the edit was refused) ... */
 	uint64_t edit_src_fp, edit_body_fp;
 	enum op_state thread;    /* OP_THREAD_OPEN */
@@ -70,8 +80,8 @@ struct standing {
 };
 void standing_add(struct standing *st, const struct ledger_row *row);
 void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out);
-/* Nothing more to do for it, as far as the ledger tells without looking at the text. */
-bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp);
+/* Nothing more to do for it, as far as the ledger and the rules tell without looking at the text. */
+bool standing_settled(struct stream *s, struct spot *sp, const struct standing *st, const struct spool_meta *m);
 
 /* A message put into the target's words. */
 struct letter {
@@ -84,16 +94,50 @@ struct letter {
 	int n_uploads;           /* ... unless asked for; number of those */
 	int n_named;             /* files only named in the text */
 	int n_links;             /* different links to other messages that have an address; counted up to 6 */
+	bool ahead, stays;       /* asked for by letter_args.ahead: a link leads to what is still to be sent; one will never lead there */
 };
+/* Which links count as ahead: of a message that is in the target all that have no address yet; of one that is not, those that may
+ * still have none when it is posted. */
+enum ahead { AHEAD_NO, AHEAD_OF_SENT, AHEAD_OF_UNSENT };
 enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */ };
 /* posted: a part of it is in the target already; files that were not uploaded before are then only named. */
 struct letter_args {
 	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;
 	enum fate fate; const char *rule; bool posted, no_links; enum letter_want want;
 	uint32_t links_off;      /* bit i: the i-th link (as counted in n_links) is left as it was */
+	enum ahead ahead;
 };
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
+
+/* Must a part that would say `now` be edited? fate: of its message. Words that differ by the mapping alone are a matter of WISH_EDIT_DRIFT. */
+bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
+                     uint64_t now);
+/* Was the chat archived by us, and may it be opened again for what is still to be written? *row: the archiving. */
+bool stream_shut(struct stream *s, struct spot *sp, struct arena *a, struct ledger_row *row);
+
+void removal_begin(struct removal *r, const struct stream *s, struct arena *a);
+void removal_row(struct removal *r, const struct ledger_row *row); /* of no message of the spool */
+void removal_msg(struct removal *r, const struct spool_meta *m);
+size_t removal_end(struct removal *r);                             /* how many there are: r->v[0] … */
+/* The next part to be deleted of the i-th of them: its row and its place; *i moves on. */
+bool stream_next_removed(struct stream *s, struct spot *sp, int *i, struct arena *a, struct ledger_row *post);
+/* A deletion of ours is recorded: what it took back (part 0, or the same part of a post) is GONE. Within the same transaction. */
+void stream_taken_back(struct stream *s, const struct opkey *del, enum op_kind what);
+
+/* stream_again.c: messages in the target whose links may lead to their targets by now. */
+struct relink { struct letter letter; const char *target; enum op_state state; uint64_t fp; int part; };
+bool stream_links_may_change(const struct stream *s, const struct standing *st);
+/* The first part from `from` on that would say something else today, and nothing else than where links lead; -1: none. */
+int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m, const struct msg *msg, const struct standing *st, int from,
+                  struct arena *a, struct relink *out);
+/* Did part `part` of the letter say `then` when fewer of its links led anywhere? */
+bool stream_only_links(struct stream *s, const struct letter_args *x, const struct letter *l, int part, uint64_t then);
+/* Is there such a message whose links lead to what is still to be sent? */
+bool stream_links_ahead(struct stream *s, struct spot *sp);
+/* The next of them to be edited, from the message (ts_us, from) on (NULL: from the first); what *out and *m point to is in a. */
+bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const char *from, struct arena *a, struct spool_meta *m, struct relink *out);
+
 /* Reaction i goes to the target: it has a character, is the first of its kind, and within what the target takes. */
 bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i);
 /* Portions of people still to join; *people: who joins in all. */

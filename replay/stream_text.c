@@ -120,6 +120,7 @@ enum { LINKS_TOLD_APART = 6 };
 struct asking {
 	struct stream *s; const struct spot *here; struct arena *a; bool no_links;
 	uint32_t links_off; const char *refs[LINKS_TOLD_APART]; int n_refs; /* those that lead somewhere, each once */
+	const struct spool_meta *meta; enum ahead want; bool ahead, stays; /* where the others stand, when asked */
 };
 
 /* Links that have an address are numbered as they come, so that a text of the past can be written again (letter_args.links_off). */
@@ -149,21 +150,55 @@ static const char *ask_conv(void *ctx, const char *id)
 	return sp && (sp->kind == CONV_PUBLIC || sp == q->here) ? sp->place.name : NULL;
 }
 
+/* a comes before b. */
+static bool earlier(int64_t a_ts, const char *a, int64_t b_ts, const char *b)
+{
+	return a_ts != b_ts ? a_ts < b_ts : strcmp(a, b) < 0;
+}
+
+/* Is the message a link leads to certainly in the target when the one that links is posted? */
+static bool goes_before(const struct stream *s, const struct spool_meta *to, const struct spool_meta *from)
+{
+	if (!s->threads || (!to->root && !from->root) || (to->root && from->root && streq(to->root, from->root)))
+		return earlier(to->ts_us, to->id, from->ts_us, from->id);
+	return !to->root && (streq(to->id, from->root) || earlier(to->ts_us, to->id, from->root_ts_us, from->root)); /* a thread begins after its root */
+}
+
+/* A link that leads nowhere now: will it? */
+static void ask_ahead(struct asking *q, struct spot *sp, const char *id, int64_t ts, enum op_state state)
+{
+	struct spool_meta to;
+	const char *rule;
+	bool comes = stream_todo(state) && sp->place.action != PLACE_SKIP && (q->s->tr.caps & CAP_EDIT) &&
+	             spool_msg(q->s->x.spool, sp->num, ts, id, q->a, NULL, &to, NULL) && stream_fate(q->s, sp, &to, &rule) != FATE_SKIP;
+	q->stays |= !comes;
+	q->ahead |= comes && !(q->want == AHEAD_OF_UNSENT && sp == q->here && goes_before(q->s, &to, q->meta));
+}
+
 static const char *ask_url(void *ctx, const char *ref)
 {
 	struct asking *q = ctx;
 	struct stream *s = q->s;
 	const char *slash = strchr(ref, '/');
-	if (!slash || q->no_links || !s->x.exporter->message_url)
+	if (!slash || q->no_links || !s->x.exporter->message_url) {
+		q->stays = true;
 		return NULL;
+	}
 	struct spot *sp = stream_spot(s, arena_strndup(q->a, ref, (size_t)(slash - ref)));
 	int64_t ts;
 	struct ledger_row row;
-	if (!sp || !spool_find(s->x.spool, sp->num, slash + 1, &ts))
+	if (!sp || !spool_find(s->x.spool, sp->num, slash + 1, &ts)) {
+		q->stays = true;
 		return NULL;
+	}
 	struct opkey k = { stream_lconv(s, sp), ts, slash + 1, OP_POST, 0 };
 	const char *chat = stream_spot_target(s, sp);
-	if (!chat || !ledger_get(s->x.ledger, &k, q->a, &row) || row.state != OP_DONE || link_is_off(q, ref))
+	if (!stream_row(s, &k, q->a, &row) || row.state != OP_DONE || !chat) {
+		if (q->want)
+			ask_ahead(q, sp, slash + 1, ts, row.state);
+		return NULL;
+	}
+	if (link_is_off(q, ref))
 		return NULL;
 	return s->x.exporter->message_url(s->x.target, chat, row.target, q->a);
 }
@@ -398,10 +433,13 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		t = text_end(&b);
 	}
 	struct text whole = joined(a, &h, &body, &t);
-	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off };
+	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off,
+	                    .meta = x->meta, .want = x->ahead };
 	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
 	s->x.exporter->render(s->x.target, &whole, &r, a, &out->parts, &out->n_parts, &out->loss);
 	out->n_links = q.n_refs;
+	out->ahead = q.ahead;
+	out->stays = q.stays;
 }
 
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op)

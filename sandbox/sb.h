@@ -60,7 +60,7 @@ struct sb_stats {
 enum sb_action {
 	SBF_NONE, SBF_DROP_BEFORE, SBF_DROP_AFTER, SBF_500_BEFORE, SBF_500_AFTER, SBF_LATE, SBF_HANG, SBF_HANG_AFTER, SBF_CUT_BODY,
 	SBF_HTML_200, SBF_HTML_502, SBF_429, SBF_503, SBF_503_AFTER, SBF_LIST_LAG, SBF_FOREIGN, SBF_FOREIGN_AFTER, SBF_WRONG_ID,
-	SBF_LAG_DROP, SBF_401, N_SBF
+	SBF_LAG_DROP, SBF_401, SBF_HUMAN, SBF_HUMAN_DROP, N_SBF
 };
 struct sb_rule {
 	char method[8], glob[120];
@@ -258,8 +258,11 @@ enum MHD_Result sb_upload_part(void *cls, enum MHD_ValueKind kind, const char *k
 /* ---- the rest ---- */
 void sb_control(struct sb_req *r);       /* /sandbox/… for tests (sb_control.c) */
 void sb_ui(struct sb_req *r);            /* / and /sandbox/ui/… (sb_ui.c) */
-bool sb_dump_db(sqlite3 *db, FILE *out, struct err *e);
+enum sb_dumped { DUMP_LIVE, DUMP_DELETED_TOO };
+bool sb_dump_db(sqlite3 *db, enum sb_dumped what, FILE *out, struct err *e);
 void sb_foreign(struct sandbox *s, int64_t chat, const char *text);
+extern const char *const sb_human_deeds[]; /* NULL at the end */
+void sb_human(struct sandbox *s, int64_t chat, const char *deed); /* chat 0: where a bot wrote last */
 struct sb_token *sb_token_add(struct sandbox *s, const char *token, const char *name, int64_t user, uint64_t scopes);
 void sb_req_free(struct sb_req *r);
 enum MHD_Result sb_http(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,

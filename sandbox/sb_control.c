@@ -184,6 +184,30 @@ void sb_foreign(struct sandbox *s, int64_t chat, const char *text)
 	sb_message_plain(s, chat, person(s), text, SILENT);
 }
 
+const char *const sb_human_deeds[] = { "edit", "delete", "react", "archive", "unarchive", NULL };
+
+/* What a person with the right to does to the newest message of a bot (in this chat), or to the chat it is in. */
+void sb_human(struct sandbox *s, int64_t chat, const char *deed)
+{
+	int64_t id = sb_int(s, 0, "SELECT max(id) FROM messages WHERE bot AND deleted IS NULL AND (?1=0 OR chat=?1)", "i", chat);
+	int64_t root = id ? sb_int(s, 0, "SELECT root_chat FROM messages WHERE id=?1", "i", id) : chat;
+	if (streq(deed, "archive") || streq(deed, "unarchive"))
+		sb_run(s, "UPDATE chats SET archived=?2 WHERE id=?1", "ii", root, (int64_t)streq(deed, "archive"));
+	if (!id)
+		return;
+	if (streq(deed, "edit"))
+		sb_run(s, "UPDATE messages SET content='edited by a person: '||content,changed=?2 WHERE id=?1", "ii", id, s->now);
+	if (streq(deed, "delete")) {
+		sb_run(s, "UPDATE messages SET deleted=?2,pinned=0 WHERE id=?1", "ii", id, s->now);
+		sb_run(s, "UPDATE chats SET n_messages=n_messages-1 WHERE id=(SELECT chat FROM messages WHERE id=?1)", "i", id);
+	}
+	if (streq(deed, "react") && !sb_int(s, 0, "SELECT 1 FROM reactions WHERE message=?1 AND user=?2", "ii", id, person(s))) {
+		sb_run(s, "INSERT INTO reactions(message,user,code,name,created) VALUES(?1,?2,'\xF0\x9F\x91\x8D','+1',?3)", "iii", id, person(s), s->now);
+		sb_run(s, "UPDATE messages SET n_reactions=n_reactions+1 WHERE id=?1", "i", id);
+	}
+	sb_rest(s);
+}
+
 static void messages(struct sb_req *r)
 {
 	static const struct sb_field f[] = { { "chat_id", FT_INT, REQUIRED, 0 }, { "text", FT_STR, REQUIRED, 0 }, { "user_id", FT_INT, OPTIONAL, 0 },
@@ -207,6 +231,29 @@ static void faults(struct sb_req *r)
 		ok(r);
 	else
 		sb_error(r, 422, "faults", e.where, "invalid", e.msg);
+}
+
+/* A person does something, now: {"deed":"edit|delete|react|archive|unarchive","chat_id"}; without chat_id where a bot wrote last. */
+static void human(struct sb_req *r)
+{
+	static const struct sb_field f[] = { { "deed", FT_STR, REQUIRED, 20 }, { "chat_id", FT_INT, OPTIONAL, 0 } };
+	const struct jv *b = BODY(r, f);
+	size_t i = 0;
+	while (b && sb_human_deeds[i] && !streq(sb_human_deeds[i], jv_get_str(b, "deed")))
+		i++;
+	if (b && !sb_human_deeds[i]) {
+		sb_error(r, 422, "deed", jv_get_str(b, "deed"), "inclusion", "Nothing a person does");
+	} else if (b) {
+		sb_human(r->s, jv_get_int(b, "chat_id", 0), sb_human_deeds[i]);
+		ok(r);
+	}
+}
+
+/* Every chat is opened again. */
+static void unarchive(struct sb_req *r)
+{
+	sb_run(r->s, "UPDATE chats SET archived=0", "");
+	ok(r);
 }
 
 static void settings(struct sb_req *r)
@@ -238,7 +285,7 @@ static void dump(struct sb_req *r)
 	FILE *f = open_memstream(&text, &n);
 	if (!f)
 		die("sandbox: no memory for the dump");
-	bool done = sb_dump_db(r->s->db, f, &e);
+	bool done = sb_dump_db(r->s->db, sb_query(r, "deleted") ? DUMP_DELETED_TOO : DUMP_LIVE, f, &e);
 	fclose(f);
 	if (!done)
 		sb_error(r, 500, "dump", NULL, "unhandled", e.msg);
@@ -253,6 +300,7 @@ void sb_control(struct sb_req *r)
 	static const struct { const char *method, *path; void (*fn)(struct sb_req *r); } all[] = {
 		{ "GET", "stats", stats }, { "GET", "dump", dump }, { "POST", "reset", reset }, { "POST", "tokens", tokens }, { "POST", "users", users },
 		{ "POST", "chats", chats }, { "POST", "messages", messages }, { "POST", "faults", faults }, { "POST", "settings", settings },
+		{ "POST", "human", human }, { "POST", "unarchive", unarchive },
 	};
 	const char *path = r->url + strlen("/sandbox/");
 	for (size_t i = 0; i < countof(all); i++)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-struct dump { sqlite3 *db; FILE *out; struct buf line; struct jw w; bool bad; };
+struct dump { sqlite3 *db; enum sb_dumped what; FILE *out; struct buf line; struct jw w; bool bad; };
 
 static sqlite3_stmt *query(struct dump *d, const char *sql, int64_t a)
 {
@@ -15,6 +15,8 @@ static sqlite3_stmt *query(struct dump *d, const char *sql, int64_t a)
 	}
 	if (sqlite3_bind_parameter_count(st) > 0)
 		sqlite3_bind_int64(st, 1, a);
+	if (sqlite3_bind_parameter_count(st) > 1)
+		sqlite3_bind_int(st, 2, d->what == DUMP_DELETED_TOO);
 	return st;
 }
 
@@ -117,7 +119,7 @@ static void message(struct dump *d, sqlite3_stmt *st, const char *chat, int64_t 
 
 /* A deleted message is left out, unless a thread with messages in it hangs on it. */
 #define MESSAGES "SELECT messages.id,display_name," WHO ",content,n_files,n_reactions,pinned,parent IS NOT NULL,thread_chat,messages.deleted IS NOT NULL " \
-	"FROM messages JOIN users ON users.id=user WHERE chat=?1 AND (messages.deleted IS NULL OR EXISTS(SELECT 1 FROM messages r WHERE r.chat=messages.thread_chat AND r.deleted IS NULL)) ORDER BY messages.id"
+	"FROM messages JOIN users ON users.id=user WHERE chat=?1 AND (?2 OR messages.deleted IS NULL OR EXISTS(SELECT 1 FROM messages r WHERE r.chat=messages.thread_chat AND r.deleted IS NULL)) ORDER BY messages.id"
 
 static void messages(struct dump *d, int64_t chat, const char *name)
 {
@@ -134,9 +136,9 @@ static void messages(struct dump *d, int64_t chat, const char *name)
 	}
 }
 
-bool sb_dump_db(sqlite3 *db, FILE *out, struct err *e)
+bool sb_dump_db(sqlite3 *db, enum sb_dumped what, FILE *out, struct err *e)
 {
-	struct dump d = { .db = db, .out = out };
+	struct dump d = { .db = db, .what = what, .out = out };
 	buf_init(&d.line, SB_OUT_MAX);
 	sqlite3_stmt *st = query(&d, "SELECT email,nickname,first_name,last_name,role,suspended,bot FROM users WHERE NOT deleted "
 	                             "ORDER BY coalesce(email,nickname)", 0);
@@ -204,7 +206,7 @@ bool sandbox_dump(const char *store, FILE *out, struct err *e)
 	}
 	sqlite3_busy_timeout(db, 5000);
 	/* one transaction: one moment of a store that is being written */
-	bool ok = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK && sb_dump_db(db, out, e);
+	bool ok = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK && sb_dump_db(db, DUMP_LIVE, out, e);
 	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	sqlite3_close(db);
 	return ok;

@@ -12,6 +12,7 @@ const char *const sb_action_name[N_SBF] = {
 	[SBF_CUT_BODY] = "cut-body", [SBF_HTML_200] = "html-200", [SBF_HTML_502] = "html-502", [SBF_429] = "429", [SBF_503] = "503",
 	[SBF_503_AFTER] = "503-after", [SBF_LIST_LAG] = "list-lag", [SBF_FOREIGN] = "foreign", [SBF_FOREIGN_AFTER] = "foreign-after",
 	[SBF_WRONG_ID] = "wrong-id", [SBF_LAG_DROP] = "lag-drop", [SBF_401] = "401",
+	[SBF_HUMAN] = "human", [SBF_HUMAN_DROP] = "human-drop",
 };
 
 static bool number(const char *s, int64_t *out)
@@ -67,6 +68,12 @@ static bool rule(char *line, struct sb_rule *r, struct err *e)
 	} else if (r->action == SBF_FOREIGN || r->action == SBF_FOREIGN_AFTER) {
 		if (!*line)
 			fmt_into(r->text, sizeof r->text, "Всем привет!");
+	} else if (r->action == SBF_HUMAN || r->action == SBF_HUMAN_DROP) {
+		size_t i = 0;
+		while (sb_human_deeds[i] && !streq(sb_human_deeds[i], line))
+			i++;
+		if (!sb_human_deeds[i])
+			return err_set(e, ERR_USAGE, "'%s' is nothing a person does (edit, delete, react, archive, unarchive)", line);
 	} else if (*line) {
 		return err_set(e, ERR_USAGE, "%s takes no argument", action);
 	}

@@ -296,11 +296,13 @@ static enum after work(struct sb_req *r)
 		sb_denied(r, 401, "invalid_token", "Access token is invalid");
 		return ANSWER;
 	case SBF_NONE: case SBF_DROP_AFTER: case SBF_500_AFTER: case SBF_HANG_AFTER: case SBF_CUT_BODY: case SBF_HTML_200: case SBF_503_AFTER:
-	case SBF_FOREIGN: case SBF_FOREIGN_AFTER: case SBF_WRONG_ID: case N_SBF: break;
+	case SBF_FOREIGN: case SBF_FOREIGN_AFTER: case SBF_WRONG_ID: case SBF_HUMAN: case SBF_HUMAN_DROP: case N_SBF: break;
 	}
 	sb_handle(r);
 	switch (a) {
 	case SBF_DROP_AFTER: case SBF_LAG_DROP: return CLOSE;
+	case SBF_HUMAN: sb_human(r->s, r->chat, f->text); break;
+	case SBF_HUMAN_DROP: sb_human(r->s, r->chat, f->text); return CLOSE;
 	case SBF_HANG_AFTER: return HANG;
 	case SBF_500_AFTER: plain(r, 500, "text/plain; charset=utf-8", "Internal Server Error\n"); break;
 	case SBF_503_AFTER: plain(r, 503, "text/plain; charset=utf-8", "Service Unavailable\n"); break;

@@ -85,11 +85,20 @@ static bool jsonl_fact(void *ctx, const char *key, const char *value)
 	return true;
 }
 
+static bool jsonl_integration(void *ctx, const struct integration *in)
+{
+	struct jsonl *j = ctx;
+	canon_integration(in, &j->out);
+	buf_addc(&j->out, '\n');
+	return true;
+}
+
 static inline void jsonl_sink(struct jsonl *j, struct sink *sink, size_t max)
 {
 	*j = (struct jsonl){ 0 };
 	buf_init(&j->out, max);
-	*sink = (struct sink){ .ctx = j, .user = jsonl_user, .conv = jsonl_conv, .msg = jsonl_msg, .bad = jsonl_bad, .hazard = jsonl_hazard, .fact = jsonl_fact };
+	*sink = (struct sink){ .ctx = j, .user = jsonl_user, .conv = jsonl_conv, .msg = jsonl_msg, .bad = jsonl_bad, .hazard = jsonl_hazard, .fact = jsonl_fact,
+	                        .integration = jsonl_integration };
 }
 
 #endif

@@ -180,6 +180,9 @@ static void h_zip64(struct buf *out) { PART(.name = "x", .zip64 = true, DATA("he
 static void h_descriptor(struct buf *out) { PART(.name = "x", .descriptor = true, DATA("hello")); }
 static void h_utf8(struct buf *out) { PART(.name = "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.txt", DATA("hello")); }
 static void h_cp866(struct buf *out) { PART(.name = "\xae\xe2\xe7\xf1\xe2.txt", DATA("hello")); }
+static void h_cp1251(struct buf *out) { PART(.name = "\xee\xf2\xf7\xb8\xf2.txt", DATA("hello")); }
+static void h_cp1251_low(struct buf *out) { PART(.name = "\xef\xeb\xe0\xed.txt", DATA("hello")); }
+static void h_cp866_high(struct buf *out) { PART(.name = "\xe1\xe2\xe0.txt", DATA("hello")); }
 static void h_cp437(struct buf *out) { PART(.name = "M\x81ller.txt", DATA("hello")); }
 static void h_backslash(struct buf *out) { PART(.name = "general\\2024-01-01.json", DATA("hello")); }
 static void h_backslip(struct buf *out) { PART(.name = "..\\x", DATA("hello")); }
@@ -291,6 +294,9 @@ static const struct hostile {
 	{ "before64.zip", h_before64, FATE_READ, NULL, "x" },
 	{ "utf8-unflagged.zip", h_utf8, FATE_READ, NULL, "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.txt" },
 	{ "cp866.zip", h_cp866, FATE_READ, NULL, "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.txt" },
+	{ "cp1251.zip", h_cp1251, FATE_READ, NULL, "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.txt" },
+	{ "cp1251-low.zip", h_cp1251_low, FATE_READ, NULL, "план.txt" },
+	{ "cp866-high.zip", h_cp866_high, FATE_READ, NULL, "стр.txt" },
 	{ "cp437.zip", h_cp437, FATE_READ, NULL, "M\xc3\xbcller.txt" },
 	{ "backslash.zip", h_backslash, FATE_READ, NULL, "general/2024-01-01.json" },
 	{ "junk.zip", h_junk, FATE_READ, NULL, "d/y" },

@@ -79,7 +79,8 @@ bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct ar
 
 /* ---- exporter: plain words; parts of at most text_max bytes ---- */
 static struct traits fake_tr = {
-	.caps = CAP_LABEL | CAP_THREAD | CAP_THREAD_LANES | CAP_EDIT | CAP_PIN | CAP_UPLOAD | CAP_MEMBERS | CAP_ARCHIVE | CAP_USER_CREATE | CAP_REACT_SELF,
+	.caps = CAP_LABEL | CAP_THREAD | CAP_THREAD_LANES | CAP_EDIT | CAP_PIN | CAP_UPLOAD | CAP_MEMBERS | CAP_ARCHIVE | CAP_USER_CREATE | CAP_REACT_SELF |
+	        CAP_DELETE,
 	.text_max = 60, .label_max = 255, .members_max = 2,
 };
 
@@ -98,7 +99,9 @@ static void fake_render(const struct target *t, const struct text *body, const s
 		for (size_t k = 0; k < body->blocks[i].n_spans; k++) {
 			const struct span *s = &body->blocks[i].spans[k];
 			const char *name = s->kind == SPAN_USER ? r->user_name(r->ctx, s->ref) : s->kind == SPAN_CONV ? r->conv_name(r->ctx, s->ref) : NULL;
-			buf_adds(&b, name ? name : s->text);
+			const char *url = s->kind == SPAN_MSG ? r->msg_url(r->ctx, s->ref) : NULL;
+			*loss |= s->kind == SPAN_MSG && !url ? LOSS_LINK : 0;
+			buf_adds(&b, url ? url : name ? name : s->text);
 		}
 	}
 	size_t max = (size_t)fake_tr.text_max, n = b.len ? (b.len + max - 1) / max : 1;
@@ -120,7 +123,13 @@ static uint64_t fake_fp(const struct op *op)
 	return h;
 }
 
-static const struct exporter fake_ex = { .name = "fake", .traits = fake_traits, .render = fake_render, .fingerprint = fake_fp, .chat_name = fake_chat_name };
+static const char *fake_url(const struct target *t, const char *chat, const char *msg, struct arena *a)
+{
+	(void)t;
+	return arena_fmt(a, "@%s/%s", chat, msg);
+}
+
+static const struct exporter fake_ex = { .message_url = fake_url, .name = "fake", .traits = fake_traits, .render = fake_render, .fingerprint = fake_fp, .chat_name = fake_chat_name };
 
 /* ---- a world: spool, ledger ---- */
 struct world { char dir[64], spool_path[80]; struct spool *spool; struct sink sink; struct ledger *ledger; struct arena a; int64_t run; int serial; };
@@ -154,7 +163,7 @@ static void world_begin(struct world *w)
 		fail_msg("%s", e.msg);
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(MAP, digest);
-	w->run = ledger_run_begin(w->ledger, "apply", digest);
+	w->run = ledger_run_begin(w->ledger, "apply", digest, NULL);
 	ledger_current_mapping(w->ledger, digest);
 	world_spool(w);
 }
@@ -201,6 +210,28 @@ static void add_msg(struct world *w, const char *conv, int at, const char *autho
 	assert_true(w->sink.msg(w->sink.ctx, conv, &m));
 }
 
+/* A message that is a few words and a link to another one: "see LINK". */
+static struct msg link_msg(struct world *w, int at, const char *author, int root, const char *const *refs, size_t n)
+{
+	struct msg m = make_msg(w, at, author, root, "");
+	struct text_builder b;
+	text_begin(&b, &w->a);
+	text_block(&b, BLOCK_PARA);
+	text_span(&b, SPAN_TEXT, 0, "see", NULL, NULL);
+	for (size_t i = 0; i < n; i++) {
+		text_span(&b, SPAN_TEXT, 0, " ", NULL, NULL);
+		text_span(&b, SPAN_MSG, 0, arena_fmt(&w->a, "old:%s", refs[i]), refs[i], "https://old");
+	}
+	m.body = text_end(&b);
+	return m;
+}
+
+static void add_link(struct world *w, const char *conv, int at, int root, const char *ref)
+{
+	struct msg m = link_msg(w, at, "U1", root, &ref, 1);
+	assert_true(w->sink.msg(w->sink.ctx, conv, &m));
+}
+
 /* ---- an engine in miniature: lanes one after the other, every op DONE (or as the script says) ---- */
 struct driver {
 	struct world *w;
@@ -243,7 +274,8 @@ static void log_op(struct driver *d, const struct stream_op *so)
 		for (size_t i = 0; i < op->n_ids; i++)
 			buf_addf(&d->log, " %s", op->ids[i]);
 		break;
-	case OP_ARCHIVE: case OP_DELETE: break;
+	case OP_ARCHIVE: break;
+	case OP_DELETE: buf_addf(&d->log, " %s", op->undoes == OP_ARCHIVE ? "archiving" : op->target_id); break;
 	}
 	for (size_t i = 0; i < op->n_files; i++)
 		buf_addf(&d->log, " <%s %s>", op->files[i].name, op->files[i].handle);
@@ -251,25 +283,26 @@ static void log_op(struct driver *d, const struct stream_op *so)
 }
 
 /* Runs one lane till it waits or ends. false: died. */
-static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_pos *pos, size_t open, bool *waits)
+static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_pos *pos, size_t open, enum stream_got *end)
 {
 	for (;;) {
 		struct arena a;
 		struct stream_op so;
 		struct err e = ERR_INIT;
 		arena_init(&a);
+		ledger_begin(d->w->ledger);
 		enum stream_got got = stream_next(d->s, &lane, pos, open, note_thread, d, &a, &so, &e);
 		if (got == STREAM_ERROR)
 			fail_msg("%s: %s", lane.name, e.msg);
 		if (got != STREAM_OP) {
-			*waits = got == STREAM_WAIT;
+			*end = got;
+			assert_true(ledger_commit(d->w->ledger, &e));
 			arena_release(&a);
 			return true;
 		}
 		log_op(d, &so);
 		struct world *w = d->w;
 		struct ledger *l = w->ledger;
-		ledger_begin(l);
 		if (so.state != OP_INTENT)
 			ledger_intent(l, &so.op.key, ledger_lane(l, lane.name), so.src_fp, so.body_fp, so.loss, w->run, 1);
 		bool die_here = d->stop_after && ++d->n_ops == d->stop_after;
@@ -280,13 +313,16 @@ static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_po
 				w->serial++, ledger_done(l, &so.op.key, so.op.key.kind == OP_EDIT ? so.op.target_id : arena_fmt(&a, "%d", 100 + w->serial),
 				            so.op.key.kind == OP_THREAD_OPEN ? arena_fmt(&a, "T%d", 100 + w->serial) : NULL);
 		}
+		if (!die_here)
+			stream_passed(d->s, pos, &so);
 		assert_true(ledger_commit(l, &e));
-		stream_passed(d->s, pos, &so);
 		arena_release(&a);
 		if (die_here)
 			return false;
 	}
 }
+
+static uint32_t wished; /* enum stream_wish of the runs to come */
 
 /* One run over everything. Returns what was written. The caller frees nothing; the text lives in the world's arena. */
 static const char *drive_with(struct world *w, int stop_after, const char *reject)
@@ -296,27 +332,37 @@ static const char *drive_with(struct world *w, int stop_after, const char *rejec
 	struct err e = ERR_INIT;
 	d.s = stream_open(&args, &e);
 	assert_non_null(d.s);
+	stream_wish(d.s, wished);
 	buf_init(&d.log, 8 << 20);
 	assert_true(stream_lanes(d.s, note_lane, &d, &e));
 	size_t first = d.n_lanes;
 	bool alive = true;
+	struct stream_pos *at = xcalloc(first + 1, sizeof(*at));
+	enum stream_got *end = xcalloc(first + 1, sizeof(*end));
 	for (size_t i = 0; alive && i < first; i++) {
-		struct stream_pos pos = { 0 };
-		bool waits = true;
 		/* A chat goes as far as it can, then its threads, then its finish. The count of open threads starts at one, so that it
 		 * waits even when it announces none. */
 		size_t next = d.n_lanes;
-		for (size_t open = d.lanes[i].kind == LANE_CHAT; alive && waits; open = 0) {
-			alive = drive_lane(&d, d.lanes[i], &pos, open, &waits);
+		end[i] = STREAM_WAIT;
+		for (size_t open = d.lanes[i].kind == LANE_CHAT; alive && end[i] == STREAM_WAIT; open = 0) {
+			alive = drive_lane(&d, d.lanes[i], &at[i], open, &end[i]);
 			for (; alive && next < d.n_lanes; next++) {
 				struct stream_pos tp = { 0 };
-				bool tw;
-				alive = drive_lane(&d, d.lanes[next], &tp, 0, &tw);
+				enum stream_got te;
+				alive = drive_lane(&d, d.lanes[next], &tp, 0, &te);
 				stream_pos_release(&tp);
 			}
 		}
-		stream_pos_release(&pos);
 	}
+	for (size_t i = 0; i < first; i++) {
+		if (alive && end[i] == STREAM_LATER)
+			alive = drive_lane(&d, d.lanes[i], &at[i], 0, &end[i]);
+		if (alive)
+			assert_int_equal(end[i], STREAM_END);
+		stream_pos_release(&at[i]);
+	}
+	free(at);
+	free(end);
 	stream_close(d.s);
 	const char *log = arena_strdup(&w->a, d.log.p);
 	buf_release(&d.log);

@@ -40,7 +40,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock",
+	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock", "ledger.db-mark",
 		"ledger.db.synced", "ledger.db-wal.synced", "ledger.db-journal.synced" };
 	for (size_t i = 0; i < countof(names); i++)
 		unlink(in_dir(names[i]));
@@ -107,7 +107,7 @@ static void test_life_of_an_op(void **state)
 	struct arena a;
 	struct ledger_row r;
 	arena_init(&a);
-	int64_t run = ledger_run_begin(l, "apply", map_a);
+	int64_t run = ledger_run_begin(l, "apply", map_a, NULL);
 	assert_int_equal(run, 1);
 	ledger_begin(l);
 	int64_t lane = ledger_lane(l, "c:C1");
@@ -343,7 +343,7 @@ static void test_names_and_lists(void **state)
 	int64_t c = ledger_conv(l, "C024BE91L"); /* outside of a transaction: it joins the next one */
 	assert_true(c > 0);
 	assert_int_equal(ledger_conv(l, "C024BE91L"), c);
-	int64_t run = ledger_run_begin(l, "apply", map_a);
+	int64_t run = ledger_run_begin(l, "apply", map_a, NULL);
 	ledger_begin(l);
 	int64_t lanes[3] = { ledger_lane(l, "c:1"), ledger_lane(l, "c:2"), ledger_lane(l, "c:3") };
 	for (int i = 0; i < 3; i++) {
@@ -433,7 +433,7 @@ static void test_pragmas_and_damage(void **state)
 		" pragma_user_version, pragma_application_id, status", -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(s, 0), "wal");
-	assert_int_equal(sqlite3_column_int(s, 1), 1);
+	assert_int_equal(sqlite3_column_int(s, 1), 2);
 	assert_int_equal(sqlite3_column_int(s, 2), 0x4d564c44);
 	assert_int_equal(sqlite3_column_int(s, 3), 1);
 	sqlite3_finalize(s);

@@ -72,6 +72,8 @@ static void random_archive(struct world *w)
 			m.n_files = rnd(3) ? 0 : (size_t)rnd(3);
 			assert_true(w->sink.msg(w->sink.ctx, conv, &m));
 		}
+		for (int n = rnd(8); n > 0; n--)
+			add_link(w, conv, 1030 + rnd(9), rnd(2) ? 0 : 1001 + rnd(20), arena_fmt(&w->a, "C%d/%d.000000", rnd(3), 1001 + rnd(40)));
 	}
 }
 
@@ -97,7 +99,7 @@ static size_t count_lines(const char *log, const char *word)
 static void counts_are_what_is_done(void **state)
 {
 	(void)state;
-	size_t texts = 0, limits = 0, sent = 0, accounts = 0;
+	size_t texts = 0, limits = 0, sent = 0, accounts = 0, relinked = 0;
 	for (uint32_t s = 1; s <= 250; s++) {
 		struct world w;
 		struct facts before, after;
@@ -111,7 +113,7 @@ static void counts_are_what_is_done(void **state)
 		world_ready(&w);
 		plan(&w, &before, page.p);
 		const char *log = drive_with(&w, 0, NULL);
-		if (count_lines(log, "post") != (size_t)before.calls[REQ_POST] || count_lines(log, "upload") != (size_t)before.calls[REQ_BLOB])
+		if (count_lines(log, "post") + (size_t)before.links != (size_t)before.calls[REQ_POST] || count_lines(log, "edit") > (size_t)before.links || count_lines(log, "upload") != (size_t)before.calls[REQ_BLOB])
 			fail_msg("archive %u: %zu posts, %lld planned, under\n%s\n%s", s, count_lines(log, "post"), (long long)before.calls[REQ_POST], page.p, log);
 		/* whoever is to get an account gets it, each once; every other write is one that was counted */
 		size_t made = count_lines(log, "user"), others = made + count_lines(log, "chat") + count_lines(log, "thread") + count_lines(log, "members") +
@@ -125,6 +127,7 @@ static void counts_are_what_is_done(void **state)
 		if (strstr(page.p, "replace: fruit") && (strstr(log, " pear") || strstr(log, "zzzz")))
 			fail_msg("archive %u: not replaced:\n%s", s, log);
 		plan(&w, &after, page.p);
+		relinked += count_lines(log, "edit");
 		if (!after.nothing_to_do || after.bucket[ITEM_MSG][BUCKET_PENDING] ||
 		    after.bucket[ITEM_MSG][BUCKET_SENT] != before.bucket[ITEM_MSG][BUCKET_PENDING] ||
 		    after.bucket[ITEM_MSG][BUCKET_SKIPPED] != before.bucket[ITEM_MSG][BUCKET_SKIPPED])
@@ -149,7 +152,7 @@ static void counts_are_what_is_done(void **state)
 		mapping_free(real_map);
 		buf_release(&page);
 	}
-	assert_true(texts > 40 && limits > 5 && sent > 300 && accounts > 100); /* chance has been everywhere */
+	assert_true(texts > 40 && limits > 5 && sent > 300 && accounts > 100 && relinked > 5); /* chance has been everywhere */
 }
 
 /* Extending a pilot sends the rest and nothing twice. */

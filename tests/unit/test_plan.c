@@ -76,6 +76,8 @@ static void random_model(struct world *w, uint32_t s)
 			m.flags = rnd(5) ? 0 : MSGF_BROADCAST;
 			assert_true(w->sink.msg(w->sink.ctx, conv, &m));
 		}
+		for (int n = rnd(6); n > 0; n--)
+			add_link(w, conv, 1050 + rnd(20), rnd(3) ? 0 : 1001 + rnd(40), arena_fmt(&w->a, "C%d/%d.000000", rnd(4), 1001 + rnd(70)));
 	}
 	if (rnd(2)) {
 		struct err bad = { .code = ERR_RECORD };
@@ -86,6 +88,7 @@ static void random_model(struct world *w, uint32_t s)
 static void any_model_adds_up(void **state)
 {
 	(void)state;
+	size_t relinked = 0;
 	for (uint32_t s = 1; s <= 150; s++) {
 		struct world w;
 		struct facts before, mid, after, late;
@@ -106,14 +109,19 @@ static void any_model_adds_up(void **state)
 			assert_int_equal(after.bucket[i][BUCKET_PENDING] + after.bucket[i][BUCKET_DOUBT], 0);
 		assert_string_equal(drive_with(&w, 0, NULL), "");
 		/* the first plan foresaw the posts and uploads: those of both runs less the one op that both show */
-		size_t posts = count_lines(some, "post") + count_lines(log, "post"), twice = !strncmp(some + strlen(some) - (strlen(some) > 0), "\n", 1);
-		assert_true(posts >= (size_t)before.calls[REQ_POST]);
-		assert_true(posts <= (size_t)before.calls[REQ_POST] + twice);
+		size_t posts = count_lines(some, "post") + count_lines(log, "post"), edits = count_lines(some, "edit") + count_lines(log, "edit"), twice = !strncmp(some + strlen(some) - (strlen(some) > 0), "\n", 1);
+		assert_true(posts + (size_t)before.links >= (size_t)before.calls[REQ_POST]); /* of one part each */
+		assert_true(posts <= (size_t)before.calls[REQ_POST] - (size_t)before.links + twice);
+		assert_true(edits <= (size_t)before.links + twice);
+		assert_int_equal(after.links, 0);
+		relinked += edits;
 		plan(&w, NULL, &late);
 		assert_memory_equal(late.digest, after.digest, DIGEST_BYTES);
 		assert_memory_not_equal(late.digest, before.digest, DIGEST_BYTES);
 		world_end(&w);
 	}
+	if (relinked < 50)
+		fail_msg("%zu", relinked);
 }
 
 /* Refusals: still everything is somewhere, and a second run does not try again. */

@@ -28,7 +28,7 @@ static int setup(void **state)
 	arena_init(&arena);
 	if (!mkdtemp(dir) || !(led = ledger_open(dir, LEDGER_WRITE, &e)))
 		return -1;
-	run = ledger_run_begin(led, "test", digest);
+	run = ledger_run_begin(led, "test", digest, NULL);
 	ledger_begin(led);
 	ledger_conv(led, "C1");
 	lane_c = ledger_lane(led, "c:C1");
@@ -39,7 +39,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock" };
+	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock", "ledger.db-mark" };
 	char path[128];
 	ledger_close(led);
 	arena_release(&arena);

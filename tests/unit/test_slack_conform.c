@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "tests/conform/jsonl_sink.h"
+#include "tests/tools/hostile.h"
 
 #include <dirent.h>
+#include <iconv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +152,111 @@ static void hazards(void **state)
 	}
 }
 
+/* ---- the same content in zips of every kind ---- */
+
+enum form { FORM_FLAGGED, FORM_UNFLAGGED, FORM_866, FORM_1251, FORM_64, N_FORM };
+
+static void in_page(const char *name, const char *page, char *out, size_t size)
+{
+	iconv_t cd = iconv_open(page, "UTF-8");
+	char *from = (char *)(uintptr_t)name, *to = out;
+	size_t n = strlen(name), left = size - 1;
+	assert_true(cd != (iconv_t)-1);
+	assert_true(iconv(cd, &from, &n, &to, &left) != (size_t)-1);
+	*to = '\0';
+	iconv_close(cd);
+}
+
+static void make_zip(const char *folder, enum form form, const char *path)
+{
+	struct err e = ERR_INIT;
+	struct zip_maker z;
+	struct buf out;
+	struct vault *v = vault_open(folder, NULL, NULL, &e);
+	assert_non_null(v);
+	zip_begin(&z);
+	z.zip64 = form == FORM_64;
+	for (size_t i = 0; i < vault_count(v); i++) {
+		const struct entry *en = vault_entry(v, i);
+		char name[512];
+		size_t n;
+		if (about_fixture(en->name))
+			continue;
+		if (form == FORM_866 || form == FORM_1251)
+			in_page(en->name, form == FORM_866 ? "CP866" : "CP1251", name, sizeof(name));
+		else
+			snprintf(name, sizeof(name), "%s", en->name);
+		char *data = vault_slurp(v, en, OUT_MAX, &n, &e);
+		assert_non_null(data);
+		zip_part(&z, (struct zip_part){ .name = name, .data = data, .len = n, .flags = form == FORM_FLAGGED ? 1 << 11 : 0,
+			.zip64 = form == FORM_64, .descriptor = form == FORM_64 });
+		free(data);
+	}
+	buf_init(&out, 64u << 20);
+	zip_end(&z, &out);
+	hostile_write(path, &out);
+	buf_release(&out);
+	vault_close(v);
+}
+
+/* The records themselves: what is said of the archive differs, what is in it does not. */
+static char *records(const char *lines, int *said, const char *about)
+{
+	struct buf out;
+	char word[64];
+	buf_init(&out, OUT_MAX);
+	snprintf(word, sizeof(word), "\"name\":\"%s\"", about);
+	*said = 0;
+	for (size_t n; *lines; lines += n + (lines[n] == '\n')) {
+		n = strcspn(lines, "\n");
+		char *line = strndup(lines, n);
+		*said += strstr(line, word) != NULL;
+		if (strncmp(line, "{\"type\":\"hazard\"", 16) != 0)
+			buf_add(&out, lines, n + 1);
+		free(line);
+	}
+	return buf_detach(&out);
+}
+
+static void zips(void **state)
+{
+	static const char *const folders[] = { "fixtures/slack/hazards/15-cyrillic-names", "fixtures/slack/demo" };
+	static const struct { enum form form; const char *says; int in_15; } forms[N_FORM] = {
+		{ FORM_FLAGGED, "name-unflagged", 0 }, { FORM_UNFLAGGED, "name-unflagged", 2 }, { FORM_866, "name-guessed", 2 },
+		{ FORM_1251, "name-guessed", 2 }, { FORM_64, "zip64", 4 },
+	};
+	const char *tmp = getenv("TMPDIR");
+	char path[512];
+	(void)state;
+	snprintf(path, sizeof(path), "%s/mvchat-forms-%d.zip", tmp && *tmp ? tmp : "/tmp", (int)getpid());
+	for (size_t k = 0; k < countof(folders); k++) {
+		struct jsonl plain;
+		int none;
+		walk(folders[k], &plain);
+		char *want = records(plain.out.p, &none, "name-unflagged");
+		assert_int_equal(none, 0);
+		for (size_t i = 0; i < N_FORM; i++) {
+			struct jsonl j;
+			int said;
+			make_zip(folders[k], forms[i].form, path);
+			walk(path, &j);
+			char *got = records(j.out.p, &said, forms[i].says);
+			same_lines(folders[k], want, got);
+			if (k == 0)
+				assert_int_equal(said, forms[i].in_15);
+			else if (forms[i].in_15)
+				assert_true(said > 2);
+			if (forms[i].form == FORM_64)
+				assert_non_null(strstr(j.out.p, "\"name\":\"data-descriptor\",\"where\":"));
+			free(got);
+			buf_release(&j.out);
+			unlink(path);
+		}
+		free(want);
+		buf_release(&plain.out);
+	}
+}
+
 static size_t stop_after;
 static bool stop_msg(void *ctx, const char *conv_id, const struct msg *m)
 {
@@ -201,7 +308,7 @@ static void unknown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(demo), cmocka_unit_test(hazards), cmocka_unit_test(stopped),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(demo), cmocka_unit_test(hazards), cmocka_unit_test(zips), cmocka_unit_test(stopped),
 		cmocka_unit_test(unknown) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

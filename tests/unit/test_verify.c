@@ -109,7 +109,7 @@ static int setup(void **state)
 	ledger = ledger_open(dir, LEDGER_WRITE, &e);
 	if (!ledger)
 		fail_msg("%s", e.msg);
-	run = ledger_run_begin(ledger, "test", digest);
+	run = ledger_run_begin(ledger, "test", digest, NULL);
 	n_messages = n_chats = n_users = n_members = 0;
 	denied_chat = broken_chat = NULL;
 	generated = 0;

@@ -1,0 +1,127 @@
+/* ledger_mark.c: is the ledger the newest one of this project, or a copy of an earlier day that somebody put back?
+ *
+ * An old copy lacks what was written since, and everything it lacks would be written a second time: the one case that settling
+ * cannot find out, because it trusts that what is not in the ledger was not sent. So a second file, ledger.db-mark, counts the
+ * intents that were committed, and is looked at when the ledger is opened for writing:
+ *
+ *   ledger behind the mark, or of another identity, or with intents and no mark at all  →  outdated: nothing may be written
+ *   ledger ahead of the mark (we died between the two, or the power went)               →  in order
+ *
+ * Promises: the mark is never ahead of a ledger that was not exchanged, because it is raised after the commit and before the
+ * requests of that commit leave; raising it is one write of a few bytes and no sync. `verify --adopt` is the way back: it fills
+ * the ledger from the target and then sets the mark anew.
+ * Does not notice a whole state folder put back, mark and all: docs/replay.md says so.
+ * Called by ledger.c. */
+#include "replay/ledger.h"
+
+#include "replay/ledger_db.h"
+#include "core/hash.h"
+#include "core/log.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK_NAME "ledger.db-mark"
+#define MARK_MAGIC "mvchat mark 1\n" /* with its NUL and one more: 16 bytes */
+enum { MARK_BYTES = 40 };
+
+/* magic, ident, intents, XXH3 of what comes before; in the byte order of this machine: the file never leaves it. */
+static void encode(unsigned char out[MARK_BYTES], int64_t ident, int64_t intents)
+{
+	memset(out, 0, MARK_BYTES);
+	memcpy(out, MARK_MAGIC, sizeof(MARK_MAGIC) - 1);
+	memcpy(out + 16, &ident, 8);
+	memcpy(out + 24, &intents, 8);
+	uint64_t sum = hash64(out, 32, 0);
+	memcpy(out + 32, &sum, 8);
+}
+
+static bool decode(const unsigned char in[MARK_BYTES], int64_t *ident, int64_t *intents)
+{
+	unsigned char again[MARK_BYTES];
+	memcpy(ident, in + 16, 8);
+	memcpy(intents, in + 24, 8);
+	encode(again, *ident, *intents);
+	return memcmp(in, again, MARK_BYTES) == 0;
+}
+
+enum ledger_age ledger_mark_read(struct ledger *l, const char *dir)
+{
+	char path[4096];
+	unsigned char b[MARK_BYTES];
+	int64_t ident, intents;
+	int fd = fmt_into(path, sizeof(path), "%s/" MARK_NAME, dir) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	bool there = fd >= 0 && pread(fd, b, sizeof(b), 0) == (ssize_t)sizeof(b) && decode(b, &ident, &intents);
+	if (fd >= 0)
+		close(fd);
+	if (!there)
+		return l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
+	if (ident != l->ident)
+		return intents > 0 ? l->intents > 0 ? LEDGER_EXCHANGED : LEDGER_LOST : l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
+	return intents > l->intents ? LEDGER_BEHIND : LEDGER_NEWEST;
+}
+
+bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e)
+{
+	char path[4096];
+	if (!fmt_into(path, sizeof(path), "%s/" MARK_NAME, dir))
+		return err_set(e, ERR_USAGE, "the name of the state folder is too long");
+	l->mark_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (l->mark_fd < 0)
+		return err_set(e, ERR_INTERNAL, "cannot open %s:", path);
+	return true;
+}
+
+bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
+{
+	unsigned char b[MARK_BYTES];
+	encode(b, l->ident, l->intents);
+	/* Synced once: a mark that the power cut took away would look like a ledger that was carried here. */
+	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b) || fsync(l->mark_fd) != 0)
+		return err_set(e, ERR_INTERNAL, "cannot write %s/" MARK_NAME ":", dir);
+	int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d >= 0) {
+		fsync(d);
+		close(d);
+	}
+	l->marked = l->intents;
+	return true;
+}
+
+void ledger_mark_raise(struct ledger *l)
+{
+	unsigned char b[MARK_BYTES];
+	if (l->mark_fd < 0 || l->outdated || l->marked == l->intents)
+		return;
+	encode(b, l->ident, l->intents);
+	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		log_warn("ledger.mark", "the mark beside the ledger cannot be written: an old copy put back would not be noticed");
+	l->marked = l->intents;
+}
+
+bool ledger_outdated(const struct ledger *l)
+{
+	return l->outdated;
+}
+
+bool ledger_refused(enum ledger_age age, struct err *e)
+{
+	switch (age) {
+	case LEDGER_NEWEST:
+		return true;
+	case LEDGER_LOST:
+		err_set(e, ERR_LOCKED, "the ledger of this project is gone: what it held is in the target and would be written a second time");
+		break;
+	case LEDGER_BEHIND:
+		err_set(e, ERR_LOCKED, "the ledger is an older copy: more was written since, and would be written a second time");
+		break;
+	case LEDGER_EXCHANGED:
+		err_set(e, ERR_LOCKED, "the ledger is not the one this project has written with");
+		break;
+	case LEDGER_UNPROVEN:
+		err_set(e, ERR_LOCKED, "the ledger came here without its mark (ledger.db-mark): whether it is the newest cannot be told");
+		break;
+	}
+	return err_hint(e, "compare it with the target and complete it: mvchat verify --adopt");
+}
