@@ -30,7 +30,10 @@ requests=$(number requests "$T/plan.json")
 expect 'explain' 0 "$MVCHAT" map -C "$T/p" --explain buhgalteriya
 has 'tells of the tag' "$T/out" "everybody with the tag 'Бухгалтерия' is in the chat"
 expect 'apply' 0 "$MVCHAT" apply -C "$T/p" --yes --json
-eq 'as many writes as planned, and a look for each name of a tag' "$(number requests "$T/out")" "$((requests + 2))"
+# links to other messages may need less than was foreseen
+done=$(number requests "$T/out") links=$(number links "$T/plan.json")
+if [ "$done" -le "$((requests + 2))" ] && [ "$done" -ge "$((requests + 2 - links))" ]; then ok 'as many writes as planned, and a look for each name of a tag'
+else not_ok "writes: $done, planned $requests, links $links" "$T/out"; fi
 "$MVCHAT" sandbox --store "$STORE" --dump >"$T/dump"
 chat() { grep -F "\"type\":\"chat\",\"name\":\"$1\"" "$T/dump" >"$T/chat"; }
 chat buhgalteriya
