@@ -582,6 +582,11 @@ static void put_config(struct jw *w, const struct config *c)
 		jw_kstr(w, "rename", c->renames[i].match);
 		jw_kstr(w, "to", c->renames[i].to);
 	}
+	for (size_t i = 0; i < c->n_extras; i++) {
+		put_set(w, "extra_channels", c->extras[i].channels.v, c->extras[i].channels.n);
+		put_set(w, "extra_admins", c->extras[i].admins.v, c->extras[i].admins.n);
+		put_set(w, "extra_tags", c->extras[i].tags.v, c->extras[i].tags.n);
+	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);
 	put_set(w, "only_channels", c->only_channels.v, c->only_channels.n);

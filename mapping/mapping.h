@@ -84,6 +84,9 @@ void mapping_person(const struct mapping *m, const struct user *u, struct arena 
 /* The id under which a person is known who has several (people.aliases), or the id itself. */
 const char *mapping_same_person(const struct mapping *m, const char *id);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
+/* Who is more than a member of a conversation's chat, and which of the target's tags (departments) are members of it as a whole. */
+struct company { const char *const *admins; size_t n_admins; /* source ids of members */ const char *const *tags; size_t n_tags; };
+void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out);
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
  * its kind. only.since and only.until look at the message's own time. */

@@ -60,6 +60,10 @@ const struct config_key config_keys[] = {
 	{ "channels.rename", KEY_ITEMS, NULL },
 	{ "channels.rename[].match", KEY_REGEX, NULL },
 	{ "channels.rename[].to", KEY_TEXT, NULL },
+	{ "channels.members", KEY_ITEMS, NULL },
+	{ "channels.members[].channel", KEY_WORDS, NULL },
+	{ "channels.members[].admin", KEY_WORDS, NULL },
+	{ "channels.members[].tag", KEY_WORDS, NULL },
 	{ "channels.archived", KEY_ENUM, values_archived },
 	{ "channels.join_members", KEY_BOOL, NULL },
 	{ "channels.allow_public", KEY_LIST, NULL },
@@ -724,6 +728,25 @@ static bool rename_done(struct reader *r, struct item *it, const char *name)
 	return place(r, it->at);
 }
 
+static bool on_extra_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct extra *x = ((struct item *)ctx)->v;
+	const struct target_of places[] = { { .path = "channels.members[].channel", .list = &x->channels }, { .path = "channels.members[].admin", .list = &x->admins },
+		{ .path = "channels.members[].tag", .list = &x->tags } };
+	for (size_t i = 0; i < countof(places); i++)
+		if (streq(places[i].path, k->path))
+			return read_value(r, k, v, &places[i], at);
+	die("mapping key '%s' has no place", k->path);
+}
+
+static bool extra_done(struct reader *r, struct item *it, const char *name)
+{
+	const struct extra *x = it->v;
+	if (!x->channels.n)
+		return missing(r, name, "channel", it->at);
+	return x->admins.n || x->tags.n || missing(r, name, "admin", it->at);
+}
+
 /* Nobody can be two people: an id stands in one group, once. */
 static bool read_aliases(struct reader *r, const struct config_key *k, struct fy_node *n, const struct fy_mark *at)
 {
@@ -769,6 +792,12 @@ static bool read_items(struct reader *r, const struct config_key *k, struct fy_n
 		if (!each_item(r, k->path, v, sizeof(struct rename), MAPPING_RULES_MAX, on_rename_key, rename_done, &items, &c->n_renames, at))
 			return false;
 		c->renames = items;
+		return true;
+	}
+	if (streq(k->path, "channels.members")) {
+		if (!each_item(r, k->path, v, sizeof(struct extra), MAPPING_RULES_MAX, on_extra_key, extra_done, &items, &c->n_extras, at))
+			return false;
+		c->extras = items;
 		return true;
 	}
 	if (!each_item(r, k->path, v, sizeof(struct rule_where), MAPPING_RULES_MAX, on_rule_key, rule_done, &items, &c->n_rules, at))

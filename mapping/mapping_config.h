@@ -60,6 +60,8 @@ struct config {
 	const char *since, *until; /* as written, for sentences; or NULL */
 	struct string_list *aliases; size_t n_aliases; /* each: source ids of one person, the main one first */
 	const char *members_list;                     /* relative to the project, or NULL */
+	/* channels.members: for the channels so called, these are administrators, these tags join. */
+	struct extra { struct string_list channels, admins, tags; } *extras; size_t n_extras;
 	struct rename { const char *match, *to; const struct regex *re; } *renames; size_t n_renames;
 };
 const char *people_policy_name(enum people_policy p);

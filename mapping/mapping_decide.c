@@ -362,6 +362,63 @@ void mapping_place(const struct mapping *m, const struct conv *c, struct arena *
 	decide_place(m, c, a, out, NULL);
 }
 
+/* ---- who is more than a member ---- */
+
+/* What lets a department read a private channel must name the channel: a pattern is not enough. */
+enum extra_what { EXTRA_ADMIN, EXTRA_TAG };
+static bool extra_covers(const struct extra *x, const struct conv *c, enum extra_what what, struct arena *a)
+{
+	for (size_t i = 0; i < x->channels.n; i++) {
+		const char *s = x->channels.v[i];
+		bool named = streq(s, c->id) || (c->name && streq(names_fold(*s == '#' ? s + 1 : s, a), names_fold(c->name, a)));
+		if (named || ((c->kind == CONV_PUBLIC || what == EXTRA_ADMIN) && c->name && names_glob(s, c->name, a)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_admin(const struct mapping *m, const struct extra *x, const struct conv *c, const char *member, struct arena *a)
+{
+	const struct user_row *r = rows_user(m, member);
+	for (size_t i = 0; i < x->admins.n; i++) {
+		const char *s = x->admins.v[i];
+		if (streq(s, member) || (streq(s, "creator") && c->creator && streq(c->creator, member)) ||
+		    (r && (names_glob(s, r->name, a) || (*r->handle && names_glob(s, r->handle, a)) || (*r->email && names_glob(s, r->email, a)))))
+			return true;
+	}
+	return false;
+}
+
+static void once(const char **v, size_t *n, const char *s)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (streq(v[i], s))
+			return;
+	v[(*n)++] = s;
+}
+
+void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out)
+{
+	const struct config *k = &m->cfg;
+	size_t tags = 0, n_admins = 0, n_tags = 0;
+	*out = (struct company){ 0 };
+	if (c->kind != CONV_PUBLIC && c->kind != CONV_PRIVATE)
+		return;
+	for (size_t i = 0; i < k->n_extras; i++)
+		tags += k->extras[i].tags.n;
+	const char **admins = k->n_extras ? arena_array(a, c->n_members + 1, const char *) : NULL, **names = k->n_extras ? arena_array(a, tags + 1, const char *) : NULL;
+	for (size_t i = 0; i < k->n_extras; i++) {
+		const struct extra *x = &k->extras[i];
+		bool admins_here = x->admins.n && extra_covers(x, c, EXTRA_ADMIN, a), tags_here = x->tags.n && extra_covers(x, c, EXTRA_TAG, a);
+		for (size_t j = 0; j < c->n_members && admins_here; j++)
+			if (is_admin(m, x, c, c->members[j], a))
+				once(admins, &n_admins, c->members[j]);
+		for (size_t j = 0; j < x->tags.n && tags_here; j++)
+			once(names, &n_tags, x->tags.v[j]);
+	}
+	*out = (struct company){ admins, n_admins, names, n_tags };
+}
+
 /* ---- messages ---- */
 
 static bool author_skipped(const struct mapping *m, const char *author)
@@ -589,6 +646,12 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 		         p.join_members ? err_word(", members join when its history is in") : "");
 		break;
 	}
+	struct company who;
+	mapping_company(m, c, a, &who);
+	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_admins; i++)
+		note(out, "channels.members: %s becomes an administrator of the chat", who.admins[i]);
+	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_tags; i++)
+		note(out, "channels.members: everybody with the tag '%s' is in the chat", who.tags[i]);
 }
 
 /* Without a survey, what the tables say stands for the source. */

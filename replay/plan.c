@@ -759,6 +759,20 @@ static void say_kept(struct plan *p, const struct conv *c)
 		                                                  : "%s (%s) has its chat already, which is private, and is not opened; the mapping says public", c->name, c->id));
 }
 
+/* A department that becomes a member reads what some of its people could not. */
+static void say_company(struct plan *p, const struct conv *c)
+{
+	struct company who;
+	mapping_company(p->s->x.mapping, c, &p->one, &who);
+	for (size_t i = 0; i < who.n_tags; i++) {
+		if (state_of(p, stream_lconv(p->s, p->sp), 0, arena_fmt(&p->one, "tag:%s", who.tags[i]), OP_MEMBERS, NULL, NULL) == OP_DONE)
+			continue;
+		if (c->kind != CONV_PUBLIC)
+			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; everybody with the tag '%s' will read it", c->name, source_privacy(c->kind), who.tags[i]));
+		say(p, &p->notes, arena_fmt(p->a, "the tag '%s' joins %s: the target tells its people so, there is no silent way", who.tags[i], c->name));
+	}
+}
+
 /* What becomes of the chat itself, and who could read what they could not before. */
 static void judge_chat(struct plan *p, const struct conv *c)
 {
@@ -806,6 +820,8 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	}
 	if (pl->action == PLACE_CREATE && pl->is_public && c->kind != CONV_PUBLIC)
 		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
+	if (pl->action != PLACE_SKIP && pl->join_members)
+		say_company(p, c);
 	count(p, ITEM_CONV, b, rule, 1);
 }
 

@@ -596,10 +596,71 @@ static size_t portion_max(const struct stream *s)
 	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
 }
 
+/* After the portions: one op for each administrator and each tag. id: "admin:ACCOUNT", "tag:NAME". */
+struct extra_join { const char *id, *who, *tag; };
+static size_t extra_joins(struct stream *s, const struct spot *sp, enum join when, struct arena *a, struct extra_join **out)
+{
+	struct spool_conv c;
+	struct company co;
+	const char **ids = NULL;
+	size_t n = 0, joined;
+	*out = NULL;
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+		return 0;
+	mapping_company(s->x.mapping, &c.conv, a, &co);
+	if (!co.n_admins && !co.n_tags)
+		return 0;
+	joined = joiners(s, sp, when, a, &ids);
+	*out = arena_array(a, co.n_admins + co.n_tags, struct extra_join);
+	for (size_t i = 0; i < co.n_admins; i++) {
+		const char *target = stream_user_target(s, co.admins[i], a);
+		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, co.admins[i]));
+		bool in = false, twice = false;
+		for (size_t k = 0; k < joined && !in; k++)
+			in = streq(ids[k], expected);
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = streq((*out)[k].who, expected);
+		if (in && !twice)
+			(*out)[n++] = (struct extra_join){ arena_fmt(a, "admin:%s", expected), expected, NULL };
+	}
+	for (size_t i = 0; i < co.n_tags; i++)
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i] };
+	return n;
+}
+
+static bool next_extra(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
+{
+	struct extra_join *v;
+	size_t n = extra_joins(s, g->sp, JOIN_NOW, a, &v);
+	struct ledger_row row;
+	for (size_t i = 0; i < n; i++) {
+		struct opkey k = { stream_lconv(s, g->sp), 0, v[i].id, OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		if (want ? !streq(want, k.id) : !stream_todo(row.state))
+			continue;
+		struct op *op = begin_op(out, &k, g, want ? want_state : row.state, a);
+		const char **one = arena_array(a, 1, const char *);
+		*one = v[i].tag ? v[i].tag : v[i].who;
+		if (v[i].tag) {
+			op->tags = one;
+			op->n_tags = 1;
+		} else {
+			op->ids = one;
+			op->n_ids = 1;
+			op->as = "admin";
+		}
+		out->src_fp = hash64s(k.id);
+		return true;
+	}
+	return false;
+}
+
 /* want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the first
  * portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
+	if (want && strncmp(want, "members:", 8) != 0)
+		return next_extra(s, g, want, want_state, a, out);
 	const char **ids = NULL;
 	size_t n = joiners(s, g->sp, JOIN_NOW, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
@@ -611,7 +672,7 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 			break;
 	}
 	if (at >= n && !want)
-		return false;
+		return next_extra(s, g, NULL, OP_ABSENT, a, out);
 	if (at >= n)
 		at = 0;
 	if (want)
@@ -653,6 +714,14 @@ int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int6
 	for (size_t at = 0; at < n; at += max) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		todo += stream_todo(row.state);
+	}
+	struct extra_join *v;
+	size_t extra = extra_joins(s, sp, JOIN_EXPECTED, a, &v);
+	for (size_t i = 0; i < extra; i++) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), 0, v[i].id, OP_MEMBERS, 0 };
 		stream_row(s, &k, a, &row);
 		todo += stream_todo(row.state);
 	}

@@ -71,6 +71,7 @@ uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, c
 }
 int64_t mapping_days_since(const struct mapping *m, int64_t newest_us) { (void)m, (void)newest_us; return 0; }
 
+void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out) { (void)m, (void)c, (void)a; *out = (struct company){ 0 }; }
 const char *mapping_same_person(const struct mapping *m, const char *id) { (void)m; return id; }
 const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a) { (void)m, (void)a; return text; }
 bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out) { (void)m, (void)a; *out = *in; return true; }

@@ -33,7 +33,8 @@ static void random_page(struct buf *b)
 	buf_addf(b, "version: 1\npeople: {unmatched: %s, deactivated: %s, guests: %s, strangers: %s, bots: %s", rnd(2) ? "create" : all[rnd(4)], gone[rnd(3)],
 	         all[rnd(4)], all[rnd(4)], rnd(4) ? "label" : "skip");
 	buf_adds(b, rnd(3) ? "}\n" : ", aliases: [[U1, U7]]}\n");
-	buf_addf(b, "channels: {join_members: %s, archived: %s}\n", rnd(4) ? "true" : "false", rnd(2) ? "archive" : rnd(2) ? "skip" : "open");
+	buf_addf(b, "channels: {join_members: %s, archived: %s, members: [%s]}\n", rnd(4) ? "true" : "false", rnd(2) ? "archive" : rnd(2) ? "skip" : "open",
+	         rnd(2) ? "" : rnd(2) ? "{channel: '*', admin: [creator, U1, U3], tag: x}" : "{channel: [C0, C2], admin: U6}, {channel: C0, tag: [x, y]}");
 	static const char *const shown[] = { "label", "header", "none" }, *const mentions[] = { "mute", "live", "text" };
 	buf_addf(b, "messages: {leave_out: [%s], reactions: %s, orphans: %s, attribution: %s, mentions: %s}\n", rnd(2) ? "join" : "", rnd(2) ? "text" : "drop",
 	         rnd(2) ? "skip" : "placeholder", shown[rnd(3)], mentions[rnd(3)]);
@@ -61,7 +62,7 @@ static void random_archive(struct world *w)
 		add_user(w, arena_fmt(&w->a, "U%d", i), "Some One", i % 2 || i > 4 ? arena_fmt(&w->a, "u%d@x.ru", i) : NULL, flags[i]);
 	for (int c = 0; c < 3; c++) {
 		const char *conv = arena_fmt(&w->a, "C%d", c);
-		struct conv cv = { .id = conv, .name = conv, .kind = rnd(2) ? CONV_PUBLIC : CONV_PRIVATE, .archived = !rnd(3), .members = members + rnd(3), .n_members = (size_t)rnd(7) };
+		struct conv cv = { .id = conv, .name = conv, .kind = rnd(2) ? CONV_PUBLIC : CONV_PRIVATE, .archived = !rnd(3), .members = members + rnd(3), .creator = "U1", .n_members = (size_t)rnd(7) };
 		assert_true(w->sink.conv(w->sink.ctx, &cv));
 		for (int n = rnd(25); n > 0; n--) {
 			int at = 1001 + rnd(20) + (rnd(3) ? 0 : 86400), root = rnd(2) ? 1001 + rnd(20) : 0;
