@@ -83,6 +83,7 @@ struct wire {
 	int64_t hang_us;
 	struct sigaction old_pipe;
 	bool pipe_changed;
+	bool fresh;                /* requests were added that libcurl has not begun */
 	bool has_skew;
 	int64_t skew_s;            /* of the last answer's Date */
 	char last_date[HEADER_TEXT];
@@ -685,6 +686,7 @@ static struct call *start(struct wire *w, const struct http_req *r, void *tag, b
 	if (curl_multi_add_handle(w->multi, c->easy) != CURLM_OK)
 		die("libcurl does not take a request");
 	list_push(&w->active, c);
+	w->fresh = true;
 	w->started++;
 	w->writes += r->writes;
 	w->events++;
@@ -873,6 +875,7 @@ static void expire(struct wire *w)
 static void pump(struct wire *w)
 {
 	int running, left;
+	w->fresh = false;
 	CURLMcode m = curl_multi_perform(w->multi, &running);
 	if (m != CURLM_OK)
 		die("libcurl: %s", curl_multi_strerror(m));
@@ -958,7 +961,9 @@ size_t wire_poll(struct wire *w, int64_t deadline_us, struct wire_done *out, siz
 		list_drop(&w->handed, c);
 		recycle(w, c);
 	}
-	pump(w);
+	/* libcurl looks at every request under way each time: only when there is reason to. Waiting does it as well. */
+	if (w->fresh || deadline_us <= clock_mono_us())
+		pump(w);
 	for (;;) {
 		size_t n = take_done(w, out, max);
 		if (n || max == 0)
