@@ -241,7 +241,7 @@ fi
 # ---- the wire ----
 
 if begin 'wire: the body as POSTFIELDS, which libcurl sends again by itself'; then
-	edit replay/wire.c '		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+	edit replay/wire_send.c '		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(h, CURLOPT_READDATA, c);' '		if (c->vf) {
 			curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
 			curl_easy_setopt(h, CURLOPT_READDATA, c);
@@ -251,16 +251,16 @@ if begin 'wire: the body as POSTFIELDS, which libcurl sends again by itself'; th
 	tests unit/wire
 fi
 if begin 'wire: writes without a body on a used connection'; then
-	edit replay/wire.c '		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
+	edit replay/wire_send.c '		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
 ' ''
 	tests unit/wire
 fi
 if begin 'wire: redirects followed'; then
-	edit replay/wire.c 'CURLOPT_FOLLOWLOCATION, 0L' 'CURLOPT_FOLLOWLOCATION, 1L'
+	edit replay/wire_send.c 'CURLOPT_FOLLOWLOCATION, 0L' 'CURLOPT_FOLLOWLOCATION, 1L'
 	tests unit/wire
 fi
 if begin 'wire: a token to any host'; then
-	edit replay/wire.c '	if (r->auth != AUTH_NONE && !same_origin(o, &w->origin))' '	if (r->auth != AUTH_NONE && !o->port)'
+	edit replay/wire_send.c '	if (r->auth != AUTH_NONE && !wire_same_origin(o, &w->origin))' '	if (r->auth != AUTH_NONE && !o->port)'
 	tests unit/wire
 fi
 
