@@ -9,6 +9,8 @@
 static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "plan", 0, "DIGEST", N_("refuse when the plan is no longer the one with this digest") },
+	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
+	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
 	{ "max-ops", 0, "N", N_("stop, resumably, after N writes") },
 	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100; more against a sandbox only)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
@@ -27,6 +29,8 @@ static void print_result(const struct engine_result *r)
 	out_row(26, _("messages sent"), "%s", num(r->posted));
 	if (r->edited)
 		out_row(26, _("messages edited"), "%s", num(r->edited));
+	if (r->taken_back)
+		out_row(26, _("messages deleted"), "%s", num(r->taken_back));
 	if (r->created)
 		out_row(26, _("people, chats, threads made"), "%s", num(r->created));
 	if (r->uploaded)
@@ -66,6 +70,7 @@ static int run(const struct args *a)
 	struct stage_replay r = { .command = "apply" };
 	int code;
 	project_init(&p, a);
+	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &r.max_ops, &e) || !opt_number(a, "rate", 1, 1000000, 100, &r.rate, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &r.settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &r.max_wait, &e) ||
 	    !report_check(opt_value(a, "report"), &e))

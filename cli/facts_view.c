@@ -71,6 +71,9 @@ const char *facts_verdict(const struct facts *f)
 	else if (rejected)
 		fmt_into(out, sizeof(out), _("Nearly complete: %s messages are in the target, %s items were rejected (the reasons are above)."),
 		         num(f->bucket[ITEM_MSG][BUCKET_SENT] + f->bucket[ITEM_MSG][BUCKET_TEXT]), num(rejected));
+	else if (f->refused && f->nothing_to_do)
+		fmt_into(out, sizeof(out), _("Nearly complete: %s messages were edited in the source, and the target refused the edit ('mvchat status' has the reasons)."),
+		         num(f->refused));
 	else if (f->nothing_to_do && !waiting)
 		fmt_into(out, sizeof(out), _("Everything is in the target: %s messages; nothing is left to do."), num(f->bucket[ITEM_MSG][BUCKET_SENT]));
 	else
@@ -153,6 +156,33 @@ static void print_sentences(const char *title, const char *const *v, size_t n, c
 	putchar('\n');
 }
 
+/* What was sent and is not any more what the archives or the mapping say. */
+static void print_changes(const struct facts *f)
+{
+	if (!f->edits && !f->refused && !f->drift && !f->drift_edits && !f->removed)
+		return;
+	out_title(_("Changed since it was sent (messages)"));
+	if (f->edits)
+		printf(_("  %8s  changed in the source: to be edited\n"), num(f->edits));
+	if (f->refused)
+		printf(_("  %8s  changed in the source, and the target refused the edit\n"), num(f->refused));
+	if (f->drift)
+		printf(_("  %8s  written differently by today's mapping: left as they are (apply --edit-drift edits them)\n"), num(f->drift));
+	if (f->drift_edits)
+		printf(_("  %8s  written differently by today's mapping: to be edited\n"), num(f->drift_edits));
+	if (f->removed > f->deletes)
+		printf(_("  %8s  deleted in the source: left in the target (apply --delete-removed deletes them; what has a thread stays)\n"), num(f->removed - f->deletes));
+	if (f->deletes)
+		printf(_("  %8s  deleted in the source: TO BE DELETED in the target\n"), num(f->deletes));
+	for (size_t i = 0, shown = 0; f->removed && i < f->n_chats && shown < 30; i++)
+		if (f->chats[i].removed) {
+			printf("  %8s    ", num(f->chats[i].removed));
+			printf("%s\n", safe(f->chats[i].name && *f->chats[i].name ? f->chats[i].name : f->chats[i].id));
+			shown++;
+		}
+	putchar('\n');
+}
+
 void facts_print(const struct facts *f, enum facts_view view)
 {
 	if (view == VIEW_PLAN) {
@@ -181,6 +211,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 				printf("  %8s  %s\n", num(f->loss[i]), _(loss_sentence((enum loss)(1u << i))));
 		putchar('\n');
 	}
+	print_changes(f);
 	if (view == VIEW_PLAN) {
 		print_sentences(_("Open questions"), (const char *const *)f->unresolved, f->n_unresolved, "?");
 		print_sentences(_("About rules and limits"), (const char *const *)f->notes, f->n_notes, "!");
@@ -189,12 +220,8 @@ void facts_print(const struct facts *f, enum facts_view view)
 		out_row(26, _("requests"), _("%s (messages %s, reading %s, other %s, storage %s)"), num(f->calls_total), num(f->calls[REQ_POST]),
 		        num(f->calls[REQ_READ]), num(f->calls[REQ_OTHER]), num(f->calls[REQ_BLOB]));
 		out_row(26, _("least time"), "%s", span_of(f->bound_s));
-		if (f->edits)
-			out_row(26, _("changed in the source"), "%s", num(f->edits));
 		if (f->links)
 			out_row(26, _("links put right by edits"), _("at most %s"), num(f->links));
-		if (f->drift)
-			out_row(26, _("written differently today"), "%s", num(f->drift));
 		putchar('\n');
 	}
 	printf("%s\n", facts_verdict(f));
@@ -236,7 +263,12 @@ void facts_json(const struct facts *f, struct jw *w)
 		jw_kint(w, loss_name((enum loss)(1u << i)), f->loss[i]);
 	jw_obj_end(w);
 	jw_kint(w, "edits", f->edits);
+	jw_kint(w, "drift_edits", f->drift_edits);
+	jw_kint(w, "edits_refused", f->refused);
+	jw_kint(w, "removed", f->removed);
+	jw_kint(w, "deletes", f->deletes);
 	jw_kint(w, "links", f->links);
+	jw_kint(w, "into_joined_chats", f->heard);
 	jw_kint(w, "drift", f->drift);
 	jw_key(w, "estimate");
 	jw_obj(w);
@@ -255,7 +287,8 @@ void facts_json(const struct facts *f, struct jw *w)
 		jw_kbool(w, "public", c->is_public); jw_kbool(w, "archived", c->archived);
 		jw_kint(w, "read", c->read); jw_kint(w, "sent", c->sent); jw_kint(w, "pending", c->pending);
 		jw_kint(w, "skipped", c->skipped); jw_kint(w, "rejected", c->rejected); jw_kint(w, "doubt", c->doubt);
-		jw_kint(w, "edits", c->edits); jw_kint(w, "links", c->links); jw_kint(w, "threads", c->threads); jw_kint(w, "files", c->files); jw_kint(w, "members", c->members);
+		jw_kint(w, "edits", c->edits); jw_kint(w, "links", c->links);
+		jw_kint(w, "removed", c->removed); jw_kint(w, "deletes", c->deletes); jw_kint(w, "threads", c->threads); jw_kint(w, "files", c->files); jw_kint(w, "members", c->members);
 		jw_kint(w, "seconds", (int64_t)(c->bound_s + 0.5));
 		jw_obj_end(w);
 	}

@@ -16,6 +16,7 @@ struct project {
 	const char *dir;
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
+	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
 	struct mapping *mapping;
 	struct spool *spool;
 	struct filestore *fetched;   /* files fetched since the export; open with the spool */

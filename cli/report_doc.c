@@ -99,11 +99,17 @@ static void account(const struct doc *d)
 			number(d, f->bucket[i][b]);
 	}
 	table_end(d);
-	if (f->edits || f->drift) {
+	if (f->edits || f->drift || f->drift_edits || f->refused || f->removed) {
 		const struct column pairs[] = { { _("What"), CELL_HEAD }, { _("Messages"), CELL_NUM } };
 		table(d, _("Sent messages that are no longer what they were"), pairs, countof(pairs));
 		if (f->edits)
 			pair(d, _("changed in the source since, to be edited"), num(f->edits));
+		if (f->refused)
+			pair(d, _("changed in the source since, and the target refused the edit"), num(f->refused));
+		if (f->removed)
+			pair(d, _("deleted in the source since"), num(f->removed));
+		if (f->drift_edits)
+			pair(d, _("written differently by today's mapping, to be edited"), num(f->drift_edits));
 		if (f->drift)
 			pair(d, _("would be written differently with today's mapping; left as they are"), num(f->drift));
 		table_end(d);

@@ -70,7 +70,7 @@ static int64_t unreadable(const struct facts *f)
 
 static int64_t drift(const struct facts *f)
 {
-	return f->edits + f->drift;
+	return f->edits + f->drift + f->drift_edits + f->refused + f->removed;
 }
 
 static const struct { const char *name; int64_t (*count)(const struct facts *f); } conditions[] = {

@@ -168,6 +168,9 @@ static const char *const forms[] = {
 	N_("%s: catches nothing"),
 	N_("the pilot leaves %s messages for later (%s)"),
 	N_("the pilot leaves %s channels for later (%s)"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),
+	N_("%s (%s) was archived by an earlier run: it is opened for what is new"),
+	N_("%s messages go into chats whose people are in already: they will be notified"),
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),

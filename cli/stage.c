@@ -165,7 +165,7 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 		tr = p->session->traits;
 	else
 		ex->traits(t, &tr);
-	if (!plan_run(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, &p->arena, f, e))
+	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, &p->arena, f, e))
 		return false;
 	note_changes(p, f);
 	return true;
@@ -194,6 +194,10 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 			k |= 1u << OP_EDIT;
 		if (h->members)
 			k |= 1u << OP_MEMBERS;
+		if (h->deletes)
+			k |= 1u << OP_DELETE;
+		if (h->reopens)
+			k |= 1u << (OP_UNDO_BIT + OP_ARCHIVE);
 		if (h->archived && (t->caps & CAP_ARCHIVE))
 			k |= 1u << OP_ARCHIVE;
 	}
@@ -221,6 +225,8 @@ bool stage_confirm(enum consent consent, const struct facts *f, const char *agai
 		err_set(e, ERR_USAGE, _("not asked and not told: this writes into the target"));
 		return err_hint(e, "%s", again);
 	}
+	if (f->deletes)
+		printf(_("%s messages that the source no longer has will be DELETED in the target.\n"), num(f->deletes));
 	printf(_("Write %s messages into the target? [y/N] "), num(f->bucket[ITEM_MSG][BUCKET_PENDING]));
 	fflush(stdout);
 	char line[16];
@@ -267,6 +273,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	struct stream *stream = stream_open(&sa, e);
 	if (!stream)
 		return false;
+	stream_wish(stream, p->wish);
 	mapping_digest(p->mapping, digest);
 	s->run = ledger_run_begin(p->ledger, s->command, digest, e);
 	if (!s->run) {
@@ -276,7 +283,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	stage_accept(p, p->mapping);
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
-		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits + before->links,
+		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits + before->drift_edits + before->links + before->deletes,
 		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .small_first = s->small_first, .stop = &stop_signal,
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};
@@ -308,7 +315,7 @@ int stage_replay_code(const struct stage_replay *s)
 		return EX_INTERNAL;
 	if (stop_signal)
 		return 128 + stop_signal;
-	if (s->open || s->result.stopped || s->result.lanes_stopped || !f->nothing_to_do || f->bucket[ITEM_MSG][BUCKET_REJECTED] ||
+	if (s->open || s->result.stopped || s->result.lanes_stopped || !f->nothing_to_do || f->refused || f->bucket[ITEM_MSG][BUCKET_REJECTED] ||
 	    f->bucket[ITEM_MSG][BUCKET_DOUBT] || f->bucket[ITEM_USER][BUCKET_REJECTED] || f->bucket[ITEM_CONV][BUCKET_REJECTED])
 		return EX_PARTIAL;
 	return EX_DONE;

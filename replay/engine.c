@@ -104,7 +104,7 @@ static void count_done(struct engine *x, struct runner *r)
 		x->res->uploaded++;
 		break;
 	case OP_DELETE:
-		x->res->taken_back++;
+		x->res->taken_back += x->a->source || r->hot->op.op.undoes != OP_ARCHIVE; /* a chat opened for a while is nothing lost */
 		r->weight -= r->weight > 0;
 		break;
 	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:

@@ -66,6 +66,7 @@ struct plan {
 	size_t chats_cap, people_cap;
 	size_t n_named;                /* the mapping's `rules` */
 	int64_t ops;
+	int64_t ahead_other;           /* chats opened and archived again for these alone */
 	int64_t ahead;                 /* edits at most, if what links lead to is sent */
 	struct err *e;
 	bool ok;
@@ -75,6 +76,8 @@ struct plan {
 	struct table closed;           /* roots whose replies cannot be sent -> rule */
 	struct table rests;            /* roots with replies to send -> struct rest */
 	int64_t posts;                 /* of the chat's own lane */
+	struct removal removal;
+	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
 };
 
@@ -152,7 +155,7 @@ static void digest_str(struct plan *p, const char *s)
  * request for a place and one that brings the bytes. */
 static void call(struct plan *p, enum op_kind kind, int64_t ts_us, const char *id, int part, uint64_t body_fp)
 {
-	bool post = kind == OP_POST || kind == OP_EDIT || kind == OP_DELETE;
+	bool post = kind == OP_POST || kind == OP_EDIT || (kind == OP_DELETE && part < opkey_undo_part(OP_USER_CREATE, 0));
 	p->ops++;
 	p->f->calls[post ? REQ_POST : REQ_OTHER]++;
 	if (kind == OP_UPLOAD)
@@ -335,10 +338,11 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 	struct letter l;
 	const char *rule;
 	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0, AHEAD_OF_SENT };
-	if (x.fate == FATE_SKIP)
+	if (x.fate == FATE_SKIP || (x.fate == FATE_PLACEHOLDER && !(st->loss & LOSS_ROOT)))
 		return 0; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);
-	int edits = 0, drift = 0;
+	int edits = 0, by_drift = 0, drift = 0, refused = 0;
+	bool stands_in = st->loss & LOSS_ROOT; /* for its own message, which goes itself now */
 	for (int part = 0; part < st->parts; part++) {
 		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
 		struct opkey k = { stream_lconv(p->s, p->sp), m->ts_us, m->id, OP_POST, part };
@@ -346,17 +350,18 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 		if (!ledger_get(p->s->x.ledger, &k, &p->one, &post))
 			continue;
 		k.kind = OP_EDIT;
-		bool edited = ledger_get(p->s->x.ledger, &k, &p->one, &edit) && (edit.state == OP_DONE || edit.state == OP_REJECTED);
+		stream_row(p->s, &k, &p->one, &edit);
 		stream_post(p->s, &l, (size_t)part, &op);
-		uint64_t now = p->s->x.exporter->fingerprint(&op), then = edited && edit.state == OP_DONE ? edit.body_fp : post.body_fp;
+		uint64_t now = p->s->x.exporter->fingerprint(&op), then = edit.state == OP_DONE ? edit.body_fp : post.body_fp;
 		if (now == then)
 			continue;
-		bool known = (edited ? edit.src_fp : post.src_fp) == m->fp;
-		if (known || !(p->s->tr.caps & CAP_EDIT)) {
-			drift += !stream_only_links(p->s, &x, &l, part, then);
+		if (!stream_edit_due(p->s, m, x.fate, &post, &edit, now)) {
+			refused += edit.state == OP_REJECTED && edit.src_fp == m->fp && edit.body_fp == now && (post.src_fp != m->fp || (post.loss & LOSS_ROOT));
+			drift += !refused && !stream_only_links(p->s, &x, &l, part, then);
 			continue;
 		}
 		edits++;
+		by_drift += !stands_in && (edit.state == OP_DONE || edit.state == OP_REJECTED ? edit.src_fp : post.src_fp) == m->fp;
 		call(p, OP_EDIT, m->ts_us, m->id, part, now);
 		if (m->root && p->s->threads) {
 			struct rest *r = table_get(&p->rests, m->root);
@@ -369,9 +374,11 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 			p->posts++;
 		}
 	}
-	p->f->edits += edits > 0;
+	p->f->edits += edits > by_drift;
+	p->f->drift_edits += by_drift > 0 && edits == by_drift;
 	p->chat->edits += edits > 0;
 	p->f->drift += drift > 0;
+	p->f->refused += refused > 0;
 	if (edits && l.ahead) {
 		p->chat->links_ahead++;
 		p->ahead += edits;
@@ -549,7 +556,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->root && (m->root_ts_us > m->ts_us || (m->root_ts_us == m->ts_us && strcmp(m->root, m->id) > 0)))
 		judge_late_root(p, m);
 	enum bucket b = judge(p, m, st, &fate, &rule, &send);
-	bool again = st->complete && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, st, m->fp) || st->stale || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
+	bool again = st->complete && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
 	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
 	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
 	bool links = st->complete && p->sp->place.action != PLACE_SKIP && stream_links_may_change(p->s, st);
@@ -584,6 +591,41 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	return true;
 }
 
+/* A row of the ledger that belongs to no message of the archives. */
+static void passed_row(struct plan *p, const struct ledger_row *r)
+{
+	if (r->key.kind == OP_MEMBERS && r->state == OP_DONE)
+		p->people_in = true;
+	removal_row(&p->removal, r);
+}
+
+/* Sent, and deleted in the source since. */
+static void plan_removed(struct plan *p)
+{
+	size_t n = removal_end(&p->removal);
+	bool deletes = (p->s->wish & WISH_DELETE_REMOVED) && (p->s->tr.caps & CAP_DELETE) && p->sp->place.action != PLACE_SKIP;
+	p->chat->removed = (int64_t)n;
+	p->f->removed += (int64_t)n;
+	for (size_t i = 0; i < n; i++) {
+		const struct removed *r = &p->removal.v[i];
+		bool stays = r->thread;
+		for (int part = 0; deletes && !stays && part < r->parts; part++) {
+			struct opkey k = { stream_lconv(p->s, p->sp), r->ts_us, r->id, OP_DELETE, part };
+			struct ledger_row row;
+			arena_reset(&p->one);
+			if (ledger_get(p->s->x.ledger, &k, &p->one, &row) && row.state == OP_REJECTED) {
+				stays = true;
+				break;
+			}
+			call(p, OP_DELETE, r->ts_us, r->id, part, 0);
+			p->posts++;
+		}
+		p->chat->deletes += deletes && !stays;
+		p->f->removed_stay += stays;
+	}
+	p->f->deletes += p->chat->deletes;
+}
+
 static bool walk_messages(struct plan *p)
 {
 	struct stream *s = p->s;
@@ -592,18 +634,23 @@ static bool walk_messages(struct plan *p)
 	struct ledger_row row;
 	struct spool_meta m;
 	bool more = ledger_walk_next(lw, &row), ok = true;
+	removal_begin(&p->removal, s, &p->conv);
 	while (ok && spool_walk_next(w, &m)) {
 		struct standing st = { 0 };
 		int c;
 		while (more && (c = row.key.ts_us != m.ts_us ? (row.key.ts_us < m.ts_us ? -1 : 1) : strcmp(row.key.id, m.id)) <= 0) {
 			if (c == 0)
 				standing_add(&st, &row);
+			else
+				passed_row(p, &row);
 			more = ledger_walk_next(lw, &row);
 		}
+		removal_msg(&p->removal, &m);
 		ok = one_message(p, w, &m, &st);
 	}
 	spool_walk_end(w);
 	ledger_walk_end(lw);
+	plan_removed(p);
 	return ok;
 }
 
@@ -750,8 +797,36 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	                                .is_public = p->sp->place.is_public, .why = copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
 	p->posts = 0;
+	p->people_in = false;
 	table_init(&p->closed);
 	table_init(&p->rests);
+}
+
+/* A chat that an earlier run has archived and that gets something new is opened, and archived again. ops: before this chat. */
+static void plan_reopening(struct plan *p, int64_t ops)
+{
+	struct ledger_row row = { .state = OP_ABSENT };
+	struct facts_chat *c = p->chat;
+	arena_reset(&p->one);
+	bool reopens = stream_shut(p->s, p->sp, &p->one, &row), sure = p->ops > ops;
+	if (row.state != OP_DONE || !(sure || c->links_ahead))
+		return;
+	if (!reopens) {
+		say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) was archived by an earlier run and has new messages: unarchive the chat %s first",
+		                                 c->name, c->id, c->target_id ? c->target_id : ""));
+		return;
+	}
+	c->reopens = true;
+	bool again = p->sp->place.archive_at_end;
+	if (!sure) {
+		p->ahead_other += 1 + again;
+		return;
+	}
+	call(p, OP_DELETE, 0, "", opkey_undo_part(OP_ARCHIVE, 0), 0);
+	if (again)
+		call(p, OP_ARCHIVE, 0, "", 0, 0);
+	say(p, &p->notes, arena_fmt(p->a, "%s (%s) was archived by an earlier run: it is opened for what is new%s", c->name, c->id,
+	                            again ? ", and archived again" : ""));
 }
 
 static bool each_conv(void *ctx, const struct spool_conv *c)
@@ -759,6 +834,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 	struct plan *p = ctx;
 	struct arena finish;
 	enum op_state state;
+	int64_t ops = p->ops;
 	begin_chat(p, c);
 	arena_reset(&p->one);
 	judge_chat(p, &c->conv);
@@ -773,9 +849,8 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 			call(p, OP_MEMBERS, 0, "", (int)i, 0);
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
-		if (state == OP_DONE && (p->chat->pending || p->chat->edits))
-			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) was archived by an earlier run and has new messages: unarchive the chat %s first",
-			                                 p->chat->name, p->chat->id, p->chat->target_id ? p->chat->target_id : ""));
+		plan_reopening(p, ops);
+		p->f->heard += p->people_in ? p->chat->pending : 0;
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);
@@ -867,6 +942,8 @@ static void say_notes(struct plan *p)
 		else
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
 	}
+	if (p->f->heard)
+		say(p, &p->notes, arena_fmt(p->a, "%lld messages go into chats whose people are in already: they will be notified", (long long)p->f->heard));
 	for (size_t i = 0; i < p->rules.n; i++) {
 		const struct facts_rule *r = p->rules.rows[i].value;
 		if (!strncmp(r->rule, "only.", 5) && (r->item == ITEM_MSG || r->item == ITEM_CONV))
@@ -889,8 +966,9 @@ static void finish_links(struct plan *p)
 	}
 	f->bound_s += longest;
 	if (p->ops) {
-		p->ops += p->ahead;
+		p->ops += p->ahead + p->ahead_other;
 		f->calls[REQ_POST] += p->ahead;
+		f->calls[REQ_OTHER] += p->ahead_other;
 		digest_num(p, p->ahead);
 	}
 }
@@ -941,12 +1019,19 @@ static void finish_facts(struct plan *p)
 bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
               struct ledger *l, const struct snapshot *snap, struct arena *a, struct facts *out, struct err *e)
 {
+	return plan_wished(sp, m, ex, t, tr, l, snap, 0, a, out, e);
+}
+
+bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
+                 struct ledger *l, const struct snapshot *snap, uint32_t wish, struct arena *a, struct facts *out, struct err *e)
+{
 	struct stream_args args = { sp, m, ex, t, l };
 	struct plan p = { .f = out, .snap = snap, .a = a, .e = e, .ok = true };
 	*out = (struct facts){ 0 };
 	if (!(p.s = stream_open(&args, e)))
 		return false;
 	p.s->tr = *tr;
+	stream_wish(p.s, wish);
 	p.s->threads = (tr->caps & CAP_THREAD) && (tr->caps & CAP_THREAD_LANES);
 	arena_init(&p.one);
 	arena_init(&p.conv);

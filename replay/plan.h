@@ -18,6 +18,8 @@ struct facts_chat {                                                       /* one
 	int64_t read, sent, pending, skipped, rejected, doubt, edits, threads, files, members;
 	int64_t links, links_ahead;               /* sent or to be sent, and to be edited so that links lead to their messages: at most;
 	                                           * of those: when what they lead to has been sent */
+	int64_t removed, deletes;                 /* sent, and deleted in the source since; of those: to be deleted, as was asked for */
+	bool reopens;                             /* archived by an earlier run: opened for what is new */
 	double bound_s;
 };
 struct facts_person { const char *id, *name, *email, *target_id, *why; enum person_action action; enum op_state state; int64_t messages; bool unresolved; };
@@ -28,6 +30,10 @@ struct facts {
 	int64_t loss[N_LOSS];                       /* messages concerned, per loss bit */
 	int64_t edits;                              /* sent messages whose source changed */
 	int64_t links;                              /* messages to be edited so that their links lead to the target: at most */
+	int64_t removed, deletes, removed_stay;     /* as in facts_chat; kept although asked for: answered in a thread, or refused */
+	int64_t heard;                              /* messages to send into chats whose people have joined before */
+	int64_t drift_edits;                        /* those of them that are to be edited, as was asked for: not in drift */
+	int64_t refused;                            /* sent messages that changed since, and the target refused the edit */
 	int64_t drift;                              /* sent messages that today's mapping would write differently */
 	struct facts_chat *chats; size_t n_chats;
 	struct facts_person *people; size_t n_people;
@@ -44,5 +50,8 @@ struct facts {
 /* snap may be NULL (offline). Everything in a. */
 bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
               struct ledger *l, const struct snapshot *snap, struct arena *a, struct facts *out, struct err *e);
+/* The same with what was asked for besides (enum stream_wish). */
+bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
+                 struct ledger *l, const struct snapshot *snap, uint32_t wish, struct arena *a, struct facts *out, struct err *e);
 
 #endif

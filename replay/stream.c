@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REACT, PH_PIN, PH_LINKS, PH_MEMBERS, PH_ARCHIVE, PH_END };
+enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REMOVE, PH_REACT, PH_PIN, PH_LINKS, PH_MEMBERS, PH_ARCHIVE, PH_END };
 
 /* ---- positions ---- */
 
@@ -186,8 +186,8 @@ static const char *post_target(struct stream *s, const struct opkey *of, int par
 
 enum look { LOOK_PASS, LOOK_OP, LOOK_ERROR };
 
-/* A message in the target whose source has changed: an edit for each part whose words differ. */
-static enum look look_edit(struct stream *s, const struct goal *g, const struct letter *l, const struct spool_meta *m, int sent,
+/* A message in the target that is to say something else: an edit for each part whose words differ. */
+static enum look look_edit(struct stream *s, const struct goal *g, const struct letter *l, const struct spool_meta *m, enum fate fate, int sent,
                            struct arena *a, struct stream_op *out)
 {
 	for (int part = 0; part < sent; part++) {
@@ -197,12 +197,10 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 		if (!target)
 			continue;
 		stream_row(s, &k, a, &edit);
-		if (edit.src_fp == m->fp && (edit.state == OP_DONE || edit.state == OP_REJECTED))
-			continue;
 		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
 		out->op.target_id = target;
 		out->loss = l->loss & ~(uint32_t)LOSS_SPLIT;
-		if (out->body_fp != (edit.state == OP_DONE ? edit.body_fp : post.body_fp))
+		if (stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
 			return LOOK_OP;
 	}
 	return LOOK_PASS;
@@ -237,11 +235,11 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
                       struct arena *a, struct stream_op *out, bool *last, struct err *e)
 {
 	*last = false;
-	if (standing_settled(s, st, m->fp))
+	if (standing_settled(s, g->sp, st, m))
 		return LOOK_PASS;
 	const char *rule;
 	enum fate fate = stream_fate(s, g->sp, m, &rule);
-	if (fate == FATE_SKIP && (!st->parts || st->complete))
+	if ((fate == FATE_SKIP && (!st->parts || st->complete)) || (fate == FATE_PLACEHOLDER && st->complete && !(st->loss & LOSS_ROOT)))
 		return LOOK_PASS; /* what was sent before it fell under a rule stays as it is */
 	struct msg msg;
 	struct letter l;
@@ -250,7 +248,7 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0, AHEAD_NO };
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
-		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, st->parts, a, out) : LOOK_PASS;
+		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, fate, st->parts, a, out) : LOOK_PASS;
 	return look_send(s, g, &l, m, &msg, a, out, last);
 }
 
@@ -288,26 +286,36 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 		const char *rule;
 		arena_reset(&s->tmp);
 		standing_get(s, sp->lconv, m.ts_us, m.id, &st);
-		waits = !standing_settled(s, &st, m.fp) && (st.parts || st.open || stream_fate(s, sp, &m, &rule) != FATE_SKIP);
+		waits = !standing_settled(s, sp, &st, &m) && (st.parts || st.open || stream_fate(s, sp, &m, &rule) != FATE_SKIP);
 	}
 	spool_walk_end(w);
 	return waits;
 }
 
-static void announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx, bool *announced)
+static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_meta *m);
+
+/* false: the chat is shut and must be opened first. */
+static bool announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx, bool *announced)
 {
+	struct ledger_row shut;
 	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, sp, m->ts_us, m->id))
-		return;
-	*announced = true;
+		return true;
 	arena_reset(&s->tmp);
+	if (stream_shut(s, sp, &s->tmp, &shut))
+		return !thread_writes(s, sp, m);
+	*announced = true;
 	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
 	fn(ctx, &spec);
+	return true;
 }
 
 /* ---- messages of a lane ---- */
 
 /* `announced`: a thread was told of in this very call; the count the caller gave does not know of it yet. */
-struct asked { const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx; bool *announced; };
+struct asked {
+	const struct lane_spec *lane; struct stream_pos *pos; size_t threads_open; stream_thread_fn fn; void *ctx;
+	bool *announced, *shut /* a thread of a chat that is archived has something to write */;
+};
 
 /* Passes over everything the ledger has settled by walking spool and ledger side by side, without decoding a message. The
  * position is then the last message before the first one that needs a look. */
@@ -329,18 +337,18 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 				standing_add(&st, &row);
 			more = ledger_walk_next(lw, &row);
 		}
-		ok = standing_settled(s, &st, m.fp);
+		ok = standing_settled(s, sp, &st, &m);
 		if (!ok && !st.parts && !st.open) {
 			const char *rule;
 			ok = stream_fate(s, sp, &m, &rule) == FATE_SKIP;
 		}
 		if (!ok)
 			break;
+		if (m.n_replies && st.complete && !announce(s, sp, &m, q->fn, q->ctx, q->announced))
+			break; /* looked at again by next_msg */
 		buf_reset(&last);
 		buf_adds(&last, m.id);
 		last_ts = m.ts_us;
-		if (m.n_replies && st.complete)
-			announce(s, sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	ledger_walk_end(lw);
@@ -380,17 +388,41 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 			found = true;
 			break;
 		}
+		if (chat && m.n_replies && st.complete && !announce(s, g->sp, &m, q->fn, q->ctx, q->announced)) {
+			*q->shut = true;
+			break;
+		}
 		buf_reset(&passed);
 		buf_adds(&passed, m.id);
 		passed_ts = m.ts_us;
-		if (chat && m.n_replies && st.complete)
-			announce(s, g->sp, &m, q->fn, q->ctx, q->announced);
 	}
 	spool_walk_end(w);
 	if (passed.len)
 		move_to(q->pos, passed_ts, passed.p);
 	buf_release(&passed);
 	return found;
+}
+
+/* Would the lane of this thread write anything? */
+static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_meta *m)
+{
+	struct arena a;
+	struct goal g;
+	enum op_state state;
+	enum stream_got got = STREAM_END;
+	struct ledger_row post;
+	struct stream_op op;
+	struct stream_pos pos = { .phase = PH_MSGS };
+	struct lane_spec lane = { LANE_THREAD, NULL, sp->id, m->id, m->ts_us, 0 };
+	bool none = false;
+	struct asked q = { &lane, &pos, 0, NULL, NULL, &none, &none };
+	struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_THREAD_OPEN, 0 };
+	arena_init(&a);
+	bool open = thread_goal(s, sp, m->ts_us, m->id, &a, &g, &state);
+	bool writes = open ? next_msg(s, &g, &q, &a, &op, &got, NULL) : stream_todo(state) && post_target(s, &k, 0, &a, &post);
+	stream_pos_release(&pos);
+	arena_release(&a);
+	return writes;
 }
 
 /* ---- the finish of a chat ---- */
@@ -474,6 +506,21 @@ static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *
 		return true;
 	}
 	return false;
+}
+
+/* A message that the source has deleted since, when that was asked for. */
+static bool next_removed(struct stream *s, struct spot *sp, struct stream_pos *pos, struct arena *a, struct stream_op *out)
+{
+	struct ledger_row post;
+	struct goal g = { sp, stream_spot_target(s, sp), NULL };
+	if (!stream_next_removed(s, sp, &pos->part, a, &post))
+		return false;
+	struct opkey k = post.key;
+	k.kind = OP_DELETE;
+	begin_op(out, &k, &g, OP_ABSENT, a)->target_id = post.target;
+	out->op.undoes = OP_POST;
+	out->src_fp = post.src_fp;
+	return true;
 }
 
 /* Links that lead somewhere only now. The message may stand in a thread of the chat. */
@@ -636,6 +683,24 @@ static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, 
 
 /* ---- the open op ---- */
 
+/* Opens a chat again that an earlier run of ours has archived: nothing can be written into it otherwise. In the end it is archived again,
+ * because the archiving is GONE then. */
+static bool unarchive_op(struct stream *s, struct spot *sp, enum op_state state, struct arena *a, struct stream_op *out)
+{
+	struct ledger_row shut, opened;
+	struct goal g = { sp, stream_spot_target(s, sp), NULL };
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_DELETE, opkey_undo_part(OP_ARCHIVE, 0) };
+	if (!stream_shut(s, sp, a, &shut))
+		return false;
+	if (stream_row(s, &k, a, &opened) && opened.state == OP_DONE)
+		ledger_gone(s->x.ledger, &k); /* it has been archived again since */
+	begin_op(out, &k, &g, state, a);
+	out->op.undoes = OP_ARCHIVE;
+	out->op.target_id = shut.target;
+	out->src_fp = hash64s(sp->id);
+	return true;
+}
+
 /* The message ops: rebuilt from the spool, whatever rules and changes say by now. */
 static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
@@ -706,8 +771,12 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 	case OP_ARCHIVE:
 		begin_op(out, &row->key, g, row->state, a);
 		return true;
-	case OP_DELETE: /* a rollback that was cut short: it must be finished first */
-		break;
+	case OP_DELETE: /* a rollback that was cut short: it must be finished first; but for what we do ourselves */
+		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, row->key.part, a, &post);
+		out->op.undoes = OP_POST;
+		if (out->op.target_id && row->key.ts_us && !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, NULL, NULL, NULL))
+			return true;
+		return row->key.part == opkey_undo_part(OP_ARCHIVE, 0) && unarchive_op(s, g->sp, row->state, a, out);
 	}
 	return false;
 }
@@ -780,6 +849,11 @@ static enum stream_got next_finish(struct stream *s, const struct goal *g, const
 {
 	bool broken = false;
 	switch ((enum phase)q->pos->phase) {
+	case PH_REMOVE:
+		if (next_removed(s, g->sp, q->pos, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_REACT);
+		/* fall through */
 	case PH_REACT:
 		if (next_react(s, g, q->pos, a, out, &broken, e))
 			return STREAM_OP;
@@ -816,7 +890,7 @@ static enum stream_got next_finish(struct stream *s, const struct goal *g, const
 	return STREAM_END;
 }
 
-static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
 {
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
 	enum stream_got got;
@@ -843,18 +917,32 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	if (q->pos->phase == PH_MSGS) {
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
+		if (*q->shut)
+			return unarchive_op(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
-		enter(q->pos, PH_REACT);
+		enter(q->pos, PH_REMOVE);
 	}
 	return next_finish(s, &g, q, a, out, e);
+}
+
+/* Whatever is to be written into a chat that we have archived, it is opened first. */
+static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+{
+	struct ledger_row shut;
+	bool first = q->pos->phase == PH_START;
+	enum stream_got got = next_of_chat(s, sp, q, a, out, e);
+	bool writes = got == STREAM_OP && out->op.key.kind != OP_ARCHIVE && out->op.undoes != OP_ARCHIVE;
+	if (writes && !(first && (out->state == OP_INTENT || out->state == OP_UNKNOWN)) && stream_shut(s, sp, a, &shut))
+		unarchive_op(s, sp, OP_ABSENT, a, out);
+	return got;
 }
 
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e)
 {
-	bool announced = false;
-	struct asked q = { lane, pos, threads_open, on_thread, ctx, &announced };
+	bool announced = false, shut = false;
+	struct asked q = { lane, pos, threads_open, on_thread, ctx, &announced, &shut };
 	if (lane->kind == LANE_PERSON)
 		return next_person(s, &q, a, out);
 	struct spot *sp = stream_spot(s, lane->id);
@@ -867,9 +955,11 @@ enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, stru
 
 void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream_op *op)
 {
-	(void)s;
-	if (pos->phase == PH_MSGS && pos->part && op->op.key.kind == OP_POST)
-		move_to(pos, op->op.key.ts_us, op->op.key.id);
+	const struct opkey *k = &op->op.key;
+	if (pos->phase == PH_MSGS && pos->part && k->kind == OP_POST)
+		move_to(pos, k->ts_us, k->id);
 	if (pos->phase == PH_MSGS)
 		pos->part = 0;
+	if (k->kind == OP_DELETE)
+		stream_taken_back(s, k, op->op.undoes);
 }

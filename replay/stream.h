@@ -24,6 +24,12 @@ struct stream_args {
 };
 struct stream *stream_open(const struct stream_args *args, struct err *e);
 void stream_close(struct stream *s);
+/* What is done only when asked for: a mask; to be said before the first question. */
+enum stream_wish {
+	WISH_EDIT_DRIFT = 1 << 0,     /* edit what was sent and today's mapping would write otherwise */
+	WISH_DELETE_REMOVED = 1 << 1, /* delete what was sent and a newer archive no longer has */
+};
+void stream_wish(struct stream *s, uint32_t wishes);
 
 enum lane_kind { LANE_PERSON = 1, LANE_CHAT = 2, LANE_THREAD = 3 };
 struct lane_spec {
@@ -61,7 +67,7 @@ typedef void (*stream_thread_fn)(void *ctx, const struct lane_spec *thread);
 /* threads_open: number of this chat's thread lanes not ended yet (the engine counts). */
 enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, struct stream_pos *pos, size_t threads_open,
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e);
-/* The engine calls this when the op stream_next gave is DONE or REJECTED in the ledger: moves pos past it. */
+/* The engine calls this, in the same transaction, when the op stream_next gave is DONE or REJECTED in the ledger: moves pos past it. */
 void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream_op *op);
 
 /* Target id of a source user: matched by the mapping or created (ledger), else NULL. */

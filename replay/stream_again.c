@@ -1,4 +1,5 @@
-/* stream_again.c: messages that are in the target already and may have to be touched again: links that lead somewhere only now.
+/* stream_again.c: messages that are in the target already and may have to be touched again: links that lead somewhere only now;
+ * messages that the source has deleted since.
  *
  * A link to a message that had no address yet when the linking message was posted stays as the source has it (LOSS_LINK in the
  * ledger). When every lane has posted what it has, those messages are rendered once more: where nothing but links is different
@@ -6,6 +7,9 @@
  * asked for it. Called by stream.c (op by op) and plan.c (counting) through stream_in.h; writes nothing.
  */
 #include "replay/stream_in.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* Links told apart by letter_args.links_off: with more of them only "all as they were" and "the first ones not" are tried. */
 enum { LINKS_TRIED = 6 };
@@ -140,4 +144,146 @@ bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const ch
 	ledger_walk_end(w);
 	out->part = part;
 	return found;
+}
+
+/* ---- deleted in the source ---- */
+
+static const int64_t DAY_US = 86400 * (int64_t)1000000;
+enum { REMOVED_MAX = 1000000 };
+
+void removal_begin(struct removal *r, const struct stream *s, struct arena *a)
+{
+	*r = (struct removal){ .a = a, .strict = s->several, .off = s->bad };
+}
+
+/* Rows come by (ts, id, kind, part): the posts of a message, then its thread. */
+void removal_row(struct removal *r, const struct ledger_row *row)
+{
+	const struct opkey *k = &row->key;
+	struct removed *last = r->n ? &r->v[r->n - 1] : NULL;
+	bool same = last && last->ts_us == k->ts_us && streq(last->id, k->id);
+	if (r->off || row->state != OP_DONE || !k->ts_us)
+		return;
+	if (same && k->kind == OP_POST)
+		last->parts = k->part + 1;
+	if (same && k->kind == OP_THREAD_OPEN)
+		last->thread = true;
+	if (same || k->kind != OP_POST || (row->loss & LOSS_ROOT) || !r->any || r->n >= REMOVED_MAX)
+		return;
+	if (r->n == r->cap) {
+		r->cap = r->cap ? 2 * r->cap : 16;
+		r->v = xrealloc(r->v, r->cap * sizeof(*r->v));
+	}
+	r->v[r->n++] = (struct removed){ k->ts_us, arena_strdup(r->a, k->id), k->part + 1, false };
+}
+
+/* What lies between two messages that are there was deleted. With several archives there may be a time that none of them covers;
+ * no export leaves out less than a day. */
+void removal_msg(struct removal *r, const struct spool_meta *m)
+{
+	if (m->kind == MSG_LOST_ROOT)
+		return;
+	if (r->strict && r->any && m->ts_us - r->last_us > DAY_US)
+		r->n = r->sure;
+	r->sure = r->n;
+	r->any = true;
+	r->last_us = m->ts_us;
+}
+
+size_t removal_end(struct removal *r)
+{
+	struct removed *v = r->v;
+	r->v = r->sure ? arena_memdup(r->a, v, r->sure * sizeof(*v)) : NULL;
+	free(v);
+	return r->n = r->sure;
+}
+
+static void find_removed(struct stream *s, struct spot *sp)
+{
+	struct removal r;
+	struct ledger_row row;
+	struct spool_meta m;
+	removal_begin(&r, s, &s->run);
+	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, sp));
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_ALL, NULL, 0, NULL);
+	bool more = ledger_walk_next(lw, &row);
+	while (more && spool_walk_next(w, &m)) {
+		int c;
+		while (more && (c = row.key.ts_us != m.ts_us ? (row.key.ts_us < m.ts_us ? -1 : 1) : strcmp(row.key.id, m.id)) <= 0) {
+			if (c < 0)
+				removal_row(&r, &row);
+			more = ledger_walk_next(lw, &row);
+		}
+		removal_msg(&r, &m);
+	}
+	spool_walk_end(w);
+	ledger_walk_end(lw);
+	sp->n_removed = removal_end(&r);
+	sp->removed = r.v;
+	sp->removed_known = true;
+}
+
+bool stream_next_removed(struct stream *s, struct spot *sp, int *i, struct arena *a, struct ledger_row *post)
+{
+	if (!(s->wish & WISH_DELETE_REMOVED) || !(s->tr.caps & CAP_DELETE))
+		return false;
+	if (!sp->removed_known)
+		find_removed(s, sp);
+	for (; (size_t)*i < sp->n_removed; ++*i) {
+		const struct removed *r = &sp->removed[*i];
+		for (int part = r->thread ? 0 : r->parts; part-- > 0;) { /* the first one last: with it all that hangs on the message is gone */
+			struct opkey k = { stream_lconv(s, sp), r->ts_us, r->id, OP_POST, part };
+			struct ledger_row del;
+			if (!stream_row(s, &k, a, post) || post->state != OP_DONE)
+				continue;
+			k.kind = OP_DELETE;
+			if (stream_row(s, &k, a, &del) && del.state == OP_DONE)
+				ledger_gone(s->x.ledger, &k); /* it has been written again since */
+			else if (del.state == OP_REJECTED)
+				continue;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct gone_list { struct opkey *v; size_t n, cap; };
+
+/* With the first part of a message all that hangs on it. */
+static void gone_with(struct stream *s, const struct opkey *post, struct arena *a)
+{
+	struct gone_list g = { 0 };
+	struct ledger_row r;
+	struct ledger_walk *w = ledger_walk_record(s->x.ledger, post->conv, post->ts_us, post->id);
+	while (ledger_walk_next(w, &r)) {
+		if (r.state != OP_DONE || r.key.kind == OP_DELETE || (r.key.kind == OP_POST && r.key.part))
+			continue;
+		if (g.n == g.cap) {
+			g.cap = g.cap ? 2 * g.cap : 16;
+			g.v = xrealloc(g.v, g.cap * sizeof(*g.v));
+		}
+		g.v[g.n] = r.key;
+		g.v[g.n++].id = arena_strdup(a, r.key.id);
+	}
+	ledger_walk_end(w);
+	for (size_t i = 0; i < g.n; i++)
+		ledger_gone(s->x.ledger, &g.v[i]);
+	free(g.v);
+}
+
+void stream_taken_back(struct stream *s, const struct opkey *del, enum op_kind what)
+{
+	struct ledger_row row;
+	struct arena a;
+	struct opkey k = *del;
+	arena_init(&a);
+	if (ledger_get(s->x.ledger, del, &a, &row) && row.state == OP_DONE) {
+		k.kind = what ? what : OP_POST;
+		k.part = k.kind == OP_POST ? del->part : 0;
+		if (k.kind == OP_POST && k.part == 0)
+			gone_with(s, &k, &a);
+		else if (ledger_get(s->x.ledger, &k, &a, &row) && row.state == OP_DONE)
+			ledger_gone(s->x.ledger, &k);
+	}
+	arena_release(&a);
 }

@@ -19,7 +19,13 @@ struct spot {
 	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */
+	const struct removed *removed; size_t n_removed; bool removed_known;
 };
+
+/* A message that was sent and that the archives of today no longer have. */
+struct removed { int64_t ts_us; const char *id; int parts; bool thread /* it has one in the target: it stays */; };
+/* Collects them while ledger and spool are walked side by side; see docs/replay.md for what counts. Strings in a. */
+struct removal { struct removed *v; size_t n, cap, sure; bool any, strict, off; int64_t last_us; struct arena *a; };
 
 enum { TEXT_ANSWERS = 4096 };
 struct text_answer { uint64_t key; const char *rule; };
@@ -28,6 +34,8 @@ struct stream {
 	struct stream_args x;
 	struct traits tr;
 	const struct mapping_config *cfg;
+	uint32_t wish;           /* enum stream_wish */
+	bool several, bad;       /* archives, unreadable records: how a removal is told */
 	bool threads;            /* replies go into threads with lanes of their own */
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
@@ -63,7 +71,8 @@ struct standing {
 	uint64_t src_fp, body_fp;/* of part 0 */
 	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
 	int64_t edit_sent_us;    /* when the newest edit was made */
-	bool stale;              /* written under another mapping */
+	bool stale, post_stale;  /* written under another mapping: what stands there; one of the posts, whatever became of it since */
+	bool edit_refused;       /* of any part */
 	bool edit;               /* part 0 was edited (or the edit was refused) ... */
 	uint64_t edit_src_fp, edit_body_fp;
 	enum op_state thread;    /* OP_THREAD_OPEN */
@@ -71,8 +80,8 @@ struct standing {
 };
 void standing_add(struct standing *st, const struct ledger_row *row);
 void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id, struct standing *out);
-/* Nothing more to do for it, as far as the ledger tells without looking at the text. */
-bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp);
+/* Nothing more to do for it, as far as the ledger and the rules tell without looking at the text. */
+bool standing_settled(struct stream *s, struct spot *sp, const struct standing *st, const struct spool_meta *m);
 
 /* A message put into the target's words. */
 struct letter {
@@ -100,6 +109,21 @@ struct letter_args {
 };
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
+
+/* Must a part that would say `now` be edited? fate: of its message. Words that differ by the mapping alone are a matter of WISH_EDIT_DRIFT. */
+bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
+                     uint64_t now);
+/* Was the chat archived by us, and may it be opened again for what is still to be written? *row: the archiving. */
+bool stream_shut(struct stream *s, struct spot *sp, struct arena *a, struct ledger_row *row);
+
+void removal_begin(struct removal *r, const struct stream *s, struct arena *a);
+void removal_row(struct removal *r, const struct ledger_row *row); /* of no message of the spool */
+void removal_msg(struct removal *r, const struct spool_meta *m);
+size_t removal_end(struct removal *r);                             /* how many there are: r->v[0] … */
+/* The next part to be deleted of the i-th of them: its row and its place; *i moves on. */
+bool stream_next_removed(struct stream *s, struct spot *sp, int *i, struct arena *a, struct ledger_row *post);
+/* A deletion of ours is recorded: what it took back (part 0, or the same part of a post) is GONE. Within the same transaction. */
+void stream_taken_back(struct stream *s, const struct opkey *del, enum op_kind what);
 
 /* stream_again.c: messages in the target whose links may lead to their targets by now. */
 struct relink { struct letter letter; const char *target; enum op_state state; uint64_t fp; int part; };

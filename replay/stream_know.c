@@ -129,6 +129,9 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 	arena_init(&s->words);
 	struct spool_counts sc;
 	spool_count(args->spool, &sc);
+	const char *const *paths;
+	s->several = spool_archives(args->spool, &s->tmp, &paths) > 1;
+	s->bad = sc.bad > 0;
 	s->days_since_us = mapping_days_since(args->mapping, sc.last_us);
 	if (mapping_asks_text(args->mapping))
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
@@ -140,6 +143,11 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 		return NULL;
 	}
 	return s;
+}
+
+void stream_wish(struct stream *s, uint32_t wishes)
+{
+	s->wish = wishes;
 }
 
 void stream_close(struct stream *s)
@@ -154,6 +162,17 @@ void stream_close(struct stream *s)
 	arena_release(&s->words);
 	free(s->answers);
 	free(s);
+}
+
+bool stream_shut(struct stream *s, struct spot *sp, struct arena *a, struct ledger_row *row)
+{
+	struct ledger_row opened;
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_ARCHIVE, 0 };
+	if (!(s->tr.caps & CAP_ARCHIVE) || !stream_row(s, &k, a, row) || row->state != OP_DONE)
+		return false;
+	k.kind = OP_DELETE;
+	k.part = opkey_undo_part(OP_ARCHIVE, 0);
+	return !stream_row(s, &k, a, &opened) || opened.state != OP_REJECTED;
 }
 
 /* ---- rules ---- */
@@ -262,6 +281,7 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 		st->open |= open;
 		st->rejected |= r->state == OP_REJECTED;
 		st->stale |= r->stale_mapping;
+		st->post_stale |= r->stale_mapping;
 		st->loss |= r->loss;
 		if (r->state == OP_DONE) {
 			st->parts++;
@@ -274,6 +294,7 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 		break;
 	case OP_EDIT:
 		st->open |= open;
+		st->edit_refused |= r->state == OP_REJECTED;
 		if (r->state == OP_DONE && r->sent_us >= st->edit_sent_us) {
 			st->loss = (r->loss & ~(uint32_t)LOSS_SPLIT) | (st->loss & LOSS_SPLIT);
 			st->edit_sent_us = r->sent_us;
@@ -315,7 +336,14 @@ void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id
 		standing_add(out, &row);
 }
 
-bool standing_settled(const struct stream *s, const struct standing *st, uint64_t fp)
+/* A stand-in whose message goes itself by now. */
+static bool stands_in_vain(struct stream *s, struct spot *sp, const struct standing *st, const struct spool_meta *m)
+{
+	const char *rule;
+	return (st->loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT && stream_fate(s, sp, m, &rule) == FATE_SEND;
+}
+
+bool standing_settled(struct stream *s, struct spot *sp, const struct standing *st, const struct spool_meta *m)
 {
 	if (st->open)
 		return false;
@@ -323,5 +351,27 @@ bool standing_settled(const struct stream *s, const struct standing *st, uint64_
 		return true;
 	if (!st->complete)
 		return false;
-	return st->src_fp == fp || !(s->tr.caps & CAP_EDIT) || (st->parts == 1 && st->edit && st->edit_src_fp == fp);
+	if (!(s->tr.caps & CAP_EDIT))
+		return true;
+	if ((s->wish & WISH_EDIT_DRIFT) && (st->parts == 1 ? st->stale : st->post_stale))
+		return false;
+	if (st->parts == 1 && st->edit)
+		return st->edit_src_fp == m->fp && !stands_in_vain(s, sp, st, m);
+	return st->src_fp == m->fp && !st->edit && !stands_in_vain(s, sp, st, m);
+}
+
+bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
+                     uint64_t now)
+{
+	bool done = edit->state == OP_DONE, refused = edit->state == OP_REJECTED;
+	const struct ledger_row *there = done ? edit : post, *last = done || refused ? edit : post;
+	if (now == there->body_fp || !(s->tr.caps & CAP_EDIT))
+		return false;
+	if (last->src_fp != m->fp)
+		return true;
+	if (refused && edit->body_fp == now)
+		return false; /* asked once, with these words */
+	if (fate == FATE_SEND && (there->loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT)
+		return true;
+	return (s->wish & WISH_EDIT_DRIFT) && last->stale_mapping;
 }

@@ -78,7 +78,8 @@ bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct ar
 
 /* ---- exporter: plain words; parts of at most text_max bytes ---- */
 static struct traits fake_tr = {
-	.caps = CAP_LABEL | CAP_THREAD | CAP_THREAD_LANES | CAP_EDIT | CAP_PIN | CAP_UPLOAD | CAP_MEMBERS | CAP_ARCHIVE | CAP_USER_CREATE | CAP_REACT_SELF,
+	.caps = CAP_LABEL | CAP_THREAD | CAP_THREAD_LANES | CAP_EDIT | CAP_PIN | CAP_UPLOAD | CAP_MEMBERS | CAP_ARCHIVE | CAP_USER_CREATE | CAP_REACT_SELF |
+	        CAP_DELETE,
 	.text_max = 60, .label_max = 255, .members_max = 2,
 };
 
@@ -272,7 +273,8 @@ static void log_op(struct driver *d, const struct stream_op *so)
 		for (size_t i = 0; i < op->n_ids; i++)
 			buf_addf(&d->log, " %s", op->ids[i]);
 		break;
-	case OP_ARCHIVE: case OP_DELETE: break;
+	case OP_ARCHIVE: break;
+	case OP_DELETE: buf_addf(&d->log, " %s", op->undoes == OP_ARCHIVE ? "archiving" : op->target_id); break;
 	}
 	for (size_t i = 0; i < op->n_files; i++)
 		buf_addf(&d->log, " <%s %s>", op->files[i].name, op->files[i].handle);
@@ -287,18 +289,19 @@ static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_po
 		struct stream_op so;
 		struct err e = ERR_INIT;
 		arena_init(&a);
+		ledger_begin(d->w->ledger);
 		enum stream_got got = stream_next(d->s, &lane, pos, open, note_thread, d, &a, &so, &e);
 		if (got == STREAM_ERROR)
 			fail_msg("%s: %s", lane.name, e.msg);
 		if (got != STREAM_OP) {
 			*end = got;
+			assert_true(ledger_commit(d->w->ledger, &e));
 			arena_release(&a);
 			return true;
 		}
 		log_op(d, &so);
 		struct world *w = d->w;
 		struct ledger *l = w->ledger;
-		ledger_begin(l);
 		if (so.state != OP_INTENT)
 			ledger_intent(l, &so.op.key, ledger_lane(l, lane.name), so.src_fp, so.body_fp, so.loss, w->run, 1);
 		bool die_here = d->stop_after && ++d->n_ops == d->stop_after;
@@ -309,13 +312,16 @@ static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_po
 				w->serial++, ledger_done(l, &so.op.key, so.op.key.kind == OP_EDIT ? so.op.target_id : arena_fmt(&a, "%d", 100 + w->serial),
 				            so.op.key.kind == OP_THREAD_OPEN ? arena_fmt(&a, "T%d", 100 + w->serial) : NULL);
 		}
+		if (!die_here)
+			stream_passed(d->s, pos, &so);
 		assert_true(ledger_commit(l, &e));
-		stream_passed(d->s, pos, &so);
 		arena_release(&a);
 		if (die_here)
 			return false;
 	}
 }
+
+static uint32_t wished; /* enum stream_wish of the runs to come */
 
 /* One run over everything. Returns what was written. The caller frees nothing; the text lives in the world's arena. */
 static const char *drive_with(struct world *w, int stop_after, const char *reject)
@@ -325,6 +331,7 @@ static const char *drive_with(struct world *w, int stop_after, const char *rejec
 	struct err e = ERR_INIT;
 	d.s = stream_open(&args, &e);
 	assert_non_null(d.s);
+	stream_wish(d.s, wished);
 	buf_init(&d.log, 8 << 20);
 	assert_true(stream_lanes(d.s, note_lane, &d, &e));
 	size_t first = d.n_lanes;

@@ -109,7 +109,7 @@ static void change_makes_one_edit(void **state)
 	assert_true(w.sink.msg(w.sink.ctx, "C1", &m) && w.sink.msg(w.sink.ctx, "C1", &r));
 	small_model(&w);
 	world_ready(&w);
-	assert_string_equal(drive_with(&w, 0, NULL), "edit 104 hello, edited\nedit 113 reply two, edited\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "delete archiving\nedit 104 hello, edited\nedit 113 reply two, edited\narchive\n");
 	assert_string_equal(drive_with(&w, 0, NULL), "");
 	/* and once more: an edit may follow an edit */
 	world_spool(&w);
@@ -118,7 +118,7 @@ static void change_makes_one_edit(void **state)
 	assert_true(w.sink.msg(w.sink.ctx, "C1", &m) && w.sink.msg(w.sink.ctx, "C1", &r));
 	small_model(&w);
 	world_ready(&w);
-	assert_string_equal(drive_with(&w, 0, NULL), "edit 104 hello again\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "delete archiving\nedit 104 hello again\narchive\n");
 	assert_string_equal(drive_with(&w, 0, NULL), "");
 	world_end(&w);
 }
@@ -136,7 +136,7 @@ static void lost_root_is_found(void **state)
 	add_msg(&w, "C1", 999, "U1", 0, "I was first");
 	small_model(&w);
 	world_ready(&w);
-	assert_string_equal(drive_with(&w, 0, NULL), "edit 103 I was first\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "delete archiving\nedit 103 I was first\narchive\n");
 	assert_string_equal(drive_with(&w, 0, NULL), "");
 	world_end(&w);
 }
@@ -431,8 +431,204 @@ static void links_that_stay(void **state)
 	assert_int_equal(f.links, 3);
 	assert_int_equal(f.calls[REQ_POST], 3);
 	const char *log = drive_with(&w, 0, NULL);
-	assert_true(strlen(log) > 0 && streq(log, lines_with(&w, log, "edit")));
+	assert_string_equal(lines_with(&w, log, "post"), "");
+	assert_non_null(strstr(log, "delete archiving\nedit "));
 	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+static void plan_of(struct world *w, uint32_t wish, struct facts *f)
+{
+	struct err e = ERR_INIT;
+	uint8_t digest[DIGEST_BYTES];
+	mapping_digest(MAP, digest);
+	ledger_current_mapping(w->ledger, digest);
+	if (!plan_wished(w->spool, MAP, &fake_ex, NULL, &fake_tr, w->ledger, NULL, wish, &w->a, f, &e))
+		fail_msg("%s", e.msg);
+	assert_true(f->adds_up);
+}
+
+/* ---- a newer archive ---- */
+
+/* A chat that the first run has archived is opened for what is new, once, whatever it is, and shut again. */
+static void archived_chats_open_for_what_is_new(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	small_model(&w);
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	for (int stop = 0; stop < 6; stop++) {
+		world_spool(&w);
+		for (int i = 0; i <= stop; i++)
+			add_msg(&w, "C1", 1010 + i, "U1", i % 2 ? 1001 : 0, i % 2 ? "one more reply" : "one more");
+		small_model(&w);
+		world_ready(&w);
+		plan_of(&w, 0, &f);
+		assert_int_equal(f.bucket[ITEM_MSG][BUCKET_PENDING], 1);
+		assert_int_equal(f.calls_total, 3);
+		assert_int_equal(f.heard, 1);
+		assert_true(f.n_notes == 2 && strstr(f.notes[0], "it is opened for what is new, and archived again"));
+		const char *log = drive_with(&w, stop, NULL);
+		if (!stop || stop > 3) {
+			assert_memory_equal(log, "delete archiving\npost ", 22);
+			assert_non_null(strstr(log, "\narchive\n"));
+		} else {
+			log = drive_with(&w, 0, NULL);
+			assert_non_null(strstr(log, "archive\n"));
+		}
+		plan_of(&w, 0, &f);
+		assert_true(f.nothing_to_do);
+		assert_string_equal(drive_with(&w, 0, NULL), "");
+	}
+	world_end(&w);
+}
+
+/* What lies between two messages that are there was deleted; what lies outside is merely not in the archive. */
+static void deleted_in_the_source(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	for (int i = 1; i <= 6; i++)
+		add_msg(&w, "C1", 1000 + i, "U1", 0, i == 3 ? LONG : "text");
+	add_msg(&w, "C1", 1010, "U1", 1004, "a reply");
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	for (int pass = 0; pass < 2; pass++) { /* a shorter archive; then one in which three are missing, one of them with a thread */
+		world_spool(&w);
+		add_msg(&w, "C1", 1002, "U1", 0, "text");
+		if (!pass)
+			add_msg(&w, "C1", 1003, "U1", 0, LONG), add_msg(&w, "C1", 1004, "U1", 0, "text");
+		else
+			add_msg(&w, "C1", 1020, "U1", 0, "text");
+		world_ready(&w);
+		drive_with(&w, 0, NULL);
+		plan_of(&w, 0, &f);
+		assert_int_equal(f.removed, pass ? 5 : 0);
+		assert_int_equal(f.chats[0].removed, pass ? 5 : 0);
+		assert_int_equal(f.deletes, 0);
+		assert_true(f.nothing_to_do);
+	}
+	plan_of(&w, WISH_DELETE_REMOVED, &f);
+	assert_int_equal(f.deletes, 4);
+	assert_int_equal(f.removed_stay, 1);
+	assert_int_equal(f.calls[REQ_POST], 5);
+	wished = WISH_DELETE_REMOVED;
+	assert_string_equal(drive_with(&w, 2, NULL), "delete 105\ndelete 104\n"); /* both parts of 1003; died in the second */
+	wished = 0;
+	assert_string_equal(drive_with(&w, 0, NULL), "delete 104\n"); /* what was begun is finished, the rest was not asked for */
+	wished = WISH_DELETE_REMOVED;
+	assert_string_equal(drive_with(&w, 0, NULL), "delete 107\ndelete 108\ndelete 110\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	plan_of(&w, WISH_DELETE_REMOVED, &f);
+	assert_true(f.nothing_to_do);
+	assert_int_equal(f.removed, 1);
+	wished = 0;
+	/* a record that cannot be read may be any of them */
+	world_spool(&w);
+	add_msg(&w, "C1", 1001, "U1", 0, "text");
+	add_msg(&w, "C1", 1020, "U1", 0, "text");
+	struct err bad = { .code = ERR_RECORD };
+	assert_true(w.sink.bad(w.sink.ctx, &bad));
+	world_ready(&w);
+	plan_of(&w, WISH_DELETE_REMOVED, &f);
+	assert_int_equal(f.removed, 0);
+	world_end(&w);
+}
+
+/* The place-holder that a pilot left for a first message becomes it when the message itself goes. */
+static void pilots_stand_ins(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	fake_map.skip_author = "U2";
+	add_msg(&w, "C1", 1001, "U2", 0, "the true one");
+	add_msg(&w, "C1", 1002, "U1", 1001, "answer");
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	fake_map.skip_author = NULL;
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.edits, 1);
+	assert_int_equal(f.calls_total, 1);
+	assert_string_equal(drive_with(&w, 0, NULL), "edit 102 the true one\n");
+	plan_of(&w, 0, &f);
+	assert_true(f.nothing_to_do);
+	assert_int_equal(f.bucket[ITEM_MSG][BUCKET_SENT], 2);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	world_end(&w);
+}
+
+/* What another mapping would write otherwise is left, and edited when asked for; once. */
+static void drift_is_edited_when_asked(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	uint8_t digest[DIGEST_BYTES];
+	world_begin(&w);
+	add_msg(&w, "C1", 1001, "U1", 0, "one");
+	add_msg(&w, "C1", 1002, "U1", 1001, LONG);
+	add_msg(&w, "C1", 1003, "U1", 0, "three");
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	fake_map.digest = 9;
+	fake_map.cfg.label_format = "{name}!";
+	mapping_digest(MAP, digest);
+	w.run = ledger_run_begin(w.ledger, "apply", digest);
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.drift, 3);
+	assert_int_equal(f.drift_edits, 0);
+	assert_true(f.nothing_to_do);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	plan_of(&w, WISH_EDIT_DRIFT, &f);
+	assert_int_equal(f.drift, 0);
+	assert_int_equal(f.drift_edits, 3);
+	assert_int_equal(f.edits, 0);
+	assert_int_equal(f.calls_total, 4);
+	wished = WISH_EDIT_DRIFT;
+	assert_string_equal(drive_with(&w, 0, "three"), "edit 102 one\nedit 103 three\nedit 105 " HUNDRED "\nedit 106 " TEN "\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	plan_of(&w, WISH_EDIT_DRIFT, &f);
+	assert_true(f.nothing_to_do);
+	assert_int_equal(f.drift, 1); /* the one that was refused */
+	assert_int_equal(f.refused, 0);
+	wished = 0;
+	world_end(&w);
+}
+
+/* A refused edit is told of as long as it stands. */
+static void refused_edits_are_told(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	add_msg(&w, "C1", 1001, "U1", 0, "one");
+	world_ready(&w);
+	drive_with(&w, 0, NULL);
+	world_spool(&w);
+	add_msg(&w, "C1", 1001, "U1", 0, "one, changed");
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, "changed"), "edit 102 one, changed\n");
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.refused, 1);
+	assert_int_equal(f.drift, 0);
+	assert_true(f.nothing_to_do);
+	/* back to what it was: what stands there is right */
+	world_spool(&w);
+	add_msg(&w, "C1", 1001, "U1", 0, "one");
+	world_ready(&w);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.refused, 0);
 	world_end(&w);
 }
 
@@ -445,6 +641,8 @@ int main(void)
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
 		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
 		cmocka_unit_test(links_lead_somewhere_in_the_end), cmocka_unit_test(links_after_any_death), cmocka_unit_test(links_that_stay),
+		cmocka_unit_test(archived_chats_open_for_what_is_new), cmocka_unit_test(deleted_in_the_source), cmocka_unit_test(pilots_stand_ins),
+		cmocka_unit_test(drift_is_edited_when_asked), cmocka_unit_test(refused_edits_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
