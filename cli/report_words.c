@@ -166,6 +166,8 @@ static const char *const forms[] = {
 	N_("the mapping has changed since it was last replayed or drafted: mvchat.yaml %s, users.csv %s, channels.csv %s ('mvchat map --check' lists what)"),
 	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
 	N_("%s: catches nothing"),
+	N_("%s: %s messages go into threads"),
+	N_("%s messages were sent before under other rules: they stay where they are"),
 	N_("the pilot leaves %s messages for later (%s)"),
 	N_("the pilot leaves %s channels for later (%s)"),
 	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),

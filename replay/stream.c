@@ -375,6 +375,8 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		size_t used = a->used;
 		arena_reset(&s->tmp);
 		standing_get(s, stream_lconv(s, g->sp), m.ts_us, m.id, &st);
+		if (st.open && q->lane->name && st.open_lane != ledger_lane(s->x.ledger, q->lane->name))
+			continue; /* begun when it belonged elsewhere: only there can be found out what became of it */
 		if (spent)
 			arena_reset(&s->trial);
 		enum look r = look(s, g, w, &m, &st, spent ? &s->trial : a, out, &last, e);
@@ -919,6 +921,9 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 			return got;
 		if (*q->shut)
 			return unarchive_op(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
+		/* Nobody takes part in the threads that hold the history: people need not wait for them. */
+		if (sp->place.placement == PLACEMENT_THREADS && next_members(s, &g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REMOVE);

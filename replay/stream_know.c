@@ -2,6 +2,8 @@
  * ledger. Called by stream.c, stream_text.c and plan.c through stream_in.h; decides nothing about what comes next. */
 #include "replay/stream_in.h"
 
+#include "replay/arrange.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +139,10 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
 	table_init(&s->people);
 	table_init(&s->spots);
+	if (s->threads && s->cfg->zone && s->cfg->locale && !arrange(args->spool, args->mapping, e)) {
+		stream_close(s);
+		return NULL;
+	}
 	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
 		err_set(e, ERR_USAGE, "the mapping names no zone, locale or label");
 		stream_close(s);
@@ -260,7 +266,8 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 	*rule = rule_of(s, sp, m);
 	if (!*rule)
 		return FATE_SEND;
-	if (!s->threads || m->root || !m->n_replies || (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP))
+	if (!s->threads || m->root || !m->n_replies ||
+	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
 	return any_reply_goes(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
 }
@@ -276,6 +283,8 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_UPLOAD:
 		st->uploads += r->state == OP_DONE;
 		st->open |= open;
+		if (open)
+			st->open_lane = r->lane;
 		break;
 	case OP_POST:
 		st->open |= open;
@@ -287,6 +296,9 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 			st->parts++;
 			st->complete |= !(r->loss & LOSS_SPLIT);
 		}
+		if (open)
+			st->open_lane = r->lane;
+		st->lane = r->lane;
 		if (r->key.part == 0) {
 			st->src_fp = r->src_fp;
 			st->body_fp = r->body_fp;

@@ -581,7 +581,7 @@ static void drift_is_edited_when_asked(void **state)
 	fake_map.digest = 9;
 	fake_map.cfg.label_format = "{name}!";
 	mapping_digest(MAP, digest);
-	w.run = ledger_run_begin(w.ledger, "apply", digest);
+	w.run = ledger_run_begin(w.ledger, "apply", digest, NULL);
 	plan_of(&w, 0, &f);
 	assert_int_equal(f.drift, 3);
 	assert_int_equal(f.drift_edits, 0);
