@@ -212,6 +212,15 @@ static void history(struct arranger *x, enum history_by by, int64_t ts_us, char 
 	}
 }
 
+/* Not the name itself: the id stands in the ledger, which holds no text. The first number of the name is in front, so that threads called
+ * after orders stand in their order. */
+static void thread_id(const char *name, char id[64])
+{
+	const char *p = name + strcspn(name, "0123456789");
+	size_t n = strspn(p, "0123456789");
+	snprintf(id, 64, "@thread:%012lld:%016" PRIx64, n && n <= 12 ? strtoll(p, NULL, 10) : 0LL, hash64s(name));
+}
+
 /* What rules picked for it, or for the message it answers. */
 static bool picked(struct arranger *x, const struct spool_conv *c, const struct spool_meta *m, struct pick *out)
 {
@@ -225,10 +234,10 @@ static void seat(struct arranger *x, const struct spool_conv *c, const struct pl
 {
 	struct spool_seat st = { c->num, m->ts_us, m->id, c->num, m->root, m->root_ts_us };
 	struct pick pk = { 0 };
-	char id[32], title[96];
+	char id[64], title[96];
 	arena_reset(&x->one);
 	if (m->kind != MSG_LOST_ROOT && picked(x, c, m, &pk) && pk.thread) {
-		snprintf(id, sizeof(id), "@thread:%016" PRIx64, hash64s(pk.thread));
+		thread_id(pk.thread, id);
 		st.root = id;
 		st.root_ts_us = 0; /* before everything: all of them open early and fill side by side */
 		seating_title(x->g, c->num, 0, id, pk.thread);

@@ -523,7 +523,7 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 	}
 	/* Not opened yet: is any reply going to be sent? */
 	bool goes = fate == FATE_PLACEHOLDER;
-	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP ? NULL
+	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;

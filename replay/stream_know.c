@@ -261,6 +261,22 @@ static bool any_reply_goes(struct stream *s, struct spot *sp, const char *root)
 	return goes;
 }
 
+/* A thread of ours is begun for what is still to be written into it, not for what stands elsewhere since before. */
+static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
+{
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
+	struct spool_meta m;
+	bool due = false;
+	while (!due && spool_walk_next(w, &m)) {
+		struct standing st;
+		arena_reset(&s->tmp);
+		standing_get(s, stream_lconv(s, sp), m.ts_us, m.id, &st);
+		due = !st.open && !standing_settled(s, sp, &st, &m) && (st.parts || !rule_of(s, sp, &m));
+	}
+	spool_walk_end(w);
+	return due;
+}
+
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
 {
 	*rule = rule_of(s, sp, m);
@@ -269,7 +285,7 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 	if (!s->threads || m->root || !m->n_replies ||
 	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
-	return any_reply_goes(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
+	return (spool_is_title(m) ? any_reply_due(s, sp, m->id) : any_reply_goes(s, sp, m->id)) ? FATE_PLACEHOLDER : FATE_SKIP;
 }
 
 /* ---- standing ---- */
