@@ -51,7 +51,7 @@ if command -v fish >/dev/null 2>&1; then
 	fish_offers 'commands' 'map' 'mvchat ma'
 	fish_offers 'options of a command' '--timeout --to' 'mvchat move --t'
 	fish_offers 'where to' 'pachca sandbox' 'mvchat move --to '
-	fish_offers 'a policy' 'create' 'mvchat map --unmatched c'
+	fish_offers 'a policy' 'create create-suspended' 'mvchat map --unmatched c'
 else
 	skip 'fish completes' 'fish is not installed'
 fi

@@ -42,7 +42,9 @@ has 'and says so in one sentence' "$T/out" 'The replay is complete'
 expect 'status' 0 "$MVCHAT" status -C "$T/p"
 expect 'apply again' 0 "$MVCHAT" apply -C "$T/p" --yes --json
 eq 'writes nothing' "$(number writes "$T/out")" 0
-eq 'posts as many as the plan said' "$("$MVCHAT" status -C "$T/p" --json | grep -oE '"posts":\{"done":[0-9]+' | grep -oE '[0-9]+$')" "$(number messages "$T/plan.json" | head -1)"
+# Links to messages that are sent later are put right by edits, at most so many: it depends on which chat was first.
+said=$(number messages "$T/plan.json") links=$(number links "$T/plan.json") wrote=$(written "$T/p")
+if [ "$wrote" -le "$said" ] && [ "$wrote" -ge $((said - links)) ]; then ok 'posts and edits as many as the plan said'; else not_ok "posts and edits as many as the plan said: $wrote of $said, $links links"; fi
 expect 'plan --exit-code finds nothing to do' 0 "$MVCHAT" plan -C "$T/p" --exit-code
 ctl "$PAGE/sandbox/stats" >"$T/stats"
 eq 'nobody was notified' "$(number notifications "$T/stats")" 0

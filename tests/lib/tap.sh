@@ -42,6 +42,11 @@ eq() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: '$2' is not '$3'"; fi;
 # number KEY FILE: the first "KEY":N of a JSON text
 number() { grep -oE "\"$1\":-?[0-9]+" "$2" | head -1 | grep -oE '[-0-9]+$'; }
 
+# written PROJECT: messages posted and edited so far, as the ledger has them
+written() {
+	"$MVCHAT" status -C "$1" --json | grep -oE '"(posts|edits)":\{"done":[0-9]+' | grep -oE '[0-9]+$' | { a=0; while read -r k; do a=$((a + k)); done; echo $a; }
+}
+
 # sandbox NAME [options]: starts one; sets $URL (API), $PAGE, $STORE, $LOG
 sandbox() {
 	sname=$1

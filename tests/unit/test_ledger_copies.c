@@ -258,8 +258,11 @@ static void test_lost_and_exchanged(void **state)
 	assert_non_null(strstr(refused().msg, "without its mark"));
 	copy("old.db-mark", "ledger.db-mark");
 	ledger_close(opened(LEDGER_WRITE));
-	int fd = open(in_dir("ledger.db-mark"), O_WRONLY);
-	assert_int_equal(pwrite(fd, "x", 1, 20), 1);
+	int fd = open(in_dir("ledger.db-mark"), O_RDWR);
+	char byte;
+	assert_int_equal(pread(fd, &byte, 1, 20), 1);
+	byte = (char)~byte;
+	assert_int_equal(pwrite(fd, &byte, 1, 20), 1);
 	close(fd);
 	assert_non_null(strstr(refused().msg, "without its mark")); /* one that cannot be read is none */
 }
