@@ -167,6 +167,7 @@ static const char *const forms[] = {
 	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
 	N_("%s: catches nothing"),
 	N_("%s: %s messages go into threads"),
+	N_("%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart"),
 	N_("%s messages were sent before under other rules: they stay where they are"),
 	N_("the pilot leaves %s messages for later (%s)"),
 	N_("the pilot leaves %s channels for later (%s)"),

@@ -21,6 +21,9 @@
 enum { WAITING_MAX = 1024 };
 static const int64_t DAY_US = 86400 * (int64_t)1000000;
 
+/* How many conversations go into a chat that was there before. */
+static char once[] = "once", several[] = "several";
+
 /* What a rule said last, of an author or of anybody. */
 struct last { int64_t until_us; int64_t host; size_t rule; char thread[256]; bool named; };
 struct waiting { int64_t ts_us; char *id, *author; };
@@ -30,9 +33,10 @@ struct arranger {
 	const struct mapping *m;
 	const struct mapping_config *cfg;
 	struct seating *g;
-	struct arena one;
+	struct arena one, names;
 	struct err *e;
 	struct waiting *waiting; size_t n_waiting, first; /* a ring */
+	struct table chats;      /* chats that were there before -> how many conversations go into them */
 	bool routes, ok;
 };
 
@@ -244,7 +248,8 @@ static void seat(struct arranger *x, const struct spool_conv *c, const struct pl
 	} else if (p->placement == PLACEMENT_THREADS && m->kind != MSG_LOST_ROOT) {
 		history(x, p->history_by, m->ts_us, id, &st.root_ts_us, title);
 		st.root = id;
-		seating_title(x->g, c->num, st.root_ts_us, id, title);
+		bool shared = p->action == PLACE_ADOPT && table_get(&x->chats, p->target_id) == several;
+		seating_title(x->g, c->num, st.root_ts_us, id, shared ? arena_fmt(&x->one, "%s · %s", title, c->conv.name) : title);
 	}
 	seating_put(x->g, &st);
 }
@@ -256,6 +261,17 @@ static bool second_pass(struct arranger *x, const struct spool_conv *c, const st
 	while (spool_walk_next(w, &m))
 		seat(x, c, p, &m);
 	spool_walk_end(w);
+	return true;
+}
+
+static bool count_chat(void *ctx, const struct spool_conv *c)
+{
+	struct arranger *x = ctx;
+	struct place p;
+	arena_reset(&x->one);
+	mapping_place(x->m, &c->conv, &x->one, &p);
+	if (p.action == PLACE_ADOPT)
+		table_put(&x->chats, arena_strdup(&x->names, p.target_id), table_get(&x->chats, p.target_id) ? several : once);
 	return true;
 }
 
@@ -304,7 +320,11 @@ bool arrange(struct spool *s, const struct mapping *m, struct err *e)
 	arena_init(&a);
 	arena_init(&x.one);
 	x.waiting = xcalloc(WAITING_MAX, sizeof(*x.waiting));
-	bool ok = spool_convs(s, &a, arrange_conv, &x, e) && x.ok;
+	arena_init(&x.names);
+	table_init(&x.chats);
+	bool ok = spool_convs(s, &a, count_chat, &x, e) && spool_convs(s, &a, arrange_conv, &x, e) && x.ok;
+	table_release(&x.chats);
+	arena_release(&x.names);
 	free(x.waiting);
 	arena_release(&x.one);
 	arena_release(&a);

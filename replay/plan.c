@@ -886,7 +886,12 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
 		plan_reopening(p, ops);
-		p->f->heard += p->people_in ? p->chat->pending : 0;
+		/* What goes into threads that hold history reaches nobody. */
+		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
+		p->f->heard += heard ? p->chat->pending : 0;
+		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+			say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
+			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);
