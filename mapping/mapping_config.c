@@ -429,7 +429,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		size_t n_digits = strspn(s, "0123456789");
 		int64_t unit = !n_digits || n_digits > 6 ? 0 : s[n_digits] == 's' ? 1 : s[n_digits] == 'm' ? 60 : s[n_digits] == 'h' ? 3600 : 0;
 		if (!unit || s[n_digits + 1] || atol(s) < 1 || atol(s) * unit > 86400)
-			return bad_value(r, k->path, s, "a length of time such as 30s, 10m or 2h, at most a day", at);
+			return bad_value(r, k->path, s, N_("a length of time such as 30s, 10m or 2h, at most a day"), at);
 		*t->number = atol(s) * unit * 1000000;
 		return true;
 	}
@@ -746,7 +746,7 @@ static bool rule_done(struct reader *r, struct item *it, const char *name)
 	x->why = arena_fmt(r->a, "rules: %s", x->name);
 	if (x->text && !(x->re = compile(r, name, "where.text", x->text, x->caseless, it->match_at)))
 		return false;
-	r->c->asks_text = r->c->asks_text || x->re;
+	r->c->asks_text = r->c->asks_text || (x->re && x->what == RULE_DROP); /* where a message goes is worked out once, before */
 	return route_done(r, it, name);
 }
 
