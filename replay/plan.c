@@ -26,6 +26,7 @@
 
 #include "core/buf.h"
 #include "core/table.h"
+#include "replay/spool_seat.h"
 #include "replay/stream_in.h"
 
 #include <stdio.h>
@@ -85,6 +86,8 @@ struct plan {
 	struct removal removal;
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
+	int64_t elsewhere;             /* messages sent that would go to another place today */
+	struct { int64_t num; char name[512]; } lane; /* of the ledger, asked for last */
 };
 
 /* ---- small things ---- */
@@ -494,7 +497,14 @@ static const char *closed_by(const struct plan *p, const struct spool_meta *m, c
 		return "chat-rejected";
 	if (st->thread == OP_REJECTED)
 		return "thread-rejected";
-	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
+	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete && !spool_is_title(m) ? "orphan" : NULL;
+}
+
+/* Threads of ours are in no bucket. */
+static void count_thread(struct plan *p, const struct spool_meta *m, enum bucket b, const char *rule, int64_t n)
+{
+	if (!spool_is_title(m))
+		count(p, ITEM_THREAD, b, rule, n);
 }
 
 /* A message with replies: where its thread stands. */
@@ -502,26 +512,26 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 {
 	const char *shut = closed_by(p, m, st);
 	if (!p->s->threads) {
-		count(p, ITEM_THREAD, BUCKET_TEXT, NULL, 1);
+		count_thread(p, m, BUCKET_TEXT, NULL, 1);
 		return;
 	}
 	if (shut) {
 		table_put(&p->closed, arena_strdup(&p->conv, m->id), (void *)(uintptr_t)shut);
-		count(p, ITEM_THREAD, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
+		count_thread(p, m, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
 		return;
 	}
 	if (st->thread == OP_DONE) {
-		count(p, ITEM_THREAD, BUCKET_SENT, NULL, 1);
+		count_thread(p, m, BUCKET_SENT, NULL, 1);
 		return;
 	}
 	if (is_open(st->thread)) {
-		count(p, ITEM_THREAD, BUCKET_DOUBT, NULL, 1);
+		count_thread(p, m, BUCKET_DOUBT, NULL, 1);
 		call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
 		return;
 	}
 	/* Not opened yet: is any reply going to be sent? */
 	bool goes = fate == FATE_PLACEHOLDER;
-	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP ? NULL
+	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
@@ -529,10 +539,10 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
 	spool_walk_end(w);
 	if (!goes || p->sp->place.action == PLACE_SKIP) {
-		count(p, ITEM_THREAD, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
+		count_thread(p, m, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
 		return;
 	}
-	count(p, ITEM_THREAD, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
+	count_thread(p, m, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
 	call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
 }
 
@@ -571,6 +581,20 @@ static void line_up(struct plan *p, const struct spool_meta *m, const struct sta
 	x->waiting = 0;
 }
 
+/* Was it written into another lane than it would be today? */
+static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	char now[512];
+	if (st->lane != p->lane.num) {
+		const char *name = ledger_lane_name(p->s->x.ledger, st->lane, &p->one);
+		p->lane.num = st->lane;
+		if (!name || !fmt_into(p->lane.name, sizeof(p->lane.name), "%s", name))
+			p->lane.name[0] = '\0';
+	}
+	bool fits = m->root && p->s->threads ? fmt_into(now, sizeof(now), "t:%s/%s", p->sp->id, m->root) : fmt_into(now, sizeof(now), "c:%s", p->sp->id);
+	return fits && p->lane.name[0] && !streq(now, p->lane.name);
+}
+
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
 {
 	struct facts_chat *c = p->chat;
@@ -593,6 +617,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 			return false;
 	}
 	line_up(p, m, st, send);
+	if (st->complete && p->sp->place.action != PLACE_SKIP)
+		p->elsewhere += stands_elsewhere(p, m, st);
 	if (send)
 		plan_send(p, m, &msg, st, fate, rule);
 	else if (st->complete)
@@ -601,6 +627,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		plan_links(p, m, &msg, st);
 	if (m->n_replies && !m->root)
 		judge_thread(p, m, st, b, fate, rule);
+	else if (m->n_answers && (!m->root || m->root[0] == '@') && !m->quotes) /* its replies stand beside it, in a thread of ours */
+		count(p, ITEM_THREAD, p->sp->place.action == PLACE_SKIP ? BUCKET_SKIPPED : BUCKET_TEXT, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : NULL, 1);
 	if (m->kind == MSG_LOST_ROOT)
 		return true; /* ours, not the source's: in no bucket */
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
@@ -684,6 +712,13 @@ static bool walk_messages(struct plan *p)
 
 /* ---- one conversation ---- */
 
+/* Pins of our own threads are in no bucket. */
+static void count_pin(struct plan *p, const char *id, enum bucket b, const char *rule, int64_t n)
+{
+	if (id[0] != '@')
+		count(p, ITEM_PIN, b, rule, n);
+}
+
 static void judge_pins(struct plan *p, const struct conv *c)
 {
 	struct stream *s = p->s;
@@ -695,19 +730,19 @@ static void judge_pins(struct plan *p, const struct conv *c)
 		arena_reset(&p->one);
 		arena_reset(&s->tmp);
 		if (p->sp->place.action == PLACE_SKIP || !s->cfg->pins || !(s->tr.caps & CAP_PIN)) {
-			count(p, ITEM_PIN, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
 			continue;
 		}
 		if (!spool_find(s->x.spool, p->sp->num, c->pins[i].msg_id, &ts) ||
 		    !spool_msg(s->x.spool, p->sp->num, ts, c->pins[i].msg_id, &p->one, NULL, &m, NULL)) {
-			count(p, ITEM_PIN, BUCKET_SKIPPED, "message-not-found", 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_SKIPPED, "message-not-found", 1);
 			continue;
 		}
 		bool twice = false;
 		for (size_t k = 0; k < i && !twice; k++)
 			twice = streq(c->pins[k].msg_id, c->pins[i].msg_id);
 		if (twice) {
-			count(p, ITEM_PIN, BUCKET_MERGED, NULL, 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_MERGED, NULL, 1);
 			continue;
 		}
 		enum op_state state = state_of(p, conv, ts, m.id, OP_PIN, NULL, NULL);
@@ -720,7 +755,7 @@ static void judge_pins(struct plan *p, const struct conv *c)
 			if (b == BUCKET_SENT || b == BUCKET_DOUBT || fate == FATE_PLACEHOLDER)
 				b = BUCKET_PENDING;
 		}
-		count(p, ITEM_PIN, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
+		count_pin(p, c->pins[i].msg_id, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
 		if (b == BUCKET_PENDING || b == BUCKET_DOUBT)
 			call(p, OP_PIN, ts, m.id, 0, 0);
 	}
@@ -822,7 +857,8 @@ static void judge_chat(struct plan *p, const struct conv *c)
 		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
 	if (pl->action != PLACE_SKIP && pl->join_members)
 		say_company(p, c);
-	count(p, ITEM_CONV, b, rule, 1);
+	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0) /* that one is ours */
+		count(p, ITEM_CONV, b, rule, 1);
 }
 
 static double lane_bound(const struct plan *p, int64_t n)
@@ -913,7 +949,12 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
 		plan_reopening(p, ops);
-		p->f->heard += p->people_in ? p->chat->pending : 0;
+		/* What goes into threads that hold history reaches nobody. */
+		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
+		p->f->heard += heard ? p->chat->pending : 0;
+		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+			say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
+			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);
@@ -1003,11 +1044,18 @@ static void say_notes(struct plan *p)
 	for (size_t i = 0; i < p->n_named; i++) {
 		if (caught(p, names[i]))
 			continue;
+		int64_t seated = spool_seats_picked(p->s->x.spool, i);
+		if (seated) {
+			say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			continue;
+		}
 		if (p->would[i])
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing that others before it do not leave out (%lld messages)", names[i], (long long)p->would[i]));
 		else
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
 	}
+	if (p->elsewhere)
+		say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before under other rules: they stay where they are", (long long)p->elsewhere));
 	if (p->f->heard)
 		say(p, &p->notes, arena_fmt(p->a, "%lld messages go into chats whose people are in already: they will be notified", (long long)p->f->heard));
 	for (size_t i = 0; i < p->rules.n; i++) {

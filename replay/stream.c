@@ -81,6 +81,34 @@ static bool chat_lane(void *ctx, const struct spool_conv *c)
 	return !l->stopped;
 }
 
+/* A write in doubt whose message sits elsewhere by today's rules: only in the thread it was sent to can be found out what became of it. */
+static bool doubt_lane(void *ctx, const struct ledger_row *r)
+{
+	struct lanes *l = ctx;
+	struct stream *s = l->s;
+	if (r->state != OP_INTENT && r->state != OP_UNKNOWN)
+		return false; /* the open ones come first */
+	arena_reset(&l->a);
+	const char *name = ledger_lane_name(s->x.ledger, r->lane, &l->a), *conv = ledger_conv_name(s->x.ledger, r->key.conv, &l->a);
+	struct spot *sp = conv && *conv ? stream_spot(s, conv) : NULL;
+	if (!name || !sp || strncmp(name, "t:", 2) != 0 || strncmp(name + 2, conv, strlen(conv)) != 0 || name[2 + strlen(conv)] != '/')
+		return true;
+	const char *root = name + 3 + strlen(conv);
+	struct spool_meta m;
+	int64_t root_ts = r->key.ts_us;
+	struct ledger_walk *w = ledger_walk_lane(s->x.ledger, r->lane);
+	for (struct ledger_row row; ledger_walk_next(w, &row);)
+		if (row.key.kind == OP_THREAD_OPEN)
+			root_ts = row.key.ts_us;
+	ledger_walk_end(w);
+	bool known = spool_msg(s->x.spool, sp->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
+	if (known && (m.root ? streq(m.root, root) : streq(m.id, root) && m.n_replies > 0))
+		return true; /* its chat tells of this thread */
+	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, 1 };
+	l->stopped = !l->each(l->ctx, &spec);
+	return !l->stopped;
+}
+
 bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_spec *), void *ctx, struct err *e)
 {
 	struct lanes l = { .s = s, .each = each, .ctx = ctx };
@@ -90,6 +118,8 @@ bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_sp
 		ok = spool_users(s->x.spool, &l.a, person_lane, &l, e);
 	if (ok && !l.stopped)
 		ok = spool_convs(s->x.spool, &l.a, chat_lane, &l, e);
+	if (ok && !l.stopped && s->threads)
+		ledger_troubles(s->x.ledger, doubt_lane, &l);
 	arena_release(&l.a);
 	return ok;
 }
@@ -375,6 +405,8 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		size_t used = a->used;
 		arena_reset(&s->tmp);
 		standing_get(s, stream_lconv(s, g->sp), m.ts_us, m.id, &st);
+		if (st.open && q->lane->name && st.open_lane != ledger_lane(s->x.ledger, q->lane->name))
+			continue; /* begun when it belonged elsewhere: only there can be found out what became of it */
 		if (spent)
 			arena_reset(&s->trial);
 		enum look r = look(s, g, w, &m, &st, spent ? &s->trial : a, out, &last, e);
@@ -988,6 +1020,9 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 			return got;
 		if (*q->shut)
 			return unarchive_op(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
+		/* Nobody takes part in the threads that hold the history: people need not wait for them. */
+		if (sp->place.placement == PLACEMENT_THREADS && next_members(s, &g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REMOVE);

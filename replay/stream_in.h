@@ -68,6 +68,7 @@ struct standing {
 	int uploads;             /* uploads DONE */
 	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
 	bool rejected, open;
+	int64_t lane, open_lane; /* of its posts; of the one that is open */
 	uint64_t src_fp;         /* of part 0 */
 	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
 	int64_t edit_sent_us;    /* when the newest edit was made */

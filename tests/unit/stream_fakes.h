@@ -63,6 +63,12 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 	(void)m, (void)mm, (void)msg, (void)a;
 	return NULL;
 }
+bool mapping_has_routes(const struct mapping *m) { (void)m; return false; }
+enum route_answer mapping_route(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a, struct route *out)
+{
+	(void)m, (void)mm, (void)msg, (void)a, (void)out;
+	return ROUTE_NO;
+}
 size_t mapping_rules(const struct mapping *m, const char *const **names) { (void)m; *names = NULL; return 0; }
 uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
 {

@@ -43,11 +43,19 @@ static void random_page(struct buf *b)
 		buf_adds(b, "redact: [secrets, card-numbers]\n");
 	if (rnd(3) == 0)
 		buf_adds(b, "text: [{match: pear, replace: fruit}, {match: '(z+)+$', replace: x}]\n");
+	static const char *const places[] = { "", "", "history: {placement: threads}\n", "history: {placement: threads, thread_by: all}\n",
+		"history: {placement: archive-chat}\n", "history: {channels: [{channel: C1, placement: threads}, {channel: 'C*', placement: archive-chat}]}\n" };
+	static const char *const does[] = { "drop", "drop", "route, thread: 'n {0}', carry: 5s", "route, thread: fruit, back: 9s, carry: 3s, carry_author: any" };
+	buf_adds(b, places[rnd(countof(places))]);
 	int n = rnd(4);
 	if (n)
 		buf_adds(b, "rules:\n");
-	for (int i = 0; i < n; i++)
-		buf_addf(b, "  - {name: r%d, do: drop, where: {%s}}\n", i, wheres[rnd(countof(wheres))]);
+	for (int i = 0; i < n; i++) {
+		const char *where = wheres[rnd(countof(wheres))], *what = does[rnd(countof(does))];
+		if (strstr(what, "{0}") && !strstr(where, "text: "))
+			what = "drop";
+		buf_addf(b, "  - {name: r%d, do: %s, where: {%s}}\n", i, what, where);
+	}
 }
 
 static void random_archive(struct world *w)
