@@ -10,6 +10,7 @@ const char *report_title(const struct report *r)
 	case REPORT_PLAN: return _("Migration plan");
 	case REPORT_RUN: return _("Migration report");
 	case REPORT_VERIFY: return _("Verification report");
+	case REPORT_ROLLBACK: return _("Report of a taking back");
 	case REPORT_ACCOUNT: return r->runs ? _("Migration account") : _("Migration plan");
 	}
 	return "?";
@@ -309,6 +310,8 @@ const char *report_verdict(const struct report *r, enum tone *tone, char *out, s
 {
 	const struct facts *f = r->facts;
 	int64_t rejected = 0, doubt = 0, waiting = 0;
+	if (r->rollback)
+		return report_rollback_verdict(r->rollback, tone, out, size);
 	for (int i = 0; i < N_ITEM; i++) {
 		rejected += f->bucket[i][BUCKET_REJECTED];
 		doubt += f->bucket[i][BUCKET_DOUBT];

@@ -69,7 +69,7 @@ struct plan {
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
 	size_t chats_cap, people_cap;
 	size_t n_named;                /* the mapping's `rules` */
-	int64_t ops;
+	int64_t ops, people_calls, uploads;
 	int64_t ahead_other;           /* chats opened and archived again for these alone */
 	int64_t ahead;                 /* edits at most, if what links lead to is sent */
 	struct err *e;
@@ -166,6 +166,8 @@ static void call(struct plan *p, enum op_kind kind, int64_t ts_us, const char *i
 	p->f->calls[post ? REQ_POST : REQ_OTHER]++;
 	if (kind == OP_UPLOAD)
 		p->f->calls[REQ_BLOB]++;
+	p->uploads += kind == OP_UPLOAD;
+	p->people_calls += kind == OP_USER_CREATE;
 	digest_str(p, p->sp ? p->sp->id : "");
 	digest_num(p, ts_us);
 	digest_str(p, id);
@@ -825,7 +827,9 @@ static void judge_chat(struct plan *p, const struct conv *c)
 
 static double lane_bound(const struct plan *p, int64_t n)
 {
-	return n > 0 ? pacer_bound_s(&p->s->tr, REQ_POST, n) : 0;
+	/* Chats that we make have all our bots in them; into one that is there already only the first is known to be let. */
+	int bots = p->sp->place.action == PLACE_ADOPT ? 1 : p->s->tr.bots;
+	return n > 0 ? pacer_bound_shared_s(&p->s->tr, REQ_POST, n, bots) : 0;
 }
 
 /* The chat's own lane, and each thread's after the posts before its root. */
@@ -854,9 +858,9 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	                                .is_public = p->sp->place.is_public, .why = copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
 	p->posts = 0;
+	p->people_in = false;
 	p->late = 0;
 	table_init(&p->line_ups);
-	p->people_in = false;
 	table_init(&p->closed);
 	table_init(&p->rests);
 }
@@ -1068,11 +1072,16 @@ static void finish_facts(struct plan *p)
 	check_sums(f);
 	for (int c = 0; c < N_REQ_CLASS; c++) {
 		f->calls_total += f->calls[c];
-		if (f->calls[c] && !p->s->tr.rate[c].per_scope) {
+		if (f->calls[c] && c != REQ_OTHER && !p->s->tr.rate[c].per_scope) {
 			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
 			f->bound_s = t > f->bound_s ? t : f->bound_s;
 		}
 	}
+	/* People are made with a token of their own; places for files are asked for by all bots in turn; all else is the first's. */
+	int64_t bots = p->s->tr.bots > 1 ? p->s->tr.bots : 1;
+	int64_t first = f->calls[REQ_OTHER] - p->people_calls - p->uploads + p->uploads / bots;
+	double t = pacer_bound_s(&p->s->tr, REQ_OTHER, first > p->people_calls ? first : p->people_calls);
+	f->bound_s = t > f->bound_s ? t : f->bound_s;
 	f->n_rules = p->rules.n;
 	f->rules = arena_array(p->a, p->rules.n + 1, struct facts_rule);
 	for (size_t i = 0; i < p->rules.n; i++)

@@ -113,7 +113,9 @@ const char *stream_user_target(struct stream *s, const char *source_user, struct
 		return arena_strdup(a, w->target);
 	struct ledger_row row;
 	struct opkey k = { 0, 0, mapping_same_person(s->x.mapping, source_user), OP_USER_CREATE, 0 };
-	return stream_row(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
+	if (!stream_row(s, &k, a, &row) || row.state != OP_DONE)
+		return NULL;
+	return w->target = arena_strdup(&s->run, row.target);
 }
 
 struct stream *stream_open(const struct stream_args *args, struct err *e)

@@ -443,7 +443,7 @@ static const struct conv src_convs[] = {
 };
 static const struct target_person src_people[] = { { .id = "10", .name = "И", .email = "IVAN@x.ru" }, { .id = "30", .name = "У", .email = "gone@x.ru" } };
 static const struct target_chat src_chats[] = { { .id = "5", .name = "GENERAL", .is_public = true } };
-static const struct mapping_archive src_archives[] = { { "a \"b\".zip", "slack", NULL } };
+static const struct mapping_archive src_archives[] = { { "a \"b\".zip", "slack", NULL, NULL, NULL } };
 static const struct survey src = { .archives = src_archives, .n_archives = 1, .users = src_users, .n_users = countof(src_users), .convs = src_convs,
 	.n_convs = countof(src_convs), .people = src_people, .n_people = countof(src_people), .chats = src_chats, .n_chats = 1, .zone = "Europe/Moscow",
 	.locale = "ru", .name_max = 80 };
