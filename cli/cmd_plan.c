@@ -18,6 +18,7 @@ static const struct opt opts[] = {
 	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
 	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -41,7 +42,7 @@ static int run(const struct args *a)
 	project_init(&p, a);
 	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	bool offline = opt_given(a, "offline");
-	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
+	if (!date_order_given(a, &p.date_order, &e) || !gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
 	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))
 		goto fail;

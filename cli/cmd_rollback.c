@@ -410,8 +410,7 @@ int rollback_command(const struct args *a, enum rollback_how how)
 		goto fail;
 	}
 	if (rate != 100) {
-		pacer_free(s->pacer);
-		s->pacer = pacer_new(&s->traits, (double)rate / 100);
+		pool_rate(&s->pool, &s->traits, (double)rate / 100);
 	}
 	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
 	stream = stream_open(&sa, &e);

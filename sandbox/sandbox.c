@@ -123,6 +123,29 @@ static bool seed(struct sandbox *s, const struct sandbox_args *args, struct err 
 	return true;
 }
 
+/* Each further token is a bot's of its own; those of an earlier start are still there. */
+static bool more_bots(struct sandbox *s, const char *const *tokens, struct err *e)
+{
+	struct arena a;
+	arena_init(&a);
+	for (size_t i = 0; tokens && tokens[i]; i++) {
+		bool known = false;
+		for (size_t k = 0; k < s->n_tokens && !known; k++)
+			known = streq(s->tokens[k].token, tokens[i]);
+		if (known)
+			continue;
+		const char *name = arena_fmt(&a, "Импорт %zu", i + 2);
+		int64_t user = sb_user_add(s, &a, &(struct sb_user_new){ .first = name, .bot = true, .confirmed = true });
+		if (!sb_token_add(s, tokens[i], name, user, (UINT64_C(1) << N_SB_SCOPES) - 1)) {
+			arena_release(&a);
+			return err_set(e, ERR_USAGE, "too many tokens");
+		}
+	}
+	sb_rest(s);
+	arena_release(&a);
+	return true;
+}
+
 static bool write_port(const char *path, int port, struct err *e)
 {
 	struct outfile o;
@@ -179,7 +202,7 @@ struct sandbox *sandbox_start(const struct sandbox_args *args, struct err *e)
 	s->seats = args->seats;
 	s->source = args->source;
 	s->stop = args->stop;
-	bool ok = sb_db_open(s, args->store, e) && seed(s, args, e);
+	bool ok = sb_limits_set(s, args->rates, e) && sb_db_open(s, args->store, e) && seed(s, args, e) && more_bots(s, args->more_bots, e);
 	if (ok) { /* a client on a virtual clock may have left the store ahead of the real time; the server's own never goes back */
 		int64_t last = sb_int(s, 0, "SELECT created FROM messages ORDER BY id DESC LIMIT 1", "");
 		s->now = last > s->now ? last : s->now;

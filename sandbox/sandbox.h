@@ -23,6 +23,8 @@ struct sandbox_args {
 	const char *store;        /* database file; NULL = in memory */
 	int port;                 /* 0 = ephemeral */
 	const char *admin_token, *bot_token; /* NULL = "sandbox-admin-token", "sandbox-bot-token" */
+	const char *const *more_bots; /* tokens of further bots, NULL-terminated, or NULL */
+	const char *rates;        /* limits other than the vendor's: "post=PER_SECOND/BURST/PEAK,read=PER_SECOND/BURST,other=…", or NULL */
 	bool limits;              /* enforce the rate limits (429 + Retry-After) */
 	const char *faults;       /* script file, or NULL */
 	const char *log;          /* one JSON line per request to this file, tokens masked; or NULL */

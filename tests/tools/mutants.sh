@@ -170,11 +170,11 @@ if begin 'unknown: a list that cannot be read is taken for an empty one'; then
 	tests unit/engine chaos
 fi
 if begin 'one open op: the index'; then
-	edit replay/schema.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
+	edit replay/schema_v3.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
 	tests unit/ledger
 fi
 if begin 'one open op: index gone, and the lane goes on past an unknown outcome'; then
-	edit replay/schema.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
+	edit replay/schema_v3.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
 	edit replay/lane.c '	if (l->settle == SETTLE_STOP)
 		return stop(l, LANE_WHY_UNKNOWABLE, action);
 	return go(l, LANE_SETTLING, action);' '	return finish(l, action);'
@@ -286,11 +286,11 @@ fi
 # ---- the ledger ----
 
 if begin 'ledger: done is not final'; then
-	edit replay/schema.sql '	WHEN 3 THEN NOT (NEW.state = 5 AND NEW.target IS OLD.target OR NEW.state = 1 AND OLD.kind = 10)' '	WHEN 3 THEN 0'
+	edit replay/schema_v3.sql '	WHEN 3 THEN NOT (NEW.state = 5 AND NEW.target IS OLD.target OR NEW.state = 1 AND OLD.kind = 10)' '	WHEN 3 THEN 0'
 	tests unit/ledger
 fi
 if begin 'ledger: an id of the target may belong to two posts'; then
-	edit replay/schema.sql 'CREATE UNIQUE INDEX one_target' 'CREATE INDEX one_target'
+	edit replay/schema_v3.sql 'CREATE UNIQUE INDEX one_target' 'CREATE INDEX one_target'
 	tests unit/ledger
 fi
 if begin 'ledger: commits are not synced'; then
