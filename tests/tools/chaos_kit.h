@@ -83,10 +83,15 @@ static MAYBE_UNUSED void remove_tree(const char *dir)
 
 static MAYBE_UNUSED bool copy_file(const char *from, const char *to)
 {
-	char *text = slurp(from);
-	bool ok = text && spit(to, text);
-	free(text);
-	return ok;
+	char chunk[65536];
+	size_t n;
+	bool ok = true;
+	FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wb") : NULL;
+	while (out && (n = fread(chunk, 1, sizeof(chunk), in)) > 0)
+		ok = fwrite(chunk, 1, n, out) == n && ok;
+	if (in)
+		fclose(in);
+	return out && fclose(out) == 0 && ok;
 }
 
 /* Runs a program with extra environment; out and errs are files. Returns the wait status. */
