@@ -18,6 +18,7 @@ static const struct opt opts[] = {
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -75,7 +76,8 @@ static int run(const struct args *a)
 	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &r.max_ops, &e) || !opt_number(a, "rate", 1, 1000000, 100, &r.rate, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &r.settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &r.max_wait, &e) ||
-	    (opt_value(a, "window") && !hours_span(opt_value(a, "window"), &r.window, &e)) || !report_check(opt_value(a, "report"), &e))
+	    (opt_value(a, "window") && !hours_span(opt_value(a, "window"), &r.window, &e)) || !date_order_given(a, &p.date_order, &e) ||
+	    !report_check(opt_value(a, "report"), &e))
 		goto fail;
 	struct hours quiet;
 	if (!project_mapping(&p, &e))

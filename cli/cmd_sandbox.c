@@ -18,6 +18,8 @@ static const struct opt opts[] = {
 	{ "bots", 0, "N", N_("bots with a token each (sandbox-bot-token, sandbox-bot-token-2, …); default 1") },
 	{ "faults", 0, "FILE", N_("script of faults (docs/sandbox.md)") },
 	{ "log", 0, "FILE", N_("one JSON line per request") },
+	{ "tls-cert", 0, "FILE", N_("serve https with the certificate (PEM) in FILE") },
+	{ "tls-key", 0, "FILE", N_("... and its key") },
 	{ "port-file", 0, "FILE", N_("write the port there once it listens") },
 	{ "seats", 0, "N", N_("licences the company has (default: unlimited)") },
 	{ "dump", 0, NULL, N_("print the content of --store as comparable JSON lines, and end") },
@@ -54,6 +56,7 @@ static int run(const struct args *a)
 	struct sandbox_args sa = {
 		.store = opt_value(a, "store"), .port = (int)port, .limits = !opt_given(a, "no-limits"), .faults = opt_value(a, "faults"),
 		.admin_token = getenv("PACHCA_ADMIN_TOKEN"), .bot_token = bot,
+		.tls_cert = opt_value(a, "tls-cert"), .tls_key = opt_value(a, "tls-key"),
 		.log = opt_value(a, "log"), .port_file = opt_value(a, "port-file"),
 		.more_bots = more, .rates = opt_value(a, "rates"), .seats = (int)seats, .stop = &stop_signal,
 	};
@@ -69,8 +72,9 @@ static int run(const struct args *a)
 	}
 	source_view_port(view, sandbox_port(s));
 	if (!opt_given(a, "quiet")) {
-		printf(_("The sandbox listens on http://127.0.0.1:%d/ (look at it in a browser)\n"), sandbox_port(s));
-		printf(_("API address: http://127.0.0.1:%d/api/shared/v1\n"), sandbox_port(s));
+		const char *scheme = sa.tls_cert ? "https" : "http";
+		printf(_("The sandbox listens on %s://127.0.0.1:%d/ (look at it in a browser)\n"), scheme, sandbox_port(s));
+		printf(_("API address: %s://127.0.0.1:%d/api/shared/v1\n"), scheme, sandbox_port(s));
 		if (!sa.bot_token)
 			printf("%s\n", _("Tokens: PACHCA_ADMIN_TOKEN=sandbox-admin-token PACHCA_BOT_TOKEN=sandbox-bot-token"));
 		printf("%s\n", _("Press Ctrl-C to end it."));

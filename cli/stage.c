@@ -68,6 +68,14 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 				seen[i].path = arena_strdup(&p->arena, abs);
 			free(abs);
 		}
+		if (seen[i].key_file && streq(seen[i].key_file, "-")) { /* not there the next time */
+			seen[i].key_file = NULL;
+		} else if (at == ARCHIVES_NAMED && seen[i].key_file && seen[i].key_file[0] != '/' && !streq(p->dir, ".")) {
+			char *abs = realpath(seen[i].key_file, NULL);
+			if (abs)
+				seen[i].key_file = arena_strdup(&p->arena, abs);
+			free(abs);
+		}
 	}
 	*out = (struct survey){
 		.archives = seen, .n_archives = p->n_archives, .n_users = c.n_users, .n_convs = c.n_convs,

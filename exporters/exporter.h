@@ -138,6 +138,8 @@ struct resolver {
 	const char *(*live_mention)(void *ctx, const char *source_id); /* target's own mention syntax when mentions are live, else NULL */
 };
 
+enum match { MATCH_SAME, MATCH_OTHER, MATCH_FOREIGN };
+
 struct exporter {
 	const char *name;      /* "pachca" */
 	const char *summary;
@@ -166,7 +168,7 @@ struct exporter {
 	/* Ids of one list in the order of creation: <0, 0, >0. */
 	int (*id_cmp)(const char *a, const char *b);
 	/* Is this row what the op would have made? FOREIGN: not ours at all. OTHER: ours, but something else. */
-	enum match { MATCH_SAME, MATCH_OTHER, MATCH_FOREIGN } (*match)(const struct target *t, const struct op *op, const struct seen *s, struct arena *a);
+	enum match (*match)(const struct target *t, const struct op *op, const struct seen *s, struct arena *a);
 
 	/* Renders one message for this target. The result is split into parts no longer than text_max bytes each at sensible
 	 * places; losses are OR-ed into *loss. There is at least one part. */

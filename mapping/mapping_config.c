@@ -21,6 +21,7 @@ static const char *const values_reactions[] = { "text", "native", "drop", NULL }
 static const char *const values_orphans[] = { "placeholder", "skip", NULL };
 static const char *const values_attribution[] = { "label", "header", "none", NULL };
 static const char *const values_do[] = { "drop", NULL };
+static const char *const values_date_order[] = { "dmy", "mdy", "ymd", NULL };
 static const char *const values_locale[] = { "en", "ru", NULL };
 
 const struct config_key config_keys[] = {
@@ -30,6 +31,8 @@ const struct config_key config_keys[] = {
 	{ "archives[].path", KEY_PATH, NULL },
 	{ "archives[].format", KEY_TEXT, NULL },
 	{ "archives[].zone", KEY_ZONE, NULL },
+	{ "archives[].date_order", KEY_ENUM, values_date_order },
+	{ "archives[].key_file", KEY_PATH, NULL },
 	{ "target", KEY_SECTION, NULL },
 	{ "target.name", KEY_TEXT, NULL },
 	{ "target.url", KEY_URL, NULL },
@@ -229,7 +232,7 @@ static bool are_env_names(struct reader *r, const char *s)
 	return names > 0;
 }
 
-/* Only {name}, {date}, {time}; {name} must be there, or nobody could tell who wrote what. */
+/* Only {name}, {date}, {time}, {zone}; {name} must be there, or nobody could tell who wrote what. */
 static const char *bad_placeholder(const char *s)
 {
 	bool name = false;
@@ -240,8 +243,8 @@ static const char *bad_placeholder(const char *s)
 			continue;
 		if (!strncmp(p, "{name}", 6))
 			name = true;
-		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6))
-			return N_("a label: only {name}, {date} and {time} are known");
+		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6) && strncmp(p, "{zone}", 6))
+			return N_("a label: only {name}, {date}, {time} and {zone} are known");
 		p += 5;
 	}
 	return name ? NULL : N_("a label: {name} is missing");
@@ -499,7 +502,15 @@ struct everything { struct choices ch; bool leave_out_given; struct string_list 
 static bool on_archive_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
 {
 	struct mapping_archive *ar = ctx;
-	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format : &ar->zone;
+	int order = 0;
+	if (streq(k->path, "archives[].date_order")) {
+		if (!read_value(r, k, v, &(struct target_of){ .path = k->path, .choice = &order }, at))
+			return false;
+		ar->date_order = values_date_order[order];
+		return true;
+	}
+	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format
+		: streq(k->path, "archives[].key_file") ? &ar->key_file : &ar->zone;
 	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = field }, at);
 }
 

@@ -89,8 +89,17 @@ static void say_why(struct call *c, CURLcode code)
 {
 	long os = 0;
 	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &os);
+	if (c->head > HEAD_MAX) {
+		fmt_into(c->why, sizeof(c->why), "the answer's header fields are larger than %d bytes", (int)HEAD_MAX);
+		return;
+	}
 	if (c->too_large) {
 		fmt_into(c->why, sizeof(c->why), "the answer is larger than %lld bytes", (long long)c->w->answer_max);
+		return;
+	}
+	long proxy = 0;
+	if (curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy) == CURLE_OK && proxy >= 300) {
+		fmt_into(c->why, sizeof(c->why), "the proxy refuses the connection (status %ld)", proxy);
 		return;
 	}
 	switch ((int)code) { /* CURLcode has a hundred values; most can only happen to other protocols */

@@ -12,6 +12,7 @@
 
 enum {
 	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 64, ANSWER_MAX = 32 << 20,
+	HEAD_MAX = 256 << 10,     /* bytes of an answer's header fields; libcurl keeps each of them */
 	KEEP_ANSWER = 256 << 10,  /* memory of an answer kept for the next one */
 	IDLE_CONNECTION_S = 30,   /* an older one has likely been closed at the other end: do not try our luck */
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
@@ -39,6 +40,7 @@ struct call {
 	int64_t connect_by_us, done_by_us;
 	struct buf answer;
 	bool too_large;
+	size_t head;               /* bytes of header fields so far */
 	char retry_after[HEADER_TEXT], date[HEADER_TEXT], content_type[HEADER_TEXT];
 	char errbuf[CURL_ERROR_SIZE];
 	enum wire_class cls;

@@ -104,6 +104,11 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
 	struct call *c = ctx;
 	size_t n = size * count;
 	c->w->events++;
+	c->head += n;
+	if (c->head > HEAD_MAX) {
+		c->too_large = true;
+		return n + 1;
+	}
 	if (n >= 5 && !memcmp(p, "HTTP/", 5)) /* a new answer begins: what came with a 1xx does not count */
 		c->retry_after[0] = c->date[0] = c->content_type[0] = '\0';
 	keep_header(p, n, "Retry-After", c->retry_after);

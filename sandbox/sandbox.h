@@ -30,6 +30,7 @@ struct sandbox_args {
 	const char *log;          /* one JSON line per request to this file, tokens masked; or NULL */
 	const char *port_file;    /* the port as a decimal line, written (whole) once it listens; or NULL */
 	int seats;                /* licences; 0 = unlimited */
+	const char *tls_cert, *tls_key; /* PEM files: https instead of http; or NULL */
 	const volatile int *stop; /* set by a signal */
 	const struct sandbox_source *source; /* for the page; or NULL. Lives as long as the sandbox */
 };

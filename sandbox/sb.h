@@ -88,6 +88,7 @@ struct sandbox {
 	uint16_t used[512]; size_t n_used;
 	struct MHD_Daemon *daemon;
 	int port, seats;
+	bool tls;
 	const struct sandbox_source *source; /* or NULL */
 	bool limits, unpaid, stopping, scripted_clock;
 	const volatile int *stop;
@@ -260,6 +261,7 @@ enum MHD_Result sb_upload_part(void *cls, enum MHD_ValueKind kind, const char *k
                                const char *encoding, const char *data, uint64_t off, size_t size);
 
 /* ---- the rest ---- */
+const char *sb_here(struct sb_req *r);   /* scheme, host and port of this server, as the client calls it */
 void sb_control(struct sb_req *r);       /* /sandbox/… for tests (sb_control.c) */
 void sb_ui(struct sb_req *r);            /* / and /sandbox/ui/… (sb_ui.c) */
 enum sb_dumped { DUMP_LIVE, DUMP_DELETED_TOO };

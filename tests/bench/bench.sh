@@ -57,3 +57,4 @@ echo 'limits lower than the client can know (2 a second, 20 in a burst):'
 RATES=post=2/20/30,read=5/5,other=25/25 TOKENS=1 sh tests/bench/bench_schedule.sh one
 echo
 sh tests/bench/bench_cpu.sh
+sh tests/bench/bench_whatsapp.sh

@@ -1,6 +1,6 @@
 /* gen_slack.c: a Slack export of any size, for benches and soak tests.
  *
- *   gen_slack --messages N --channels K --threads PCT --users U --seed S OUT.zip
+ *   gen_slack --messages N --channels K --threads PCT --users U --seed S --media GIB OUT.zip
  *   gen_slack --shape one|small|thread|files|mixed --messages N --users U --seed S OUT.zip
  *
  * Shapes: one channel with everything; channels of 20; one thread with everything; a small file with every message; channels of
@@ -9,18 +9,21 @@
  * Same arguments, same bytes. Looks like an official export: users.json, channels.json, integration_logs.json, one folder per
  * channel, day files named by Pacific date, about 1.7 KB of JSON a message with the parts real messages have (user_profile,
  * blocks, reactions, files, previews; Russian and English). Streams through libarchive's zip writer: memory holds one day file.
+ * --media adds so many GiB of files in __uploads as slackdump does, all zeros: where the file system knows holes they take no room.
  */
 #include "core/buf.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum shape { SHAPE_EVEN, SHAPE_ONE, SHAPE_SMALL, SHAPE_THREAD, SHAPE_FILES, SHAPE_MIXED, N_SHAPE };
 static const char *const shape_names[N_SHAPE] = { "even", "one", "small", "thread", "files", "mixed" };
-struct opts { long messages, channels, threads, users; uint64_t seed; enum shape shape; const char *out; };
+struct opts { long messages, channels, threads, users, media; uint64_t seed; enum shape shape; const char *out; };
 
 static long file_no; /* of SHAPE_FILES: the last one named */
 
@@ -71,6 +74,56 @@ static void put_entry(struct archive *a, const char *path, const struct buf *b)
 	if (archive_write_header(a, en) != ARCHIVE_OK || archive_write_data(a, b->p, b->len) != (la_ssize_t)b->len)
 		die("cannot write %s: %s", path, archive_error_string(a));
 	archive_entry_free(en);
+}
+
+/* One GiB each, not packed. */
+static void put_media(struct archive *a, long gib)
+{
+	enum { PIECE = 1 << 20, PIECES = 1024 };
+	static char zeros[PIECE];
+	char path[64];
+	archive_write_zip_set_compression_store(a);
+	for (long i = 0; i < gib; i++) {
+		struct archive_entry *en = archive_entry_new();
+		snprintf(path, sizeof(path), "__uploads/F%09lX/video-%ld.mp4", 0x30000000UL + (unsigned long)i, i);
+		archive_entry_set_pathname(en, path);
+		archive_entry_set_size(en, (la_int64_t)PIECE * PIECES);
+		archive_entry_set_filetype(en, AE_IFREG);
+		archive_entry_set_perm(en, 0644);
+		archive_entry_set_mtime(en, 1704067200, 0);
+		bool ok = archive_write_header(a, en) == ARCHIVE_OK;
+		for (int k = 0; ok && k < PIECES; k++)
+			ok = archive_write_data(a, zeros, PIECE) == PIECE;
+		if (!ok)
+			die("cannot write %s: %s", path, archive_error_string(a));
+		archive_entry_free(en);
+	}
+}
+
+/* What is only zeros becomes a hole. */
+struct out { int fd; off_t at; };
+
+static la_ssize_t out_write(struct archive *a, void *ctx, const void *p, size_t n)
+{
+	struct out *o = ctx;
+	const char *s = p;
+	(void)a;
+	if (n < 4096 || s[0] || memcmp(s, s + 1, n - 1) != 0)
+		for (size_t done = 0; done < n;) {
+			ssize_t w = pwrite(o->fd, s + done, n - done, o->at + (off_t)done);
+			if (w <= 0)
+				return -1;
+			done += (size_t)w;
+		}
+	o->at += (off_t)n;
+	return (la_ssize_t)n;
+}
+
+static int out_close(struct archive *a, void *ctx)
+{
+	struct out *o = ctx;
+	(void)a;
+	return ftruncate(o->fd, o->at) == 0 && close(o->fd) == 0 ? ARCHIVE_OK : ARCHIVE_FATAL;
 }
 
 static void users_json(const struct opts *o, struct archive *a, struct buf *b)
@@ -335,6 +388,8 @@ int main(int argc, char **argv)
 			o.users = number(argv[++i]);
 		else if (more && streq(argv[i], "--seed"))
 			o.seed = (uint64_t)number(argv[++i]);
+		else if (more && streq(argv[i], "--media"))
+			o.media = number(argv[++i]);
 		else if (more && streq(argv[i], "--shape")) {
 			for (i++; o.shape < N_SHAPE && !streq(argv[i], shape_names[o.shape]); o.shape++)
 				;
@@ -348,13 +403,15 @@ int main(int argc, char **argv)
 	if (o.shape != SHAPE_EVEN)
 		set_shape(&o);
 	if (!o.out || !o.channels || !o.users) {
-		fprintf(stderr, "usage: gen_slack [--messages N] [--channels K] [--threads PCT] [--users U] [--seed S] OUT.zip\n");
+		fprintf(stderr, "usage: gen_slack [--messages N] [--channels K] [--threads PCT] [--users U] [--seed S] [--media GIB] OUT.zip\n");
 		return 2;
 	}
 	state = o.seed;
 	struct archive *a = archive_write_new();
+	struct out out = { .fd = open(o.out, O_WRONLY | O_CREAT | O_TRUNC, 0644) };
 	if (archive_write_set_format_zip(a) != ARCHIVE_OK || archive_write_set_options(a, "zip:compression-level=3") != ARCHIVE_OK ||
-	    archive_write_open_filename(a, o.out) != ARCHIVE_OK)
+	    archive_write_set_bytes_per_block(a, 64 << 10) != ARCHIVE_OK || out.fd < 0 ||
+	    archive_write_open(a, &out, NULL, out_write, out_close) != ARCHIVE_OK)
 		die("cannot write %s: %s", o.out, archive_error_string(a));
 	struct buf b, text;
 	buf_init(&b, (size_t)1 << 30);
@@ -367,6 +424,7 @@ int main(int argc, char **argv)
 	for (long c = 0; c < o.channels; c++)
 		one_channel(&o, a, &b, &text, c, size_of(&o, c));
 	uploads(a, &b);
+	put_media(a, o.media);
 	if (b.full || archive_write_close(a) != ARCHIVE_OK)
 		die("cannot finish %s: %s", o.out, archive_error_string(a));
 	archive_write_free(a);
