@@ -287,7 +287,7 @@ static void say_when(struct move *m)
 		say(m, VOICE_DETAIL, _("first: %s accounts are made; nobody gets an invitation"), num(m->people_to_come));
 	if (last)
 		say(m, VOICE_DETAIL, _("then: people join each chat the moment its history is in, so nobody is notified of old messages; %s of %s chats within %s, the last (%s) after %s at the earliest"),
-		    num(soon), num(all), span_of(SOON_S), safe(last->target_name && *last->target_name ? last->target_name : last->name), span_of(f->bound_s));
+		    num(soon), num(all), span_of(SOON_S), safe(last->target_name && *last->target_name ? last->target_name : last->name), span_of(f->people_s));
 }
 
 static bool plan(struct move *m, struct err *e)

@@ -9,9 +9,12 @@
 #include "cli/i18n.h"
 
 static const char *const forms[] = {
+	N_("of %s messages written before, only %s are in these exports: keep the earlier exports in the list, or what has other ids now is written again"),
 	N_("%s messages: WhatsApp exports at most %s with media and %s without; export the other way too, or add another phone's export"),
 	N_("the numbers in file names skip %s messages that are not here: deleted on this phone; another phone's export may have them"),
-	N_("%s messages: WhatsApp exports at most %s with media and %s without; export the other way too"),
+	N_("\"%s\" wrote what several people wrote in another copy: nobody was joined; say who it is under people.aliases"),
+	N_("\"%s\" and \"%s\" have %s texts in common, and more that are not: they may be one chat, and were kept apart"),
+	N_("two chats are called \"%s\" and have nothing in common (%s of %s texts): they were kept apart"),
 	N_("a message without content: seen once, not yet delivered, or of a kind that is kept elsewhere"),
 	N_("only the database is read here: give a text export as an archive of its own, it is merged"),
 	N_("the hour and the word for the half of the day contradict each other; midnight is taken"),

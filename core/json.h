@@ -50,6 +50,7 @@ int64_t jv_int(const struct jv *v, int64_t otherwise);              /* numbers a
 int64_t jv_get_int(const struct jv *obj, const char *key, int64_t otherwise);
 bool jv_get_bool(const struct jv *obj, const char *key);            /* true only for true */
 bool jv_is(const struct jv *v, enum jv_type type);
+size_t jv_count(const struct jv *list);                             /* elements of an array; 0 for anything else */
 static inline const struct jv *jv_first(const struct jv *v)
 {
 	return v && (v->type == JV_ARR || v->type == JV_OBJ) ? v->first : NULL;

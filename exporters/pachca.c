@@ -500,7 +500,10 @@ static enum match match(const struct target *t, const struct op *op, const struc
 		if (op->account && s->suspended != op->suspended)
 			return MATCH_FOREIGN; /* its access has not been given back yet */
 		return op->email && *op->email && *s->body && same_email(op->email, s->body) ? MATCH_SAME : MATCH_FOREIGN;
-	case OP_MEMBERS:     /* row by row: this one is among those who were to join */
+	case OP_MEMBERS:     /* a role and a tag are not told by who is in the chat: asked again */
+		if (op->as || op->n_tags)
+			return MATCH_FOREIGN;
+		/* row by row: this one is among those who were to join */
 		for (size_t i = 0; i < op->n_ids; i++)
 			if (streq(op->ids[i], s->id))
 				return MATCH_SAME;

@@ -264,8 +264,8 @@ static struct source *wa_open(struct vault *v, const char *const *options, struc
 			err_set(e, ERR_ARCHIVE, "there are archives of chats inside this one");
 			err_hint(e, "unpack it once and give each chat's zip as an archive of its own");
 		} else if (database) {
-			err_set(e, ERR_ARCHIVE, "this is a database or a backup of WhatsApp, which is not read");
-			err_hint(e, "export the chats on the phone: in the chat, More, Export chat");
+			err_set(e, ERR_ARCHIVE, "this is a database or a backup of WhatsApp, not an exported chat");
+			err_hint(e, "it is read as --format whatsapp-db; or export the chats on the phone: in the chat, More, Export chat");
 		} else {
 			err_set(e, ERR_ARCHIVE, "no chat exported from WhatsApp: no text whose lines begin with a date and a time");
 			err_hint(e, "export the chat on the phone and give the file as it is");

@@ -6,7 +6,7 @@
  *
  * Options: "key=HEX", the bytes of the key or key file in hexadecimal, for encrypted backups; the caller reads it, wherever it is.
  *
- * Memory: people, chats, 16 bytes for each message that may be quoted on an iPhone.
+ * Memory: people, chats, 32 bytes for each message that is quoted on an iPhone.
  */
 #include "importers/whatsapp_db.h"
 
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { QUOTE_CHARS = 160, RESTARTS_MAX = 2000, NOT_SAID_MAX = 200 };
 
@@ -203,6 +204,9 @@ static struct db *open_one(struct wadb *w, const struct entry *en, struct err *e
 		if (journal && journal->size > 0)
 			wa_hazard(&w->wa, HAZARD_WARN, "database-open", "\"%s\" lies beside it: the database was copied in the middle of a change; copy it with WhatsApp closed", name);
 	}
+	uint8_t writes = 0; /* sqlite.org/fileformat.html, 1.3: byte 18 is 2 where a write-ahead log is used */
+	if (!wa_crypt_named(en->name) && vault_kind(v) == VAULT_FILE && pread(at.fd, &writes, 1, at.at + 18) == 1 && writes == 2)
+		wa_hazard(&w->wa, HAZARD_WARN, "newest-missing", "the newest messages may be in \"%s-wal\" beside it: give the folder", base_name(en->name));
 	struct db *d = db_open(&at, logged ? &log : NULL, vault_scratch(v), e);
 	if (!d)
 		err_where(e, "%s", en->name);

@@ -111,7 +111,7 @@ enum col {
 	C_SECONDS, C_BYTES, C_META, C_RECEIPT, C_QUOTED,
 };
 
-/* A message row per stanza id, for quotations that name the id only. */
+/* Message rows of the stanza ids that are quoted, for quotations that name the id only. */
 struct quotable { uint64_t *keys; int64_t *rows; size_t cap, n; };
 
 static void quotable_put(struct quotable *t, uint64_t key, int64_t row)
@@ -136,13 +136,14 @@ static void quotable_put(struct quotable *t, uint64_t key, int64_t row)
 	t->rows[k] = row;
 }
 
-static int64_t quotable_get(const struct quotable *t, uint64_t key)
+/* The row kept for this id, or NULL. */
+static int64_t *quotable_get(const struct quotable *t, uint64_t key)
 {
 	key += !key;
 	for (size_t k = (size_t)key & (t->cap - 1); t->cap && t->keys[k]; k = (k + 1) & (t->cap - 1))
 		if (t->keys[k] == key)
-			return t->rows[k];
-	return 0;
+			return &t->rows[k];
+	return NULL;
 }
 
 /* Reactions: field 7 of the receipts, in it one message per person: their JID and the emoji, without a JID one's own. The numbers of
@@ -329,6 +330,12 @@ static void content(struct wadb *w, struct wadb_msg *m, struct db_query *q, int 
 	}
 }
 
+/* Field 5 of a media item's metadata: the stanza id of the message that is quoted. */
+static bool quoted_id(const uint8_t *meta, size_t n, struct wa_field *f)
+{
+	return meta && wa_proto_bytes(meta, n, 5, f) && f->n > 3 && f->n < 128 && utf8_valid((const char *)f->p, f->n) && !memchr(f->p, '\0', f->n);
+}
+
 static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted, const struct quotable *ids)
 {
 	struct arena *a = w->wa.step;
@@ -352,13 +359,13 @@ static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted
 	size_t n;
 	const uint8_t *p = db_bytes(q, C_RECEIPT, &n);
 	m.n_reacts = p ? reactions(w, p, n, reacts) : 0;
-	/* Field 5 of a media item's metadata: the stanza id of the message that is quoted. */
 	struct wa_field f;
 	const uint8_t *meta = db_bytes(q, C_META, &n);
 	int64_t row = db_int(q, C_QUOTED);
-	if (!row && meta && wa_proto_bytes(meta, n, 5, &f) && f.n > 3 && f.n < 128 && utf8_valid((const char *)f.p, f.n) && !memchr(f.p, '\0', f.n)) {
+	if (!row && quoted_id(meta, n, &f)) {
+		const int64_t *found = quotable_get(ids, hash64(f.p, f.n, 0));
 		m.quote.id = arena_strndup(a, (const char *)f.p, f.n);
-		row = quotable_get(ids, hash64(f.p, f.n, (uint64_t)db_int(q, C_CHAT)));
+		row = found ? *found : 0;
 	}
 	if (row && quoted && m.kind == MSG_TEXT) {
 		db_again(quoted);
@@ -396,12 +403,22 @@ static const char *message_sql(struct wadb *w)
 static void collect_ids(struct wadb *w, struct quotable *ids)
 {
 	struct arena a;
-	arena_init(&a);
-	struct db_query *q = db_query(w->db, "SELECT Z_PK, ZCHATSESSION, ZSTANZAID FROM ZWAMESSAGE WHERE ZSTANZAID IS NOT NULL", NULL);
+	struct wa_field f;
+	size_t n;
+	struct db_query *q = db_query(w->db, "SELECT ZMETADATA FROM ZWAMEDIAITEM WHERE ZMETADATA IS NOT NULL", NULL);
 	while (q && db_next(q, NULL) == DB_ROW) {
-		const char *id = db_text(q, 2, &a);
-		if (id)
-			quotable_put(ids, hash64(id, strlen(id), (uint64_t)db_int(q, 1)), db_int(q, 0));
+		const uint8_t *meta = db_bytes(q, 0, &n);
+		if (quoted_id(meta, n, &f))
+			quotable_put(ids, hash64(f.p, f.n, 0), 0);
+	}
+	db_end(q);
+	arena_init(&a);
+	q = ids->n ? db_query(w->db, "SELECT Z_PK, ZSTANZAID FROM ZWAMESSAGE WHERE ZSTANZAID IS NOT NULL", NULL) : NULL;
+	while (q && db_next(q, NULL) == DB_ROW) {
+		const char *id = db_text(q, 1, &a);
+		int64_t *row = id ? quotable_get(ids, hash64(id, strlen(id), 0)) : NULL;
+		if (row)
+			*row = db_int(q, 0);
 		arena_reset(&a);
 	}
 	db_end(q);
@@ -413,7 +430,7 @@ bool wadb_ios_messages(struct wadb *w, struct err *e)
 	struct quotable ids = { .n = 0 };
 	struct err why = ERR_INIT;
 	const bool member = db_has_table(w->db, "ZWAGROUPMEMBER"), media = db_has_table(w->db, "ZWAMEDIAITEM");
-	if (db_has_column(w->db, "ZWAMESSAGE", "ZSTANZAID"))
+	if (db_has_column(w->db, "ZWAMESSAGE", "ZSTANZAID") && db_has_column(w->db, "ZWAMEDIAITEM", "ZMETADATA"))
 		collect_ids(w, &ids);
 	struct db_query *q = db_query(w->db, message_sql(w), e);
 	struct db_query *quoted = db_query(w->db, arena_fmt(&w->a, "SELECT m.ZSTANZAID, m.ZTEXT, %s, m.ZISFROMME, %s FROM ZWAMESSAGE m %s %s WHERE m.Z_PK = ?1",

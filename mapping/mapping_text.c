@@ -86,6 +86,21 @@ static void expand(const char *with, const char *s, const size_t *ov, uint32_t p
 	}
 }
 
+enum regex_got regex_expand(const struct regex *re, const char *with, const char *s, size_t len, struct arena *a, const char **out)
+{
+	if (len > SUBJECT_MAX)
+		return REGEX_LIMIT;
+	int rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, 0, 0, re->md, re->limits);
+	if (rc < 0)
+		return rc == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_LIMIT;
+	struct buf b;
+	buf_init(&b, RESULT_MAX);
+	expand(with, s, pcre2_get_ovector_pointer(re->md), (uint32_t)rc, &b);
+	*out = arena_strndup(a, b.p ? b.p : "", b.len);
+	buf_release(&b);
+	return REGEX_YES;
+}
+
 /* ---- one replacement on one text made of pieces ---- */
 
 /* Pieces lie end to end: piece i ends at ends[i]. Rewritten in place while the text is copied. */

@@ -265,6 +265,7 @@ static void activate(struct engine *x)
 		if (!r)
 			return;
 		r->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*r->hot));
+		r->hot->arena.chunk = HOT_CHUNK;
 		r->hot->refused_since = -1;
 		x->n_active_chats += r->kind == LANE_CHAT;
 		x->n_active_people += r->kind == LANE_PERSON;

@@ -67,16 +67,32 @@ static void note_tag(const struct job *j)
 	close(fd);
 }
 
+/* "bytes 200-999/1000", or a star where the whole is not known (all: -1). */
+static bool content_range(const char *s, long long *from, long long *all)
+{
+	char *end;
+	*all = -1;
+	if (strncmp(s, "bytes ", 6) != 0 || s[6] < '0' || s[6] > '9')
+		return false;
+	errno = 0;
+	*from = strtoll(s + 6, &end, 10);
+	if (*end != '-' || end[1] < '0' || end[1] > '9' || strtoll(end + 1, &end, 10) < *from || *end != '/')
+		return false;
+	if (end[1] >= '0' && end[1] <= '9')
+		*all = strtoll(end + 1, &end, 10);
+	return errno == 0;
+}
+
 /* The first bytes of a body: is it the file's, and from where? */
 static bool begin_body(struct job *j, long status)
 {
-	long long from = -1, to, all = -1;
+	long long from, all;
 	j->begun = true;
 	if (status == 200 && strstr(j->type, "html") && !fetch_may_be_html(j)) {
 		j->why = FETCH_SIGN_IN;
 		return false;
 	}
-	if (status == 206 && (sscanf(j->range, "bytes %lld-%lld/%lld", &from, &to, &all) < 2 || from != j->have || (all >= 0 && j->size > 0 && all != j->size))) {
+	if (status == 206 && (!content_range(j->range, &from, &all) || from != j->have || (all >= 0 && j->size > 0 && all != j->size))) {
 		j->broken_range = true;
 		return false;
 	}

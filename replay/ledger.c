@@ -48,7 +48,9 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_INTENT] = "INSERT INTO op(conv, ts, id, kind, part, lane, seq, state, src_fp, body_fp, loss, tries, sent, run)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1 + coalesce((SELECT max(seq) FROM op WHERE lane = ?6), 0), 1, ?7, ?8, ?9, 1, ?10, ?11)"
 		" ON CONFLICT(conv, ts, id, kind, part) DO UPDATE SET lane = excluded.lane, seq = excluded.seq, state = 1,"
-		" target = NULL, target2 = NULL, why = NULL, src_fp = excluded.src_fp, body_fp = excluded.body_fp,"
+		" target2 = CASE WHEN op.kind <> 10 THEN NULL WHEN op.state = 3 THEN 'was ' || op.src_fp || ' ' || op.body_fp || ' ' ||"
+		" op.loss || ' ' || op.sent || ' ' || op.run || ' ' || op.target WHEN op.state IN (2, 4) THEN op.target2 END,"
+		" target = NULL, why = NULL, src_fp = excluded.src_fp, body_fp = excluded.body_fp,"
 		" loss = excluded.loss, tries = tries + 1, sent = excluded.sent, run = excluded.run"
 		" WHERE state = 2 OR state = 4 OR state = 5 OR state = 3 AND kind = 10",
 	[S_DONE] = "UPDATE op SET state = 3, target = ?6, target2 = ?7, why = NULL"
@@ -58,6 +60,8 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_UNKNOWN] = "UPDATE op SET state = 2, why = ?6"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
 	[S_UNSENT] = "DELETE FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
+	[S_UNSENT_EDIT] = "UPDATE op SET state = 3, target = ?6, target2 = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9, sent = ?10, run = ?11"
+		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
 	[S_GONE] = "UPDATE op SET state = 5"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 3",
 	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND state IN (1, 2)",
@@ -637,6 +641,7 @@ const char *ledger_lane_name(struct ledger *l, int64_t lane, struct arena *a)
 
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out)
 {
+	struct ledger_was was;
 	*out = (struct ledger_row){
 		.key = { .conv = sqlite3_column_int64(s, 0), .ts_us = sqlite3_column_int64(s, 1),
 			.id = (const char *)sqlite3_column_text(s, 2), .kind = (enum op_kind)sqlite3_column_int(s, 3),
@@ -649,6 +654,13 @@ void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out)
 		.sent_us = sqlite3_column_int64(s, 14), .run = sqlite3_column_int64(s, 15),
 	};
 	out->stale_mapping = stale(l, out->run);
+	if (out->key.kind == OP_EDIT && ledger_was_read(out->target2, &was)) {
+		out->was.any = true;
+		out->was.src_fp = (uint64_t)was.src_fp;
+		out->was.body_fp = (uint64_t)was.body_fp;
+		out->was.loss = (uint32_t)was.loss;
+		out->was.stale_mapping = stale(l, was.run);
+	}
 }
 
 static void keep_strings(struct ledger_row *r, struct arena *a)
@@ -817,9 +829,33 @@ void ledger_unknown(struct ledger *l, const struct opkey *k, const char *why)
 	simple(l, S_UNKNOWN, k, why, NULL, "unknown");
 }
 
+/* An edit of an edit: the first one stands. */
+static bool unsent_edit(struct ledger *l, const struct opkey *k)
+{
+	struct ledger_row row;
+	struct ledger_was was;
+	struct arena a;
+	arena_init(&a);
+	bool edited = k->kind == OP_EDIT && ledger_get(l, k, &a, &row) && ledger_was_read(row.target2, &was);
+	if (edited) {
+		sqlite3_stmt *s = stmt(l, S_UNSENT_EDIT);
+		bind_key(s, k);
+		bind_str(s, 6, was.target);
+		sqlite3_bind_int64(s, 7, was.src_fp);
+		sqlite3_bind_int64(s, 8, was.body_fp);
+		sqlite3_bind_int64(s, 9, was.loss);
+		sqlite3_bind_int64(s, 10, was.sent_us);
+		sqlite3_bind_int64(s, 11, was.run);
+		change(l, s, k, "unsent");
+	}
+	arena_release(&a);
+	return edited;
+}
+
 void ledger_unsent(struct ledger *l, const struct opkey *k)
 {
-	simple(l, S_UNSENT, k, NULL, NULL, "unsent");
+	if (may_change(l) && !unsent_edit(l, k))
+		simple(l, S_UNSENT, k, NULL, NULL, "unsent");
 }
 
 void ledger_gone(struct ledger *l, const struct opkey *k)

@@ -64,7 +64,12 @@ struct ledger_row {
 	int64_t sent_us;              /* wall time of the last intent */
 	int64_t run;
 	bool stale_mapping;           /* written under another mapping digest than the current run's (ledger_current_mapping) */
+	/* EDIT that is not DONE: what an earlier edit of this part had made of it, if there was one. */
+	struct { bool any; uint64_t src_fp, body_fp; uint32_t loss; bool stale_mapping; } was;
 };
+/* What stands in the target: as posted, or as the last edit that was DONE made it. Of an edit with an open outcome: before it. */
+struct ledger_there { uint64_t src_fp, body_fp; uint32_t loss; bool stale_mapping, edited; };
+struct ledger_there ledger_there(const struct ledger_row *post, const struct ledger_row *edit);
 /* false = OP_ABSENT. Strings in a. */
 bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out);
 
@@ -73,7 +78,7 @@ void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64
 void ledger_done(struct ledger *l, const struct opkey *k, const char *target, const char *target2); /* from INTENT or UNKNOWN */
 void ledger_reject(struct ledger *l, const struct opkey *k, const char *why);                       /* from INTENT or UNKNOWN */
 void ledger_unknown(struct ledger *l, const struct opkey *k, const char *why);                      /* from INTENT or UNKNOWN */
-void ledger_unsent(struct ledger *l, const struct opkey *k);   /* from INTENT: certainly not applied; back to ABSENT */
+void ledger_unsent(struct ledger *l, const struct opkey *k);   /* from INTENT: certainly not applied; back to ABSENT, an edit to the one DONE before it */
 void ledger_gone(struct ledger *l, const struct opkey *k);     /* from DONE: taken back */
 
 /* The lane's one open op (INTENT or UNKNOWN), or false. */

@@ -26,6 +26,7 @@
 
 #include "core/buf.h"
 #include "core/table.h"
+#include "replay/spool_seat.h"
 #include "replay/stream_in.h"
 
 #include <stdio.h>
@@ -33,7 +34,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
+enum { CUT_BIT = 13 /* of LOSS_CUT */, RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
 
 const char *item_name(enum item i)
 {
@@ -53,7 +54,7 @@ struct sentences { const char **v; size_t n, cap, left_out; };
 struct line_up { int64_t waiting; };
 
 /* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
-struct rest { int64_t posts, before; };
+struct rest { int64_t posts, before; bool posted; };
 
 struct plan {
 	struct stream *s;
@@ -82,9 +83,13 @@ struct plan {
 	int64_t late;                  /* messages to send that are older than ones there */
 	struct table rests;            /* roots with replies to send -> struct rest */
 	int64_t posts;                 /* of the chat's own lane */
+	bool posted;                   /* ... a message among them that was not there: it will stand behind all that are */
+	int64_t goes_on;               /* messages that go on in new ones */
 	struct removal removal;
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
+	int64_t elsewhere;             /* messages sent that would go to another place today */
+	struct { int64_t num; char name[512]; } lane; /* of the ledger, asked for last */
 };
 
 /* ---- small things ---- */
@@ -288,7 +293,8 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
-	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0, AHEAD_OF_UNSENT };
+	struct letter_args x = { .sp = p->sp, .meta = m, .msg = msg, .fate = fate, .rule = rule, .posted = st->parts > 0, .want = LETTER_ALL,
+	                         .ahead = AHEAD_OF_UNSENT };
 	stream_letter(p->s, &x, &p->one, &l);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
@@ -310,15 +316,18 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 			table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
 		}
 		r->posts += posts > 0 ? posts : 0;
+		r->posted |= posts > 0;
 	} else {
 		if (m->n_replies) {
 			struct rest *r = arena_new(&p->conv, struct rest);
 			struct rest *had = table_get(&p->rests, m->id);
 			r->posts = had ? had->posts : 0;
+			r->posted = had && had->posted;
 			r->before = p->posts + 1;
 			table_put(&p->rests, arena_strdup(&p->conv, m->id), r);
 		}
 		p->posts += posts > 0 ? posts : 0;
+		p->posted |= posts > 0;
 	}
 	if (l.ahead) {
 		p->chat->links_ahead++;
@@ -340,16 +349,52 @@ static void plan_links(struct plan *p, const struct spool_meta *m, const struct 
 	p->ahead += r.letter.ahead && !edits ? st->parts : 0;
 }
 
+/* Where the writes of the lane that this message belongs to are counted. */
+static int64_t *lane_posts(struct plan *p, const struct spool_meta *m)
+{
+	if (!m->root || !p->s->threads)
+		return &p->posts;
+	struct rest *r = table_get(&p->rests, m->root);
+	if (!r) {
+		r = arena_new(&p->conv, struct rest);
+		table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
+	}
+	return &r->posts;
+}
+
+/* As stream_parts_max will say when it is this message's turn: what goes before it in its lane will stand behind it. */
+static int again_parts_max(struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	const struct rest *r = m->root && p->s->threads ? table_get(&p->rests, m->root) : NULL;
+	bool posted = m->root && p->s->threads ? r && r->posted : p->posted;
+	return !st->complete ? 0 : posted ? st->parts : stream_parts_max(p->s, p->sp, m, st);
+}
+
+/* The parts in which a message that is there goes on. */
+static int plan_rest(struct plan *p, const struct spool_meta *m, const struct letter *l, int from)
+{
+	int n = 0;
+	for (size_t part = (size_t)from; part < l->n_parts; part++, n++) {
+		struct op op = { .label = "", .body = "" };
+		stream_post(p->s, l, part, &op);
+		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
+		++*lane_posts(p, m);
+	}
+	p->goes_on += n > 0;
+	return n;
+}
+
 /* A sent message whose source or mapping is not what it was: edits to make, or drift to tell. Returns the edits. */
 static int plan_again(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st)
 {
 	struct letter l;
 	const char *rule;
-	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0, AHEAD_OF_SENT };
+	struct letter_args x = { .sp = p->sp, .meta = m, .msg = msg, .fate = stream_fate(p->s, p->sp, m, &rule), .rule = rule, .posted = true,
+	                         .want = LETTER_ALL, .ahead = AHEAD_OF_SENT, .parts_max = again_parts_max(p, m, st) };
 	if (x.fate == FATE_SKIP || (x.fate == FATE_PLACEHOLDER && !(st->loss & LOSS_ROOT)))
 		return 0; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);
-	int edits = 0, by_drift = 0, drift = 0, refused = 0;
+	int edits = 0, by_drift = 0, drift = 0, refused = 0, more = 0;
 	bool stands_in = st->loss & LOSS_ROOT; /* for its own message, which goes itself now */
 	for (int part = 0; part < st->parts; part++) {
 		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
@@ -360,7 +405,9 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 		k.kind = OP_EDIT;
 		stream_row(p->s, &k, &p->one, &edit);
 		stream_post(p->s, &l, (size_t)part, &op);
-		uint64_t now = p->s->x.exporter->fingerprint(&op), then = edit.state == OP_DONE ? edit.body_fp : post.body_fp;
+		uint64_t now = p->s->x.exporter->fingerprint(&op), then = ledger_there(&post, &edit).body_fp;
+		if (part + 1 == st->parts && st->complete && !x.parts_max && stream_change_due(p->s, m, x.fate, &post, &edit))
+			edits += more = plan_rest(p, m, &l, part + 1);
 		if (now == then)
 			continue;
 		if (!stream_edit_due(p->s, m, x.fate, &post, &edit, now)) {
@@ -369,19 +416,13 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 			continue;
 		}
 		edits++;
-		by_drift += !stands_in && (edit.state == OP_DONE || edit.state == OP_REJECTED ? edit.src_fp : post.src_fp) == m->fp;
-		call(p, OP_EDIT, m->ts_us, m->id, part, now);
-		if (m->root && p->s->threads) {
-			struct rest *r = table_get(&p->rests, m->root);
-			if (!r) {
-				r = arena_new(&p->conv, struct rest);
-				table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
-			}
-			r->posts++;
-		} else {
-			p->posts++;
-		}
+		by_drift += !stands_in && (edit.state == OP_DONE || edit.state == OP_REJECTED ? edit.src_fp : post.src_fp) == m->fp ? 1 + more : 0;
+		more = 0;
+		k.kind = (size_t)part >= l.n_parts && stream_part_goes(p->s, &k, part, st->parts, &p->one) ? OP_DELETE : OP_EDIT;
+		call(p, k.kind, m->ts_us, m->id, part, k.kind == OP_EDIT ? now : 0);
+		++*lane_posts(p, m);
 	}
+	p->f->loss[CUT_BIT] += edits && (l.loss & LOSS_CUT) && !(st->loss & LOSS_CUT);
 	p->f->edits += edits > by_drift;
 	p->f->drift_edits += by_drift > 0 && edits == by_drift;
 	p->chat->edits += edits > 0;
@@ -494,7 +535,14 @@ static const char *closed_by(const struct plan *p, const struct spool_meta *m, c
 		return "chat-rejected";
 	if (st->thread == OP_REJECTED)
 		return "thread-rejected";
-	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
+	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete && !spool_is_title(m) ? "orphan" : NULL;
+}
+
+/* Threads of ours are in no bucket. */
+static void count_thread(struct plan *p, const struct spool_meta *m, enum bucket b, const char *rule, int64_t n)
+{
+	if (!spool_is_title(m))
+		count(p, ITEM_THREAD, b, rule, n);
 }
 
 /* A message with replies: where its thread stands. */
@@ -502,26 +550,26 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 {
 	const char *shut = closed_by(p, m, st);
 	if (!p->s->threads) {
-		count(p, ITEM_THREAD, BUCKET_TEXT, NULL, 1);
+		count_thread(p, m, BUCKET_TEXT, NULL, 1);
 		return;
 	}
 	if (shut) {
 		table_put(&p->closed, arena_strdup(&p->conv, m->id), (void *)(uintptr_t)shut);
-		count(p, ITEM_THREAD, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
+		count_thread(p, m, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
 		return;
 	}
 	if (st->thread == OP_DONE) {
-		count(p, ITEM_THREAD, BUCKET_SENT, NULL, 1);
+		count_thread(p, m, BUCKET_SENT, NULL, 1);
 		return;
 	}
 	if (is_open(st->thread)) {
-		count(p, ITEM_THREAD, BUCKET_DOUBT, NULL, 1);
+		count_thread(p, m, BUCKET_DOUBT, NULL, 1);
 		call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
 		return;
 	}
 	/* Not opened yet: is any reply going to be sent? */
 	bool goes = fate == FATE_PLACEHOLDER;
-	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP ? NULL
+	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
@@ -529,10 +577,10 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
 	spool_walk_end(w);
 	if (!goes || p->sp->place.action == PLACE_SKIP) {
-		count(p, ITEM_THREAD, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
+		count_thread(p, m, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
 		return;
 	}
-	count(p, ITEM_THREAD, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
+	count_thread(p, m, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
 	call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
 }
 
@@ -571,6 +619,20 @@ static void line_up(struct plan *p, const struct spool_meta *m, const struct sta
 	x->waiting = 0;
 }
 
+/* Was it written into another lane than it would be today? */
+static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	char now[512];
+	if (st->lane != p->lane.num) {
+		const char *name = ledger_lane_name(p->s->x.ledger, st->lane, &p->one);
+		p->lane.num = st->lane;
+		if (!name || !fmt_into(p->lane.name, sizeof(p->lane.name), "%s", name))
+			p->lane.name[0] = '\0';
+	}
+	bool fits = m->root && p->s->threads ? fmt_into(now, sizeof(now), "t:%s/%s", p->sp->id, m->root) : fmt_into(now, sizeof(now), "c:%s", p->sp->id);
+	return fits && p->lane.name[0] && !streq(now, p->lane.name);
+}
+
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
 {
 	struct facts_chat *c = p->chat;
@@ -583,7 +645,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->root && (m->root_ts_us > m->ts_us || (m->root_ts_us == m->ts_us && strcmp(m->root, m->id) > 0)))
 		judge_late_root(p, m);
 	enum bucket b = judge(p, m, st, &fate, &rule, &send);
-	bool again = st->complete && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
+	bool again = (st->complete || (send && st->parts && (st->src_fp != m->fp || st->edit))) && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
 	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
 	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
 	bool links = st->complete && p->sp->place.action != PLACE_SKIP && stream_links_may_change(p->s, st);
@@ -593,6 +655,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 			return false;
 	}
 	line_up(p, m, st, send);
+	if (st->complete && p->sp->place.action != PLACE_SKIP)
+		p->elsewhere += stands_elsewhere(p, m, st);
 	if (send)
 		plan_send(p, m, &msg, st, fate, rule);
 	else if (st->complete)
@@ -601,6 +665,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		plan_links(p, m, &msg, st);
 	if (m->n_replies && !m->root)
 		judge_thread(p, m, st, b, fate, rule);
+	else if (m->n_answers && (!m->root || m->root[0] == '@') && !m->quotes) /* its replies stand beside it, in a thread of ours */
+		count(p, ITEM_THREAD, p->sp->place.action == PLACE_SKIP ? BUCKET_SKIPPED : BUCKET_TEXT, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : NULL, 1);
 	if (m->kind == MSG_LOST_ROOT)
 		return true; /* ours, not the source's: in no bucket */
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
@@ -684,6 +750,13 @@ static bool walk_messages(struct plan *p)
 
 /* ---- one conversation ---- */
 
+/* Pins of our own threads are in no bucket. */
+static void count_pin(struct plan *p, const char *id, enum bucket b, const char *rule, int64_t n)
+{
+	if (id[0] != '@')
+		count(p, ITEM_PIN, b, rule, n);
+}
+
 static void judge_pins(struct plan *p, const struct conv *c)
 {
 	struct stream *s = p->s;
@@ -695,19 +768,19 @@ static void judge_pins(struct plan *p, const struct conv *c)
 		arena_reset(&p->one);
 		arena_reset(&s->tmp);
 		if (p->sp->place.action == PLACE_SKIP || !s->cfg->pins || !(s->tr.caps & CAP_PIN)) {
-			count(p, ITEM_PIN, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
 			continue;
 		}
 		if (!spool_find(s->x.spool, p->sp->num, c->pins[i].msg_id, &ts) ||
 		    !spool_msg(s->x.spool, p->sp->num, ts, c->pins[i].msg_id, &p->one, NULL, &m, NULL)) {
-			count(p, ITEM_PIN, BUCKET_SKIPPED, "message-not-found", 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_SKIPPED, "message-not-found", 1);
 			continue;
 		}
 		bool twice = false;
 		for (size_t k = 0; k < i && !twice; k++)
 			twice = streq(c->pins[k].msg_id, c->pins[i].msg_id);
 		if (twice) {
-			count(p, ITEM_PIN, BUCKET_MERGED, NULL, 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_MERGED, NULL, 1);
 			continue;
 		}
 		enum op_state state = state_of(p, conv, ts, m.id, OP_PIN, NULL, NULL);
@@ -720,7 +793,7 @@ static void judge_pins(struct plan *p, const struct conv *c)
 			if (b == BUCKET_SENT || b == BUCKET_DOUBT || fate == FATE_PLACEHOLDER)
 				b = BUCKET_PENDING;
 		}
-		count(p, ITEM_PIN, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
+		count_pin(p, c->pins[i].msg_id, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
 		if (b == BUCKET_PENDING || b == BUCKET_DOUBT)
 			call(p, OP_PIN, ts, m.id, 0, 0);
 	}
@@ -757,6 +830,20 @@ static void say_kept(struct plan *p, const struct conv *c)
 	if (seen && seen->is_public != p->sp->place.is_public)
 		say(p, &p->notes, arena_fmt(p->a, seen->is_public ? "%s (%s) has its chat already, which is public, and is not closed; the mapping says private"
 		                                                  : "%s (%s) has its chat already, which is private, and is not opened; the mapping says public", c->name, c->id));
+}
+
+/* A department that becomes a member reads what some of its people could not. */
+static void say_company(struct plan *p, const struct conv *c)
+{
+	struct company who;
+	mapping_company(p->s->x.mapping, c, &p->one, &who);
+	for (size_t i = 0; i < who.n_tags; i++) {
+		if (state_of(p, stream_lconv(p->s, p->sp), 0, arena_fmt(&p->one, "tag:%s", who.tags[i]), OP_MEMBERS, NULL, NULL) == OP_DONE)
+			continue;
+		if (c->kind != CONV_PUBLIC)
+			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; everybody with the tag '%s' will read it", c->name, source_privacy(c->kind), who.tags[i]));
+		say(p, &p->notes, arena_fmt(p->a, "the tag '%s' joins %s: the target tells its people so, there is no silent way", who.tags[i], c->name));
+	}
 }
 
 /* What becomes of the chat itself, and who could read what they could not before. */
@@ -806,7 +893,10 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	}
 	if (pl->action == PLACE_CREATE && pl->is_public && c->kind != CONV_PUBLIC)
 		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
-	count(p, ITEM_CONV, b, rule, 1);
+	if (pl->action != PLACE_SKIP && pl->join_members)
+		say_company(p, c);
+	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0) /* that one is ours */
+		count(p, ITEM_CONV, b, rule, 1);
 }
 
 static double lane_bound(const struct plan *p, int64_t n)
@@ -841,7 +931,8 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	*p->chat = (struct facts_chat){ .id = copy(p, c->conv.id), .name = copy(p, c->conv.name), .kind = c->conv.kind, .archived = c->conv.archived,
 	                                .is_public = p->sp->place.is_public, .why = copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
-	p->posts = 0;
+	p->posts = p->goes_on = 0;
+	p->posted = false;
 	p->people_in = false;
 	p->late = 0;
 	table_init(&p->line_ups);
@@ -897,7 +988,12 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
 		plan_reopening(p, ops);
-		p->f->heard += p->people_in ? p->chat->pending : 0;
+		/* What goes into threads that hold history reaches nobody. */
+		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
+		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
+		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+			say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
+			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);
@@ -987,11 +1083,18 @@ static void say_notes(struct plan *p)
 	for (size_t i = 0; i < p->n_named; i++) {
 		if (caught(p, names[i]))
 			continue;
+		int64_t seated = spool_seats_picked(p->s->x.spool, i);
+		if (seated) {
+			say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			continue;
+		}
 		if (p->would[i])
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing that others before it do not leave out (%lld messages)", names[i], (long long)p->would[i]));
 		else
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
 	}
+	if (p->elsewhere)
+		say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before under other rules: they stay where they are", (long long)p->elsewhere));
 	if (p->f->heard)
 		say(p, &p->notes, arena_fmt(p->a, "%lld messages go into chats whose people are in already: they will be notified", (long long)p->f->heard));
 	for (size_t i = 0; i < p->rules.n; i++) {
@@ -1014,6 +1117,7 @@ static void finish_links(struct plan *p)
 		double t = lane_bound(p, c->links);
 		longest = t > longest ? t : longest;
 	}
+	f->people_s = f->bound_s;
 	f->bound_s += longest;
 	if (p->ops) {
 		p->ops += p->ahead + p->ahead_other;
@@ -1059,6 +1163,7 @@ static void finish_facts(struct plan *p)
 		if (f->calls[c] && c != REQ_OTHER && !p->s->tr.rate[c].per_scope) {
 			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
 			f->bound_s = t > f->bound_s ? t : f->bound_s;
+			f->people_s = t > f->people_s ? t : f->people_s;
 		}
 	}
 	/* People are made with a token of their own; places for files are asked for by all bots in turn; all else is the first's. */

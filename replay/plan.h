@@ -20,7 +20,7 @@ struct facts_chat {                                                       /* one
 	                                           * of those: when what they lead to has been sent */
 	int64_t removed, deletes;                 /* sent, and deleted in the source since; of those: to be deleted, as was asked for */
 	bool reopens;                             /* archived by an earlier run: opened for what is new */
-	double bound_s;
+	double bound_s;                           /* least time until its people join: without links */
 };
 struct facts_person { const char *id, *name, *email, *target_id, *why; enum person_action action; enum op_state state; int64_t messages; bool unresolved; };
 struct facts {
@@ -42,7 +42,8 @@ struct facts {
 	const char **privacy; size_t n_privacy;        /* who could see what they could not before; who gains an account */
 	const char **notes; size_t n_notes;            /* rules that catch nothing; what a pilot leaves for later */
 	int64_t calls[N_REQ_CLASS], calls_total;       /* requests apply would make */
-	double bound_s;                                /* least time the target's limits allow */
+	double bound_s;                                /* least time the target's limits allow ... */
+	double people_s;                               /* ... until the last chat has its people: without links put right after that */
 	bool nothing_to_do;
 	uint8_t digest[DIGEST_BYTES];                  /* of the plan: archives, mapping, ledger state, ops */
 	struct spool_counts spool;

@@ -73,7 +73,14 @@ struct spool_meta {
 	int64_t len;                /* bytes of the canonical line: an upper bound for the text */
 	uint64_t fp;
 	bool empty;                 /* no text, no files */
+	const char *quotes; int64_t quotes_ts_us; /* a reply that sits elsewhere than under the message it answers: that one; else NULL */
+	int64_t n_answers;          /* replies in the source, wherever they sit; n_replies: those that sit under it */
 };
+/* The first message of a thread of ours (spool_seat.h), not of the source. */
+static inline bool spool_is_title(const struct spool_meta *m)
+{
+	return m->kind == MSG_LOST_ROOT && m->id[0] == '@';
+}
 struct spool_walk;
 enum spool_which { SPOOL_ALL, SPOOL_CHANNEL /* not replies */, SPOOL_THREAD };
 /* In (ts, id) order, strictly after (after_ts, after_id); after_id NULL = from the start. root: SPOOL_THREAD. */

@@ -30,7 +30,7 @@ struct spool_copy {
 	int archive;
 	uint64_t sketch[2 * SPOOL_SKETCH], limit;
 	size_t n_sketch;
-	size_t chat;                /* spool_merge.c's */
+	size_t chat; enum conv_kind kind; const char *title; /* spool_merge.c's */
 };
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
 struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; };
@@ -53,6 +53,7 @@ struct spool_walk {
 	struct spool *s;
 	enum sql sql;
 	sqlite3_stmt *st;
+	bool seat;                      /* as seated (spool_seat.c), not as the source has it */
 	struct spool_walk *next;
 };
 
@@ -66,6 +67,13 @@ struct spool {
 	bool by_id;                     /* there is an index by id */
 	struct arena scratch;
 	const struct filestore *store;  /* files fetched since, or NULL */
+	char *path;
+	/* spool_seat.c's; seats: the second file is attached */
+	bool seats;
+	uint8_t seats_key[DIGEST_BYTES];
+	int64_t *seated; size_t n_seated; /* conversations it covers, ascending */
+	sqlite3_stmt *seat_st[N_SQL];
+	struct spool_walk *seat_idle[N_SQL];
 };
 
 /* Errors of writing go to the caller; a read that fails is a bug or a spool that broke under our hands: it dies, which is safe. */
@@ -77,6 +85,7 @@ sqlite3_stmt *spool_db_once(struct spool *s, const char *sql);                  
 bool spool_db_step(struct spool *s, sqlite3_stmt *st);                              /* true: a row */
 void spool_db_text(sqlite3_stmt *st, int i, const char *v);                         /* NULL binds null; v must outlive the step */
 const char *spool_db_col(sqlite3_stmt *st, int i);
+extern const char *const spool_seat_sqls[N_SQL]; /* like those of spool.c, of conversations that are seated; NULL: the same */
 bool spool_db_boot_id(char out[64]);
 bool spool_db_timed(const char *id, int64_t *ts_us); /* does the id spell its own time as "seconds.microseconds"? */
 /* Where a message is: by the time its reply told (hint), by the time its id spells, by the index. root: its own thread, in

@@ -107,23 +107,11 @@ static bool question_of(const struct msg *m, struct align_words *w)
 	return nl != NULL;
 }
 
-static bool is_notice(const struct msg *m)
-{
-	switch (m->kind) {
-	case MSG_TEXT: case MSG_ME: case MSG_BOT: case MSG_DELETED:
-		return false;
-	case MSG_JOIN: case MSG_LEAVE: case MSG_TOPIC: case MSG_RENAME: case MSG_ARCHIVE: case MSG_PIN: case MSG_CALL: case MSG_LOST_ROOT:
-	case MSG_APP: case MSG_SYSTEM:
-		return true;
-	}
-	return true;
-}
-
 static void features(struct row *r, const struct msg *m)
 {
 	struct align_words w = { 0 };
 	const char *sub = m->subtype ? m->subtype : "";
-	bool notice = is_notice(m);
+	bool notice = fold_is_notice(m);
 	r->fine = m->grain_s < 60;
 	r->media = m->n_files > 0;
 	r->flags = (r->media ? ALIGN_MEDIA : 0) | (notice ? ALIGN_NOTICE : 0) | (r->fine ? 0 : ALIGN_COARSE);
@@ -297,96 +285,6 @@ static void settle_times(struct folding *g)
 	}
 }
 
-/* ---- what a pair becomes ---- */
-
-static const char *who(const struct folding *g, const char *id)
-{
-	const struct person *p = id ? table_get(&g->f->sb->people.by_id, id) : NULL;
-	return p && p->same ? p->same->id : id;
-}
-
-/* Mentions and reactions of the second copy, with the people's ids of the first. */
-static void translate(struct folding *g, struct msg *m)
-{
-	for (size_t i = 0; i < m->body.n_blocks; i++)
-		for (size_t k = 0; k < m->body.blocks[i].n_spans; k++)
-			if (m->body.blocks[i].spans[k].kind == SPAN_USER)
-				m->body.blocks[i].spans[k].ref = who(g, m->body.blocks[i].spans[k].ref);
-	if (!m->n_reacts)
-		return;
-	struct react *v = arena_memdup(&g->step, m->reacts, m->n_reacts * sizeof(*v));
-	for (size_t i = 0; i < m->n_reacts; i++) {
-		const char **u = arena_array(&g->step, v[i].n_users + 1, const char *);
-		for (size_t k = 0; k < v[i].n_users; k++)
-			u[k] = who(g, v[i].users[k]);
-		v[i].users = u;
-	}
-	m->reacts = v;
-}
-
-/* How new a state is: text, edited, deleted; a place-holder for what a phone has not got is nothing. */
-static int newness(const struct msg *m)
-{
-	if (m->kind == MSG_DELETED)
-		return 3;
-	if (is_notice(m) && m->author)
-		return 0;
-	return m->edited_us ? 2 : 1;
-}
-
-static bool any_present(const struct msg *m)
-{
-	for (size_t i = 0; i < m->n_files; i++)
-		if (m->files[i].state == FILE_PRESENT)
-			return true;
-	return false;
-}
-
-/* A file that the export lacks. */
-static int lacking(const struct msg *m)
-{
-	return m->n_files && !any_present(m) && m->files[0].state == FILE_GONE;
-}
-
-/* Takes from b into a what is newer or missing. True: a has changed. */
-static bool merge_words(struct folding *g, struct msg *a, const struct msg *b, const struct row *ra, const struct row *rb)
-{
-	int na = newness(a), nb = newness(b);
-	bool take = nb > na || (nb == na && nb == 2 && g->f->b_is_newer && ra->words != rb->words);
-	if (nb == na && nb == 1 && text_is_empty(&a->body) && !text_is_empty(&b->body))
-		take = true; /* a caption that one of the phones leaves out */
-	if (is_notice(a) && is_notice(b))
-		take = !a->subtype && b->subtype; /* a language that is known beats one that is not */
-	bool changed = false;
-	if (take) {
-		a->kind = b->kind;
-		a->subtype = b->subtype;
-		a->body = b->body;
-		a->flags = b->flags;
-		a->edited_us = b->edited_us;
-		if (b->kind == MSG_DELETED)
-			a->n_files = 0;
-		changed = true;
-		g->f->later += na > 0 && nb > na;
-	}
-	if (a->kind != MSG_DELETED && b->n_files && !any_present(a) && (any_present(b) || !a->n_files)) {
-		g->f->media += any_present(b);
-		a->files = b->files;
-		a->n_files = b->n_files;
-		changed = true;
-	}
-	if (!a->n_reacts && b->n_reacts) {
-		a->reacts = b->reacts;
-		a->n_reacts = b->n_reacts;
-		changed = true;
-	}
-	if (!a->author && b->author && !is_notice(b)) {
-		a->author = who(g, b->author);
-		changed = true;
-	}
-	return changed;
-}
-
 /* ---- storing ---- */
 
 /* Was it written under this id, in earlier runs? The time it was written under is given back to it at the end (fold_past). */
@@ -512,10 +410,10 @@ static bool leave_a(struct folding *g, struct row *r)
 		g->s->counts.merged++;
 		g->f->same++;
 		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
-		translate(g, &b);
-		int64_t gone = lacking(&a) + lacking(&b);
-		changed |= merge_words(g, &a, &b, r, p);
-		if (any_present(&a))
+		fold_translate(g->f, &g->step, &b);
+		int64_t gone = fold_lacking(&a) + fold_lacking(&b);
+		changed |= fold_words(g->f, &a, &b, r->words != p->words);
+		if (fold_any_present(&a))
 			g->f->made_up += gone;
 		if (!r->past && b_in_past(g, p, &id))
 			changed = true;
@@ -544,14 +442,12 @@ static bool leave_a(struct folding *g, struct row *r)
 	return true;
 }
 
-/* Does the chat have a message with this id about this time? */
-static bool id_is_there(struct folding *g, const char *id, int64_t ts_us)
+/* Does the chat have a message with this id? */
+static bool id_is_there(struct folding *g, const char *id)
 {
 	sqlite3_reset(g->has);
 	sqlite3_bind_int64(g->has, 1, g->f->a->num);
-	sqlite3_bind_int64(g->has, 2, ts_us - 2 * minute);
-	sqlite3_bind_int64(g->has, 3, ts_us + 2 * minute);
-	spool_db_text(g->has, 4, id);
+	spool_db_text(g->has, 2, id);
 	bool found = spool_db_step(g->s, g->has);
 	sqlite3_reset(g->has);
 	return found;
@@ -569,21 +465,23 @@ static bool leave_b(struct folding *g, struct row *r)
 	if (!load(g, r, &m))
 		return false;
 	spool_put_count(g->s, g->f->b, &m, -1);
-	translate(g, &m);
-	m.author = who(g, r->author);
+	fold_translate(g->f, &g->step, &m);
+	m.author = fold_who(g->f, r->author);
 	m.ts_us = r->fin_us;
 	if (m.edited_us)
 		m.edited_us = m.ts_us;
 	if (!b_in_past(g, r, &id))
 		id = salted(g, r, ahead(g, r));
-	if (g->f->cb->ids != COPY_IDS_NATIVE && id_is_there(g, id, m.ts_us)) /* another person's same words in the same minute */
-		id = arena_fmt(&g->step, "%s'%08x", id, (unsigned)hash64s(r->author ? r->author : ""));
+	/* Another person's same words in the same minute; a notice, whose id has no time in it, at another time. */
+	const char *plain = id;
+	for (unsigned k = 0; id_is_there(g, id); k++)
+		id = arena_fmt(&g->step, "%s'%08x.%u", plain, (unsigned)hash64s(r->author ? r->author : ""), k);
 	m.id = id;
 	if (!put(g, &m) || !tell_moved(g, r->id, id, m.ts_us))
 		return false;
 	spool_put_count(g->s, g->f->a, &m, +1);
 	g->f->added++;
-	g->f->media += any_present(&m);
+	g->f->media += fold_any_present(&m);
 	return true;
 }
 
@@ -789,7 +687,7 @@ bool fold_copy(struct fold *f)
 	g.comparable = g.native || (f->ca->ids == f->cb->ids && f->c->n_shifts == 1 && llabs(f->c->shifts[0].shift_us) < minute && f->ca->zone && f->cb->zone &&
 	                            streq(f->ca->zone, f->cb->zone));
 	g.replies = any_replies(s, f->a->num, f->b->num);
-	bool ok = spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
+	bool ok = spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
 	if (!ok)
 		s->b->failed = true;
 	if (ok) {
@@ -797,7 +695,7 @@ bool fold_copy(struct fold *f)
 			g.past = spool_db_once(s, "SELECT 1 FROM temp.past WHERE id=?1");
 		g.drop = spool_db_once(s, "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3");
 		g.moved = spool_db_once(s, "INSERT OR REPLACE INTO temp.moved VALUES(?1,?2,?3)");
-		g.has = spool_db_once(s, "SELECT 1 FROM msg WHERE conv=?1 AND ts BETWEEN ?2 AND ?3 AND id=?4");
+		g.has = spool_db_once(s, "SELECT 1 FROM msg INDEXED BY by_id WHERE conv=?1 AND id=?2");
 	}
 	for (size_t i = 0; i < f->sb->people.n; i++)
 		strangers |= !f->sb->people.v[i]->same;

@@ -178,15 +178,37 @@ struct merging {
 
 struct alias { const char *to; bool clash; };
 
+static int by_hash(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* What every pair of copies is asked for, so that a thousand chats are compared in no time. */
+static void prepare(struct merging *g)
+{
+	for (size_t i = 0; i < g->b->n_copies; i++) {
+		struct spool_copy *c = g->b->copies[i];
+		struct conv v = { .kind = CONV_PRIVATE, .name = c->conv_id };
+		arena_reset(&g->b->step);
+		if (c->tally->pushed)
+			spool_old_conv(g->s, c->tally->num, &v);
+		c->kind = v.kind;
+		c->title = arena_strdup(&g->b->run, v.name);
+		qsort(c->sketch, c->n_sketch, sizeof(*c->sketch), by_hash);
+	}
+}
+
 static bool sketches_meet(const struct spool_copy *a, const struct spool_copy *b)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < a->n_sketch && n < SKETCH_SHARED; i++)
-		for (size_t k = 0; k < b->n_sketch; k++)
-			if (a->sketch[i] == b->sketch[k]) {
-				n++;
-				break;
-			}
+	for (size_t i = 0, k = 0; n < SKETCH_SHARED && i < a->n_sketch && k < b->n_sketch;) {
+		n += a->sketch[i] == b->sketch[k];
+		if (a->sketch[i] <= b->sketch[k])
+			i++;
+		else
+			k++;
+	}
 	return n >= SKETCH_SHARED;
 }
 
@@ -226,23 +248,10 @@ static enum verdict judge(const struct compared *c, const struct survey_of *a, c
 	return same_people(a, b, kind) ? VERDICT_SAME : VERDICT_OTHER;
 }
 
-static enum conv_kind kind_of(struct spool *s, const struct spool_copy *c, const char **title)
-{
-	struct conv v = { .kind = CONV_PRIVATE, .name = c->conv_id };
-	if (c->tally->pushed)
-		spool_old_conv(s, c->tally->num, &v);
-	if (title)
-		*title = v.name;
-	return v.kind;
-}
-
 static void say_apart(struct merging *g, const struct spool_copy *a, const struct spool_copy *b, const struct compared *c, enum verdict v)
 {
 	char what[320];
-	arena_reset(&g->b->step);
-	const char *ta, *tb;
-	kind_of(g->s, a, &ta);
-	kind_of(g->s, b, &tb);
+	const char *ta = a->title, *tb = b->title;
 	if (v == VERDICT_MAYBE)
 		snprintf(what, sizeof(what), "\"%.80s\" and \"%.80s\" have %zu texts in common, and more that are not: they may be one chat, and were kept apart", ta, tb, c->fits);
 	else
@@ -267,19 +276,16 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 	struct survey_of own, other;
 	bool surveyed = false;
 	struct { const struct spool_copy *copy; struct compared cmp; enum verdict v; } apart = { .copy = NULL };
-	const char *title, *title_x;
 	for (size_t i = 0; i < g->b->n_copies && g->b->copies[i] != c; i++) {
 		const struct spool_copy *x = g->b->copies[i];
 		struct compared cmp = { 0 };
-		arena_reset(&g->b->step);
-		enum conv_kind kind = kind_of(g->s, c, &title), kind_x = kind_of(g->s, x, &title_x);
-		bool one_id = streq(x->conv_id, c->conv_id), dm = kind == CONV_DM;
-		bool one_title = one_id || (dm == (kind_x == CONV_DM) && streq(title, title_x));
-		if (dm && kind_x == CONV_DM && talk_of_both(x, c)) {
+		bool one_id = streq(x->conv_id, c->conv_id), dm = c->kind == CONV_DM, alike = dm == (x->kind == CONV_DM);
+		bool one_title = one_id || (alike && streq(c->title, x->title));
+		if (dm && alike && talk_of_both(x, c)) {
 			best = x->chat;
 			break;
 		}
-		if (x->chat == best || !(one_title || (dm == (kind_x == CONV_DM) && sketches_meet(x, c))))
+		if (x->chat == best || !(one_title || (alike && sketches_meet(x, c))))
 			continue;
 		/* The messenger's own id of a group is the same on every device; that of a talk names the other side. */
 		bool native = one_id && !dm && x->ids == COPY_IDS_NATIVE && c->ids == COPY_IDS_NATIVE;
@@ -292,7 +298,7 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 		surveyed = true;
 		survey_copy(g->s, x->tally->num, &other);
 		compare_copies(&other, &own, &cmp);
-		enum verdict v = judge(&cmp, &other, &own, one_title, kind);
+		enum verdict v = judge(&cmp, &other, &own, one_title, c->kind);
 		survey_free(&other);
 		if (v == VERDICT_SAME && (best == g->n_chats || cmp.fits > best_fits)) {
 			best = x->chat;
@@ -320,8 +326,9 @@ static bool put_past(void *to, int64_t ts_us, const char *id)
 	sqlite3_reset(p->st);
 	spool_db_text(p->st, 1, id);
 	sqlite3_bind_int64(p->st, 2, ts_us);
-	p->n++;
-	return sqlite3_step(p->st) == SQLITE_DONE;
+	bool ok = sqlite3_step(p->st) == SQLITE_DONE;
+	p->n += ok ? (size_t)sqlite3_changes(p->s->db) : 0;
+	return ok;
 }
 
 /* Fills temp.past with what was written of a conversation; the number of messages. */
@@ -539,9 +546,7 @@ static void span_text(int64_t us, char out[32])
 static bool tell_merge(struct merging *g, const struct chat *h, const struct fold *f)
 {
 	char text[400], clock[32], more[40] = "";
-	const char *title;
-	arena_reset(&g->b->step);
-	kind_of(g->s, h->first, &title);
+	const char *title = h->first->title;
 	span_text(f->c->shifts[0].shift_us, clock);
 	if (f->c->n_shifts > 1)
 		fmt_into(more, sizeof(more), " at first, changed later (%zu)", f->c->n_shifts - 1);
@@ -586,23 +591,35 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, co
 	return ok;
 }
 
-/* The id under which the chat is known: the one under which it was written before, else its first copy's; numbered where
- * another chat has it. */
-static const char *id_of(struct merging *g, const struct chat *h, size_t chat, size_t *past)
+/* How many messages of a copy temp.past has. */
+static int64_t in_past(struct merging *g, const struct spool_copy *c)
+{
+	if (!spool_db_run(g->s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", &g->b->err))
+		return 0;
+	sqlite3_stmt *st = spool_db_once(g->s, "SELECT count(*) FROM temp.past p JOIN msg m INDEXED BY by_id ON m.conv=?1 AND m.id=p.id");
+	sqlite3_bind_int64(st, 1, c->tally->num);
+	int64_t n = spool_db_step(g->s, st) ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return n;
+}
+
+/* The id under which the chat is known: the one under which most of its messages were written before, else its first copy's; numbered
+ * where another chat has it. */
+static const char *id_of(struct merging *g, const struct chat *h, size_t chat)
 {
 	const char *best = NULL;
-	*past = 0;
-	for (size_t i = 0; i < g->b->n_copies; i++) {
+	int64_t most = 0;
+	for (size_t i = 0; i < g->b->n_copies && g->b->past.conv; i++) {
 		const struct spool_copy *c = g->b->copies[i];
 		for (int no = 1; c->chat == chat && no <= 9; no++) {
 			const char *id = no == 1 ? c->conv_id : arena_fmt(&g->b->run, "%s#%d", c->conv_id, no);
-			size_t n = table_get(&g->ids, id) ? 0 : g->b->past.conv ? load_past(g, id) : 0;
-			if (n > *past) {
-				*past = n;
+			if (!load_past(g, id))
+				break;
+			int64_t n = table_get(&g->ids, id) ? 0 : in_past(g, c);
+			if (n > most) {
+				most = n;
 				best = id;
 			}
-			if (!n)
-				break;
 		}
 	}
 	for (int no = 1; !best; no++) {
@@ -615,20 +632,25 @@ static const char *id_of(struct merging *g, const struct chat *h, size_t chat, s
 
 static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 {
-	size_t past;
 	struct conv c;
 	bool ok = true;
-	h->id = id_of(g, h, no, &past);
+	h->id = id_of(g, h, no);
 	table_put(&g->ids, h->id, h);
-	if (past)
-		past = load_past(g, h->id);
+	size_t past = load_past(g, h->id);
 	for (size_t i = 0; ok && i < g->b->n_copies; i++) {
 		struct spool_copy *x = g->b->copies[i];
 		if (x->chat == no && x != h->first)
 			ok = add_copy(g, h, x, past ? h->id : NULL);
 	}
-	if (ok && past)
+	if (ok && past) {
+		int64_t found = in_past(g, h->first);
+		char what[320];
+		snprintf(what, sizeof(what), "of %zu messages written before, only %lld are in these exports: keep the earlier exports in the list, or what has other ids now is written again",
+		         past, (long long)found);
+		if (found * 10 < (int64_t)past * 9)
+			spool_put_hazard(g->s, HAZARD_WARN, "written-not-found", h->first->label, what);
 		ok = fold_past(g->s, h->first->tally->num);
+	}
 	/* Its own name at last. */
 	h->first->tally->id = h->id;
 	arena_reset(&g->b->step);
@@ -670,6 +692,7 @@ bool spool_merge(struct spool *s)
 	table_init(&g.ids);
 	table_init(&g.aka);
 	g.chats = xcalloc(b->n_copies, sizeof(*g.chats));
+	prepare(&g);
 	for (size_t i = 0; i < b->n_copies; i++) {
 		struct spool_copy *c = b->copies[i];
 		c->chat = chat_of(&g, c);

@@ -53,4 +53,13 @@ bool fold_copy(struct fold *f);
 /* Gives the chat's messages that were written before the time they were written under. */
 bool fold_past(struct spool *s, int64_t conv);
 
+/* spool_pair.c */
+bool fold_is_notice(const struct msg *m);
+const char *fold_who(const struct fold *f, const char *id);                   /* of the second copy's people, in the first; or id */
+void fold_translate(const struct fold *f, struct arena *a, struct msg *m);    /* mentions and reactions of the second copy */
+bool fold_any_present(const struct msg *m);                                   /* a file whose bytes are there */
+int fold_lacking(const struct msg *m);                                        /* 1: a file that the export lacks */
+/* Takes from b into a what is newer or missing; differ: their words are not the same. True: a has changed. */
+bool fold_words(struct fold *f, struct msg *a, const struct msg *b, bool differ);
+
 #endif

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REMOVE, PH_REACT, PH_PIN, PH_LINKS, PH_MEMBERS, PH_ARCHIVE, PH_END };
+enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REMOVE, PH_REACT, PH_PIN, PH_MEMBERS, PH_LINKS, PH_ARCHIVE, PH_END };
 
 /* ---- positions ---- */
 
@@ -81,6 +81,34 @@ static bool chat_lane(void *ctx, const struct spool_conv *c)
 	return !l->stopped;
 }
 
+/* A write in doubt whose message sits elsewhere by today's rules: only in the thread it was sent to can be found out what became of it. */
+static bool doubt_lane(void *ctx, const struct ledger_row *r)
+{
+	struct lanes *l = ctx;
+	struct stream *s = l->s;
+	if (r->state != OP_INTENT && r->state != OP_UNKNOWN)
+		return false; /* the open ones come first */
+	arena_reset(&l->a);
+	const char *name = ledger_lane_name(s->x.ledger, r->lane, &l->a), *conv = ledger_conv_name(s->x.ledger, r->key.conv, &l->a);
+	struct spot *sp = conv && *conv ? stream_spot(s, conv) : NULL;
+	if (!name || !sp || strncmp(name, "t:", 2) != 0 || strncmp(name + 2, conv, strlen(conv)) != 0 || name[2 + strlen(conv)] != '/')
+		return true;
+	const char *root = name + 3 + strlen(conv);
+	struct spool_meta m;
+	int64_t root_ts = r->key.ts_us;
+	struct ledger_walk *w = ledger_walk_lane(s->x.ledger, r->lane);
+	for (struct ledger_row row; ledger_walk_next(w, &row);)
+		if (row.key.kind == OP_THREAD_OPEN)
+			root_ts = row.key.ts_us;
+	ledger_walk_end(w);
+	bool known = spool_msg(s->x.spool, sp->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
+	if (known && (m.root ? streq(m.root, root) : streq(m.id, root) && m.n_replies > 0))
+		return true; /* its chat tells of this thread */
+	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, 1 };
+	l->stopped = !l->each(l->ctx, &spec);
+	return !l->stopped;
+}
+
 bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_spec *), void *ctx, struct err *e)
 {
 	struct lanes l = { .s = s, .each = each, .ctx = ctx };
@@ -90,6 +118,8 @@ bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_sp
 		ok = spool_users(s->x.spool, &l.a, person_lane, &l, e);
 	if (ok && !l.stopped)
 		ok = spool_convs(s->x.spool, &l.a, chat_lane, &l, e);
+	if (ok && !l.stopped && s->threads)
+		ledger_troubles(s->x.ledger, doubt_lane, &l);
 	arena_release(&l.a);
 	return ok;
 }
@@ -186,22 +216,44 @@ static const char *post_target(struct stream *s, const struct opkey *of, int par
 
 enum look { LOOK_PASS, LOOK_OP, LOOK_ERROR };
 
-/* A message in the target that is to say something else: an edit for each part whose words differ. */
+/* A message in the target that is to say something else: first the parts it goes on in, if it may (l is made so), then an edit for each part
+ * whose words differ; in the end, the last one first, parts that it no longer needs are deleted. */
 static enum look look_edit(struct stream *s, const struct goal *g, const struct letter *l, const struct spool_meta *m, enum fate fate, int sent,
-                           struct arena *a, struct stream_op *out)
+                           bool goes_on, struct arena *a, struct stream_op *out)
 {
-	for (int part = 0; part < sent; part++) {
-		struct ledger_row post, edit;
-		struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_EDIT, part };
-		const char *target = post_target(s, &k, part, a, &post);
+	struct ledger_row post, edit, del;
+	int n = l->n_parts < (size_t)sent ? (int)l->n_parts : sent;
+	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_EDIT, sent - 1 };
+	if (goes_on && l->n_parts > (size_t)sent && post_target(s, &k, k.part, a, &post)) {
+		stream_row(s, &k, a, &edit);
+		k.kind = OP_POST;
+		k.part = sent;
+		post_op(s, l, &k, g, OP_ABSENT, a, m->fp, out);
+		if (stream_change_due(s, m, fate, &post, &edit))
+			return LOOK_OP;
+	}
+	for (int i = 0; i < sent; i++) {
+		k.kind = OP_EDIT;
+		k.part = i < n ? i : sent - 1 - (i - n);
+		const char *target = post_target(s, &k, k.part, a, &post);
 		if (!target)
 			continue;
 		stream_row(s, &k, a, &edit);
 		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
 		out->op.target_id = target;
 		out->loss = l->loss & ~(uint32_t)LOSS_SPLIT;
-		if (stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
+		if (!stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
+			continue;
+		if (i < n || !stream_part_goes(s, &k, k.part, sent, a))
 			return LOOK_OP;
+		k.kind = OP_DELETE;
+		if (stream_row(s, &k, a, &del) && del.state == OP_DONE)
+			ledger_gone(s->x.ledger, &k); /* it has been written again since */
+		begin_op(out, &k, g, OP_ABSENT, a)->target_id = target;
+		out->op.undoes = OP_POST;
+		out->src_fp = m->fp;
+		out->loss = LOSS_SPLIT; /* not deleted in the source: the message is whole without it */
+		return LOOK_OP;
 	}
 	return LOOK_PASS;
 }
@@ -245,11 +297,14 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	struct letter l;
 	if (!spool_walk_body(w, a, &msg, e))
 		return LOOK_ERROR;
-	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0, AHEAD_NO };
+	struct letter_args x = { .sp = g->sp, .meta = m, .msg = &msg, .fate = fate, .rule = rule, .posted = st->parts > 0, .want = LETTER_NEXT,
+	                         .parts_max = st->complete ? stream_parts_max(s, g->sp, m, st) : 0 };
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
-		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, fate, st->parts, a, out) : LOOK_PASS;
-	return look_send(s, g, &l, m, &msg, a, out, last);
+		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, fate, st->parts, !x.parts_max, a, out) : LOOK_PASS;
+	enum look r = look_send(s, g, &l, m, &msg, a, out, last);
+	*last = *last && (!st->parts || (st->src_fp == m->fp && !st->edit)); /* else its first parts are to be edited yet */
+	return r;
 }
 
 /* ---- threads ---- */
@@ -375,6 +430,8 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		size_t used = a->used;
 		arena_reset(&s->tmp);
 		standing_get(s, stream_lconv(s, g->sp), m.ts_us, m.id, &st);
+		if (st.open && q->lane->name && st.open_lane != ledger_lane(s->x.ledger, q->lane->name))
+			continue; /* begun when it belonged elsewhere: only there can be found out what became of it */
 		if (spent)
 			arena_reset(&s->trial);
 		enum look r = look(s, g, w, &m, &st, spent ? &s->trial : a, out, &last, e);
@@ -596,10 +653,71 @@ static size_t portion_max(const struct stream *s)
 	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
 }
 
+/* After the portions: one op for each administrator and each tag. id: "admin:ACCOUNT", "tag:NAME". */
+struct extra_join { const char *id, *who, *tag; };
+static size_t extra_joins(struct stream *s, const struct spot *sp, enum join when, struct arena *a, struct extra_join **out)
+{
+	struct spool_conv c;
+	struct company co;
+	const char **ids = NULL;
+	size_t n = 0, joined;
+	*out = NULL;
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+		return 0;
+	mapping_company(s->x.mapping, &c.conv, a, &co);
+	if (!co.n_admins && !co.n_tags)
+		return 0;
+	joined = joiners(s, sp, when, a, &ids);
+	*out = arena_array(a, co.n_admins + co.n_tags, struct extra_join);
+	for (size_t i = 0; i < co.n_admins; i++) {
+		const char *target = stream_user_target(s, co.admins[i], a);
+		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, co.admins[i]));
+		bool in = false, twice = false;
+		for (size_t k = 0; k < joined && !in; k++)
+			in = streq(ids[k], expected);
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = streq((*out)[k].who, expected);
+		if (in && !twice)
+			(*out)[n++] = (struct extra_join){ arena_fmt(a, "admin:%s", expected), expected, NULL };
+	}
+	for (size_t i = 0; i < co.n_tags; i++)
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i] };
+	return n;
+}
+
+static bool next_extra(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
+{
+	struct extra_join *v;
+	size_t n = extra_joins(s, g->sp, JOIN_NOW, a, &v);
+	struct ledger_row row;
+	for (size_t i = 0; i < n; i++) {
+		struct opkey k = { stream_lconv(s, g->sp), 0, v[i].id, OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		if (want ? !streq(want, k.id) : !stream_todo(row.state))
+			continue;
+		struct op *op = begin_op(out, &k, g, want ? want_state : row.state, a);
+		const char **one = arena_array(a, 1, const char *);
+		*one = v[i].tag ? v[i].tag : v[i].who;
+		if (v[i].tag) {
+			op->tags = one;
+			op->n_tags = 1;
+		} else {
+			op->ids = one;
+			op->n_ids = 1;
+			op->as = "admin";
+		}
+		out->src_fp = hash64s(k.id);
+		return true;
+	}
+	return false;
+}
+
 /* want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the first
  * portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
+	if (want && strncmp(want, "members:", 8) != 0)
+		return next_extra(s, g, want, want_state, a, out);
 	const char **ids = NULL;
 	size_t n = joiners(s, g->sp, JOIN_NOW, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
@@ -611,7 +729,7 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 			break;
 	}
 	if (at >= n && !want)
-		return false;
+		return next_extra(s, g, NULL, OP_ABSENT, a, out);
 	if (at >= n)
 		at = 0;
 	if (want)
@@ -653,6 +771,14 @@ int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int6
 	for (size_t at = 0; at < n; at += max) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		todo += stream_todo(row.state);
+	}
+	struct extra_join *v;
+	size_t extra = extra_joins(s, sp, JOIN_EXPECTED, a, &v);
+	for (size_t i = 0; i < extra; i++) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), 0, v[i].id, OP_MEMBERS, 0 };
 		stream_row(s, &k, a, &row);
 		todo += stream_todo(row.state);
 	}
@@ -717,7 +843,8 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
-	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT, 0, AHEAD_NO };
+	struct letter_args x = { .sp = g->sp, .meta = &m, .msg = &msg, .fate = stream_fate(s, g->sp, &m, &rule), .rule = rule, .posted = true,
+	                         .want = LETTER_NEXT, .parts_max = k->kind == OP_EDIT ? st.parts : 0 };
 	if (x.fate == FATE_SKIP)
 		x.fate = FATE_SEND;
 	if (x.fate == FATE_SEND && m.kind != MSG_LOST_ROOT)
@@ -774,6 +901,8 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 	case OP_DELETE: /* a rollback that was cut short: it must be finished first; but for what we do ourselves */
 		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, row->key.part, a, &post);
 		out->op.undoes = OP_POST;
+		if (out->op.target_id && (row->loss & LOSS_SPLIT))
+			return true; /* a part that is no longer needed */
 		if (out->op.target_id && row->key.ts_us && !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, NULL, NULL, NULL))
 			return true;
 		return row->key.part == opkey_undo_part(OP_ARCHIVE, 0) && unarchive_op(s, g->sp, row->state, a, out);
@@ -864,18 +993,18 @@ static enum stream_got next_finish(struct stream *s, const struct goal *g, const
 	case PH_PIN:
 		if (next_pin(s, g, q->pos, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_LINKS);
-		/* fall through */
-	case PH_LINKS:
-		/* part: what was ahead has been waited for. Before people join, so that an edit cannot reach anybody. */
-		if (!q->pos->part++ && stream_links_ahead(s, g->sp))
-			return STREAM_LATER;
-		if (next_link(s, g->sp, q->pos, a, out))
-			return STREAM_OP;
 		enter(q->pos, PH_MEMBERS);
 		/* fall through */
 	case PH_MEMBERS:
 		if (next_members(s, g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
+		enter(q->pos, PH_LINKS);
+		/* fall through */
+	case PH_LINKS:
+		/* After people have joined, here and everywhere: an edit reaches nobody, and nobody waits for it. part: this has been waited for. */
+		if (!q->pos->part++ && stream_links_wait(s, g->sp))
+			return STREAM_LATER;
+		if (next_link(s, g->sp, q->pos, a, out))
 			return STREAM_OP;
 		enter(q->pos, PH_ARCHIVE);
 		/* fall through */
@@ -919,6 +1048,9 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 			return got;
 		if (*q->shut)
 			return unarchive_op(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
+		/* Nobody takes part in the threads that hold the history: people need not wait for them. */
+		if (sp->place.placement == PLACEMENT_THREADS && next_members(s, &g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REMOVE);

@@ -2,8 +2,8 @@
  *
  * Lanes: one per person to create ("p:USER"), one per conversation ("c:CONV"), one per thread where the target orders threads
  * apart ("t:CONV/ROOT"). A chat lane yields: CHAT_CREATE · for each message UPLOAD… then POST parts, in (time, id) order ·
- * and, when all its threads have ended, the finish: REACT, PIN, EDIT (links that lead somewhere only now), MEMBERS, ARCHIVE. A thread lane yields THREAD_OPEN, then its
- * replies. What the ledger has as DONE or REJECTED is passed over; a message whose source changed since yields EDIT.
+ * and, when all its threads have ended, the finish: REACT, PIN, MEMBERS, EDIT (links that lead somewhere only now), ARCHIVE. A thread lane yields
+ * THREAD_OPEN, then its replies. What the ledger has as DONE or REJECTED is passed over; a message whose source changed since yields EDIT.
  * The ledger's open op of a lane, if there is one, is yielded first, exactly as it was (struct op rebuilt from the source).
  */
 #ifndef MVCHAT_STREAM_H

@@ -2,6 +2,8 @@
  * ledger. Called by stream.c, stream_text.c and plan.c through stream_in.h; decides nothing about what comes next. */
 #include "replay/stream_in.h"
 
+#include "replay/arrange.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +141,10 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
 	table_init(&s->people);
 	table_init(&s->spots);
+	if (s->threads && s->cfg->zone && s->cfg->locale && !arrange(args->spool, args->mapping, e)) {
+		stream_close(s);
+		return NULL;
+	}
 	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
 		err_set(e, ERR_USAGE, "the mapping names no zone, locale or label");
 		stream_close(s);
@@ -257,17 +263,34 @@ static bool any_reply_goes(struct stream *s, struct spot *sp, const char *root)
 	return goes;
 }
 
+/* A thread of ours is begun for what is still to be written into it, not for what stands elsewhere since before. */
+static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
+{
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
+	struct spool_meta m;
+	bool due = false;
+	while (!due && spool_walk_next(w, &m)) {
+		struct standing st;
+		arena_reset(&s->tmp);
+		standing_get(s, stream_lconv(s, sp), m.ts_us, m.id, &st);
+		due = !st.open && !standing_settled(s, sp, &st, &m) && (st.parts || !rule_of(s, sp, &m));
+	}
+	spool_walk_end(w);
+	return due;
+}
+
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
 {
 	*rule = rule_of(s, sp, m);
 	if (!*rule)
 		return FATE_SEND;
-	if (!s->threads || m->root || !m->n_replies || (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP))
+	if (!s->threads || m->root || !m->n_replies ||
+	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
-	if (!any_reply_goes(s, sp, m->id))
+	if (!(spool_is_title(m) ? any_reply_due(s, sp, m->id) : any_reply_goes(s, sp, m->id)))
 		return FATE_SKIP;
 	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. */
-	if (strncmp(*rule, "only.", 5) != 0)
+	if (strncmp(*rule, "only.", 5) != 0 || spool_is_title(m))
 		return FATE_PLACEHOLDER;
 	*rule = NULL;
 	return FATE_SEND;
@@ -284,6 +307,8 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_UPLOAD:
 		st->uploads += r->state == OP_DONE;
 		st->open |= open;
+		if (open)
+			st->open_lane = r->lane;
 		break;
 	case OP_POST:
 		st->open |= open;
@@ -293,25 +318,27 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 		st->loss |= r->loss;
 		if (r->state == OP_DONE) {
 			st->parts++;
-			st->complete |= !(r->loss & LOSS_SPLIT);
+			st->complete = !(r->loss & LOSS_SPLIT);
+			st->last_run = r->run;
+			st->last_sent_us = r->sent_us;
 		}
-		if (r->key.part == 0) {
+		if (open)
+			st->open_lane = r->lane;
+		st->lane = r->lane;
+		if (r->key.part == 0)
 			st->src_fp = r->src_fp;
-			st->body_fp = r->body_fp;
-		}
 		break;
 	case OP_EDIT:
 		st->open |= open;
 		st->edit_refused |= r->state == OP_REJECTED;
-		if (r->state == OP_DONE && r->sent_us >= st->edit_sent_us) {
-			st->loss = (r->loss & ~(uint32_t)LOSS_SPLIT) | (st->loss & LOSS_SPLIT);
+		if ((r->state == OP_DONE || r->was.any) && r->sent_us >= st->edit_sent_us) {
+			st->loss = ((r->state == OP_DONE ? r->loss : r->was.loss) & ~(uint32_t)LOSS_SPLIT) | (st->loss & LOSS_SPLIT);
 			st->edit_sent_us = r->sent_us;
 		}
 		if (r->key.part == 0 && (r->state == OP_DONE || r->state == OP_REJECTED)) {
 			st->edit = true;
 			st->edit_src_fp = r->src_fp;
-			st->edit_body_fp = r->state == OP_DONE ? r->body_fp : st->body_fp;
-			st->stale = r->state == OP_DONE ? r->stale_mapping : st->stale;
+			st->stale = r->state == OP_DONE ? r->stale_mapping : r->was.any ? r->was.stale_mapping : st->stale;
 		}
 		break;
 	case OP_THREAD_OPEN:
@@ -320,7 +347,12 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_REACT:
 		st->reacts[r->state]++;
 		break;
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
+	case OP_DELETE:
+		if (r->state == OP_DONE && (r->loss & LOSS_SPLIT) && r->key.part == st->parts &&
+		    (r->run > st->last_run || (r->run == st->last_run && r->sent_us >= st->last_sent_us)))
+			st->complete = true;
+		break;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:
 		break;
 	}
 }
@@ -332,12 +364,15 @@ void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id
 	*out = (struct standing){ 0 };
 	while (stream_row(s, &k, &s->tmp, &row)) {
 		standing_add(out, &row);
-		if (!(row.loss & LOSS_SPLIT) || row.state != OP_DONE)
+		if (row.state != OP_DONE)
 			break;
 		k.part++;
 	}
 	if (!out->parts)
 		return;
+	k.kind = OP_DELETE;
+	if (!out->complete && k.part == out->parts && stream_row(s, &k, &s->tmp, &row))
+		standing_add(out, &row);
 	k.kind = OP_EDIT;
 	k.part = 0;
 	if (stream_row(s, &k, &s->tmp, &row))
@@ -368,18 +403,22 @@ bool standing_settled(struct stream *s, struct spot *sp, const struct standing *
 	return st->src_fp == m->fp && !st->edit && !stands_in_vain(s, sp, st, m);
 }
 
+bool stream_change_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit)
+{
+	bool refused = edit->state == OP_REJECTED;
+	struct ledger_there there = ledger_there(post, edit);
+	if (!(s->tr.caps & CAP_EDIT))
+		return false;
+	if ((refused ? edit->src_fp : there.src_fp) != m->fp || (fate == FATE_SEND && (there.loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT))
+		return true;
+	return (s->wish & WISH_EDIT_DRIFT) && (refused ? edit->stale_mapping : there.stale_mapping);
+}
+
 bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
                      uint64_t now)
 {
-	bool done = edit->state == OP_DONE, refused = edit->state == OP_REJECTED;
-	const struct ledger_row *there = done ? edit : post, *last = done || refused ? edit : post;
-	if (now == there->body_fp || !(s->tr.caps & CAP_EDIT))
-		return false;
-	if (last->src_fp != m->fp)
-		return true;
-	if (refused && edit->body_fp == now)
-		return false; /* asked once, with these words */
-	if (fate == FATE_SEND && (there->loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT)
-		return true;
-	return (s->wish & WISH_EDIT_DRIFT) && last->stale_mapping;
+	bool same_source = (edit->state == OP_REJECTED ? edit->src_fp : ledger_there(post, edit).src_fp) == m->fp;
+	if (now == ledger_there(post, edit).body_fp || (edit->state == OP_REJECTED && edit->body_fp == now && same_source))
+		return false; /* it says so, or was asked once, with these words */
+	return stream_change_due(s, m, fate, post, edit);
 }

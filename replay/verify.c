@@ -96,18 +96,8 @@ static bool ours_now(struct verify *v, const struct ledger_row *post, uint64_t f
 	struct ledger_row edit;
 	if (!v->edits || !get_sibling(v, &post->key, OP_EDIT, &edit))
 		return fp == post->body_fp;
-	switch (edit.state) {
-	case OP_DONE:
-		return fp == edit.body_fp;
-	case OP_INTENT:
-	case OP_UNKNOWN:
-		return fp == edit.body_fp || fp == post->body_fp;
-	case OP_ABSENT:
-	case OP_REJECTED:
-	case OP_GONE:
-		break;
-	}
-	return fp == post->body_fp;
+	bool open = edit.state == OP_INTENT || edit.state == OP_UNKNOWN;
+	return fp == ledger_there(post, &edit).body_fp || (open && fp == edit.body_fp);
 }
 
 /* Deleted, and not written again since. */

@@ -30,7 +30,7 @@ for dir in fixtures/slack/demo fixtures/slack/hazards/*; do
 	# The slow build proves each fixture's reading in test_slack_conform.c; here a part of them is replayed.
 	nth=$((nth + 1))
 	[ "${MODE:-release}" = release ] || [ $((nth % 5)) -eq 1 ] || continue
-	sandbox one
+	sandbox "n$nth"
 	rm -rf "$T/p"
 	mkdir "$T/p"
 	expect "$f: map" 0 "$MVCHAT" map -C "$T/p" --url "$URL" --unmatched create "$archive"

@@ -65,6 +65,10 @@ did >"$T/did1"
 dump "$T/dump1"
 has 'links into another chat and into a thread lead to the target' "$T/dump1" '"content":"see http://127.0.0.1:'
 eq 'both of them' "$(grep -c '"content":"see http://127.0.0.1:' "$T/dump1")" 2
+# Order of the requests: whoever is to be in is in before the first link is put right.
+first_of() { tail -n +"$((seen + 1))" "$LOG" | grep -nE "$1" | cut -d: -f1 | "$2" -n1; }
+last_in=$(first_of '"method":"POST","path":"/chats/[0-9]*/members' tail) first_link=$(first_of '"method":"PUT","path":"/messages/' head)
+if [ "${last_in:-0}" -gt 0 ] && [ "$last_in" -lt "${first_link:-0}" ]; then ok 'people are in before links are put right'; else not_ok "people are in ($last_in) before links are put right ($first_link)" "$LOG"; fi
 eq 'one to no archive stays' "$(grep -c '"content":"see https://team.slack.com/archives/C9' "$T/dump1")" 1
 has 'nobody was notified' "$T/dump1" '"notifications":0,"invitations":0'
 mark

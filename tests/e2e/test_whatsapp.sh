@@ -25,6 +25,17 @@ for text in 'бухты на приёмке' 'Машина подъехала' '
 done
 has 'edited on a later phone, edited in the target' "$T/dump" 'ворота 3'
 
+# An export that has nothing of what was written, in the place of the others: it is said before anything is sent.
+mkdir "$T/p2" "$T/p2/.mvchat"
+cp "$T/p/.mvchat/ledger"* "$T/p2/.mvchat/"
+cp -r "$T/phones/ivan" "$T/moved"
+for f in "$T/moved"/*/*.txt; do sed -i -E 's/^([0-9.]+, )([0-9]{2}):([0-9]{2}) - /\1\2:59 - /' "$f"; done
+expect 'a phone whose times are others now' 0 "$MVCHAT" map -q -C "$T/p2" --offline --zone Europe/Moscow "$T/moved"
+has 'in the place of its earlier export' "$T/p2/mvchat.yaml" moved
+rm -f "$T/p2/.mvchat/spool.db"
+expect 'its plan' 0 "$MVCHAT" plan --offline -C "$T/p2" --report "$T/p2/report.md"
+has 'warns' "$T/p2/report.md" 'written before'
+
 # The three at once: every photo, people known by one name each.
 sandbox three
 rm -rf "$T/p"

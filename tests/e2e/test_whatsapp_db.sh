@@ -82,6 +82,16 @@ if command -v zip >/dev/null; then
 	same 'says the same' "$T/dump" "$T/out"
 	expect 'and a folder of zips' 0 "$MVCHAT" inspect --dump --zone UTC "$T/box"
 	same 'too' "$T/dump" "$T/out"
+	# a zip somebody sent stays a file; one made to do harm is refused
+	(cd "$T/text" && zip -q "$T/one/WhatsApp Chat - Eve.zip" ./*.txt)
+	printf '[26.03.2024, 12:00:01] Bob: \342\200\216<attached: WhatsApp Chat - Eve.zip>\r\n' >>"$T/one/_chat.txt"
+	expect 'an archive that was sent' 0 "$MVCHAT" inspect --dump --zone UTC "$T/one"
+	has 'stays a file' "$T/out" '"entry":"WhatsApp Chat - Eve.zip"'
+	hasnt 'and no chat' "$T/out" 'Закупки'
+	mkdir "$T/evil" && head -c 30000000 /dev/zero >"$T/evil/_chat.txt"
+	(cd "$T/evil" && zip -q "$T/box/bomb.zip" _chat.txt)
+	expect 'a bomb inside' 3 "$MVCHAT" inspect "$T/box"
+	has 'is refused by name' "$T/err" 'bomb.zip'
 	demo_zip "$T/slack.zip"
 	(cd "$T" && zip -q "$T/slack-again.zip" slack.zip)
 	expect 'a Slack export that was zipped again' 0 "$MVCHAT" inspect "$T/slack-again.zip"

@@ -61,7 +61,7 @@ one_test() {
 	unit/*) MVCHAT_CLOCK_HANG_MS=1500 timeout 150 "build/release/unit/test_${1#unit/}" ;;
 	chaos) timeout 400 build/release/tools/chaos --short ;;
 	storm) timeout 400 build/release/tools/storm --file tests/chaos/regressions ;;
-	e2e/*) timeout 200 sh "tests/e2e/test_${1#e2e/}.sh" ;;
+	e2e/*) MVCHAT_CLOCK_HANG_MS=1500 timeout 200 sh "tests/e2e/test_${1#e2e/}.sh" ;;
 	*) die "no test called $1" ;;
 	esac
 }
@@ -241,7 +241,7 @@ fi
 # ---- the wire ----
 
 if begin 'wire: the body as POSTFIELDS, which libcurl sends again by itself'; then
-	edit replay/wire.c '		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+	edit replay/wire_send.c '		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(h, CURLOPT_READDATA, c);' '		if (c->vf) {
 			curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
 			curl_easy_setopt(h, CURLOPT_READDATA, c);
@@ -251,25 +251,19 @@ if begin 'wire: the body as POSTFIELDS, which libcurl sends again by itself'; th
 	tests unit/wire
 fi
 if begin 'wire: writes without a body on a used connection'; then
-	edit replay/wire.c '		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
+	edit replay/wire_send.c '		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
 ' ''
 	tests unit/wire
 fi
 if begin 'wire: redirects followed'; then
-	edit replay/wire.c 'CURLOPT_FOLLOWLOCATION, 0L' 'CURLOPT_FOLLOWLOCATION, 1L'
+	edit replay/wire_send.c 'CURLOPT_FOLLOWLOCATION, 0L' 'CURLOPT_FOLLOWLOCATION, 1L'
 	tests unit/wire
 fi
 if begin 'wire: a token to any host'; then
-	edit replay/wire.c '	if (r->auth != AUTH_NONE && !same_origin(o, &w->origin))' '	if (r->auth != AUTH_NONE && !o->port)'
+	edit replay/wire_send.c '	if (r->auth != AUTH_NONE && !wire_same_origin(o, &w->origin))' '	if (r->auth != AUTH_NONE && !o->port)'
 	tests unit/wire
 fi
 
-if begin 'wire: header fields without end'; then
-	edit replay/wire.c 'if (c->head > HEAD_MAX) {
-		c->too_large = true;' 'if (c->head > HEAD_MAX * (size_t)100) {
-		c->too_large = true;'
-	tests unit/wire
-fi
 if begin 'wire: an answer without end'; then
 	edit replay/wire.c 'if (n > c->answer.max - c->answer.len) {' 'if (n > ((size_t)1 << 30) - c->answer.len) {'
 	tests unit/wire
@@ -308,7 +302,9 @@ if begin 'ledger: any pair'; then
 fi
 if begin 'ledger: a failed commit is not told'; then
 	edit replay/ledger.c '		l->failed = false;
+		l->fresh = 0;
 		return false;' '		l->failed = false;
+		l->fresh = 0;
 		return true;'
 	tests unit/ledger unit/durable unit/engine
 fi
@@ -348,12 +344,12 @@ if begin 'silence: people join before the history is in'; then
 	edit replay/stream.c '	if (q->pos->phase == PH_MSGS) {
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
-		if (q->threads_open' '	if (q->pos->phase == PH_MSGS) {
+		if (*q->shut)' '	if (q->pos->phase == PH_MSGS) {
 		if (next_members(s, &g, NULL, OP_ABSENT, a, out))
 			return STREAM_OP;
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
-		if (q->threads_open'
+		if (*q->shut)'
 	tests unit/stream e2e/main
 fi
 if begin 'silence: a chat finishes before its threads'; then
@@ -405,7 +401,7 @@ if begin 'processes: two read the archive at once'; then
 	tests e2e/signals
 fi
 if begin 'processes: ^C does not wait for what is out'; then
-	edit cli/cmd_apply.c '	stop_polite = 1;' '	stop_polite = 0;'
+	edit cli/stage.c '	stop_polite = 1; /*' '	stop_polite = 0; /*'
 	tests e2e/signals
 fi
 

@@ -113,6 +113,8 @@ static bool bad(struct world *w, const char *fmt, ...)
 	return false;
 }
 
+static struct { long killed, put_back, refused, damaged, adopted, closed, stopped, taken_back; } stats; /* what really happened */
+
 static bool said(struct world *w, const char *word);
 
 static const char *state_file(const struct world *w, const char *name)
@@ -246,8 +248,10 @@ static bool fine(struct world *w, const char *command, int st, const struct atte
 	bool may_die = t->kill || t->kill_us;
 	if (st == -1)
 		return bad(w, "%s hung", command);
-	if (WIFSIGNALED(st))
+	if (WIFSIGNALED(st)) {
+		stats.killed++;
 		return (WTERMSIG(st) == SIGKILL && may_die) || (WTERMSIG(st) == SIGTERM && t->term_us) || bad(w, "%s died of signal %d", command, WTERMSIG(st));
+	}
 	int c = WEXITSTATUS(st);
 	if (c == 0 || (c == 1 && w->swapped && (said(w, "damaged") || said(w, "cannot be read as a ledger"))) || (c >= 5 && c <= 8) || (c == 143 && t->term_us) || (c == 1 && t->full) || (c == 2 && t->full))
 		return true;
@@ -268,11 +272,19 @@ static bool attempt(struct world *w, const char *command, const struct attempt *
 	return fine(w, command, sa, t) && fine(w, command, sb, t) && (w->swapped || !(last_exit(sa) == 8 && last_exit(sb) == 8) || bad(w, "two at once: neither worked"));
 }
 
+static void copy_at_rest(struct world *w)
+{
+	w->copied = copy_file(state_file(w, "ledger.db"), path_of(w->dir, "copy.db"));
+	unlink(path_of(w->dir, "copy.db-wal"));
+	copy_file(state_file(w, "ledger.db-wal"), path_of(w->dir, "copy.db-wal"));
+}
+
 static void put_back(struct world *w)
 {
 	if (!w->copied)
 		return;
 	w->swapped = true;
+	stats.put_back++;
 	unlink(state_file(w, "ledger.db-shm"));
 	unlink(state_file(w, "ledger.db-wal"));
 	copy_file(path_of(w->dir, "copy.db"), state_file(w, "ledger.db"));
@@ -301,14 +313,20 @@ static bool said(struct world *w, const char *word)
 static bool adopt(struct world *w)
 {
 	struct attempt calm = { 0 };
+	stats.refused++;
+	stats.damaged += said(w, "damaged") || said(w, "cannot be read as a ledger");
 	if (said(w, "damaged") || said(w, "cannot be read as a ledger") || said(w, "is a database, but not"))
 		lose(w, false);
 	unlink(path_of(w->dir, "apply.err"));
 	int st = see_through(w, begin(w, "verify", &calm, "apply.json"), &calm), c = last_exit(st);
-	if (c == 0 || c == 6)
+	if (c == 0 || c == 6) {
+		stats.adopted++;
 		return true;
-	if (c == 7 && (w->edits || w->deletes))
+	}
+	if (c == 7 && (w->edits || w->deletes)) {
+		stats.closed++;
 		return false;
+	}
 	char *err = slurp(path_of(w->dir, "apply.err")), *out = slurp(path_of(w->dir, "apply.json"));
 	bad(w, "adopting ended with %d: %.200s %.300s", c, err ? err : "", out ? out : "");
 	free(err);
@@ -493,6 +511,7 @@ static void peace(struct world *w)
 		free(err);
 		return;
 	}
+	stats.stopped++;
 	judge(w, STOPPED_AND_SAID);
 }
 
@@ -611,9 +630,12 @@ static const char *play(const char *line)
 				attempt(&w, "apply", &t);
 			} else if (streq(verb, "rollback")) {
 				take_back(&w, &t);
+				stats.taken_back++;
 				taken_back = true;
 			} else if (streq(verb, "adopt")) {
 				attempt(&w, "verify", &t);
+			} else if (streq(verb, "copy")) {
+				copy_at_rest(&w);
 			} else if (streq(verb, "put-back")) {
 				put_back(&w);
 			} else if (streq(verb, "lose")) {
@@ -832,6 +854,8 @@ int main(int argc, char **argv)
 			}
 		}
 	}
+	printf("# %ld processes killed; %ld ledgers put back; %ld refused (%ld of them damaged), %ld completed from the target, %ld left closed; %ld runs stopped and said so; %ld rollbacks\n",
+	       stats.killed, stats.put_back, stats.refused, stats.damaged, stats.adopted, stats.closed, stats.stopped, stats.taken_back);
 	printf("%sok %ld - random scenarios: %ld of %ld; %.0f ms CPU each\n1..%ld\n", n_bad ? "not " : "", n_tests + 1, n_ok, n_ok + n_bad,
 	       (double)cpu_ms() / (double)(n_ok + n_bad ? n_ok + n_bad : 1), n_tests + 1);
 	if (!verbose)

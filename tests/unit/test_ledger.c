@@ -201,6 +201,46 @@ static void test_an_edit_may_follow_an_edit(void **state)
 	ledger_close(l);
 }
 
+/* A later edit that is open, refused or was never sent does not make the ledger forget what stands there. */
+static void test_an_edit_keeps_what_was(void **state)
+{
+	(void)state;
+	struct ledger *l = opened(LEDGER_WRITE);
+	struct opkey k = key(6, OP_EDIT);
+	int64_t lane = ledger_lane(l, "c:C1");
+	struct ledger_row r, post = { .state = OP_DONE, .body_fp = 1, .run = 1 };
+	struct arena a;
+	arena_init(&a);
+	ledger_begin(l);
+	ledger_intent(l, &k, lane, 21, UINT64_MAX - 7, 1025, 1, 5);
+	ledger_get(l, &k, &a, &r);
+	assert_int_equal(ledger_there(&post, &r).body_fp, 1); /* the first edit of all: nothing but the post */
+	ledger_done(l, &k, "900 x", NULL);
+	ledger_intent(l, &k, lane, 22, 2, 0, 1, 6);
+	assert_true(ledger_get(l, &k, &a, &r));
+	assert_true(r.was.any && r.was.loss == 1025 && r.was.src_fp == 21);
+	assert_int_equal(ledger_there(&post, &r).body_fp, UINT64_MAX - 7);
+	ledger_unsent(l, &k);
+	assert_true(ledger_get(l, &k, &a, &r));
+	assert_int_equal(r.state, OP_DONE);
+	assert_string_equal(r.target, "900 x");
+	assert_true(r.src_fp == 21 && r.body_fp == UINT64_MAX - 7 && r.loss == 1025 && r.sent_us == 5 && !r.was.any && !r.target2);
+	ledger_intent(l, &k, lane, 23, 3, 0, 1, 7);
+	ledger_reject(l, &k, "bad: refused");
+	ledger_intent(l, &k, lane, 24, 4, 0, 1, 8);
+	ledger_unknown(l, &k, "lost");
+	ledger_get(l, &k, &a, &r);
+	assert_int_equal(ledger_there(&post, &r).body_fp, UINT64_MAX - 7);
+	post.run = 2; /* deleted and posted again since */
+	assert_int_equal(ledger_there(&post, &r).body_fp, 1);
+	ledger_done(l, &k, "900 x", NULL);
+	ledger_get(l, &k, &a, &r);
+	assert_true(!r.was.any && r.body_fp == 4);
+	commit(l);
+	arena_release(&a);
+	ledger_close(l);
+}
+
 /* Every change that must be impossible, from a ledger with: post 1 done as "900" and post 2 intent, both in lane 1. */
 static void second_open(struct ledger *l) { struct opkey k = key(3, OP_POST); intent(l, &k, 1); }
 static void intent_twice(struct ledger *l) { struct opkey k = key(2, OP_POST); intent(l, &k, 1); }
@@ -685,7 +725,7 @@ int main(void)
 	clock_init();
 	static const struct CMUnitTest tests[] = {
 #define T(name) { #name, name, setup, teardown, NULL }
-		T(test_life_of_an_op), T(test_an_edit_may_follow_an_edit), T(test_illegal_changes_die), T(test_schema_refuses),
+		T(test_life_of_an_op), T(test_an_edit_may_follow_an_edit), T(test_an_edit_keeps_what_was), T(test_illegal_changes_die), T(test_schema_refuses),
 		T(test_order_and_anchor), T(test_names_and_lists), T(test_bond_lock_and_modes), T(test_pragmas_and_damage),
 		T(test_newer_or_foreign), T(test_full_disk), T(test_power_loss), T(test_cost),
 	};

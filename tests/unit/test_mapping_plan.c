@@ -33,7 +33,8 @@ static void random_page(struct buf *b)
 	buf_addf(b, "version: 1\npeople: {unmatched: %s, deactivated: %s, guests: %s, strangers: %s, bots: %s", rnd(2) ? "create" : all[rnd(4)], gone[rnd(3)],
 	         all[rnd(4)], all[rnd(4)], rnd(4) ? "label" : "skip");
 	buf_adds(b, rnd(3) ? "}\n" : ", aliases: [[U1, U7]]}\n");
-	buf_addf(b, "channels: {join_members: %s, archived: %s}\n", rnd(4) ? "true" : "false", rnd(2) ? "archive" : rnd(2) ? "skip" : "open");
+	buf_addf(b, "channels: {join_members: %s, archived: %s, members: [%s]}\n", rnd(4) ? "true" : "false", rnd(2) ? "archive" : rnd(2) ? "skip" : "open",
+	         rnd(2) ? "" : rnd(2) ? "{channel: '*', admin: [creator, U1, U3], tag: x}" : "{channel: [C0, C2], admin: U6}, {channel: C0, tag: [x, y]}");
 	static const char *const shown[] = { "label", "header", "none" }, *const mentions[] = { "mute", "live", "text" };
 	buf_addf(b, "messages: {leave_out: [%s], reactions: %s, orphans: %s, attribution: %s, mentions: %s}\n", rnd(2) ? "join" : "", rnd(2) ? "text" : "drop",
 	         rnd(2) ? "skip" : "placeholder", shown[rnd(3)], mentions[rnd(3)]);
@@ -42,11 +43,19 @@ static void random_page(struct buf *b)
 		buf_adds(b, "redact: [secrets, card-numbers]\n");
 	if (rnd(3) == 0)
 		buf_adds(b, "text: [{match: pear, replace: fruit}, {match: '(z+)+$', replace: x}]\n");
+	static const char *const places[] = { "", "", "history: {placement: threads}\n", "history: {placement: threads, thread_by: all}\n",
+		"history: {placement: archive-chat}\n", "history: {channels: [{channel: C1, placement: threads}, {channel: 'C*', placement: archive-chat}]}\n" };
+	static const char *const does[] = { "drop", "drop", "route, thread: 'n {0}', carry: 5s", "route, thread: fruit, back: 9s, carry: 3s, carry_author: any" };
+	buf_adds(b, places[rnd(countof(places))]);
 	int n = rnd(4);
 	if (n)
 		buf_adds(b, "rules:\n");
-	for (int i = 0; i < n; i++)
-		buf_addf(b, "  - {name: r%d, do: drop, where: {%s}}\n", i, wheres[rnd(countof(wheres))]);
+	for (int i = 0; i < n; i++) {
+		const char *where = wheres[rnd(countof(wheres))], *what = does[rnd(countof(does))];
+		if (strstr(what, "{0}") && !strstr(where, "text: "))
+			what = "drop";
+		buf_addf(b, "  - {name: r%d, do: %s, where: {%s}}\n", i, what, where);
+	}
 }
 
 static void random_archive(struct world *w)
@@ -61,7 +70,7 @@ static void random_archive(struct world *w)
 		add_user(w, arena_fmt(&w->a, "U%d", i), "Some One", i % 2 || i > 4 ? arena_fmt(&w->a, "u%d@x.ru", i) : NULL, flags[i]);
 	for (int c = 0; c < 3; c++) {
 		const char *conv = arena_fmt(&w->a, "C%d", c);
-		struct conv cv = { .id = conv, .name = conv, .kind = rnd(2) ? CONV_PUBLIC : CONV_PRIVATE, .archived = !rnd(3), .members = members + rnd(3), .n_members = (size_t)rnd(7) };
+		struct conv cv = { .id = conv, .name = conv, .kind = rnd(2) ? CONV_PUBLIC : CONV_PRIVATE, .archived = !rnd(3), .members = members + rnd(3), .creator = "U1", .n_members = (size_t)rnd(7) };
 		assert_true(w->sink.conv(w->sink.ctx, &cv));
 		for (int n = rnd(25); n > 0; n--) {
 			int at = 1001 + rnd(20) + (rnd(3) ? 0 : 86400), root = rnd(2) ? 1001 + rnd(20) : 0;

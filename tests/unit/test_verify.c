@@ -428,6 +428,16 @@ static void edits_and_deletions(void **state)
 	ledger_reject(ledger, &k, "no");
 	r = verify(true);
 	assert_counts(r, 3, 0, 0, 0, 0, 0);
+	/* a second edit, refused: the first one stands */
+	struct opkey two = key_of("C1", 2, "2", OP_EDIT);
+	begin_op("c:C1", &two, "two, edited again");
+	ledger_reject(ledger, &two, "no");
+	r = verify(true);
+	assert_counts(r, 3, 0, 0, 0, 0, 0);
+	messages[1].body = "two";
+	r = verify(true);
+	assert_counts(r, 2, 0, 1, 0, 0, 0);
+	messages[1].body = "two, edited";
 	/* deleted by us: it must not be there */
 	did("c:C1", key_of("C1", 3, "3", OP_DELETE), "", "14", NULL);
 	r = verify(true);

@@ -193,6 +193,12 @@ static void write_ahead(void **state)
 	assert_true(n > 32);
 	assert_int_equal(stat(at("wal/msgstore.db"), &before), 0);
 	assert_int_equal(messages_of("wal", NULL), 17);
+	struct jsonl j;
+	struct err e;
+	assert_int_equal(walk("wal/msgstore.db", NULL, &j, &e), ERR_NONE); /* alone it lacks that one, which is told */
+	assert_int_equal(j.msgs, 16);
+	assert_non_null(strstr(j.out.p, "newest-missing"));
+	buf_release(&j.out);
 	assert_int_equal(stat(at("wal/msgstore.db"), &after), 0);
 	assert_int_equal(before.st_mtime, after.st_mtime);
 	assert_int_equal(slurp(at("wal/msgstore.db-wal"), text, sizeof(text)), n);
