@@ -10,6 +10,7 @@ const char *report_title(const struct report *r)
 	case REPORT_PLAN: return _("Migration plan");
 	case REPORT_RUN: return _("Migration report");
 	case REPORT_VERIFY: return _("Verification report");
+	case REPORT_ROLLBACK: return _("Report of a taking back");
 	case REPORT_ACCOUNT: return r->runs ? _("Migration account") : _("Migration plan");
 	}
 	return "?";
@@ -147,6 +148,10 @@ static const char *const forms[] = {
 	N_("%s (%s) is a group conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
 	N_("%s (%s) is a direct conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
 	N_("%s (%s) is the account %s by decision: it will be where this person was, and read what this person could"),
+	N_("%s (%s) has its chat already and is not renamed; the mapping calls it '%s' now"),
+	N_("%s (%s) has its chat already, which is public, and is not closed; the mapping says private"),
+	N_("%s (%s) has its chat already, which is private, and is not opened; the mapping says public"),
+	N_("%s messages in %s conversations will stand after later ones that an earlier run has sent: the target orders by arrival"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
 	N_("%s (%s) is to go into the chat %s, which the target does not have"),
@@ -306,6 +311,8 @@ const char *report_verdict(const struct report *r, enum tone *tone, char *out, s
 {
 	const struct facts *f = r->facts;
 	int64_t rejected = 0, doubt = 0, waiting = 0;
+	if (r->rollback)
+		return report_rollback_verdict(r->rollback, tone, out, size);
 	for (int i = 0; i < N_ITEM; i++) {
 		rejected += f->bucket[i][BUCKET_REJECTED];
 		doubt += f->bucket[i][BUCKET_DOUBT];

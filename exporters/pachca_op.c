@@ -218,6 +218,13 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 		jw_kstr(&w, "name", op->name ? op->name : "");
 		jw_kbool(&w, "channel", op->is_channel);
 		jw_kbool(&w, "public", op->is_public);
+		if (t->n_others) { /* they write here as well */
+			jw_key(&w, "member_ids");
+			jw_arr(&w);
+			for (size_t i = 0; i < t->n_others; i++)
+				jw_int(&w, digits(t->others[i].user_id));
+			jw_arr_end(&w);
+		}
 		jw_obj_end(&w);
 		jw_obj_end(&w);
 		return json_body(&b, a, out, e);
@@ -233,6 +240,7 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 				return false;
 		} else {
 			out->path = "/messages";
+			out->carrier = op->n_files ? CARRY_SAME : CARRY_ANY; /* nobody says that a file may be used by another than who uploaded it */
 		}
 		if (!build_message(op, a, &w, e)) {
 			buf_release(&b);
@@ -368,6 +376,11 @@ static void read_refusal(const struct op *op, const struct http_resp *r, const s
 {
 	enum op_kind k = op->key.kind;
 	bool repeatable = k == OP_REACT || k == OP_PIN || k == OP_ARCHIVE || (k == OP_MEMBERS && op->n_ids == 1);
+	if (r->status == 403 && pe->restricted) {
+		no(out, V_REST, pe->why);
+		out->retry_after_s = r->retry_after_s;
+		return;
+	}
 	if (r->status == 403) {
 		/* No permission at all ends the run; no access to this chat ends the chat's lane. */
 		if (pe->scope || k == OP_UPLOAD)

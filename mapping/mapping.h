@@ -52,7 +52,7 @@ enum reaction_policy { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
 enum orphan_policy { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
 enum attribution { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
 
-struct mapping_archive { const char *path; const char *format; const char *zone; }; /* path as written, relative to the project; format, zone or NULL */
+struct mapping_archive { const char *path; const char *format; const char *zone; const char *date_order; const char *key_file; }; /* path and key_file as written, relative to the project; all but path or NULL */
 
 struct mapping_config {
 	const struct mapping_archive *archives; size_t n_archives;

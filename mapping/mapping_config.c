@@ -23,6 +23,7 @@ static const char *const values_reactions[] = { "text", "native", "drop", NULL }
 static const char *const values_orphans[] = { "placeholder", "skip", NULL };
 static const char *const values_attribution[] = { "label", "header", "none", NULL };
 static const char *const values_do[] = { "drop", "route", NULL };
+static const char *const values_date_order[] = { "dmy", "mdy", "ymd", NULL };
 static const char *const values_locale[] = { "en", "ru", NULL };
 
 const struct config_key config_keys[] = {
@@ -32,6 +33,8 @@ const struct config_key config_keys[] = {
 	{ "archives[].path", KEY_PATH, NULL },
 	{ "archives[].format", KEY_TEXT, NULL },
 	{ "archives[].zone", KEY_ZONE, NULL },
+	{ "archives[].date_order", KEY_ENUM, values_date_order },
+	{ "archives[].key_file", KEY_PATH, NULL },
 	{ "target", KEY_SECTION, NULL },
 	{ "target.name", KEY_TEXT, NULL },
 	{ "target.url", KEY_URL, NULL },
@@ -225,7 +228,20 @@ static bool is_env_name(const char *s)
 	return true;
 }
 
-/* Only {name}, {date}, {time}; {name} must be there, or nobody could tell who wrote what. */
+/* One name or several, separated by commas or blanks: of the bots that share the work. */
+static bool are_env_names(struct reader *r, const char *s)
+{
+	size_t names = 0;
+	for (s += strspn(s, ", \t"); *s; s += strspn(s, ", \t"), names++) {
+		size_t n = strcspn(s, ", \t");
+		if (!is_env_name(arena_strndup(r->a, s, n)))
+			return false;
+		s += n;
+	}
+	return names > 0;
+}
+
+/* Only {name}, {date}, {time}, {zone}; {name} must be there, or nobody could tell who wrote what. */
 static const char *bad_placeholder(const char *s)
 {
 	bool name = false;
@@ -236,8 +252,8 @@ static const char *bad_placeholder(const char *s)
 			continue;
 		if (!strncmp(p, "{name}", 6))
 			name = true;
-		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6))
-			return N_("a label: only {name}, {date} and {time} are known");
+		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6) && strncmp(p, "{zone}", 6))
+			return N_("a label: only {name}, {date}, {time} and {zone} are known");
 		p += 5;
 	}
 	return name ? NULL : N_("a label: {name} is missing");
@@ -379,7 +395,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		return false;
 	}
 	case KEY_ENV:
-		if (!is_env_name(s)) {
+		if (streq(k->path, "target.bot_token_env") ? !are_env_names(r, s) : !is_env_name(s)) {
 			bad_value(r, k->path, s, N_("the name of an environment variable"), at);
 			return err_hint(r->e, "write the variable's name (PACHCA_ADMIN_TOKEN), not the token");
 		}
@@ -503,7 +519,15 @@ struct everything { struct choices ch; bool leave_out_given; struct string_list 
 static bool on_archive_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
 {
 	struct mapping_archive *ar = ctx;
-	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format : &ar->zone;
+	int order = 0;
+	if (streq(k->path, "archives[].date_order")) {
+		if (!read_value(r, k, v, &(struct target_of){ .path = k->path, .choice = &order }, at))
+			return false;
+		ar->date_order = values_date_order[order];
+		return true;
+	}
+	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format
+		: streq(k->path, "archives[].key_file") ? &ar->key_file : &ar->zone;
 	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = field }, at);
 }
 

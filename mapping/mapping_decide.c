@@ -352,15 +352,20 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	} else {
 		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
+	/* A pilot leaves people or messages of it for later, and nothing can be written into an archived chat. */
+	const struct mapping_config *k = &m->cfg.c;
+	bool partly = k->since_us || k->until_us || k->last_days || k->last_messages || m->cfg.only_users.n;
 	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
 	route_place(m, asked, a, p);
 	p->id = asked->id;
+	p->archive_at_end = p->archive_at_end && !partly;
 	if (p->placement == PLACEMENT_THREADS)
 		note(trace, "%s", err_word(N_("history.placement: threads")));
 	if (p->placement == PLACEMENT_ARCHIVE_CHAT)
 		note(trace, err_word(N_("history.placement: archive-chat, its history goes into '%s'")), p->name);
 	if (c->archived && p->action != PLACE_SKIP)
-		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") : N_("archived in the source: stays open")));
+		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") :
+		           partly && m->cfg.archived == ARCHIVED_ARCHIVE ? N_("archived in the source: archived again when the pilot has become the whole") : N_("archived in the source: stays open")));
 }
 
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out)
@@ -666,7 +671,8 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 		buf_addf(out, "  = %s\n", err_word("sent"));
 	else
 		buf_addf(out, "  = %s: %s%s\n", err_word("left out"), words_of_rule(why, &a),
-		         mm->has_replies && p.action != PLACE_SKIP ? err_word("; a place-holder stands in if replies are sent") : "");
+		         !mm->has_replies || p.action == PLACE_SKIP ? "" : !strncmp(why, "only.", 5) ? err_word("; taken along if replies are sent")
+		         : err_word("; a place-holder stands in if replies are sent"));
 	arena_release(&a);
 }
 

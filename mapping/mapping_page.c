@@ -43,6 +43,10 @@ static void write_sources(const struct page *p, const struct survey *s)
 			key(p, "    format", s->archives[i].format);
 		if (s->archives[i].zone)
 			key(p, "    zone", s->archives[i].zone);
+		if (s->archives[i].date_order)
+			key(p, "    date_order", s->archives[i].date_order);
+		if (s->archives[i].key_file)
+			key(p, "    key_file", s->archives[i].key_file);
 	}
 	buf_adds(p->out, "\ntarget:\n");
 	key(p, "  name", s->target ? s->target : "pachca");

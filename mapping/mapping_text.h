@@ -27,6 +27,7 @@ struct subst {
 	const struct regex *re;
 	int group;
 	bool (*check)(const char *s, size_t len, size_t begin, size_t *end);
+	bool (*maybe)(const char *s, size_t len); /* false: the pattern cannot match anything in it; or NULL */
 };
 /* Built-in ones: NULL-terminated names; appends what the name stands for. locale: language of what is written instead. */
 extern const char *const redaction_names[];

@@ -50,6 +50,9 @@ const char *bucket_name(enum bucket b)
 
 struct sentences { const char **v; size_t n, cap, left_out; };
 
+/* Of one lane: messages to send so far in the order of time, none of them followed by one that is there already. */
+struct line_up { int64_t waiting; };
+
 /* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
 struct rest { int64_t posts, before; };
 
@@ -62,11 +65,12 @@ struct plan {
 	struct digest digest;
 	struct table rules;            /* "item rule" -> int64_t */
 	struct sentences unresolved, privacy, notes;
+	int64_t n_late, n_late_chats;  /* messages that will stand after later ones; chats with such */
 	int64_t n_made, n_shut, n_guests; /* accounts to be created: all; of them without access; guests */
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
 	size_t chats_cap, people_cap;
 	size_t n_named;                /* the mapping's `rules` */
-	int64_t ops;
+	int64_t ops, people_calls, uploads;
 	int64_t ahead_other;           /* chats opened and archived again for these alone */
 	int64_t ahead;                 /* edits at most, if what links lead to is sent */
 	struct err *e;
@@ -75,6 +79,8 @@ struct plan {
 	struct spot *sp;
 	struct facts_chat *chat;
 	struct table closed;           /* roots whose replies cannot be sent -> rule */
+	struct table line_ups;         /* root, "" for the channel -> struct line_up */
+	int64_t late;                  /* messages to send that are older than ones there */
 	struct table rests;            /* roots with replies to send -> struct rest */
 	int64_t posts;                 /* of the chat's own lane */
 	struct removal removal;
@@ -163,6 +169,8 @@ static void call(struct plan *p, enum op_kind kind, int64_t ts_us, const char *i
 	p->f->calls[post ? REQ_POST : REQ_OTHER]++;
 	if (kind == OP_UPLOAD)
 		p->f->calls[REQ_BLOB]++;
+	p->uploads += kind == OP_UPLOAD;
+	p->people_calls += kind == OP_USER_CREATE;
 	digest_str(p, p->sp ? p->sp->id : "");
 	digest_num(p, ts_us);
 	digest_str(p, id);
@@ -293,7 +301,7 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 		}
 	}
 	for (size_t part = (size_t)st->parts; part < l.n_parts; part++) {
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		stream_post(p->s, &l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 	}
@@ -349,7 +357,7 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 	for (int part = 0; part < st->parts; part++) {
 		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
 		struct opkey k = { stream_lconv(p->s, p->sp), m->ts_us, m->id, OP_POST, part };
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		if (!ledger_get(p->s->x.ledger, &k, &p->one, &post))
 			continue;
 		k.kind = OP_EDIT;
@@ -568,6 +576,25 @@ static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const s
 	return fits && p->lane.name[0] && !streq(now, p->lane.name);
 }
 
+/* The target orders by arrival: what an earlier run left out comes after what it sent. */
+static void line_up(struct plan *p, const struct spool_meta *m, const struct standing *st, bool send)
+{
+	const char *lane = m->root && p->s->threads ? m->root : "";
+	struct line_up *x = table_get(&p->line_ups, lane);
+	if (!send && !st->parts)
+		return;
+	if (!x) {
+		x = arena_new(&p->conv, struct line_up);
+		table_put(&p->line_ups, arena_strdup(&p->conv, lane), x);
+	}
+	if (send && !st->parts) {
+		x->waiting++;
+		return;
+	}
+	p->late += x->waiting;
+	x->waiting = 0;
+}
+
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
 {
 	struct facts_chat *c = p->chat;
@@ -591,6 +618,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	}
 	if (st->complete && p->sp->place.action != PLACE_SKIP)
 		p->elsewhere += stands_elsewhere(p, m, st);
+	line_up(p, m, st, send);
 	if (send)
 		plan_send(p, m, &msg, st, fate, rule);
 	else if (st->complete)
@@ -752,6 +780,20 @@ static const char *source_privacy(enum conv_kind k)
 	return "private";
 }
 
+/* A chat made under another mapping keeps its name and its openness: what people see every day is not changed behind their backs. */
+static void say_kept(struct plan *p, const struct conv *c)
+{
+	const struct facts_chat *f = p->chat;
+	const struct target_chat *seen = snap_chat(p->snap, f->target_id, NULL);
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(p->s, p->sp), 0, "", OP_CHAT_CREATE, 0 };
+	if (ledger_get(p->s->x.ledger, &k, &p->one, &row) && row.body_fp != hash64s(f->target_name))
+		say(p, &p->notes, arena_fmt(p->a, "%s (%s) has its chat already and is not renamed; the mapping calls it '%s' now", c->name, c->id, f->target_name));
+	if (seen && seen->is_public != p->sp->place.is_public)
+		say(p, &p->notes, arena_fmt(p->a, seen->is_public ? "%s (%s) has its chat already, which is public, and is not closed; the mapping says private"
+		                                                  : "%s (%s) has its chat already, which is private, and is not opened; the mapping says public", c->name, c->id));
+}
+
 /* What becomes of the chat itself, and who could read what they could not before. */
 static void judge_chat(struct plan *p, const struct conv *c)
 {
@@ -783,6 +825,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	} else if (p->made == OP_DONE) {
 		f->action = CHAT_EXISTS;
 		f->target_id = copy(p, target);
+		say_kept(p, c);
 	} else if (p->made == OP_REJECTED) {
 		f->action = CHAT_REJECTED;
 		f->why = copy(p, why);
@@ -804,7 +847,9 @@ static void judge_chat(struct plan *p, const struct conv *c)
 
 static double lane_bound(const struct plan *p, int64_t n)
 {
-	return n > 0 ? pacer_bound_s(&p->s->tr, REQ_POST, n) : 0;
+	/* Chats that we make have all our bots in them; into one that is there already only the first is known to be let. */
+	int bots = p->sp->place.action == PLACE_ADOPT ? 1 : p->s->tr.bots;
+	return n > 0 ? pacer_bound_shared_s(&p->s->tr, REQ_POST, n, bots) : 0;
 }
 
 /* The chat's own lane, and each thread's after the posts before its root. */
@@ -834,6 +879,8 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
 	p->posts = 0;
 	p->people_in = false;
+	p->late = 0;
+	table_init(&p->line_ups);
 	table_init(&p->closed);
 	table_init(&p->rests);
 }
@@ -897,6 +944,9 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 	p->chat->bound_s = chat_bound(p);
 	if (p->chat->bound_s > p->f->bound_s)
 		p->f->bound_s = p->chat->bound_s;
+	p->n_late += p->late;
+	p->n_late_chats += p->late > 0;
+	table_release(&p->line_ups);
 	table_release(&p->closed);
 	table_release(&p->rests);
 	arena_reset(&p->conv);
@@ -1038,6 +1088,13 @@ static void say_seats(struct plan *p)
 	                            (long long)p->n_made, (long long)p->n_shut, (long long)p->n_guests, (long long)active, (long long)(active + seats)));
 }
 
+static void say_late(struct plan *p)
+{
+	if (p->n_late)
+		say(p, &p->notes, arena_fmt(p->a, "%lld messages in %lld conversations will stand after later ones that an earlier run has sent: the target orders by arrival",
+		                            (long long)p->n_late, (long long)p->n_late_chats));
+}
+
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
@@ -1047,11 +1104,16 @@ static void finish_facts(struct plan *p)
 	check_sums(f);
 	for (int c = 0; c < N_REQ_CLASS; c++) {
 		f->calls_total += f->calls[c];
-		if (f->calls[c] && !p->s->tr.rate[c].per_scope) {
+		if (f->calls[c] && c != REQ_OTHER && !p->s->tr.rate[c].per_scope) {
 			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
 			f->bound_s = t > f->bound_s ? t : f->bound_s;
 		}
 	}
+	/* People are made with a token of their own; places for files are asked for by all bots in turn; all else is the first's. */
+	int64_t bots = p->s->tr.bots > 1 ? p->s->tr.bots : 1;
+	int64_t first = f->calls[REQ_OTHER] - p->people_calls - p->uploads + p->uploads / bots;
+	double t = pacer_bound_s(&p->s->tr, REQ_OTHER, first > p->people_calls ? first : p->people_calls);
+	f->bound_s = t > f->bound_s ? t : f->bound_s;
 	f->n_rules = p->rules.n;
 	f->rules = arena_array(p->a, p->rules.n + 1, struct facts_rule);
 	for (size_t i = 0; i < p->rules.n; i++)
@@ -1060,6 +1122,7 @@ static void finish_facts(struct plan *p)
 	say_end(p, &p->privacy, &f->privacy, &f->n_privacy);
 	say_notes(p);
 	say_seats(p);
+	say_late(p);
 	say_end(p, &p->notes, &f->notes, &f->n_notes);
 	finish_digest(p);
 }

@@ -20,6 +20,14 @@ void spool_close(struct spool *s);
 /* Building: for each archive spool_archive_begin, then the walk into spool_sink, then after the last spool_finish. */
 bool spool_archive_begin(struct spool *s, const char *path, const char *format, const char *identity, const uint8_t digest[DIGEST_BYTES], struct err *e);
 void spool_sink(struct spool *s, struct sink *out);     /* a sink that puts into the spool */
+/* What has been written of a conversation in earlier runs (the ledger knows): each message's time and id, through put. Copies of a
+ * chat that are put together keep the ids and times under which their messages were written, so that nothing is written twice.
+ * Told before spool_finish; NULL functions: nothing was. */
+struct spool_past {
+	bool (*conv)(void *ctx, const char *conv_id, bool (*put)(void *to, int64_t ts_us, const char *id), void *to); /* false: put said so */
+	void *ctx;
+};
+void spool_set_past(struct spool *s, const struct spool_past *past);
 bool spool_finish(struct spool *s, struct err *e);      /* threads, lost roots, authors without a user, counts; marks it complete */
 /* Do the archives (paths with digests, in order) equal those it was built from? */
 bool spool_matches(struct spool *s, const uint8_t (*digests)[DIGEST_BYTES], size_t n);

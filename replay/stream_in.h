@@ -7,7 +7,7 @@
 #include "replay/stream.h"
 
 /* A person of the source, as far as messages need it; kept for the life of the stream. */
-struct someone { const char *name; const char *target; /* PERSON_MATCH */ enum person_action action; uint32_t flags; bool suspended, known; };
+struct someone { const char *name; const char *target; /* PERSON_MATCH, or made by us */ enum person_action action; uint32_t flags; bool suspended, known; };
 
 /* A conversation of the source and its place in the target. */
 struct spot {

@@ -115,7 +115,9 @@ const char *stream_user_target(struct stream *s, const char *source_user, struct
 		return arena_strdup(a, w->target);
 	struct ledger_row row;
 	struct opkey k = { 0, 0, mapping_same_person(s->x.mapping, source_user), OP_USER_CREATE, 0 };
-	return stream_row(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
+	if (!stream_row(s, &k, a, &row) || row.state != OP_DONE)
+		return NULL;
+	return w->target = arena_strdup(&s->run, row.target);
 }
 
 struct stream *stream_open(const struct stream_args *args, struct err *e)
@@ -285,7 +287,15 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 	if (!s->threads || m->root || !m->n_replies ||
 	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
-	return (spool_is_title(m) ? any_reply_due(s, sp, m->id) : any_reply_goes(s, sp, m->id)) ? FATE_PLACEHOLDER : FATE_SKIP;
+	if (spool_is_title(m))
+		return any_reply_due(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
+	if (!any_reply_goes(s, sp, m->id))
+		return FATE_SKIP;
+	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. */
+	if (strncmp(*rule, "only.", 5) != 0)
+		return FATE_PLACEHOLDER;
+	*rule = NULL;
+	return FATE_SEND;
 }
 
 /* ---- standing ---- */

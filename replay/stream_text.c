@@ -277,6 +277,26 @@ static void name_reactions(struct stream *s, struct text_builder *b, const struc
 	}
 }
 
+/* messages.mentions: text: a name among the words, without the sign of a mention. */
+static struct text unmentioned(struct stream *s, const struct text *t, struct arena *a)
+{
+	struct text out = { arena_memdup(a, t->blocks, t->n_blocks * sizeof(*t->blocks)), t->n_blocks };
+	for (size_t i = 0; i < out.n_blocks; i++) {
+		struct block *k = &out.blocks[i];
+		k->spans = arena_memdup(a, k->spans, k->n_spans * sizeof(*k->spans));
+		for (size_t n = 0; n < k->n_spans; n++) {
+			struct span *p = &k->spans[n];
+			if (p->kind != SPAN_USER)
+				continue;
+			const char *name = stream_someone(s, p->ref)->name;
+			p->text = name ? name : *p->text ? p->text : p->ref;
+			p->kind = SPAN_TEXT;
+			p->ref = "";
+		}
+	}
+	return out;
+}
+
 static struct text italic(const struct text *t, struct arena *a)
 {
 	struct text out = { arena_memdup(a, t->blocks, t->n_blocks * sizeof(*t->blocks)), t->n_blocks };
@@ -437,6 +457,8 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		if (out->upload >= 0 && x->want == LETTER_NEXT)
 			return;
 		body = x->msg->kind == MSG_ME ? italic(&x->msg->body, a) : x->msg->body;
+		if (s->cfg->mentions == MENTION_TEXT && body.n_blocks)
+			body = unmentioned(s, &body, a);
 		add_notes(s, x, named, &tail, out);
 	}
 	const char *label = "";

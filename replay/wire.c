@@ -32,6 +32,7 @@
 
 enum {
 	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 64, ANSWER_MAX = 32 << 20,
+	HEAD_MAX = 256 << 10,     /* bytes of an answer's header fields; libcurl keeps each of them */
 	KEEP_ANSWER = 256 << 10,  /* memory of an answer kept for the next one */
 	IDLE_CONNECTION_S = 30,   /* an older one has likely been closed at the other end: do not try our luck */
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
@@ -59,6 +60,7 @@ struct call {
 	int64_t connect_by_us, done_by_us;
 	struct buf answer;
 	bool too_large;
+	size_t head;               /* bytes of header fields so far */
 	char retry_after[HEADER_TEXT], date[HEADER_TEXT], content_type[HEADER_TEXT];
 	char errbuf[CURL_ERROR_SIZE];
 	enum wire_class cls;
@@ -70,7 +72,8 @@ struct list { struct call *head, *tail; size_t n; };
 
 struct wire {
 	CURLM *multi;
-	char *base, *admin, *bot, *cacert, *proxy;
+	char *base, *admin, *cacert, *proxy;
+	char *bot[BOTS_MAX]; size_t n_bots;
 	bool proxy_loopback;
 	struct origin origin;
 	int64_t connect_us, total_us, answer_max;
@@ -84,6 +87,7 @@ struct wire {
 	bool pipe_changed;
 	bool has_skew;
 	int64_t skew_s;            /* of the last answer's Date */
+	char last_date[HEADER_TEXT];
 };
 
 static unsigned users; /* of libcurl's global state */
@@ -212,6 +216,33 @@ static bool read_proxy(struct wire *w, const char *proxy, struct err *e)
 	return ok;
 }
 
+static bool keep_bot(struct wire *w, const char *token, struct err *e)
+{
+	for (size_t i = 0; i < w->n_bots; i++)
+		if (streq(w->bot[i], token))
+			return err_set(e, ERR_USAGE, "the same bot token was given twice");
+	if (w->n_bots == BOTS_MAX)
+		return err_set(e, ERR_USAGE, "more than %d bot tokens", (int)BOTS_MAX);
+	w->bot[w->n_bots++] = xstrdup(token);
+	return header_safe(token) || err_set(e, ERR_USAGE, "a token with a line end or control character in it");
+}
+
+static bool read_tokens(struct wire *w, const struct wire_config *c, struct err *e)
+{
+	const char *const *more = c->more_bot_tokens;
+	log_secret(c->admin_token);
+	log_secret(c->bot_token);
+	for (size_t i = 0; more && more[i]; i++)
+		log_secret(more[i]);
+	if (c->admin_token && !header_safe(c->admin_token))
+		return err_set(e, ERR_USAGE, "a token with a line end or control character in it");
+	w->admin = c->admin_token ? xstrdup(c->admin_token) : NULL;
+	bool ok = !c->bot_token || keep_bot(w, c->bot_token, e);
+	for (size_t i = 0; ok && more && more[i]; i++)
+		ok = keep_bot(w, more[i], e);
+	return ok;
+}
+
 static bool configure(struct wire *w, const struct wire_config *c, struct err *e)
 {
 	if (!c->base_url || !*c->base_url)
@@ -220,8 +251,8 @@ static bool configure(struct wire *w, const struct wire_config *c, struct err *e
 		return err_where(e, "--url");
 	if (strpbrk(c->base_url, "?#"))
 		return err_set(e, ERR_USAGE, "the target's address must not have a query");
-	if ((c->admin_token && !header_safe(c->admin_token)) || (c->bot_token && !header_safe(c->bot_token)))
-		return err_set(e, ERR_USAGE, "a token with a line end or control character in it");
+	if (!read_tokens(w, c, e))
+		return false;
 	if (c->cacert && access(c->cacert, R_OK))
 		return err_set(e, ERR_USAGE, "cannot read the certificates in %s:", c->cacert);
 	if (c->proxy && *c->proxy && !read_proxy(w, c->proxy, e))
@@ -230,10 +261,6 @@ static bool configure(struct wire *w, const struct wire_config *c, struct err *e
 	while (n && c->base_url[n - 1] == '/')
 		n--;
 	w->base = xstrndup(c->base_url, n);
-	w->admin = c->admin_token ? xstrdup(c->admin_token) : NULL;
-	w->bot = c->bot_token ? xstrdup(c->bot_token) : NULL;
-	log_secret(c->admin_token);
-	log_secret(c->bot_token);
 	w->cacert = c->cacert ? xstrdup(c->cacert) : NULL;
 	w->connect_us = (int64_t)(c->connect_timeout_s > 0 ? c->connect_timeout_s : CONNECT_S) * 1000000;
 	w->total_us = (int64_t)(c->timeout_s > 0 ? c->timeout_s : TOTAL_S) * 1000000;
@@ -306,7 +333,8 @@ void wire_close(struct wire *w)
 		sigaction(SIGPIPE, &w->old_pipe, NULL);
 	free(w->base);
 	free(w->admin);
-	free(w->bot);
+	for (size_t i = 0; i < w->n_bots; i++)
+		free(w->bot[i]);
 	free(w->cacert);
 	free(w->proxy);
 	free(w);
@@ -438,6 +466,11 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
 	struct call *c = ctx;
 	size_t n = size * count;
 	c->w->events++;
+	c->head += n;
+	if (c->head > HEAD_MAX) {
+		c->too_large = true;
+		return n + 1;
+	}
 	if (n >= 5 && !memcmp(p, "HTTP/", 5)) /* a new answer begins: what came with a 1xx does not count */
 		c->retry_after[0] = c->date[0] = c->content_type[0] = '\0';
 	keep_header(p, n, "Retry-After", c->retry_after);
@@ -470,10 +503,10 @@ static bool make_url(struct wire *w, struct call *c, const struct http_req *r, c
 {
 	if (r->path[0] == '/') {
 		*url = arena_fmt(&c->arena, "%s%s", w->base, r->path);
-		if (!origin_of(*url, o, ERR_INTERNAL, e))
-			return false;
-		if (!same_origin(o, &w->origin))
-			return err_set(e, ERR_INTERNAL, "a path that leads to another server");
+		for (const char *s = r->path; *s; s++)
+			if ((unsigned char)*s <= 0x20 || (unsigned char)*s >= 0x7f)
+				return err_set(e, ERR_INTERNAL, "an address with blanks or characters beyond ASCII");
+		*o = w->origin; /* what begins with a slash comes after the host's name */
 		const char *shown = r->path;
 		c->shown = arena_strndup(&c->arena, shown, strcspn(shown, "?#"));
 		return true;
@@ -489,7 +522,7 @@ static bool make_url(struct wire *w, struct call *c, const struct http_req *r, c
 
 static bool make_headers(struct wire *w, struct call *c, const struct http_req *r, bool has_body, struct err *e)
 {
-	const char *token = r->auth == AUTH_ADMIN ? w->admin : r->auth == AUTH_BOT ? w->bot : NULL;
+	const char *token = r->auth == AUTH_ADMIN ? w->admin : r->auth == AUTH_BOT && r->bot >= 0 && (size_t)r->bot < w->n_bots ? w->bot[r->bot] : NULL;
 	if (r->auth != AUTH_NONE && !(token && *token))
 		return err_set(e, ERR_USAGE, "no %s token was given", r->auth == AUTH_ADMIN ? "administrator's" : "bot");
 	if (r->content_type && !header_safe(r->content_type))
@@ -675,6 +708,15 @@ bool wire_send(struct wire *w, const struct http_req *r, void *tag, struct err *
 	return start(w, r, tag, false, e) != NULL;
 }
 
+void wire_first_bot(struct wire *w, int bot)
+{
+	if (bot <= 0 || (size_t)bot >= w->n_bots)
+		return;
+	char *was = w->bot[0];
+	w->bot[0] = w->bot[bot];
+	w->bot[bot] = was;
+}
+
 size_t wire_in_flight(const struct wire *w)
 {
 	size_t n = w->active.n;
@@ -734,8 +776,17 @@ static void say_why(struct call *c, CURLcode code)
 {
 	long os = 0;
 	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &os);
+	if (c->head > HEAD_MAX) {
+		fmt_into(c->why, sizeof(c->why), "the answer's header fields are larger than %d bytes", (int)HEAD_MAX);
+		return;
+	}
 	if (c->too_large) {
 		fmt_into(c->why, sizeof(c->why), "the answer is larger than %lld bytes", (long long)c->w->answer_max);
+		return;
+	}
+	long proxy = 0;
+	if (curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy) == CURLE_OK && proxy >= 300) {
+		fmt_into(c->why, sizeof(c->why), "the proxy refuses the connection (status %ld)", proxy);
 		return;
 	}
 	switch ((int)code) { /* CURLcode has a hundred values; most can only happen to other protocols */
@@ -772,6 +823,19 @@ static void say_why(struct call *c, CURLcode code)
 	}
 }
 
+/* One look at each new second is enough. */
+static void read_skew(struct wire *w, const char *date)
+{
+	if (!*date || streq(date, w->last_date))
+		return;
+	memcpy(w->last_date, date, strlen(date) + 1);
+	time_t theirs = curl_getdate(date, NULL);
+	if (theirs > 0) {
+		w->has_skew = true;
+		w->skew_s = (int64_t)theirs - clock_wall_us() / 1000000;
+	}
+}
+
 static void finish(struct call *c, CURLcode code)
 {
 	struct wire *w = c->w;
@@ -787,11 +851,7 @@ static void finish(struct call *c, CURLcode code)
 		c->status = (int)status;
 		c->retry_after_s = parse_retry_after(c->retry_after, c->date);
 		w->throttled += status == 429;
-		time_t theirs = *c->date ? curl_getdate(c->date, NULL) : -1;
-		if (theirs > 0) {
-			w->has_skew = true;
-			w->skew_s = (int64_t)theirs - clock_wall_us() / 1000000;
-		}
+		read_skew(w, c->date);
 		end(c, WIRE_ANSWER);
 	} else if (code == CURLE_OK) {
 		say(c, N_("an answer that is not HTTP"), "");

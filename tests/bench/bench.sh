@@ -62,3 +62,4 @@ row "replay of $NL messages under the limits (virtual)" "$((ms / 1000)) s" "$bou
 row '  ratio' "$(awk -v a="$ms" -v b="$bound" 'BEGIN { printf "%.3f", a / 1000 / b }')" '<= 1.10'
 row '  requests told to wait (429)' "$(awk -v t="$(field throttled "$dir/apply.json")" -v r="$(field requests "$dir/apply.json")" 'BEGIN { printf "%.3f %%", 100 * t / r }')" '< 1 %'
 stop
+sh tests/bench/bench_whatsapp.sh

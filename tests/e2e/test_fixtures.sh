@@ -11,6 +11,7 @@ told() { grep -oE '"name":"[a-z-]+","level":"[a-z]+","count":[0-9]+' "$1" | sed 
 # Oddities without a place, but for those about a person as a whole or the archive as a whole.
 placeless() { grep -oE '"name":"[a-z-]+","level":"[a-z]+","count":[0-9]+,"first":""' "$1" | grep -vE 'author-(from-profile|unknown)|extra-top-folder'; }
 
+nth=0
 for dir in fixtures/slack/demo fixtures/slack/hazards/*; do
 	f=${dir##*/}
 	archive=$dir
@@ -26,6 +27,9 @@ for dir in fixtures/slack/demo fixtures/slack/hazards/*; do
 	cp "$T/out" "$T/inspect.json"
 	eq "$f: each oddity with its count" "$(told "$T/inspect.json")" "$(expected "$dir/expect.jsonl")"
 	eq "$f: each has a place" "$(placeless "$T/inspect.json")" ''
+	# The slow build proves each fixture's reading in test_slack_conform.c; here a part of them is replayed.
+	nth=$((nth + 1))
+	[ "${MODE:-release}" = release ] || [ $((nth % 5)) -eq 1 ] || continue
 	sandbox one
 	rm -rf "$T/p"
 	mkdir "$T/p"

@@ -104,7 +104,7 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\ntime: {zone: Mars/Olympus}\n", "mvchat.yaml:2:14", "'time.zone': 'Mars/Olympus' is not a time zone this system knows",
 		  "write an IANA name such as Europe/Moscow", ERR_USAGE },
 		{ "version: 1\ntime: {label: \"{nam}\"}\n", "mvchat.yaml:2:16",
-		  "'time.label': '{nam}' is not a label: only {name}, {date} and {time} are known", "", ERR_USAGE },
+		  "'time.label': '{nam}' is not a label: only {name}, {date}, {time} and {zone} are known", "", ERR_USAGE },
 		{ "version: 1\ntarget: {url: \"ftp://x\"}\n", "mvchat.yaml:2:16",
 		  "'target.url': 'ftp://x' is not an address that begins with https:// or http://", "", ERR_USAGE },
 		{ "version: 1\nversion: 1\n", "mvchat.yaml:2:1", "this key stands there twice", "delete one of them", ERR_USAGE },
@@ -443,7 +443,7 @@ static const struct conv src_convs[] = {
 };
 static const struct target_person src_people[] = { { .id = "10", .name = "И", .email = "IVAN@x.ru" }, { .id = "30", .name = "У", .email = "gone@x.ru" } };
 static const struct target_chat src_chats[] = { { .id = "5", .name = "GENERAL", .is_public = true } };
-static const struct mapping_archive src_archives[] = { { "a \"b\".zip", "slack", NULL } };
+static const struct mapping_archive src_archives[] = { { "a \"b\".zip", "slack", NULL, NULL, NULL } };
 static const struct survey src = { .archives = src_archives, .n_archives = 1, .users = src_users, .n_users = countof(src_users), .convs = src_convs,
 	.n_convs = countof(src_convs), .people = src_people, .n_people = countof(src_people), .chats = src_chats, .n_chats = 1, .zone = "Europe/Moscow",
 	.locale = "ru", .name_max = 80 };

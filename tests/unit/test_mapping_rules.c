@@ -278,10 +278,55 @@ static void test_digest(void **state)
 	mapping_free(m);
 }
 
+/* The quick look before a built-in pattern is tried changes nothing but the time it takes. */
+static void test_quick_looks(void **state)
+{
+	(void)state;
+	static const char *const bits[] = { "пароль", "Пин", "ПИН-код", "password", "paſſword", "PWD", "pin", "passcode", ":", "=", " - ", " это ", " ", " ", "qwerty1", "x!9z", "4111 1111 1111 1111",
+		"5500-0000-0000-0004", "1234", "+7 916 123-45-67", "8(916)1234567", "xoxb-1234567890", "bearer abcdef.ghij", "AKIAABCDEFGHIJKLMNOP", "https://ivan:secret@h/",
+		"-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----", "12345678:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "спасибо", "отпишись", "карта", "пар", "па", "п", "p", "pa", "\n", "№" };
+	struct mapping *m = mapping_of("version: 1\nredact: [card-numbers, passwords, secrets, phones]\n");
+	struct arena a;
+	uint32_t seed = 7;
+	size_t changed = 0;
+	arena_init(&a);
+	for (size_t i = 0; i < m->cfg.n_substs; i++)
+		assert_non_null(m->cfg.substs[i].maybe);
+	for (int round = 0; round < 4000; round++) {
+		char text[256] = "";
+		size_t n = 0;
+		for (int k = 0; k < 7; k++) {
+			seed = seed * 1664525u + 1013904223u;
+			const char *bit = bits[(seed >> 8) % countof(bits)];
+			size_t len = strlen(bit);
+			if (n + len + 1 < sizeof(text)) {
+				memcpy(text + n, bit, len + 1);
+				n += len;
+			}
+		}
+		arena_reset(&a);
+		const char *quick = mapping_redact(m, text, &a);
+		bool (*maybe[REDACTION_PATTERNS_MAX * 4])(const char *, size_t) = { NULL };
+		for (size_t i = 0; i < m->cfg.n_substs; i++) {
+			maybe[i] = m->cfg.substs[i].maybe;
+			m->cfg.substs[i].maybe = NULL;
+		}
+		const char *slow = mapping_redact(m, text, &a);
+		for (size_t i = 0; i < m->cfg.n_substs; i++)
+			m->cfg.substs[i].maybe = maybe[i];
+		if (!streq(quick, slow))
+			fail_msg("%s\n%s\n%s", text, quick, slow);
+		changed += !streq(text, quick);
+	}
+	assert_true(changed > 1000 && changed < 4000);
+	arena_release(&a);
+	mapping_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_replace), cmocka_unit_test(test_builtin), cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_replace), cmocka_unit_test(test_builtin), cmocka_unit_test(test_quick_looks), cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_rules), cmocka_unit_test(test_digest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
