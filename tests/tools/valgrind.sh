@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.." || exit 1
 bad=0
 T=$(mktemp -d) || exit 1
 trap 'kill "${pid:-0}" 2>/dev/null; rm -rf "$T"' EXIT
-memcheck='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+memcheck='valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
 vg() { $memcheck "$@"; }
 export MVCHAT_TEST_SLOW=1 TMPDIR="$T" LC_ALL=C.UTF-8 TZ=UTC
 for t in build/release/unit/test_*; do
