@@ -293,7 +293,7 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 		}
 	}
 	for (size_t part = (size_t)st->parts; part < l.n_parts; part++) {
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST, .id = "" }, .label = "", .body = "" };
 		stream_post(p->s, &l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 	}
@@ -364,7 +364,7 @@ static int plan_rest(struct plan *p, const struct spool_meta *m, const struct le
 {
 	int n = 0;
 	for (size_t part = (size_t)from; part < l->n_parts; part++, n++) {
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST, .id = "" }, .label = "", .body = "" };
 		stream_post(p->s, l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 		++*lane_posts(p, m);
@@ -388,7 +388,7 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 	for (int part = 0; part < st->parts; part++) {
 		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
 		struct opkey k = { stream_lconv(p->s, p->sp), m->ts_us, m->id, OP_POST, part };
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST, .id = "" }, .label = "", .body = "" };
 		if (!ledger_get(p->s->x.ledger, &k, &p->one, &post))
 			continue;
 		k.kind = OP_EDIT;
