@@ -1,6 +1,7 @@
 # mvchat: GNU make, one file, no recursion.
 #   make            build build/release/mvchat         make test   everything a commit must pass
 #   make demo       the main job on fixtures           make deps   install what is missing
+#   make demo-whatsapp   a chat from three phones into the sandbox
 #   MODE=asan       the same under ASan + UBSan        CC=clang    the second compiler
 MODE ?= release
 BUILD := build/$(MODE)
@@ -110,14 +111,21 @@ demo: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat $(MO) || exit 1
 	@sh tests/e2e/demo.sh
 
+# The exports of one chat from three phones, as one history with its photos.
+.PHONY: demo-whatsapp
+demo-whatsapp: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat build/release/tools/gen_whatsapp $(MO) || exit 1
+	@sh tests/e2e/demo_whatsapp.sh
+
 layers:
 	@sh tests/layers.sh
 
-# Every durable step killed, every fault at every request; SEED=n adds random runs.
+# Every durable step killed, every fault at every request, and random scenarios; with SEED=n or RUNS=n only these.
 .PHONY: chaos bench valgrind fuzz cover contract
 chaos: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
-	@build/release/tools/chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+	@$(if $(SEED)$(RUNS),,build/release/tools/chaos &&) build/release/tools/storm --file tests/chaos/regressions && \
+		build/release/tools/storm --seed $(or $(SEED),1) --runs $(or $(RUNS),500)
 
 # Takes one guard at a time away in a scratch copy; every one must make a test fail.
 .PHONY: mutants test-s3
@@ -140,6 +148,7 @@ screens:
 bench: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/bench/bench.sh
+	@sh tests/bench/bench_mapping.sh
 
 valgrind: deps
 	@command -v valgrind >/dev/null || { echo 'valgrind is not installed' >&2; exit 1; }
@@ -160,6 +169,11 @@ lint:
 
 install: $(BIN) $(MO)
 	BUILD=$(BUILD) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) sh packaging/install.sh
+
+.PHONY: tarball
+tarball: deps
+	@$(MAKE) -s -j$(JOBS) MODE=release build/release/mvchat $(MO)
+	@LIBS='$(LIBS_ALL)' CC='$(CC)' sh packaging/tarball.sh
 
 .PHONY: deb
 deb: deps

@@ -240,9 +240,9 @@ static void put_span(struct site *s, const struct span *sp, struct buf *b)
 	case SPAN_CELL:
 		break; /* put_row's */
 	}
-	for (size_t i = countof(tags); sp->style && i-- > 0;)
-		if (sp->style & tags[i].style)
-			htmlf(b, "</%s>", tags[i].tag);
+	for (size_t i = countof(tags); i > 0; i--)
+		if (sp->style & tags[i - 1].style)
+			htmlf(b, "</%s>", tags[i - 1].tag);
 }
 
 static void put_spans(struct site *s, const struct block *k, struct buf *b)

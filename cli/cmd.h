@@ -18,6 +18,10 @@ extern volatile int stop_signal, stop_polite;
 extern const char *volatile stop_remove[2];
 
 /* The text form of the facts; which: a plan before, or an account after a run. */
+/* cmd_rollback.c; ROLLBACK_SHOW: 'mvchat plan --rollback'. */
+enum rollback_how { ROLLBACK_DO, ROLLBACK_SHOW };
+int rollback_command(const struct args *a, enum rollback_how how);
+
 enum facts_view { VIEW_PLAN, VIEW_ACCOUNT };
 void facts_print(const struct facts *f, enum facts_view view);
 void facts_json(const struct facts *f, struct jw *w);       /* one object; documented in docs/mvchat-report.5 */

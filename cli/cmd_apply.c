@@ -12,10 +12,13 @@ static const struct opt opts[] = {
 	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
 	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
 	{ "max-ops", 0, "N", N_("stop, resumably, after N writes") },
+	{ "window", 0, "TIME", N_("stop, resumably, after so long: 2h, 90m, 1h30m") },
+	{ "quiet-hours", 0, "HOURS", N_("send nothing at these times of the day (in the mapping's zone): 09:00-19:00, or several separated by commas") },
 	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100; more against a sandbox only)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -73,9 +76,18 @@ static int run(const struct args *a)
 	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	if (!opt_number(a, "max-ops", 1, INT64_MAX, 0, &r.max_ops, &e) || !opt_number(a, "rate", 1, 1000000, 100, &r.rate, &e) ||
 	    !opt_number(a, "settle", 0, 86400, -1, &r.settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &r.max_wait, &e) ||
+	    (opt_value(a, "window") && !hours_span(opt_value(a, "window"), &r.window, &e)) || !date_order_given(a, &p.date_order, &e) ||
 	    !report_check(opt_value(a, "report"), &e))
 		goto fail;
-	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_WRITE, &e) ||
+	struct hours quiet;
+	if (!project_mapping(&p, &e))
+		goto fail;
+	if (opt_value(a, "quiet-hours")) {
+		if (!hours_quiet(opt_value(a, "quiet-hours"), mapping_config(p.mapping)->zone, &quiet, &e))
+			goto fail;
+		r.quiet = &quiet;
+	}
+	if (!project_spool(&p, &e) || !project_ledger(&p, LEDGER_WRITE, &e) ||
 	    !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
 		goto fail;
 	struct snapshot snap = { 0 };

@@ -65,7 +65,7 @@ static bool read_named(struct job *j, const struct args *a, struct err *e)
 	for (int i = 0; i < a->n_rest; i++)
 		v[i] = (struct mapping_archive){ .path = a->rest[i], .zone = opt_value(a, "zone") };
 	j->x.scratch = j->scratch;
-	return archives_read(arena_fmt(&j->p.arena, "%s/spool.db", j->scratch), v, (size_t)a->n_rest, j->scratch, &j->p.spool, e);
+	return archives_read(arena_fmt(&j->p.arena, "%s/spool.db", j->scratch), v, (size_t)a->n_rest, j->scratch, NULL, &j->p.spool, e);
 }
 
 static bool read_project(struct job *j, const struct args *a, struct err *e)

@@ -124,9 +124,9 @@ static void print_text(const struct fetch_result *r, const struct listing *l, co
 static void print_json(const struct fetch_result *r, const struct listing *l)
 {
 	printf("{\"schema\":1,\"files\":{\"present\":%lld,\"linked\":%lld,\"fetched\":%lld,\"had\":%lld,\"missing\":%lld,\"external\":%lld,\"gone\":%lld},"
-	       "\"bytes\":%lld,\"requests\":%lld,\"stopped\":%s,\"missing\":[",
+	       "\"bytes\":%lld,\"requests\":%lld,\"elapsed_ms\":%lld,\"stopped\":%s,\"missing\":[",
 	       (long long)r->present, (long long)r->linked, (long long)r->fetched, (long long)r->had, (long long)r->missing, (long long)r->external,
-	       (long long)r->gone, (long long)r->bytes, (long long)r->requests, r->stopped ? "true" : "false");
+	       (long long)r->gone, (long long)r->bytes, (long long)r->requests, (long long)r->elapsed_us / 1000, r->stopped ? "true" : "false");
 	char block[4096];
 	size_t n;
 	rewind(l->json);
@@ -193,7 +193,7 @@ static int run(const struct args *a)
 	struct err walk = ERR_INIT;
 	bool read = true;
 	for (size_t i = 0; i < p.n_archives && read && !stop_signal; i++)
-		read = archive_walk(p.archives[i].path, p.archives[i].format, p.archives[i].zone, &sink, NULL, &walk);
+		read = archive_walk(&p.archives[i], &sink, NULL, &walk);
 	bool ok = fetch_finish(f, &r, &e);
 	progress_clear();
 	if (!ok)

@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "core/canon.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <stdio.h>
@@ -16,6 +17,9 @@ static const struct opt opts[] = {
 	{ "dump", 0, NULL, N_("print every record as canonical JSON lines instead of a summary") },
 	{ "integrations", 0, "FILE", N_("write apps, bots and webhooks to FILE as CSV: who installed them, where and how often they posted") },
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
+	{ "zone", 0, "ZONE", N_("time zone of archives whose times have none (default: UTC)") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },
 };
@@ -67,7 +71,7 @@ static int dump(const struct args *a)
 	                     .integration = d_integration };
 	bool ok = true;
 	for (int i = 0; i < a->n_rest && ok; i++)
-		ok = archive_walk(a->rest[i], opt_value(a, "format"), NULL, &sink, NULL, &e);
+		ok = archive_walk(&(struct mapping_archive){ a->rest[i], opt_value(a, "format"), opt_value(a, "zone"), opt_value(a, "date-order"), opt_value(a, "key") }, &sink, NULL, &e);
 	buf_release(&d.line);
 	if (!ok)
 		return out_fail(&e);
@@ -280,6 +284,14 @@ static int run(const struct args *a)
 		err_hint(&e, "mvchat inspect export.zip");
 		return out_fail(&e);
 	}
+	const char *order, *zone = opt_value(a, "zone");
+	if (!date_order_given(a, &order, &e))
+		return out_fail(&e);
+	if (zone && !zone_known(zone)) {
+		err_set(&e, ERR_USAGE, _("--zone: there is no time zone '%s'"), zone);
+		err_hint(&e, "--zone Europe/Moscow");
+		return out_fail(&e);
+	}
 	if (opt_given(a, "dump"))
 		return dump(a);
 	const char *tmp = getenv("TMPDIR");
@@ -292,13 +304,13 @@ static int run(const struct args *a)
 	arena_init(&arena);
 	struct mapping_archive *ar = arena_array(&arena, (size_t)a->n_rest, struct mapping_archive);
 	for (int i = 0; i < a->n_rest; i++)
-		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format") };
+		ar[i] = (struct mapping_archive){ .path = a->rest[i], .format = opt_value(a, "format"), .zone = zone, .date_order = order, .key_file = opt_value(a, "key") };
 	const char *path = arena_fmt(&arena, "%s/spool.db", dir);
 	struct spool *sp = NULL;
 	stop_remove[0] = path;
 	stop_remove[1] = dir;
 	int code = EX_DONE;
-	if (archives_read(path, ar, (size_t)a->n_rest, dir, &sp, &e)) {
+	if (archives_read(path, ar, (size_t)a->n_rest, dir, NULL, &sp, &e)) {
 		struct spool_counts c;
 		struct view v = { .many = a->n_rest > 1 };
 		spool_count(sp, &c);

@@ -12,6 +12,8 @@ static const struct opt opts[] = {
 	{ "to", 0, "TARGET", N_("target for a new project (default: pachca)") },
 	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, create-suspended, skip or fail") },
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },
 	{ "explain", 0, "ID", N_("tell how one person, conversation or message (CHANNEL/TS) is mapped, and why") },
@@ -151,6 +153,9 @@ static int run(const struct args *a)
 	const struct mapping_change *changes = NULL;
 	size_t n = 0;
 	bool check = opt_given(a, "check"), explain = opt_given(a, "explain");
+	p.key_file = opt_value(a, "key");
+	if (!date_order_given(a, &p.date_order, &e))
+		goto fail;
 	if (exists && a->n_rest) {
 		err_set(&e, ERR_USAGE, _("the project has a mapping already; archives are named in %s"), yaml);
 		err_hint(&e, _("run 'mvchat map' without archives, or edit 'archives:' there"));
@@ -168,7 +173,7 @@ static int run(const struct args *a)
 	} else {
 		struct mapping_archive *ar = arena_array(&p.arena, (size_t)a->n_rest, struct mapping_archive);
 		for (int i = 0; i < a->n_rest; i++)
-			ar[i].path = a->rest[i];
+			ar[i] = (struct mapping_archive){ .path = a->rest[i], .zone = opt_value(a, "zone"), .date_order = p.date_order, .key_file = p.key_file };
 		p.archives = ar;
 		p.n_archives = (size_t)a->n_rest;
 	}

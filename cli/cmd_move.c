@@ -21,6 +21,8 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "create-people", 0, NULL, N_("make accounts for people who have none (they get no invitation)") },
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -185,7 +187,9 @@ static bool start_sandbox(struct move *m, struct err *e)
 	if (!rehearsal_start(&m->sandbox, sandbox_store(m), (int)port, m->p.dir, e))
 		return false;
 	setenv(env_or(c ? c->admin_token_env : NULL, "PACHCA_ADMIN_TOKEN"), "sandbox-admin-token", 1);
-	setenv(env_or(c ? c->bot_token_env : NULL, "PACHCA_BOT_TOKEN"), "sandbox-bot-token", 1);
+	const char *bots = env_or(c ? c->bot_token_env : NULL, "PACHCA_BOT_TOKEN"); /* of several names the first */
+	bots += strspn(bots, ", \t");
+	setenv(arena_strndup(&m->p.arena, bots, strcspn(bots, ", \t")), "sandbox-bot-token", 1);
 	return true;
 }
 
@@ -206,7 +210,7 @@ static bool inspect(struct move *m, struct err *e)
 	if (!m->exists) {
 		struct mapping_archive *ar = arena_array(&m->p.arena, (size_t)m->a->n_rest, struct mapping_archive);
 		for (int i = 0; i < m->a->n_rest; i++)
-			ar[i].path = m->a->rest[i];
+			ar[i] = (struct mapping_archive){ .path = m->a->rest[i], .zone = opt_value(m->a, "zone"), .date_order = m->p.date_order, .key_file = m->p.key_file };
 		m->p.archives = ar;
 		m->p.n_archives = (size_t)m->a->n_rest;
 	}
@@ -442,7 +446,8 @@ static int run(const struct args *a)
 	bool sandbox = opt_given(a, "to") && streq(opt_value(a, "to"), "sandbox");
 	project_at(&m.p, dir && *dir ? dir : sandbox ? "mvchat-rehearsal" : "mvchat-move");
 	int code;
-	bool ok = open_folder(&m, &e) && (!m.rehearses || start_sandbox(&m, &e)) && project_ledger(&m.p, LEDGER_WRITE, &e) &&
+	m.p.key_file = opt_value(a, "key");
+	bool ok = date_order_given(a, &m.p.date_order, &e) && open_folder(&m, &e) && (!m.rehearses || start_sandbox(&m, &e)) && project_ledger(&m.p, LEDGER_WRITE, &e) &&
 	          greet(&m, &e) && inspect(&m, &e) && files(&m, &e) && map(&m, &e) && plan(&m, &e);
 	ok = ok && replay(&m, &e);
 	bool whole = ok && !stop_signal && (!m.replay.run || !m.replay.result.stopped);

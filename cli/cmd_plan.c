@@ -10,9 +10,15 @@ static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when there is something to do") },
 	{ "fail-on", 0, "LIST", N_("exit with 7 on any of: loss, loss:KIND, unresolved, privacy, accounts, rejected, doubt, unreadable, drift") },
+	{ "rollback", 0, NULL, N_("show what a rollback would take back and what would stay, instead") },
+	{ "run", 0, "N", N_("with --rollback: only what run N has written") },
+	{ "channel", 0, "NAME", N_("with --rollback: only one channel of the archive") },
+	{ "force", 0, NULL, N_("with --rollback: also what people have changed, answered or reacted to") },
+	{ "users", 0, "HOW", N_("with --rollback: accounts that were created: suspend, delete or keep") },
 	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
 	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
+	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
 	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
 	{ "proxy", 0, "URL", N_("use this proxy") },
@@ -31,10 +37,12 @@ static int run(const struct args *a)
 	struct err e = ERR_INIT;
 	struct project p;
 	int code;
+	if (opt_given(a, "rollback"))
+		return rollback_command(a, ROLLBACK_SHOW);
 	project_init(&p, a);
 	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	bool offline = opt_given(a, "offline");
-	if (!gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
+	if (!date_order_given(a, &p.date_order, &e) || !gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
 	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))
 		goto fail;

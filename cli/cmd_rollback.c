@@ -1,5 +1,5 @@
 /* mvchat rollback: takes back what mvchat has written, as far as nobody has built on it. Resumable like apply. */
-#include "cli/cmd.h"
+#include "cli/stage.h"
 
 #include "cli/progress.h"
 #include "core/log.h"
@@ -17,6 +17,7 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "force", 0, NULL, N_("also what people have changed, answered or reacted to") },
 	{ "users", 0, "HOW", N_("accounts that were created: suspend (default), delete or keep") },
+	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
@@ -54,7 +55,7 @@ static const char *keep_sentence(enum keep k)
 }
 
 enum { TOLD_MAX = 50 };
-struct report { struct jw *w; bool listing; int64_t told; };
+struct told { struct jw *w; struct report_rollback *rep; struct arena *a; bool listing; int64_t told; };
 
 static const char *word_of(enum op_kind k)
 {
@@ -66,10 +67,12 @@ static const char *word_of(enum op_kind k)
 
 static void kept(void *ctx, enum keep why, enum op_kind what, const char *lane, const struct opkey *key, const char *target, const char *url)
 {
-	struct report *r = ctx;
+	struct told *r = ctx;
 	if (!r->listing)
 		return;
 	r->told++;
+	if (r->rep)
+		report_stays(r->rep, r->a, &(struct report_kept){ _(keep_sentence(why)), word_of(what), lane, key ? key->id : NULL, target, url });
 	if (r->w) {
 		jw_obj(r->w);
 		jw_kstr(r->w, "why", keep_word(why));
@@ -142,11 +145,11 @@ static bool channel(struct project *p, const char *name, const char **id, struct
 	return true;
 }
 
-static bool scope(const struct args *a, struct rollback_args *out, int64_t *run, struct err *e)
+static bool scope(const struct args *a, enum rollback_how how, struct rollback_args *out, int64_t *run, struct err *e)
 {
 	const char *users = opt_value(a, "users");
-	int n = opt_given(a, "all") + opt_given(a, "run") + opt_given(a, "channel");
-	if (n != 1) {
+	int n = (how == ROLLBACK_DO && opt_given(a, "all")) + opt_given(a, "run") + opt_given(a, "channel");
+	if (n > 1 || (!n && how == ROLLBACK_DO)) { /* to look at everything is no risk */
 		err_set(e, ERR_USAGE, n ? _("only one of --all, --run and --channel can be given") : _("what is to be taken back?"));
 		return err_hint(e, "mvchat rollback --all --dry-run");
 	}
@@ -185,8 +188,10 @@ static bool confirmed(const struct args *a, const struct rollback_counts *c, str
 
 static void chat_line(void *ctx, const char *name, const char *id)
 {
-	struct report *r = ctx;
-	if (r->w) {
+	struct told *r = ctx;
+	if (r->rep) {
+		report_chat_left(r->rep, r->a, name, id);
+	} else if (r->w) {
 		jw_obj(r->w);
 		jw_kstr(r->w, "name", name);
 		jw_kstr(r->w, "target", id);
@@ -213,7 +218,7 @@ static void print_kept(const struct rollback_counts *c)
 
 static void print_left(struct rollback *rb, const struct rollback_counts *c)
 {
-	struct report r = { 0 };
+	struct told r = { 0 };
 	if (!c->chats_left && !c->files_left)
 		return;
 	out_title(_("What the target cannot delete"));
@@ -273,7 +278,7 @@ static void json_counts(struct jw *w, const char *key, const struct rollback_cou
 
 static void json_end(struct jw *w, struct rollback *rb, const struct rollback_counts *c, const struct rollback_counts *left, const struct engine_result *r)
 {
-	struct report rep = { .w = w };
+	struct told rep = { .w = w };
 	jw_arr_end(w);
 	jw_kbool(w, "dry_run", !left);
 	json_counts(w, left ? "taken_back" : "todo", c, left);
@@ -307,6 +312,11 @@ static void json_end(struct jw *w, struct rollback *rb, const struct rollback_co
 	jw_obj_end(w);
 }
 
+static bool is_limit(enum keep k)
+{
+	return k == KEEP_ADOPTED || k == KEEP_POLICY || k == KEEP_OLDER || k == KEEP_EDIT;
+}
+
 /* Limits that are stated and choices that were made do not make a rollback incomplete; what people have done to our messages does. */
 static bool complete(const struct rollback_counts *c, const struct rollback_counts *left, const struct engine_result *r)
 {
@@ -314,7 +324,7 @@ static bool complete(const struct rollback_counts *c, const struct rollback_coun
 		if (left->todo[k])
 			return false;
 	for (int k = 0; k < N_KEEP; k++)
-		if (c->kept[k] && k != KEEP_ADOPTED && k != KEEP_POLICY && k != KEEP_OLDER && k != KEEP_EDIT)
+		if (c->kept[k] && !is_limit((enum keep)k))
 			return false;
 	return !r->stopped && !r->lanes_stopped && !r->rejected && !r->in_doubt;
 }
@@ -327,7 +337,40 @@ static bool nothing(const struct rollback_counts *c)
 	return !c->doubt;
 }
 
-static int run(const struct args *a)
+static bool save(struct project *p, const struct args *a, struct rollback *rb, struct report_rollback *paper, const struct rollback_counts *plan,
+                 const struct rollback_counts *left, struct err *e)
+{
+	struct report r;
+	struct facts f;
+	struct told t = { .rep = paper, .a = &p->arena };
+	if (!opt_given(a, "report"))
+		return true;
+	paper->scope = opt_given(a, "run") ? arena_fmt(&p->arena, _("what run %s has written"), opt_value(a, "run"))
+	             : opt_given(a, "channel") ? arena_fmt(&p->arena, _("the channel %s"), opt_value(a, "channel")) : _("everything this project has written");
+	for (size_t i = 0; i < countof(kinds) && i < REPORT_KINDS; i++, paper->n_kinds++) {
+		paper->kinds[i].word = _(kinds[i].word);
+		paper->kinds[i].json = kinds[i].json;
+		paper->kinds[i].was = plan->todo[kinds[i].kind];
+		paper->kinds[i].left = left ? left->todo[kinds[i].kind] : plan->todo[kinds[i].kind];
+	}
+	for (int k = 0; k < N_KEEP && paper->n_why < REPORT_REASONS; k++)
+		if (plan->kept[k]) {
+			paper->why[paper->n_why].sentence = _(keep_sentence((enum keep)k));
+			paper->why[paper->n_why].json = keep_word((enum keep)k);
+			paper->why[paper->n_why].n = plan->kept[k];
+			paper->why[paper->n_why++].fine = is_limit((enum keep)k);
+		}
+	paper->files_left = plan->files_left;
+	rollback_chats(rb, chat_line, &t);
+	if (!stage_facts(p, NULL, &f, e))
+		return false;
+	report_init(&r, REPORT_ROLLBACK, p, &f);
+	r.rollback = paper;
+	return report_save(&r, opt_value(a, "report"), e);
+}
+
+/* Also for 'mvchat plan --rollback', which only shows. */
+int rollback_command(const struct args *a, enum rollback_how how)
 {
 	struct err e = ERR_INIT;
 	struct project p;
@@ -336,15 +379,17 @@ static int run(const struct args *a)
 	struct buf b;
 	struct jw w;
 	int code;
-	int64_t rate, settle, max_wait, run_id = 0;
-	bool json = opt_given(a, "json"), dry = opt_given(a, "dry-run");
-	struct report rep = { .w = json ? &w : NULL, .listing = true };
+	int64_t rate = 100, settle = -1, max_wait = 0, run_id = 0;
+	bool json = opt_given(a, "json"), dry = how == ROLLBACK_SHOW || opt_given(a, "dry-run");
+	struct report_rollback paper = { .preview = dry };
+	struct told rep = { .w = json ? &w : NULL, .listing = true, .a = &p.arena, .rep = opt_given(a, "report") ? &paper : NULL };
 	struct rollback_args ra = { .kept = kept, .progress = reading, .working = working, .event = event, .ctx = &rep, .stop = &stop_signal };
 	project_init(&p, a);
 	buf_init(&b, 1 << 30);
 	jw_init(&w, &b);
-	if (!scope(a, &ra, &ra.only_run, &e) || !opt_number(a, "rate", 1, 100, 100, &rate, &e) ||
-	    !opt_number(a, "settle", 0, 86400, -1, &settle, &e) || !opt_number(a, "max-wait", 1, 86400, 0, &max_wait, &e))
+	if (!report_check(opt_value(a, "report"), &e) || !scope(a, how, &ra, &ra.only_run, &e) || (how == ROLLBACK_DO &&
+	    (!opt_number(a, "rate", 1, 100, 100, &rate, &e) || !opt_number(a, "settle", 0, 86400, -1, &settle, &e) ||
+	     !opt_number(a, "max-wait", 1, 86400, 0, &max_wait, &e))))
 		goto fail;
 	if (!project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, dry ? LEDGER_READ : LEDGER_WRITE, &e) ||
 	    !project_session(&p, a, NULL, NULL, TOKENS_NEEDED, &e))
@@ -365,8 +410,7 @@ static int run(const struct args *a)
 		goto fail;
 	}
 	if (rate != 100) {
-		pacer_free(s->pacer);
-		s->pacer = pacer_new(&s->traits, (double)rate / 100);
+		pool_rate(&s->pool, &s->traits, (double)rate / 100);
 	}
 	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
 	stream = stream_open(&sa, &e);
@@ -401,6 +445,8 @@ static int run(const struct args *a)
 			json_end(&w, rb, &plan, NULL, &r);
 			puts(b.p);
 		}
+		if (!save(&p, a, rb, &paper, &plan, NULL, &e))
+			goto fail;
 		code = EX_DONE;
 		goto out;
 	}
@@ -426,6 +472,9 @@ static int run(const struct args *a)
 	} else {
 		print_result(&plan, &left, &r);
 	}
+	paper.complete = complete(&plan, &left, &r);
+	if (!save(&p, a, rb, &paper, &plan, &left, &e))
+		goto fail;
 	code = stop_signal ? 128 + stop_signal : complete(&plan, &left, &r) ? EX_DONE : EX_PARTIAL;
 	goto out;
 fail:
@@ -439,6 +488,11 @@ out:
 	buf_release(&b);
 	project_close(&p);
 	return code;
+}
+
+static int run(const struct args *a)
+{
+	return rollback_command(a, ROLLBACK_DO);
 }
 
 const struct command cmd_rollback = {

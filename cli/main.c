@@ -1,4 +1,5 @@
 /* mvchat: dispatch, signals, exit code. */
+#include "cli/topics.h"
 #include "cli/cmd.h"
 
 #include "cli/completion.h"
@@ -116,6 +117,8 @@ int main(int argc, char **argv)
 			return completion_print(argc > 3 ? argv[3] : "", &e) ? EX_DONE : out_fail(&e);
 		}
 		const struct command *c = argc > 2 ? find(argv[2]) : NULL;
+		if (argc > 2 && !c && topic_print(argv[2]))
+			return EX_DONE;
 		if (argc > 2 && !c && argv[2][0] != '-')
 			return unknown(argv[2]);
 		if (c)

@@ -74,6 +74,7 @@ void manual_print(void)
 	options(common_opts);
 	puts(".Sh ENVIRONMENT\n.Bl -tag -width Ds\n"
 	     ".It Ev PACHCA_BOT_TOKEN , Ev PACHCA_ADMIN_TOKEN\nThe tokens, unless the mapping names other variables or files.\n"
+	     ".It Ev MVCHAT_BACKUP_KEY\nThe 64 digits that open an encrypted backup, where no key file is named.\n"
 	     ".It Ev MVCHAT_LANG , Ev LANGUAGE , Ev LC_ALL , Ev LC_MESSAGES , Ev LANG\nLanguage of messages: Russian where the first one set begins with\n.Dq ru .\n"
 	     ".It Ev NO_COLOR , Ev TERM , Ev COLUMNS\nAs usual.\n"
 	     ".It Ev HTTPS_PROXY , Ev NO_PROXY\nAs in\n.Xr curl 1 .\n"

@@ -1,5 +1,7 @@
 #include "cli/opts.h"
 
+#include "cli/topics.h"
+
 #include "cli/i18n.h"
 #include "core/utf8.h"
 
@@ -186,5 +188,6 @@ void opts_help_all(void)
 	printf("%s\n\n", _("Usage: mvchat COMMAND [options] [arguments]"));
 	for (const struct command *const *c = commands; *c; c++)
 		printf("  %-10s %s\n", (*c)->name, _((*c)->summary));
-	printf("\n%s\n", _("'mvchat help COMMAND' tells about one of them."));
+	printf("\n%s\n\n", _("'mvchat help COMMAND' tells about one of them, 'mvchat help TOPIC' about these:"));
+	topic_list();
 }

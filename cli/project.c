@@ -2,6 +2,7 @@
  * cmd_*.c files. Does not print results; says on stderr (log_info) that a long reading is going on. */
 #include "cli/project.h"
 
+#include "cli/archive_key.h"
 #include "cli/i18n.h"
 #include "cli/out.h"
 #include "cli/progress.h"
@@ -72,6 +73,12 @@ bool project_mapping_as(struct project *p, enum decided need, struct err *e)
 	struct mapping_archive *v = arena_array(&p->arena, c->n_archives, struct mapping_archive);
 	for (size_t i = 0; i < c->n_archives; i++) {
 		v[i] = c->archives[i];
+		if (!v[i].date_order)
+			v[i].date_order = p->date_order;
+		if (p->key_file)
+			v[i].key_file = p->key_file;
+		else if (v[i].key_file && v[i].key_file[0] != '/' && !streq(p->dir, "."))
+			v[i].key_file = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].key_file);
 		if (v[i].path[0] != '/' && !streq(p->dir, "."))
 			v[i].path = arena_fmt(&p->arena, "%s/%s", p->dir, v[i].path);
 	}
@@ -94,8 +101,9 @@ static void opened_close(struct opened *o)
 	*o = (struct opened){ 0 };
 }
 
-static bool opened_open(struct opened *o, const char *path, const char *format, const char *zone, const char *scratch, struct err *e)
+static bool opened_open(struct opened *o, const struct mapping_archive *ar, const char *scratch, struct err *e)
 {
+	const char *path = ar->path, *format = ar->format;
 	*o = (struct opened){ .vault = vault_open(path, NULL, scratch, e) };
 	if (!o->vault)
 		return false;
@@ -105,11 +113,17 @@ static bool opened_open(struct opened *o, const char *path, const char *format, 
 		err_hint(e, _("leave the format out to have it recognised"));
 	}
 	if (o->imp) {
-		char option[128];
-		const char *options[2] = { NULL, NULL };
-		if (zone && fmt_into(option, sizeof(option), "zone=%s", zone))
-			options[0] = option;
-		o->src = o->imp->open(o->vault, options, e);
+		char zone[128], order[32], *secret = NULL;
+		const char *options[4] = { NULL };
+		size_t n = 0;
+		if (ar->zone && fmt_into(zone, sizeof(zone), "zone=%s", ar->zone))
+			options[n++] = zone;
+		if (ar->date_order && fmt_into(order, sizeof(order), "date-order=%s", ar->date_order))
+			options[n++] = order;
+		const bool have = archive_key(ar->key_file, &secret, e);
+		options[n] = secret;
+		o->src = have ? o->imp->open(o->vault, options, e) : NULL;
+		archive_key_free(secret);
 	}
 	if (!o->src) {
 		if (!e->where[0])
@@ -120,10 +134,10 @@ static bool opened_open(struct opened *o, const char *path, const char *format, 
 	return true;
 }
 
-bool archive_walk(const char *path, const char *format, const char *zone, const struct sink *sink, const char *scratch, struct err *e)
+bool archive_walk(const struct mapping_archive *ar, const struct sink *sink, const char *scratch, struct err *e)
 {
 	struct opened o;
-	if (!opened_open(&o, path, format, zone, scratch, e))
+	if (!opened_open(&o, ar, scratch, e))
 		return false;
 	struct arena step;
 	arena_init(&step);
@@ -154,22 +168,40 @@ static bool r_hazard(void *ctx, enum hazard_level l, const char *name, const cha
 static bool r_fact(void *ctx, const char *k, const char *v) { struct reading *r = ctx; return r->inner.fact(r->inner.ctx, k, v); }
 
 static bool r_integration(void *ctx, const struct integration *in) { struct reading *r = ctx; return r->inner.integration(r->inner.ctx, in); }
+static bool r_copy(void *ctx, const struct copy *c) { struct reading *r = ctx; return !r->inner.copy || r->inner.copy(r->inner.ctx, c); }
+
+/* What the archive holds and how it is read: a spool is good for both only. */
+static bool archive_digest(struct vault *v, const struct mapping_archive *ar, uint8_t out[DIGEST_BYTES], struct err *e)
+{
+	struct digest d;
+	if (!vault_digest(v, out, e))
+		return false;
+	if (!ar->zone && !ar->date_order)
+		return true;
+	const char *how[] = { ar->zone ? ar->zone : "", ar->date_order ? ar->date_order : "" };
+	digest_init(&d);
+	digest_add(&d, out, DIGEST_BYTES);
+	for (size_t i = 0; i < countof(how); i++)
+		digest_add(&d, how[i], strlen(how[i]) + 1);
+	digest_end(&d, out);
+	return true;
+}
 
 static bool read_one(struct spool *sp, const struct mapping_archive *ar, const char *scratch, int64_t *total, struct err *e)
 {
 	struct opened o;
 	uint8_t digest[DIGEST_BYTES];
-	if (!opened_open(&o, ar->path, ar->format, ar->zone, scratch, e))
+	if (!opened_open(&o, ar, scratch, e))
 		return false;
 	struct arena step;
 	arena_init(&step);
 	struct reading r = { .n = *total };
-	bool ok = vault_digest(o.vault, digest, e) &&
+	bool ok = archive_digest(o.vault, ar, digest, e) &&
 	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
 		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact,
-		                     .integration = r_integration };
+		                     .integration = r_integration, .copy = r_copy };
 		ok = o.imp->walk(o.src, &sink, &step, e);
 	}
 	*total = r.n;
@@ -178,7 +210,8 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 	return ok;
 }
 
-bool archives_read(const char *spool_path, const struct mapping_archive *v, size_t n, const char *scratch, struct spool **out, struct err *e)
+bool archives_read(const char *spool_path, const struct mapping_archive *v, size_t n, const char *scratch, const struct spool_past *past,
+                   struct spool **out, struct err *e)
 {
 	struct spool *sp = spool_open(spool_path, SPOOL_BUILD, e);
 	if (!sp)
@@ -187,6 +220,8 @@ bool archives_read(const char *spool_path, const struct mapping_archive *v, size
 	bool ok = true;
 	for (size_t i = 0; i < n && ok; i++)
 		ok = read_one(sp, &v[i], scratch, &total, e);
+	if (past)
+		spool_set_past(sp, past);
 	ok = ok && spool_finish(sp, e);
 	progress_clear();
 	spool_close(sp);
@@ -196,6 +231,43 @@ bool archives_read(const char *spool_path, const struct mapping_archive *v, size
 	}
 	*out = spool_open(spool_path, SPOOL_READ, e);
 	return *out != NULL;
+}
+
+/* What the ledger has of a conversation, for copies of it that other phones have. */
+static bool past_conv(void *ctx, const char *conv_id, bool (*put)(void *to, int64_t ts_us, const char *id), void *to)
+{
+	struct ledger *l = ctx;
+	int64_t conv = ledger_conv(l, conv_id);
+	struct ledger_row row;
+	bool ok = true;
+	if (conv <= 0)
+		return true;
+	struct ledger_walk *w = ledger_walk(l, conv);
+	while (ok && ledger_walk_next(w, &row))
+		if (row.key.ts_us && *row.key.id && (row.key.kind == OP_POST || row.key.kind == OP_UPLOAD))
+			ok = put(to, row.key.ts_us, row.key.id);
+	ledger_walk_end(w);
+	return ok;
+}
+
+/* Without a ledger there is no past; one that cannot be read is told by whoever needs it. */
+static bool read_with_past(struct project *p, const char *path, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct ledger *l = p->ledger ? NULL : ledger_open(p->state, LEDGER_READ, &ignored);
+	struct spool_past past = { .conv = past_conv, .ctx = p->ledger ? p->ledger : l };
+	bool ok = archives_read(path, p->archives, p->n_archives, p->state, past.ctx ? &past : NULL, &p->spool, e);
+	ledger_close(l);
+	return ok;
+}
+
+bool date_order_given(const struct args *a, const char **out, struct err *e)
+{
+	*out = opt_value(a, "date-order");
+	if (!*out || streq(*out, "dmy") || streq(*out, "mdy") || streq(*out, "ymd"))
+		return true;
+	err_set(e, ERR_USAGE, _("--date-order: dmy, mdy or ymd, not '%s'"), *out);
+	return err_hint(e, _("dmy: the day first, mdy: the month first, ymd: the year first"));
 }
 
 /* The finished spool of just these archives, or NULL. */
@@ -234,7 +306,7 @@ bool project_spool(struct project *p, struct err *e)
 	bool ok = true;
 	for (size_t i = 0; i < p->n_archives && ok; i++) {
 		struct vault *v = vault_open(p->archives[i].path, NULL, p->state, e);
-		ok = v && vault_digest(v, digests[i], e);
+		ok = v && archive_digest(v, &p->archives[i], digests[i], e);
 		vault_close(v);
 	}
 	const char *path = arena_fmt(&p->arena, "%s/spool.db", p->state);
@@ -242,7 +314,7 @@ bool project_spool(struct project *p, struct err *e)
 	int fd = ok ? spool_lock(p, e) : -1;
 	ok = fd >= 0;
 	if (ok && !(p->spool = spool_at_hand(path, want, p->n_archives)))
-		ok = archives_read(path, p->archives, p->n_archives, p->state, &p->spool, e);
+		ok = read_with_past(p, path, e);
 	if (fd >= 0)
 		close(fd);
 	free(digests);
@@ -302,41 +374,77 @@ static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 	return vault_read(*v, en, e);
 }
 
-/* A token from the environment or from a file only its owner can read. NULL without err: there is none. */
-static const char *token(struct project *p, const char *env, const char *file, struct err *e)
+/* Tokens of one kind: most often one; of bots, several that share the work. */
+struct tokens_found { const char *v[BOTS_MAX + 1]; size_t n; };
+
+static bool keep_tokens(struct project *p, const char *text, struct tokens_found *out, struct err *e)
 {
-	const char *v = env ? getenv(env) : NULL;
-	if (v && *v) {
-		log_secret(v);
-		return v;
+	static const char between[] = ", \t\r\n";
+	for (text += strspn(text, between); *text; text += strspn(text, between)) {
+		size_t n = strcspn(text, between);
+		if (out->n == BOTS_MAX)
+			return err_set(e, ERR_USAGE, _("more than %d bot tokens"), (int)BOTS_MAX);
+		out->v[out->n] = arena_strndup(&p->arena, text, n);
+		log_secret(out->v[out->n++]);
+		text += n;
 	}
-	if (!file)
-		return NULL;
+	return true;
+}
+
+/* From the variables named (several, separated by commas), each with one token or several. */
+static bool tokens_env(struct project *p, const char *names, struct tokens_found *out, struct err *e)
+{
+	static const char between[] = ", \t";
+	for (names += strspn(names, between); *names; names += strspn(names, between)) {
+		size_t n = strcspn(names, between);
+		const char *v = getenv(arena_strndup(&p->arena, names, n));
+		names += n;
+		if (v && !keep_tokens(p, v, out, e))
+			return false;
+	}
+	return true;
+}
+
+/* From the environment or from a file only its owner can read, one a line. None at all is no error. */
+static bool tokens(struct project *p, const char *env, const char *file, struct tokens_found *out, struct err *e)
+{
+	*out = (struct tokens_found){ 0 };
+	if (env && !tokens_env(p, env, out, e))
+		return false;
+	if (out->n || !file)
+		return true;
 	const char *path = file[0] == '/' || streq(p->dir, ".") ? file : arena_fmt(&p->arena, "%s/%s", p->dir, file);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	char text[1024];
+	char text[8192];
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		err_set(e, ERR_USAGE, _("cannot read the token file '%s':"), path);
 		if (fd >= 0)
 			close(fd);
-		return NULL;
+		return false;
 	}
 	ssize_t n = (st.st_mode & 077) ? -1 : read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (st.st_mode & 077) {
 		err_set(e, ERR_USAGE, _("others may read the token file '%s'"), path);
-		err_hint(e, "chmod 600 '%s'", path);
-		return NULL;
+		return err_hint(e, "chmod 600 '%s'", path);
 	}
 	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\r\n \t")] = '\0';
-	if (!text[0]) {
-		err_set(e, ERR_USAGE, _("the token file '%s' is empty"), path);
-		return NULL;
-	}
-	log_secret(text);
-	return arena_strdup(&p->arena, text);
+	if (!keep_tokens(p, text, out, e))
+		return false;
+	return out->n || err_set(e, ERR_USAGE, _("the token file '%s' is empty"), path);
+}
+
+/* Which bot the ledger knows as the one that made the chats. */
+static const char *bond_of(struct project *p)
+{
+	struct err e = ERR_INIT;
+	if (p->ledger)
+		return ledger_bonded(p->ledger, &p->arena);
+	struct ledger *l = p->state ? ledger_open(p->state, LEDGER_READ, &e) : NULL;
+	const char *id = l ? ledger_bonded(l, &p->arena) : NULL;
+	ledger_close(l);
+	return id;
 }
 
 bool project_session(struct project *p, const struct args *a, const char *exporter, const char *url, enum tokens need, struct err *e)
@@ -348,11 +456,14 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		return err_hint(e, _("known targets: pachca"));
 	}
 	err_clear(e);
-	const char *admin = token(p, c && c->admin_token_env ? c->admin_token_env : "PACHCA_ADMIN_TOKEN", c ? c->admin_token_file : NULL, e);
-	const char *bot = e->code ? NULL : token(p, c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN", c ? c->bot_token_file : NULL, e);
-	if (e->code)
+	struct tokens_found admins, bots;
+	if (!tokens(p, c && c->admin_token_env ? c->admin_token_env : "PACHCA_ADMIN_TOKEN", c ? c->admin_token_file : NULL, &admins, e) ||
+	    !tokens(p, c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN", c ? c->bot_token_file : NULL, &bots, e))
 		return false;
-	if (!bot) {
+	const char *admin = admins.v[0];
+	if (admins.n > 1)
+		return err_set(e, ERR_USAGE, _("more than one administrator's token: only bots can share the work"));
+	if (!bots.n) {
 		if (need == TOKENS_OPTIONAL)
 			return true;
 		err_set(e, ERR_TARGET, _("there is no bot token: the variable %s is not set"),
@@ -367,11 +478,12 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		.ex = ex,
 		.wire = {
 			.base_url = opt_value(a, "url") ? opt_value(a, "url") : c ? c->target_url : url,
-			.admin_token = admin, .bot_token = bot,
+			.admin_token = admin, .bot_token = bots.v[0], .more_bot_tokens = bots.v + 1,
 			.cacert = opt_value(a, "cacert"), .proxy = opt_value(a, "proxy"),
 			.timeout_s = (int)timeout, .open_file = open_file, .ctx = p,
 		},
 		.options = options,
+		.bond = bots.n > 1 ? bond_of(p) : NULL,
 	};
 	p->session = session_open(&sa, e);
 	return p->session != NULL;

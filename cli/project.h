@@ -14,6 +14,8 @@
 
 struct project {
 	const char *dir;
+	const char *date_order;      /* --date-order, or NULL: for archives whose mapping says nothing */
+	const char *key_file;        /* --key, or NULL: likewise */
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
 	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
@@ -42,9 +44,12 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e);
 enum tokens { TOKENS_NEEDED, TOKENS_OPTIONAL };
 bool project_session(struct project *p, const struct args *a, const char *exporter, const char *url, enum tokens need, struct err *e);
 
-/* Reads one archive into a sink: opens, recognises, walks. format NULL = recognise. */
-bool archive_walk(const char *path, const char *format, const char *zone, const struct sink *sink, const char *scratch, struct err *e);
-/* Builds a spool from archives at `path`. */
-bool archives_read(const char *spool_path, const struct mapping_archive *v, size_t n, const char *scratch, struct spool **out, struct err *e);
+/* Reads one archive into a sink: opens, recognises (when ar->format is NULL), walks. */
+bool archive_walk(const struct mapping_archive *ar, const struct sink *sink, const char *scratch, struct err *e);
+/* --date-order as given, checked; *out NULL when it was not. */
+bool date_order_given(const struct args *a, const char **out, struct err *e);
+/* Builds a spool from archives at `path`. past: what was written before, or NULL. */
+bool archives_read(const char *spool_path, const struct mapping_archive *v, size_t n, const char *scratch, const struct spool_past *past,
+                   struct spool **out, struct err *e);
 
 #endif

@@ -74,6 +74,11 @@ static void print_text(const struct report *r)
 {
 	char verdict[512];
 	enum tone tone;
+	if (r->rollback) {
+		report_rollback_print(r->rollback);
+		printf("\n%s\n", report_verdict(r, &tone, verdict, sizeof(verdict)));
+		return;
+	}
 	facts_print(r->facts, r->kind == REPORT_PLAN || !r->runs ? VIEW_PLAN : VIEW_ACCOUNT);
 	print_verify(r);
 	if (r->verify)
@@ -173,7 +178,8 @@ static bool json_month(void *ctx, int year, int month, int64_t n)
 
 static bool write_json(const struct report *r, FILE *f, struct err *e)
 {
-	static const char *const kinds[] = { [REPORT_PLAN] = "plan", [REPORT_RUN] = "run", [REPORT_VERIFY] = "verify", [REPORT_ACCOUNT] = "account" };
+	static const char *const kinds[] = { [REPORT_PLAN] = "plan", [REPORT_RUN] = "run", [REPORT_VERIFY] = "verify", [REPORT_ACCOUNT] = "account",
+		[REPORT_ROLLBACK] = "rollback" };
 	char digest[DIGEST_HEX], when[32], verdict[512];
 	enum tone tone;
 	struct buf b;
@@ -217,6 +223,10 @@ static bool write_json(const struct report *r, FILE *f, struct err *e)
 		jw_arr_end(&w);
 		report_json_verify(&r->verify->result, r->verify->complete, &w);
 		jw_obj_end(&w);
+	}
+	if (r->rollback) {
+		jw_key(&w, "rollback");
+		report_rollback_json(r->rollback, &w);
 	}
 	jw_key(&w, "facts");
 	facts_json(r->facts, &w);

@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-enum report_kind { REPORT_PLAN, REPORT_RUN, REPORT_VERIFY, REPORT_ACCOUNT /* where things stand: mvchat report */ };
+enum report_kind { REPORT_PLAN, REPORT_RUN, REPORT_VERIFY, REPORT_ACCOUNT /* where things stand: mvchat report */, REPORT_ROLLBACK };
 
 struct report_finding { enum finding finding; const char *lane, *source, *target, *url, *what; }; /* all but lane may be NULL */
 enum { REPORT_FINDINGS_MAX = 10000 }; /* kept with their details; all are counted */
@@ -27,12 +27,30 @@ struct report_verify {
 /* For verify_args.finding: keeps one, copied into a. */
 void report_found(struct report_verify *rv, struct arena *a, const struct report_finding *f);
 
+/* What a rollback took back, or would. Words (word, sentence, why) are translated already. */
+enum { REPORT_KINDS = 8, REPORT_REASONS = 16 };
+struct report_kept { const char *why, *what, *lane, *source, *target, *url; }; /* all but why and lane may be NULL */
+struct report_left { const char *name, *target; };
+struct report_rollback {
+	bool preview, complete;
+	const char *scope;         /* a sentence */
+	struct { const char *word, *json; int64_t was, left; } kinds[REPORT_KINDS]; size_t n_kinds; /* messages first */
+	struct { const char *sentence, *json; int64_t n; bool fine; /* a choice or a stated limit */ } why[REPORT_REASONS]; size_t n_why;
+	struct report_kept *v; size_t n, cap;
+	int64_t left_out;          /* of v: beyond REPORT_FINDINGS_MAX */
+	struct report_left *chats; size_t n_chats, cap_chats; /* emptied, renamed, archived */
+	int64_t files_left;
+};
+void report_stays(struct report_rollback *rb, struct arena *a, const struct report_kept *k);
+void report_chat_left(struct report_rollback *rb, struct arena *a, const char *name, const char *target);
+
 struct report {
 	enum report_kind kind;
 	const struct facts *facts;
 	struct spool *spool;                 /* archives, months, oddities; NULL = leave these out */
 	const struct engine_result *run;     /* or NULL */
 	const struct report_verify *verify;  /* or NULL */
+	const struct report_rollback *rollback; /* or NULL; then the report is about nothing else */
 	const char *target;                  /* exporter's name */
 	const char *target_where;            /* whom we greeted, else the configured address; or NULL */
 	bool offline;                        /* the target was not asked */

@@ -608,6 +608,12 @@ void report_doc(const struct report *r, const struct paper *p)
 	report_verdict(r, &tone, verdict, sizeof(verdict));
 	p->verdict(p->ctx, tone, report_tone(r, tone), verdict);
 	head(&d);
+	if (r->rollback) {
+		report_rollback_doc(r->rollback, p);
+		provenance(&d);
+		p->close(p->ctx);
+		return;
+	}
 	run_result(&d);
 	account(&d);
 	verified(&d);

@@ -49,6 +49,12 @@ struct paper {
 };
 void report_doc(const struct report *r, const struct paper *p);
 
+/* ---- a taking back (report_rollback.c) ---- */
+const char *report_rollback_verdict(const struct report_rollback *rb, enum tone *tone, char *out, size_t size);
+void report_rollback_doc(const struct report_rollback *rb, const struct paper *p);
+void report_rollback_print(const struct report_rollback *rb);
+void report_rollback_json(const struct report_rollback *rb, struct jw *w);
+
 /* The months as bars that fit a picture: consecutive months put together so that there are at most max bars. In a. */
 struct span_bar { int year, month; int64_t n; };
 struct span_bar *report_bars(const struct month *v, size_t n, size_t max, size_t *n_bars, int *step, struct arena *a);

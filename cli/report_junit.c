@@ -176,9 +176,29 @@ static void chat_suite(struct junit *j, const struct facts_chat *c)
 	suite(j, name, c->id, v, n, found);
 }
 
+/* One check for each kind of thing, one for each reason to stay; what is a choice or a stated limit fails nothing. */
+static void rollback_suite(struct junit *j)
+{
+	const struct report_rollback *rb = j->r->rollback;
+	struct check v[REPORT_KINDS + REPORT_REASONS];
+	char names[REPORT_KINDS][128];
+	size_t n = 0;
+	for (size_t i = 0; i < rb->n_kinds; i++) {
+		fmt_into(names[i], sizeof(names[i]), _("taken back: %s"), rb->kinds[i].word);
+		v[n++] = (struct check){ names[i], rb->kinds[i].left, rb->preview ? _("only shown, not done") : NULL, 0 };
+	}
+	for (size_t i = 0; i < rb->n_why; i++)
+		v[n++] = (struct check){ rb->why[i].sentence, rb->why[i].n, rb->why[i].fine ? _("a choice, or a limit that is stated") : NULL, 0 };
+	suite(j, _("Rollback"), "rollback", v, n, NULL);
+}
+
 static void suites(struct junit *j)
 {
 	j->tests = j->failures = j->skipped = 0;
+	if (j->r->rollback) {
+		rollback_suite(j);
+		return;
+	}
 	account_suite(j);
 	people_suite(j);
 	for (size_t i = 0; i < j->r->facts->n_chats; i++)

@@ -10,6 +10,7 @@ const char *report_title(const struct report *r)
 	case REPORT_PLAN: return _("Migration plan");
 	case REPORT_RUN: return _("Migration report");
 	case REPORT_VERIFY: return _("Verification report");
+	case REPORT_ROLLBACK: return _("Report of a taking back");
 	case REPORT_ACCOUNT: return r->runs ? _("Migration account") : _("Migration plan");
 	}
 	return "?";
@@ -147,12 +148,18 @@ static const char *const forms[] = {
 	N_("%s (%s) is a group conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
 	N_("%s (%s) is a direct conversation and must not go into the public chat %s: name it under channels.allow_public, or choose another chat"),
 	N_("%s (%s) is the account %s by decision: it will be where this person was, and read what this person could"),
+	N_("%s (%s) has its chat already and is not renamed; the mapping calls it '%s' now"),
+	N_("%s (%s) has its chat already, which is public, and is not closed; the mapping says private"),
+	N_("%s (%s) has its chat already, which is private, and is not opened; the mapping says public"),
+	N_("the tag '%s' joins %s: the target tells its people so, there is no silent way"),
+	N_("%s messages in %s conversations will stand after later ones that an earlier run has sent: the target orders by arrival"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
 	N_("%s (%s) is to go into the chat %s, which the target does not have"),
 	N_("%s <%s> gets an account without access"),
 	N_("%s <%s> gets an account and an invitation"),
 	N_("%s <%s> gets an account"),
+	N_("%s is private; everybody with the tag '%s' will read it"),
 	N_("%s is private and becomes public"),
 	N_("%s is a group conversation and becomes public"),
 	N_("%s is a direct conversation and becomes public"),
@@ -166,6 +173,9 @@ static const char *const forms[] = {
 	N_("the mapping has changed since it was last replayed or drafted: mvchat.yaml %s, users.csv %s, channels.csv %s ('mvchat map --check' lists what)"),
 	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
 	N_("%s: catches nothing"),
+	N_("%s: %s messages go into threads"),
+	N_("%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart"),
+	N_("%s messages were sent before under other rules: they stay where they are"),
 	N_("the pilot leaves %s messages for later (%s)"),
 	N_("the pilot leaves %s channels for later (%s)"),
 	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),
@@ -303,6 +313,8 @@ const char *report_verdict(const struct report *r, enum tone *tone, char *out, s
 {
 	const struct facts *f = r->facts;
 	int64_t rejected = 0, doubt = 0, waiting = 0;
+	if (r->rollback)
+		return report_rollback_verdict(r->rollback, tone, out, size);
 	for (int i = 0; i < N_ITEM; i++) {
 		rejected += f->bucket[i][BUCKET_REJECTED];
 		doubt += f->bucket[i][BUCKET_DOUBT];

@@ -68,6 +68,14 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 				seen[i].path = arena_strdup(&p->arena, abs);
 			free(abs);
 		}
+		if (seen[i].key_file && streq(seen[i].key_file, "-")) { /* not there the next time */
+			seen[i].key_file = NULL;
+		} else if (at == ARCHIVES_NAMED && seen[i].key_file && seen[i].key_file[0] != '/' && !streq(p->dir, ".")) {
+			char *abs = realpath(seen[i].key_file, NULL);
+			if (abs)
+				seen[i].key_file = arena_strdup(&p->arena, abs);
+			free(abs);
+		}
 	}
 	*out = (struct survey){
 		.archives = seen, .n_archives = p->n_archives, .n_users = c.n_users, .n_convs = c.n_convs,
@@ -266,8 +274,13 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), ses->target_id, e))
 		return false;
 	if (s->rate && s->rate != 100) {
-		pacer_free(ses->pacer);
-		ses->pacer = pacer_new(&ses->traits, (double)s->rate / 100);
+		pool_rate(&ses->pool, &ses->traits, (double)s->rate / 100);
+	}
+	/* Chats of an earlier run with fewer bots. */
+	for (size_t i = 0; ses->pool.n > 1 && i < before->n_chats; i++) {
+		const struct facts_chat *h = &before->chats[i];
+		if (h->action == CHAT_EXISTS && h->pending && h->target_id && !session_admit(ses, h->target_id, e))
+			return false;
 	}
 	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger };
 	struct stream *stream = stream_open(&sa, e);
@@ -284,7 +297,9 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
 		.total = before->bucket[ITEM_MSG][BUCKET_PENDING] + before->edits + before->drift_edits + before->links + before->deletes,
-		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .small_first = s->small_first, .stop = &stop_signal,
+		.settle_s = (int)s->settle, .max_wait_s = s->max_wait, .max_ops = s->max_ops, .window_s = s->window,
+		.closed_until = s->quiet ? hours_closed_until : NULL, .hours = s->quiet,
+		.people_first = mapping_config(p->mapping)->mentions == MENTION_LIVE, .small_first = s->small_first, .stop = &stop_signal,
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};
 	stop_polite = 1; /* what is under way is finished and written down */

@@ -4,6 +4,7 @@
 #ifndef MVCHAT_STAGE_H
 #define MVCHAT_STAGE_H
 
+#include "cli/hours.h"
 #include "cli/report.h"
 
 /* What a new mvchat.yaml shall say; NULL = the default. */
@@ -28,6 +29,8 @@ struct stage_replay {
 	const char *command;              /* "apply": what the ledger calls the run */
 	int64_t max_ops, rate /* percent; 0 = 100 */, settle /* -1 = the traits' */, max_wait;
 	int64_t small_first;              /* engine_args.small_first */
+	int64_t window;                   /* engine_args.window_s */
+	struct hours *quiet;              /* or NULL */
 	void (*progress)(void *ctx, const struct engine_progress *p); /* NULL = progress_engine */
 	void *ctx;
 	/* results */

@@ -18,6 +18,7 @@ void arena_init(struct arena *a)
 {
 	a->head = NULL;
 	a->used = 0;
+	a->chunk = 0;
 }
 
 void arena_reset(struct arena *a)
@@ -43,7 +44,8 @@ void arena_release(struct arena *a)
 		free(c);
 		c = next;
 	}
-	arena_init(a);
+	a->head = NULL;
+	a->used = 0;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -53,7 +55,7 @@ void *arena_alloc(struct arena *a, size_t n)
 		die("arena: request of %zu bytes", n);
 	n = (n + align - 1) / align * align;
 	if (!a->head || a->head->cap - a->head->used < n) {
-		size_t cap = n > CHUNK_MIN ? n : CHUNK_MIN;
+		size_t min = a->chunk ? a->chunk : CHUNK_MIN, cap = n > min ? n : min;
 		struct arena_chunk *c = xmalloc(sizeof(*c) + cap);
 		c->cap = cap;
 		c->used = 0;

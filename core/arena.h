@@ -13,6 +13,7 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *head; /* the chunk allocations come from; older and larger ones behind it */
 	size_t used;              /* bytes handed out since the last reset */
+	size_t chunk;             /* least size of a chunk; 0 = 16 KiB. For owners of a thousand of them */
 };
 
 void arena_init(struct arena *a);

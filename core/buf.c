@@ -60,6 +60,11 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addc(struct buf *b, char c)
 {
+	if (b->len + 1 < b->cap && b->len < b->max) { /* texts are often built so */
+		b->p[b->len++] = c;
+		b->p[b->len] = '\0';
+		return;
+	}
 	buf_add(b, &c, 1);
 }
 

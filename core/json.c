@@ -314,3 +314,8 @@ bool jv_is(const struct jv *v, enum jv_type type)
 {
 	return v && v->type == type;
 }
+
+size_t jv_count(const struct jv *list)
+{
+	return jv_is(list, JV_ARR) ? list->n : 0;
+}

@@ -50,7 +50,12 @@ int64_t jv_int(const struct jv *v, int64_t otherwise);              /* numbers a
 int64_t jv_get_int(const struct jv *obj, const char *key, int64_t otherwise);
 bool jv_get_bool(const struct jv *obj, const char *key);            /* true only for true */
 bool jv_is(const struct jv *v, enum jv_type type);
-#define jv_each(v, it) for (const struct jv *it = ((v) && ((v)->type == JV_ARR || (v)->type == JV_OBJ)) ? (v)->first : NULL; it; it = it->next)
+size_t jv_count(const struct jv *list);                             /* elements of an array; 0 for anything else */
+static inline const struct jv *jv_first(const struct jv *v)
+{
+	return v && (v->type == JV_ARR || v->type == JV_OBJ) ? v->first : NULL;
+}
+#define jv_each(v, it) for (const struct jv *it = jv_first(v); it; it = it->next)
 
 /* Parses a complete document. NULL + err (msg, where = "line:column") on bad JSON. Lone surrogates become U+FFFD. */
 const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *e);

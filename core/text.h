@@ -55,6 +55,13 @@ struct block {
 
 struct text { struct block *blocks; size_t n_blocks; };
 
+/* What a reply quotes, where the source has replies that are no threads: a note in a quotation, before the author's own words. It is
+ * no part of the words two copies of a message are compared by. */
+static inline bool text_is_quoted(const struct block *b)
+{
+	return b->kind == BLOCK_NOTE && b->quote > 0;
+}
+
 /* Building: append blocks, then spans to the last block. Everything lives in the builder's arena. */
 struct text_builder { struct arena *a; struct block *blocks; size_t n, cap, span_cap; int quote; };
 void text_begin(struct text_builder *b, struct arena *a);

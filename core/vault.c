@@ -313,6 +313,8 @@ static bool rename_twins(struct vault *v, struct slot *slots)
 
 static int64_t place_of(const struct vault *v, const struct item *it)
 {
+	if (it->pub.within)
+		return it - v->items;
 	switch (v->kind) {
 	case VAULT_ZIP: return it->sum.zip.index;
 	case VAULT_ARCHIVE: return it->at.offset;
@@ -427,18 +429,11 @@ static bool load_file(struct vault *v, int fd, const struct stat *st, const char
 	return f == FOUND_YES;
 }
 
-struct vault *vault_open(const char *path, const struct vault_limits *limits, const char *scratch, struct err *e)
+struct vault *vault_new(const char *path, const struct vault_limits *limits, const char *scratch)
 {
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not waiting for the writer of a named pipe */
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		err_set(e, ERR_ARCHIVE, "cannot open '%s':", path);
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
 	struct vault *v = xcalloc(1, sizeof(*v));
 	v->path = xstrdup(path);
+	v->scratch = scratch ? xstrdup(scratch) : NULL;
 	v->fd = -1;
 	for (size_t i = 0; i < countof(v->pages); i++)
 		v->pages[i] = (iconv_t)-1;
@@ -450,7 +445,38 @@ struct vault *vault_open(const char *path, const struct vault_limits *limits, co
 		vault_limits_default(&v->limits);
 	if (v->limits.max_ratio < 1)
 		v->limits.max_ratio = 1;
+	return v;
+}
 
+bool vault_settle(struct vault *v, int depth, struct err *e)
+{
+	if (!sort_items(v, e))
+		return false;
+	take_top(v);
+	if (!vault_nest(v, depth, e))
+		return false;
+	if (v->n_inners) { /* new names, and maybe one folder around them all */
+		if (!sort_items(v, e))
+			return false;
+		if (!*v->top) {
+			free(v->top);
+			take_top(v);
+		}
+	}
+	return true;
+}
+
+struct vault *vault_open(const char *path, const struct vault_limits *limits, const char *scratch, struct err *e)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not waiting for the writer of a named pipe */
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		err_set(e, ERR_ARCHIVE, "cannot open '%s':", path);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	struct vault *v = vault_new(path, limits, scratch);
 	bool ok;
 	if (S_ISDIR(st.st_mode)) {
 		v->kind = VAULT_DIR;
@@ -462,11 +488,10 @@ struct vault *vault_open(const char *path, const struct vault_limits *limits, co
 		close(fd);
 		ok = err_set(e, ERR_ARCHIVE, "'%s' is neither a file nor a folder", path);
 	}
-	if (!ok || !sort_items(v, e)) {
+	if (!ok || !vault_settle(v, 0, e)) {
 		vault_close(v);
 		return NULL;
 	}
-	take_top(v);
 	if (v->n && v->n < v->cap)
 		v->items = xrealloc(v->items, v->n * sizeof(*v->items));
 	return v;
@@ -477,6 +502,9 @@ void vault_close(struct vault *v)
 	if (!v)
 		return;
 	vault_zip_discard(v);
+	for (size_t i = 0; i < v->n_inners; i++)
+		vault_close(v->inners[i]);
+	free(v->inners);
 	if (v->fd >= 0)
 		close(v->fd);
 	for (size_t i = 0; i < countof(v->pages); i++)
@@ -486,6 +514,7 @@ void vault_close(struct vault *v)
 	buf_release(&v->name);
 	free(v->items);
 	free(v->path);
+	free(v->scratch);
 	free(v->top);
 	free(v);
 }
@@ -553,6 +582,8 @@ struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e)
 {
 	const struct item *it = (const struct item *)en;
 	struct vfile f = { .v = v, .it = it, .fd = -1 };
+	if (en->within)
+		return vault_read(v->inners[en->within - 1], &it->at.inner->pub, e);
 	if (en->encrypted) {
 		err_set(e, ERR_ARCHIVE, "this entry is encrypted");
 		err_where(e, "%s", en->name);
@@ -679,7 +710,12 @@ bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e UNUS
 		const struct item *it = &v->items[i];
 		digest_add(&d, it->pub.name, strlen(it->pub.name) + 1);
 		add_number(&d, (uint64_t)it->pub.size);
-		add_number(&d, v->kind == VAULT_ZIP ? it->sum.zip.crc : v->kind == VAULT_ARCHIVE ? it->sum.hash : (uint64_t)it->pub.mtime_us);
+		const struct vault *of = v;
+		while (it->pub.within) {
+			of = of->inners[it->pub.within - 1];
+			it = it->at.inner;
+		}
+		add_number(&d, of->kind == VAULT_ZIP ? it->sum.zip.crc : of->kind == VAULT_ARCHIVE ? it->sum.hash : (uint64_t)it->pub.mtime_us);
 	}
 	digest_end(&d, out);
 	return true;

@@ -7,6 +7,9 @@
  * limits (a bomb). Nothing is ever written beside the archive; formats without random access (tar) are unpacked once into one
  * private file under `scratch` that has no name any more, so nothing stays behind however the program ends.
  *
+ * Exports collected in a zip, a tar or a folder: the inner zips appear as folders of their names ("Chat A.zip/_chat.txt"), two deep; which
+ * ones, vault_nest.c says.
+ *
  * The top folder is taken away while everything lies in one folder and that folder has a folder in it; a folder that holds
  * files only stays, as its name may mean something ("general/2024-01-01.json"). A name that comes twice: the first entry has
  * it, the next ones are "NAME (2)", "NAME (3)"…
@@ -35,6 +38,7 @@ struct entry {
 	int64_t packed;    /* bytes in the archive; = size for folders */
 	int64_t mtime_us;  /* 0 unknown */
 	bool encrypted;    /* reading it fails with a clear error */
+	uint16_t within;   /* the vault's own */
 };
 
 /* limits NULL = defaults; scratch: existing folder for unpacking, NULL = $TMPDIR or /tmp. NULL + err (ERR_ARCHIVE) on failure. */
@@ -67,6 +71,30 @@ ptrdiff_t vfile_read(void *vfile, char *dst, size_t n, struct err *e); /* a json
 void vfile_close(struct vfile *f);
 /* The whole entry, at most max bytes (else ERR_ARCHIVE); NUL-terminated; the caller frees. */
 char *vault_slurp(struct vault *v, const struct entry *en, size_t max, size_t *len, struct err *e);
+/* Bytes that can be read in any order, for what wants them so (a database): [at, at + size) of fd, which is the caller's to
+ * close. A folder's file is opened as it is; what is packed is unpacked, and its checksum compared, into a private file (mode
+ * 0600) under the vault's scratch that has no name any more. */
+struct vault_span { int fd; int64_t at, size; };
+int vault_private_file(const char *scratch, struct err *e); /* a new one, for other uses; -1 + err. scratch NULL = $TMPDIR or /tmp */
+const char *vault_scratch(const struct vault *v);           /* as given to vault_open */
+bool vault_open_at(struct vault *v, const struct entry *en, struct vault_span *out, struct err *e);
+
+/* An entry that is sealed with AES-256-GCM (NIST SP 800-38D) and packed with zlib (RFC 1950), or not packed but a database. */
+struct seal {
+	uint8_t key[32], iv[16], tag[16];
+	size_t iv_bytes;
+	int64_t from, until; /* the sealed bytes within the entry */
+};
+enum unsealed {
+	UNSEAL_DONE,
+	UNSEAL_WRONG_KEY, /* what came out at the beginning is neither packed nor a database */
+	UNSEAL_ALTERED,   /* it began well; the seal or the packing is broken: cut off or changed */
+	UNSEAL_FAILED,    /* could not be read or written: e is filled */
+};
+/* Opens it into a private file like vault_open_at's, in constant memory. Only UNSEAL_DONE, after the tag has been compared, gives a
+ * file; it may not be larger than the vault's limits allow (UNSEAL_FAILED). */
+enum unsealed vault_unseal(struct vault *v, const struct vault_span *in, const struct seal *s, struct vault_span *out, struct err *e);
+
 /* What identifies this archive's content without reading it all: SHA-256 over names, sizes and CRCs (zip) or times (folder). */
 bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e);
 

@@ -15,6 +15,7 @@ struct item {
 	struct entry pub;
 	union {
 		int64_t offset;  /* unpacked archive: where its bytes begin */
+		const struct item *inner; /* pub.within: the entry of that inner archive */
 		const char *raw; /* folder: the path below it as the file system spells it */
 		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; vault_zip_offset */
 	} at;
@@ -27,6 +28,7 @@ struct item {
 struct vault {
 	enum vault_kind kind;
 	char *path, *top;
+	char *scratch;           /* where private files are made, or NULL: $TMPDIR or /tmp */
 	struct vault_limits limits;
 	struct arena names;
 	char *room;              /* the rest of the arena's last piece for names */
@@ -43,6 +45,8 @@ struct vault {
 	bool guessed;            /* the name being looked at was in no UTF-8 */
 	bool backslashes;        /* '\\' separates folders in this zip */
 	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
+	struct vault **inners;   /* archives within; pub.within - 1 is an index into them */
+	size_t n_inners;
 	struct unpacker *unpacker;
 	struct ahead *ahead;     /* vault_ahead.c's */
 	struct buf name;         /* the name being looked at */
@@ -58,6 +62,12 @@ void vault_odd(struct vault *v, enum vault_oddity o); /* about v->name */
 bool vault_refuse(struct err *e, const char *name, size_t n, const char *why);
 
 enum found { FOUND_YES, FOUND_NO, FOUND_BROKEN /* and e is filled */ };
+
+/* vault.c, for archives within: an empty vault; names sorted, archives within opened, the top folder taken away. */
+struct vault *vault_new(const char *path, const struct vault_limits *limits, const char *scratch);
+bool vault_settle(struct vault *v, int depth, struct err *e);
+/* vault_nest.c: depth: how many archives this one lies in */
+bool vault_nest(struct vault *v, int depth, struct err *e);
 
 /* vault_dir.c */
 bool vault_load_dir(struct vault *v, struct err *e);
@@ -106,6 +116,9 @@ bool whole_fill(struct whole *w, struct unpacker *u, const struct vault *v, cons
 /* vault_ahead.c: the entry, if it has been unpacked already, else NULL; and what is likely to be read next is begun with. */
 struct whole *vault_ahead_take(struct vault *v, const struct item *it);
 void vault_ahead_close(struct vault *v); /* before anything of the vault goes */
+
+/* vault_at.c */
+bool vault_write_all(int fd, const char *p, size_t n, struct err *e);
 
 /* vault_unpack.c */
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);

@@ -41,39 +41,6 @@ static struct archive *reader_new(void)
 	return a;
 }
 
-static bool scratch_file(struct vault *v, const char *scratch, struct err *e)
-{
-	const char *dir = scratch ? scratch : getenv("TMPDIR");
-	size_t room = (dir ? strlen(dir) : 4) + 32;
-	char *name = xmalloc(room);
-	fmt_into(name, room, "%s/mvchat-unpack-XXXXXX", dir && *dir ? dir : "/tmp");
-	v->fd = mkstemp(name); /* mode 0600 */
-	if (v->fd < 0)
-		err_set(e, ERR_INTERNAL, "cannot unpack into '%s':", name);
-	else
-		unlink(name);
-	free(name);
-	if (v->fd >= 0)
-		fcntl(v->fd, F_SETFD, FD_CLOEXEC);
-	return v->fd >= 0;
-}
-
-static bool write_all(int fd, const char *p, size_t n, struct err *e)
-{
-	while (n) {
-		ssize_t k = write(fd, p, n);
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0) {
-			err_set(e, ERR_INTERNAL, "cannot unpack the archive:");
-			return err_hint(e, "TMPDIR says where: choose a place with more room");
-		}
-		p += k;
-		n -= (size_t)k;
-	}
-	return true;
-}
-
 static bool broken(struct archive *a, const char *name, struct err *e)
 {
 	const char *why = archive_error_string(a);
@@ -113,7 +80,7 @@ static bool pour(struct vault *v, struct archive *a, const char *name, char *blo
 			why = "packed too well to be true";
 		if (why)
 			return vault_refuse(e, name, strlen(name), why);
-		if (!write_all(v->fd, block, n, e))
+		if (!vault_write_all(v->fd, block, n, e))
 			return false;
 	}
 }
@@ -178,7 +145,8 @@ enum found vault_load_archive(struct vault *v, int fd, const char *scratch, stru
 	if (archive_format(a) && (r == ARCHIVE_OK || r == ARCHIVE_WARN || (r == ARCHIVE_EOF && archive_filter_count(a) > 1))) {
 		char *block = xmalloc(BLOCK);
 		v->kind = VAULT_ARCHIVE;
-		out = scratch_file(v, scratch, e) ? FOUND_YES : FOUND_BROKEN;
+		v->fd = vault_private_file(scratch, e);
+		out = v->fd >= 0 ? FOUND_YES : FOUND_BROKEN;
 		while (out == FOUND_YES && r != ARCHIVE_EOF) {
 			if (r == ARCHIVE_FATAL || r == ARCHIVE_FAILED) {
 				broken(a, "", e);

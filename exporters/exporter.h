@@ -15,6 +15,15 @@ struct target; /* private to each exporter: its configuration and what HELLO tol
 /* Which secret a request carries. AUTH_NONE also for addresses the target handed out (upload forms). */
 enum auth { AUTH_NONE, AUTH_ADMIN, AUTH_BOT };
 
+/* Several bots may share the work, each with a token and limits of its own. The first makes chats and threads and is their
+ * owner: what only an owner may do, and what asks who did something, goes with its token. */
+enum carrier {
+	CARRY_FIRST,
+	CARRY_ANY,   /* any bot that is in the chat */
+	CARRY_SAME,  /* any, but the same one for everything with this record's key: its files and itself */
+};
+enum { BOTS_MAX = 16 };
+
 /* Rate classes: each has its own limit in traits; a request names its class and, for per-chat limits, its scope. */
 enum req_class { REQ_POST, REQ_READ, REQ_OTHER, REQ_BLOB /* uploads to storage: not limited by the API */, N_REQ_CLASS };
 
@@ -26,6 +35,8 @@ struct http_req {
 	const struct file *stream;              /* or NULL: the bytes of this file follow body ... */
 	const char *tail; size_t tail_len;      /* ... and then these */
 	enum auth auth;
+	enum carrier carrier;      /* AUTH_BOT: which bots may carry it */
+	int bot;                   /* AUTH_BOT: whose token, 0 = the first; chosen by replay for CARRY_ANY and CARRY_SAME */
 	enum req_class rate;
 	const char *scope;         /* chat id for per-chat limits, or "" */
 	bool writes;               /* may change the target: never resent blindly */
@@ -38,7 +49,8 @@ struct http_resp {
 	int retry_after_s;         /* -1 when there was none; never negative otherwise */
 };
 
-enum verdict { V_DONE, V_MORE, V_REJECTED, V_THROTTLED, V_UNKNOWN, V_FATAL, V_LANE /* this chat only is closed to us */ };
+enum verdict { V_DONE, V_MORE, V_REJECTED, V_THROTTLED, V_UNKNOWN, V_FATAL, V_LANE /* this chat only is closed to us */,
+	V_REST /* not applied: this token is shut for a while, whatever it asks for */ };
 
 struct outcome {
 	enum verdict v;
@@ -46,7 +58,7 @@ struct outcome {
 	const char *id2;           /* V_DONE of OP_THREAD_OPEN: the thread's chat id; else NULL */
 	const char *carry;         /* V_MORE */
 	const char *why;           /* not DONE/MORE: a sentence, "code: message"; never the body of a message */
-	int retry_after_s;         /* V_THROTTLED: -1 unknown */
+	int retry_after_s;         /* V_THROTTLED, V_REST: -1 unknown */
 };
 
 /* Read back. Rows are generic; what a field means depends on the list. */
@@ -90,7 +102,8 @@ struct traits {
 	int members_max;         /* ids in one OP_MEMBERS */
 	int reactions_max;       /* different emoji on one message by us */
 	int settle_s;            /* longest time a request or a list may lag */
-	struct rate rate[N_REQ_CLASS];
+	struct rate rate[N_REQ_CLASS]; /* of one token */
+	int bots;                /* tokens that share what any bot may carry; 0 = 1 */
 	enum settle settle[OP_DELETE + 1];
 	enum list_kind settle_list[OP_DELETE + 1];
 };
@@ -126,6 +139,8 @@ struct resolver {
 	const char *(*live_mention)(void *ctx, const char *source_id); /* target's own mention syntax when mentions are live, else NULL */
 };
 
+enum match { MATCH_SAME, MATCH_OTHER, MATCH_FOREIGN };
+
 struct exporter {
 	const char *name;      /* "pachca" */
 	const char *summary;
@@ -139,6 +154,10 @@ struct exporter {
 	bool (*hello_parse)(struct target *t, int i, const struct http_resp *r, struct arena *a, struct err *e);
 	/* What must be allowed for these ops (bit 1 << op_kind); false + err naming every missing permission. */
 	bool (*may)(const struct target *t, uint32_t op_kinds, struct err *e);
+	/* After HELLO, with several bots: which of them is the first from now on (the target has put it in front). NULL: as given. */
+	int (*first_bot)(struct target *t);
+	/* Ids of the bots behind the first, or 0: who else belongs into each chat. NULL: there are none. */
+	size_t (*other_bots)(const struct target *t, const char *const **ids);
 	/* Identity for the ledger's bond: service, workspace and the account that writes. After HELLO. */
 	const char *(*identity)(const struct target *t, struct arena *a);
 
@@ -150,7 +169,7 @@ struct exporter {
 	/* Ids of one list in the order of creation: <0, 0, >0. */
 	int (*id_cmp)(const char *a, const char *b);
 	/* Is this row what the op would have made? FOREIGN: not ours at all. OTHER: ours, but something else. */
-	enum match { MATCH_SAME, MATCH_OTHER, MATCH_FOREIGN } (*match)(const struct target *t, const struct op *op, const struct seen *s, struct arena *a);
+	enum match (*match)(const struct target *t, const struct op *op, const struct seen *s, struct arena *a);
 
 	/* Renders one message for this target. The result is split into parts no longer than text_max bytes each at sensible
 	 * places; losses are OR-ed into *loss. There is at least one part. */

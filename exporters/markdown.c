@@ -102,6 +102,15 @@ static void quiet_url(const char *s, size_t n, struct buf *out)
 	}
 }
 
+/* ASCII that means nothing, whatever stands beside it: no mark, no control, and not the 'h' an address may begin with. */
+static const bool harmless[256] = {
+	[' '] = true, ['!'] = true, [','] = true, ['.'] = true, [':'] = true, [';'] = true, ['?'] = true, ['-'] = true, ['('] = true, [')'] = true,
+	['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true,
+	['a'] = true, ['b'] = true, ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true, ['g'] = true, ['i'] = true, ['j'] = true, ['k'] = true,
+	['l'] = true, ['m'] = true, ['n'] = true, ['o'] = true, ['p'] = true, ['q'] = true, ['r'] = true, ['s'] = true, ['t'] = true, ['u'] = true,
+	['v'] = true, ['w'] = true, ['x'] = true, ['y'] = true, ['z'] = true, ['\n'] = true, ['\t'] = true,
+};
+
 /* s[0..n) as it may be written between other text. before: the character in front of it (0 at the beginning); after: the first
  * byte behind it (0 at the end).
  *  '@' + WORD JOINER; "](" and "~~" get one in the middle (then they mean nothing); a '*' or '_' that could open emphasis gets a
@@ -110,6 +119,15 @@ static void quiet_url(const char *s, size_t n, struct buf *out)
 static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t before, char after, struct buf *out)
 {
 	for (size_t i = 0; i < n;) {
+		size_t plain = i;
+		while (plain < n && harmless[(unsigned char)s[plain]])
+			plain++;
+		if (plain > i) {
+			buf_add(out, s + i, plain - i);
+			before = (unsigned char)s[plain - 1];
+			i = plain;
+			continue;
+		}
 		size_t left = n - i, k = wordy(before) ? 0 : url_length(s + i, left);
 		if (k) {
 			quiet_url(s + i, k, out);
@@ -180,7 +198,11 @@ static void count_marks(const char *s, size_t n, struct md_marks *m)
 {
 	for (size_t i = 0; i < n;) {
 		char c = s[i];
-		size_t k = c == '*' || c == '_' || c == '`' ? run_of(s + i, n - i, c) : 1;
+		if (c != '*' && c != '_' && c != '`') {
+			i++;
+			continue;
+		}
+		size_t k = run_of(s + i, n - i, c);
 		m->stars += c == '*';
 		m->unders += c == '_';
 		m->ticks += c == '`';

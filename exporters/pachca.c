@@ -15,6 +15,18 @@
 
 /* ---- configuration ---- */
 
+/* How many bots there are: 1 to BOTS_MAX. */
+static bool read_bots(const char *s, size_t *others)
+{
+	size_t n = 0;
+	for (; *s >= '0' && *s <= '9' && n < 1000; s++)
+		n = n * 10 + (size_t)(*s - '0');
+	if (*s || n < 1 || n > BOTS_MAX)
+		return false;
+	*others = n - 1;
+	return true;
+}
+
 static struct target *configure(const char *const *options, struct arena *a, struct err *e)
 {
 	struct target *t = arena_new(a, struct target);
@@ -31,9 +43,13 @@ static struct target *configure(const char *const *options, struct arena *a, str
 			t->has_admin = false;
 		} else if (streq(o, "admin=1")) {
 			t->has_admin = true;
+		} else if (!strncmp(o, "bots=", 5) && read_bots(o + 5, &t->n_others)) {
+			continue;
+		} else if (!strncmp(o, "bond=", 5)) {
+			t->bond = arena_strdup(a, o + 5);
 		} else {
 			err_set(e, ERR_USAGE, "pachca: unknown option '%s'", o);
-			err_hint(e, "known: url=ADDRESS, admin=0, admin=1");
+			err_hint(e, "known: url=ADDRESS, admin=0, admin=1, bots=N, bond=IDENTITY");
 			return NULL;
 		}
 	}
@@ -60,6 +76,7 @@ static void traits(const struct target *t, struct traits *out)
 			[REQ_OTHER] = { .per_s = 50, .burst = 50, .peak_per_s = 50 },
 			[REQ_BLOB] = { .per_s = 0 }, /* no limit */
 		},
+		.bots = 1 + (int)t->n_others,
 		.settle = {
 			[OP_USER_CREATE] = SETTLE_LIST, [OP_CHAT_CREATE] = SETTLE_LIST, [OP_POST] = SETTLE_LIST,
 			/* The rest has no second effect: a thread is made once per message, a reaction once per user (spec); adding a
@@ -77,18 +94,38 @@ static void traits(const struct target *t, struct traits *out)
 
 /* ---- greeting ---- */
 
-enum { HELLO_BOT_TOKEN, HELLO_BOT_PROFILE, HELLO_ADMIN_TOKEN, HELLO_ADMIN_PROFILE, N_HELLO };
+/* The first bot, the administrator, then for each further bot: its token, its profile, and whether the first one's company
+ * knows it. */
+enum { HELLO_BOT_TOKEN, HELLO_BOT_PROFILE, HELLO_ADMIN_TOKEN, HELLO_ADMIN_PROFILE, HELLO_OTHER_TOKEN, HELLO_OTHER_PROFILE, HELLO_OTHER_KNOWN };
+
+/* What request number i asks; *other: of which further bot. -1: there is no such request. */
+static int hello_what(const struct target *t, int i, size_t *other)
+{
+	int first = t->has_admin ? HELLO_OTHER_TOKEN : HELLO_ADMIN_TOKEN;
+	*other = 0;
+	if (i < 0 || i < first)
+		return i;
+	*other = (size_t)(i - first) / 3;
+	return *other < t->n_others ? HELLO_OTHER_TOKEN + (i - first) % 3 : -1;
+}
 
 static bool hello_build(const struct target *t, int i, struct arena *a, struct http_req *out)
 {
-	(void)a;
-	if (i < 0 || i >= N_HELLO || (i >= HELLO_ADMIN_TOKEN && !t->has_admin))
+	size_t k;
+	int what = hello_what(t, i, &k);
+	if (what < 0)
 		return false;
-	*out = (struct http_req){
-		.method = "GET", .rate = REQ_OTHER, .scope = "",
-		.auth = i >= HELLO_ADMIN_TOKEN ? AUTH_ADMIN : AUTH_BOT,
-		.path = i == HELLO_BOT_TOKEN || i == HELLO_ADMIN_TOKEN ? "/oauth/token/info" : "/profile",
-	};
+	*out = (struct http_req){ .method = "GET", .rate = REQ_OTHER, .scope = "", .auth = AUTH_BOT, .path = "/profile" };
+	if (what == HELLO_BOT_TOKEN || what == HELLO_ADMIN_TOKEN || what == HELLO_OTHER_TOKEN)
+		out->path = "/oauth/token/info";
+	if (what == HELLO_ADMIN_TOKEN || what == HELLO_ADMIN_PROFILE)
+		out->auth = AUTH_ADMIN;
+	if (what == HELLO_OTHER_TOKEN || what == HELLO_OTHER_PROFILE)
+		out->bot = (int)k + 1;
+	if (what == HELLO_OTHER_KNOWN) {
+		out->auth = t->has_admin ? AUTH_ADMIN : AUTH_BOT;
+		out->path = arena_fmt(a, "/users/%s", t->others[k].user_id ? t->others[k].user_id : "0");
+	}
 	return true;
 }
 
@@ -128,19 +165,52 @@ static bool read_token(struct pachca_account *who, const struct jv *data, struct
 	return true;
 }
 
+/* Is the bot behind a further token one of the first one's company, and another one than those before it? */
+static bool hello_known(const struct target *t, size_t k, const struct http_resp *r, const struct jv *data, const char *whose, struct arena *a,
+                        struct err *e)
+{
+	const char *id = t->others[k].user_id, *seen = pachca_id(jv_get(data, "id"), a);
+	bool twice = t->bot.user_id && streq(t->bot.user_id, id);
+	for (size_t i = 0; i < k && !twice; i++)
+		twice = streq(t->others[i].user_id, id);
+	if (twice) {
+		err_set(e, ERR_TARGET, "the %s belongs to a bot (%s) that another of the tokens belongs to", whose, id);
+		return err_hint(e, "limits are shared by the tokens of one bot: make a bot of its own for each token");
+	}
+	if (r->status == 404 || (seen && !streq(seen, id))) {
+		err_set(e, ERR_TARGET, "the %s belongs to a bot (%s) that the first bot's company does not have", whose, id);
+		return err_hint(e, "all bots must belong to the workspace that the history goes to");
+	}
+	return seen != NULL;
+}
+
 static bool hello_parse(struct target *t, int i, const struct http_resp *r, struct arena *a, struct err *e)
 {
-	bool bot = i < HELLO_ADMIN_TOKEN, profile = i == HELLO_BOT_PROFILE || i == HELLO_ADMIN_PROFILE;
-	struct pachca_account *who = bot ? &t->bot : &t->admin;
-	const char *whose = bot ? "bot token" : "administrator's token";
-	if (i == HELLO_ADMIN_PROFILE && r->status == 403)
+	size_t k;
+	int what = hello_what(t, i, &k);
+	bool other = what >= HELLO_OTHER_TOKEN, bot = other || what < HELLO_ADMIN_TOKEN;
+	bool profile = what == HELLO_BOT_PROFILE || what == HELLO_ADMIN_PROFILE || what == HELLO_OTHER_PROFILE;
+	struct pachca_account *who = other ? &t->others[k] : bot ? &t->bot : &t->admin;
+	const char *whose = other ? arena_fmt(a, "bot token number %zu", k + 2) : bot ? "bot token" : "administrator's token";
+	if (what == HELLO_ADMIN_PROFILE && r->status == 403)
 		return true; /* token/info has told all that is needed; the profile would only confirm it */
-	if (http_verdict(r) != V_DONE)
+	if (http_verdict(r) != V_DONE && !(what == HELLO_OTHER_KNOWN && r->status == 404))
 		return refused(t, whose, profile, r, a, e);
 	const struct jv *data = http_is_json(r) ? jv_get(jv_parse(a, r->body, r->len, NULL), "data") : NULL;
-	if (!profile) {
-		if (read_token(who, data, a))
+	if (what == HELLO_OTHER_KNOWN) {
+		struct err why = ERR_INIT;
+		if (hello_known(t, k, r, data, whose, a, &why))
 			return true;
+		if (why.code) {
+			*e = why;
+			return false;
+		}
+	} else if (!profile) {
+		if (read_token(who, data, a)) {
+			if (other)
+				t->other_ids[k] = who->user_id;
+			return true;
+		}
 	} else if (jv_is(jv_get(data, "bot"), JV_BOOL)) {
 		const char *id = pachca_id(jv_get(data, "id"), a);
 		if (!id || !who->user_id || !streq(id, who->user_id))
@@ -148,7 +218,7 @@ static bool hello_parse(struct target *t, int i, const struct http_resp *r, stru
 		if (jv_get_bool(data, "bot") == bot)
 			return true;
 		if (bot) {
-			err_set(e, ERR_TARGET, "the bot token belongs to a person: every message would be shown as written by that person");
+			err_set(e, ERR_TARGET, "the %s belongs to a person: every message would be shown as written by that person", whose);
 			return err_hint(e, "create a bot in Pachca (Automations → Integrations) and use its access token (the bot's page, API)");
 		}
 		err_set(e, ERR_TARGET, "the administrator's token belongs to a bot, and bots cannot create people");
@@ -158,9 +228,39 @@ static bool hello_parse(struct target *t, int i, const struct http_resp *r, stru
 	return err_hint(e, "a proxy may have answered instead, or the address is wrong (it ends in /api/shared/v1)");
 }
 
+static const char *identity_of(const struct target *t, const struct pachca_account *bot, struct arena *a)
+{
+	return arena_fmt(a, "pachca %s bot %s", t->url, bot->user_id ? bot->user_id : "?");
+}
+
+/* The order in which tokens are given means nothing: the bot that the ledger is tied to owns the chats. */
+static int first_bot(struct target *t)
+{
+	struct arena a;
+	int first = 0;
+	arena_init(&a);
+	for (size_t i = 0; t->bond && !first && i < t->n_others; i++)
+		if (streq(t->bond, identity_of(t, &t->others[i], &a)))
+			first = (int)i + 1;
+	arena_release(&a);
+	if (first) {
+		struct pachca_account was = t->bot;
+		t->bot = t->others[first - 1];
+		t->others[first - 1] = was;
+		t->other_ids[first - 1] = was.user_id;
+	}
+	return first;
+}
+
+static size_t other_bots(const struct target *t, const char *const **ids)
+{
+	*ids = t->other_ids;
+	return t->n_others;
+}
+
 static const char *identity(const struct target *t, struct arena *a)
 {
-	return arena_fmt(a, "pachca %s bot %s", t->url, t->bot.user_id ? t->bot.user_id : "?");
+	return identity_of(t, &t->bot, a);
 }
 
 /* ---- permissions ---- */
@@ -222,6 +322,18 @@ static bool may(const struct target *t, uint32_t op_kinds, struct err *e)
 		if (op_kinds & 1u << needs[i].bit)
 			lacking(t, needs[i].who, needs[i].scope, needs[i].who == AUTH_ADMIN ? &admin : &bot);
 	bool ok = !bot.len && !admin.len;
+	for (size_t i = 0; ok && i < t->n_others; i++) { /* what any of them may be asked to carry */
+		static const struct { enum op_kind kind; const char *scope; } shared[] = { { OP_POST, "messages:create" }, { OP_UPLOAD, "uploads:write" } };
+		for (size_t s = 0; s < countof(shared); s++) {
+			if (!(op_kinds & 1u << shared[s].kind) || holds(&t->others[i], shared[s].scope))
+				continue;
+			err_set(e, ERR_TARGET, "the token of the bot %s lacks %s", t->others[i].user_id, shared[s].scope);
+			err_hint(e, "add the permission in Pachca (Automations → Integrations → API) or leave that token out; nothing has been written");
+			buf_release(&bot);
+			buf_release(&admin);
+			return false;
+		}
+	}
 	if (!ok) {
 		const char *third = t->has_admin ? "the administrator's token lacks " : "an administrator's token is missing for ";
 		err_set(e, ERR_TARGET, "%s%s%s%s%s", bot.len ? "the bot token lacks " : "", bot.p, bot.len && admin.len ? " and " : "",
@@ -285,7 +397,13 @@ static void canon(const char *body, struct buf *out)
 	size_t start = out->len;
 	for (const char *p = body; *p; p++) {
 		char c = *p;
-		size_t m = mention(p, p > body ? p[-1] : ' ');
+		size_t run = out->len > start ? strcspn(p, "@< \t\r\n") : 0; /* nothing of which anything is made */
+		if (run > 1) {
+			buf_add(out, p, run);
+			p += run - 1;
+			continue;
+		}
+		size_t m = c == '@' || c == '<' ? mention(p, p > body ? p[-1] : ' ') : 0;
 		if (m) {
 			buf_addc(out, '@');
 			p += m - 1;
@@ -364,16 +482,28 @@ static bool same_text(const char *a, const char *b)
 	return mix(0, a) == mix(0, b);
 }
 
+/* Any bot of the pool is "us": which of them wrote a message is of no matter to what it is. */
+static bool is_ours(const struct target *t, const char *author)
+{
+	bool ours = t->bot.user_id && author && streq(author, t->bot.user_id);
+	for (size_t i = 0; !ours && author && i < t->n_others; i++)
+		ours = t->others[i].user_id && streq(author, t->others[i].user_id);
+	return ours;
+}
+
 static enum match match(const struct target *t, const struct op *op, const struct seen *s, struct arena *a)
 {
 	(void)a;
-	bool ours = t->bot.user_id && s->author && streq(s->author, t->bot.user_id);
+	bool ours = is_ours(t, s->author);
 	switch (op->key.kind) {
 	case OP_USER_CREATE: /* rows are people: nobody's author */
 		if (op->account && s->suspended != op->suspended)
 			return MATCH_FOREIGN; /* its access has not been given back yet */
 		return op->email && *op->email && *s->body && same_email(op->email, s->body) ? MATCH_SAME : MATCH_FOREIGN;
-	case OP_MEMBERS:     /* row by row: this one is among those who were to join */
+	case OP_MEMBERS:     /* a role and a tag are not told by who is in the chat: asked again */
+		if (op->as || op->n_tags)
+			return MATCH_FOREIGN;
+		/* row by row: this one is among those who were to join */
 		for (size_t i = 0; i < op->n_ids; i++)
 			if (streq(op->ids[i], s->id))
 				return MATCH_SAME;
@@ -485,6 +615,8 @@ const struct exporter exporter_pachca = {
 	.hello_build = hello_build,
 	.hello_parse = hello_parse,
 	.may = may,
+	.first_bot = first_bot,
+	.other_bots = other_bots,
 	.identity = identity,
 	.build = pachca_build,
 	.parse = pachca_parse,

@@ -27,6 +27,9 @@ struct target {
 	const char *url;        /* base address without a trailing '/' */
 	bool has_admin;
 	struct pachca_account bot, admin;
+	struct pachca_account others[BOTS_MAX - 1]; size_t n_others; /* bots behind the first */
+	const char *other_ids[BOTS_MAX - 1];
+	const char *bond;       /* the identity the ledger is tied to, or NULL */
 };
 
 /* ---- pachca_error.c ---- */
@@ -34,6 +37,7 @@ struct pachca_error {
 	const char *why;        /* "code: message (key); …", or the HTTP status in words; never a field's value */
 	bool scope;             /* the token lacks a permission */
 	bool email_taken, already, absent, rate, payment, licenses, deleted;
+	bool restricted;        /* the token is shut for having ignored the limits */
 };
 /* our_text: what we sent (or NULL); it must not come back in why. */
 void pachca_read_error(const struct http_resp *r, const char *our_text, struct arena *a, struct pachca_error *out);

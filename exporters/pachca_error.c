@@ -85,6 +85,8 @@ static void read_item(const struct jv *it, const char *our_text, struct buf *why
 		out->scope = true;
 	if (streq(code, "not_found"))
 		out->absent = true;
+	if (strstr(code, "token_restricted"))
+		out->restricted = true;
 	if (streq(code, "rate_limit"))
 		out->rate = true;
 	if (streq(code, "payment_required"))
@@ -124,6 +126,7 @@ void pachca_read_error(const struct http_resp *r, const char *our_text, struct a
 	if (!n && oauth) {
 		/* RFC 6750 3.1: insufficient_scope. Other words ("invalid_token") come with 401. */
 		out->scope = strstr(oauth, "scope") != NULL;
+		out->restricted = strstr(oauth, "restrict") != NULL; /* the vendor names no word for it; the sandbox says token_restricted */
 		say(&why, oauth, MAX_WORD);
 		if (text && !quotes(text, our_text)) {
 			buf_adds(&why, ": ");

@@ -193,6 +193,33 @@ static const char *post_scope(const struct op *op, struct arena *a)
 	return op->thread ? arena_fmt(a, "thread/%s", op->thread) : op->chat ? op->chat : "";
 }
 
+/* A tag joins a chat by its id; one given by name is looked up first (the carry is its id). */
+static bool build_tag(const struct target *t, const struct op *op, struct arena *a, struct http_req *out, struct err *e)
+{
+	const char *tag = op->step > 0 ? op->carry : op->tags[0];
+	struct buf b;
+	struct jw w;
+	buf_init(&b, PACHCA_BODY_MAX);
+	if (!pachca_is_id(tag)) {
+		buf_adds(&b, "/group_tags?limit=50&names[]=");
+		http_escape(&b, tag ? tag : "");
+		out->method = "GET";
+		out->auth = t->has_admin ? AUTH_ADMIN : AUTH_BOT;
+		out->writes = false;
+		out->path = pachca_keep(&b, a, NULL);
+		return out->path || err_set(e, ERR_RECORD, "pachca: a tag's name is too long");
+	}
+	jw_init(&w, &b);
+	jw_obj(&w);
+	jw_key(&w, "group_tag_ids");
+	jw_arr(&w);
+	jw_int(&w, digits(tag));
+	jw_arr_end(&w);
+	jw_obj_end(&w);
+	out->path = arena_fmt(a, "/chats/%s/group_tags", op->chat);
+	return json_body(&b, a, out, e);
+}
+
 bool pachca_build(const struct target *t, const struct op *op, struct arena *a, struct http_req *out, struct err *e)
 {
 	*out = (struct http_req){ .method = "POST", .auth = AUTH_BOT, .rate = REQ_OTHER, .scope = "", .writes = true };
@@ -218,6 +245,13 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 		jw_kstr(&w, "name", op->name ? op->name : "");
 		jw_kbool(&w, "channel", op->is_channel);
 		jw_kbool(&w, "public", op->is_public);
+		if (t->n_others) { /* they write here as well */
+			jw_key(&w, "member_ids");
+			jw_arr(&w);
+			for (size_t i = 0; i < t->n_others; i++)
+				jw_int(&w, digits(t->others[i].user_id));
+			jw_arr_end(&w);
+		}
 		jw_obj_end(&w);
 		jw_obj_end(&w);
 		return json_body(&b, a, out, e);
@@ -233,6 +267,7 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 				return false;
 		} else {
 			out->path = "/messages";
+			out->carrier = op->n_files ? CARRY_SAME : CARRY_ANY; /* nobody says that a file may be used by another than who uploaded it */
 		}
 		if (!build_message(op, a, &w, e)) {
 			buf_release(&b);
@@ -261,6 +296,18 @@ bool pachca_build(const struct target *t, const struct op *op, struct arena *a, 
 	case OP_MEMBERS:
 		if (!need_id("chat", op->chat, e))
 			return false;
+		if (op->n_tags)
+			return build_tag(t, op, a, out, e);
+		if (op->as) {
+			if (op->n_ids != 1 || !need_id("user", op->ids[0], e))
+				return err_set(e, ERR_INTERNAL, "pachca: one person becomes %s at a time", op->as);
+			out->method = "PUT";
+			out->path = arena_fmt(a, "/chats/%s/members/%s", op->chat, op->ids[0]);
+			jw_obj(&w);
+			jw_kstr(&w, "role", op->as);
+			jw_obj_end(&w);
+			return json_body(&b, a, out, e);
+		}
 		out->path = arena_fmt(a, "/chats/%s/members", op->chat);
 		for (size_t i = 0; i < op->n_ids; i++)
 			if (!need_id("user", op->ids[i], e))
@@ -295,6 +342,26 @@ static void no(struct outcome *out, enum verdict v, const char *why)
 static void done(struct outcome *out, const char *id, const char *id2)
 {
 	*out = (struct outcome){ .v = V_DONE, .id = id, .id2 = id2, .retry_after_s = -1 };
+}
+
+static void tag_answer(const struct op *op, const struct http_resp *r, const struct jv *data, struct arena *a, struct outcome *out)
+{
+	const char *tag = op->step > 0 ? op->carry : op->tags[0];
+	if (pachca_is_id(tag)) {
+		if (r->status == 204 || http_is_json(r) || !r->len)
+			done(out, arena_strdup(a, op->chat), arena_strdup(a, tag));
+		return;
+	}
+	if (!jv_is(data, JV_ARR))
+		return;
+	jv_each(data, it)
+		if (streq(jv_str(jv_get(it, "name")) ? jv_str(jv_get(it, "name")) : "", tag)) {
+			const char *id = pachca_id(jv_get(it, "id"), a);
+			if (id)
+				*out = (struct outcome){ .v = V_MORE, .carry = id, .retry_after_s = -1 };
+			return;
+		}
+	no(out, V_REJECTED, arena_fmt(a, "no_tag: the target has no tag '%s'", tag));
 }
 
 /* 2xx: is what we need in it? A success we cannot read is no proof (a proxy's page, a cut body). */
@@ -349,6 +416,11 @@ static void read_success(const struct op *op, const struct http_resp *r, struct 
 			done(out, arena_strdup(a, op->target_id), NULL);
 		break;
 	case OP_MEMBERS:
+		if (op->n_tags) {
+			tag_answer(op, r, data, a, out);
+			break;
+		}
+		/* fall through */
 	case OP_ARCHIVE:
 		if (r->status == 204 || http_is_json(r) || !r->len)
 			done(out, arena_strdup(a, op->chat), NULL);
@@ -368,6 +440,11 @@ static void read_refusal(const struct op *op, const struct http_resp *r, const s
 {
 	enum op_kind k = op->key.kind;
 	bool repeatable = k == OP_REACT || k == OP_PIN || k == OP_ARCHIVE || (k == OP_MEMBERS && op->n_ids == 1);
+	if (r->status == 403 && pe->restricted) {
+		no(out, V_REST, pe->why);
+		out->retry_after_s = r->retry_after_s;
+		return;
+	}
 	if (r->status == 403) {
 		/* No permission at all ends the run; no access to this chat ends the chat's lane. */
 		if (pe->scope || k == OP_UPLOAD)

@@ -82,10 +82,13 @@ bool pachca_undo_build(const struct target *t, const struct op *op, const char *
 		out->path = arena_fmt(a, "/messages/%s/pin", op->target_id);
 		return need_id("message", op->target_id, e);
 	case OP_MEMBERS:
-		if (op->step < 0 || (size_t)op->step >= op->n_ids)
+		/* tags first: who came with one leaves with it */
+		if (op->step < 0 || (size_t)op->step >= op->n_tags + op->n_ids)
 			return err_set(e, ERR_INTERNAL, "pachca: nobody is to leave");
-		out->path = arena_fmt(a, "/chats/%s/members/%s", op->chat, op->ids[op->step]);
-		return need_id("chat", op->chat, e) && need_id("user", op->ids[op->step], e);
+		bool tag = (size_t)op->step < op->n_tags;
+		const char *who = tag ? op->tags[op->step] : op->ids[(size_t)op->step - op->n_tags];
+		out->path = arena_fmt(a, tag ? "/chats/%s/group_tags/%s" : "/chats/%s/members/%s", op->chat, who);
+		return need_id("chat", op->chat, e) && need_id(tag ? "tag" : "user", who, e);
 	case OP_ARCHIVE:
 		out->method = "PUT";
 		out->path = arena_fmt(a, "/chats/%s/unarchive", op->chat);
@@ -121,7 +124,7 @@ bool pachca_undo_build(const struct target *t, const struct op *op, const char *
 static void step_over(const struct op *op, struct arena *a, struct outcome *out)
 {
 	enum op_kind what = pachca_undoes(op);
-	bool more = (what == OP_MEMBERS && (size_t)op->step + 1 < op->n_ids) || (what == OP_CHAT_CREATE && op->step == 0);
+	bool more = (what == OP_MEMBERS && (size_t)op->step + 1 < op->n_tags + op->n_ids) || (what == OP_CHAT_CREATE && op->step == 0);
 	bool chat = what == OP_MEMBERS || what == OP_CHAT_CREATE || what == OP_ARCHIVE;
 	*out = (struct outcome){ .v = more ? V_MORE : V_DONE, .id = more ? NULL : arena_strdup(a, chat ? op->chat : op->target_id),
 	                         .carry = more ? "" : NULL, .retry_after_s = -1 };

@@ -221,6 +221,7 @@ bool pachca_upload_build(const struct op *op, struct arena *a, struct http_req *
 	if (op->step > 0)
 		return build_form(op, a, out, e);
 	out->path = "/uploads";
+	out->carrier = CARRY_SAME;
 	return true;
 }
 

@@ -21,6 +21,25 @@ struct source; /* private to each importer */
 /* Things worth telling a person about an archive; inspect shows each kind with its count and first place. */
 enum hazard_level { HAZARD_NOTE, HAZARD_WARN, HAZARD_LOSS };
 
+/* One device's copy of a chat that other devices may hold copies of, too: what other messengers keep on a server, WhatsApp keeps on
+ * each phone. The spool puts the copies of one chat together, whatever they are called (replay/spool_merge.c). */
+enum copy_ids {
+	COPY_IDS_MADE,   /* message ids are computed by the importer: another device's may differ */
+	COPY_IDS_NATIVE, /* the messenger's own: an equal id is an equal message, on every device */
+};
+enum copy_clock {
+	COPY_CLOCK_LOCAL, /* times were written in the device's zone and read with the zone that was given: they may be off */
+	COPY_CLOCK_UTC,   /* times are instants */
+};
+struct copy {
+	const char *conv_id;
+	const char *label;  /* for people: where it stands ("WhatsApp Chat with X.txt"); may be "" */
+	const char *owner;  /* user id of the person whose device it is, or NULL */
+	enum copy_ids ids;
+	enum copy_clock clock;
+	const char *zone;   /* COPY_CLOCK_LOCAL: the zone the times were read with; else NULL */
+};
+
 struct sink { /* given by the caller; every call copies what it needs; false = stop the walk */
 	void *ctx;
 	bool (*user)(void *ctx, const struct user *);
@@ -36,6 +55,9 @@ struct sink { /* given by the caller; every call copies what it needs; false = s
 	bool (*secret_url)(void *ctx, const char *conv_id, const struct file *f, const char *url);
 	/* Optional: an app, bot or webhook, each once, after the last message. How often it posted is in the messages. */
 	bool (*integration)(void *ctx, const struct integration *);
+	/* Optional, NULL where nobody merges: what is pushed from now on for c->conv_id (its conv() and msg() calls) is a copy of
+	 * its own, apart from what other copies, of this archive too, push under the same id. Told before the conversation. */
+	bool (*copy)(void *ctx, const struct copy *c);
 };
 
 struct importer {
@@ -52,7 +74,7 @@ struct importer {
 	void (*close)(struct source *s);
 };
 
-extern const struct importer importer_slack, importer_whatsapp;
+extern const struct importer importer_slack, importer_whatsapp, importer_whatsapp_db;
 extern const struct importer *const importers[]; /* NULL-terminated; importers/registry.c */
 /* The best bidder; NULL + err (ERR_ARCHIVE) naming the known formats when nobody bids, or when two bid the same. */
 const struct importer *importer_choose(struct vault *v, struct err *e);

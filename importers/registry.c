@@ -3,9 +3,9 @@
 
 #include "core/buf.h"
 
-const struct importer *const importers[] = { &importer_slack, &importer_whatsapp, NULL };
+const struct importer *const importers[] = { &importer_slack, &importer_whatsapp, &importer_whatsapp_db, NULL };
 
-enum { NAMES_MAX = 200 };
+enum { NAMES_MAX = 300 };
 
 const struct importer *importer_named(const char *name)
 {

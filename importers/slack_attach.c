@@ -154,20 +154,15 @@ uint32_t slack_attachments(struct source *s, struct text_builder *b, const struc
 	return flags;
 }
 
-static size_t count_of(const struct jv *v)
-{
-	return jv_is(v, JV_ARR) ? v->n : 0;
-}
-
 bool slack_room(struct source *s, struct text_builder *b, const struct jv *room)
 {
 	if (!jv_is(room, JV_OBJ))
 		return false;
 	const char *name = str_of(s, room, "name");
 	int64_t start = jv_get_int(room, "date_start", 0), end = jv_get_int(room, "date_end", 0);
-	size_t people = count_of(jv_get(room, "participant_history"));
+	size_t people = jv_count(jv_get(room, "participant_history"));
 	if (!people)
-		people = count_of(jv_get(room, "participants"));
+		people = jv_count(jv_get(room, "participants"));
 	text_block(b, BLOCK_PARA);
 	add(b, 0, "Call");
 	if (*name)

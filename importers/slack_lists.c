@@ -122,9 +122,9 @@ static const char *const *members(struct source *s, const struct jv *list, size_
 	*n_out = 0;
 	if (list && list->type == JV_NULL)
 		slack_hazard(s, HAZARD_NOTE, "null-field", "members is null");
-	if (!jv_is(list, JV_ARR) || !list->n)
+	if (!jv_count(list))
 		return NULL;
-	const char **ids = arena_array(s->step, list->n, const char *);
+	const char **ids = arena_array(s->step, jv_count(list), const char *);
 	jv_each(list, m) {
 		const char *id = jv_str(m);
 		if (!id || !slack_is_ref(id, strlen(id)) || n == MEMBERS_MAX)
@@ -212,9 +212,9 @@ static void note_same_members(struct source *s, const struct conv *c)
 
 static void pins(struct source *s, const struct jv *list, struct conv *c)
 {
-	if (!jv_is(list, JV_ARR) || !list->n)
+	if (!jv_count(list))
 		return;
-	struct pin *out = arena_array(s->step, list->n, struct pin);
+	struct pin *out = arena_array(s->step, jv_count(list), struct pin);
 	size_t n = 0;
 	jv_each(list, p) {
 		const char *id = opt(s, jv_get(p, "id"));

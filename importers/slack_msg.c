@@ -318,14 +318,14 @@ static void app(struct source *s, const struct jv *const f[N_FIELDS], const char
 
 static void reactions(struct source *s, const struct jv *list, struct msg *m)
 {
-	if (!jv_is(list, JV_ARR) || !list->n)
+	if (!jv_count(list))
 		return;
-	struct react *out = arena_array(s->step, list->n, struct react);
+	struct react *out = arena_array(s->step, jv_count(list), struct react);
 	size_t n = 0;
 	jv_each(list, r) {
 		const char *name = jv_get_str(r, "name") ? slack_str(s->step, jv_get(r, "name")) : NULL;
 		const struct jv *users = jv_get(r, "users");
-		size_t n_users = jv_is(users, JV_ARR) ? users->n : 0;
+		size_t n_users = jv_count(users);
 		if (!name || n >= REACTS_MAX)
 			continue;
 		size_t at = 0;

@@ -264,8 +264,8 @@ static struct source *wa_open(struct vault *v, const char *const *options, struc
 			err_set(e, ERR_ARCHIVE, "there are archives of chats inside this one");
 			err_hint(e, "unpack it once and give each chat's zip as an archive of its own");
 		} else if (database) {
-			err_set(e, ERR_ARCHIVE, "this is a database or a backup of WhatsApp, which is not read");
-			err_hint(e, "export the chats on the phone: in the chat, More, Export chat");
+			err_set(e, ERR_ARCHIVE, "this is a database or a backup of WhatsApp, not an exported chat");
+			err_hint(e, "it is read as --format whatsapp-db; or export the chats on the phone: in the chat, More, Export chat");
 		} else {
 			err_set(e, ERR_ARCHIVE, "no chat exported from WhatsApp: no text whose lines begin with a date and a time");
 			err_hint(e, "export the chat on the phone and give the file as it is");
@@ -341,7 +341,7 @@ static void about_chat(struct source *s, struct wa_chat *c)
 		wa_hazard(s, HAZARD_WARN, "language-unknown", "what WhatsApp itself wrote is in a language that is not known; it is kept as notices");
 	size_t n = c->headers;
 	if ((n >= CUT_SMALL - 100 && n <= CUT_SMALL) || (n >= CUT_LARGE - 100 && n <= CUT_LARGE))
-		wa_hazard(s, HAZARD_WARN, "probably-cut", "%zu messages: WhatsApp exports at most %d with media and %d without; export the other way too", n, CUT_SMALL, CUT_LARGE);
+		wa_hazard(s, HAZARD_WARN, "probably-cut", "%zu messages: WhatsApp exports at most %d with media and %d without; export the other way too, or add another phone's export", n, CUT_SMALL, CUT_LARGE);
 	if (n <= 3 && c->authorless + (c->title_author ? c->title_author->n : 0) >= n)
 		wa_hazard(s, HAZARD_WARN, "nothing-said", "only notices: a linked device exports a chat almost empty; export on the main phone");
 }
@@ -368,6 +368,10 @@ static bool push_conv(struct source *s, struct wa_chat *c)
 			members[n++] = p->id;
 		}
 	}
+	const struct copy copy = { .conv_id = c->conv_id, .label = c->en->name, .owner = c->me ? c->me->id : NULL, .ids = COPY_IDS_MADE,
+	                           .clock = COPY_CLOCK_LOCAL, .zone = s->zone };
+	if (!s->stopped && s->sink->copy && !s->sink->copy(s->sink->ctx, &copy))
+		s->stopped = true;
 	struct conv conv = { .id = c->conv_id, .name = c->title, .kind = c->group ? CONV_PRIVATE : CONV_DM, .members = members, .n_members = n };
 	if (!s->stopped && !s->sink->conv(s->sink->ctx, &conv))
 		s->stopped = true;
@@ -456,7 +460,7 @@ static bool wa_walk(struct source *s, const struct sink *sink, struct arena *ste
 		if (e)
 			*e = refused.first;
 		if (e && refused.n > 1)
-			err_hint(e, "the same of %zu more (%s): look at the phone and say date-order=dmy or date-order=mdy", refused.n - 1, refused.names);
+			err_hint(e, "the same of %zu more (%s): look at the phone and say --date-order dmy or --date-order mdy", refused.n - 1, refused.names);
 		ok = false;
 	}
 	if (ok) {

@@ -74,7 +74,9 @@ struct wa_chat {
 	const char *conv_id;
 	/* emission */
 	struct wa_seen { uint64_t *slots; size_t cap, n; } seen;
+	int64_t grain_us, in_grain; /* the last message's minute or second, and its place in it */
 	size_t said, notices, media_gone, media_missing;
+	size_t numbered, at_number, skipped, skipped_line; /* iPhones: the last file's number, the message it is of; numbers that no line has */
 };
 
 struct wa_media;

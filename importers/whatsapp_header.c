@@ -229,7 +229,7 @@ static bool word(struct scan *t)
 	return true;
 }
 
-/* Whether the header ends here: "]", " - ", or (old iPhones) ":" behind the seconds. */
+/* Whether the header ends here: "]", " - ", ":" (old iPhones) or ";" behind the seconds. */
 static bool ends(struct scan *t)
 {
 	const char *s = t->s + t->i;
@@ -257,8 +257,8 @@ static bool ends(struct scan *t)
 		t->i += 1 + space(s + 1, n - 1);
 		return true;
 	}
-	if (*s == ':' && (t->nums == 6 || t->h->hours) && n > 1 && s[1] == ' ') {
-		emit(t, ':');
+	if ((*s == ':' || *s == ';') && (t->nums == 6 || t->h->hours) && n > 1 && s[1] == ' ') {
+		emit(t, *s);
 		t->i += 2;
 		return true;
 	}

@@ -122,6 +122,14 @@ void wa_norm(const char *s, size_t n, struct buf *out)
 	n = out->len - from;
 	unsigned char *p = (unsigned char *)out->p + from, *w = p;
 	for (size_t i = 0; i < n;) {
+		/* Russian letters in a row, which nothing is done to, go two at a time. */
+		while (n - i >= 4 && (p[i] & 0xfe) == 0xd0 && (p[i + 2] & 0xfe) == 0xd0 && (p[i + 1] & 0xc0) == 0x80 && (p[i + 3] & 0xc0) == 0x80) {
+			memmove(w, p + i, 4);
+			w += 4;
+			i += 4;
+		}
+		if (i == n)
+			break;
 		enum byte_is is = byte_is(p[i]);
 		if (is != BYTE_LOOK) {
 			compose |= is == BYTE_COMPOSE;

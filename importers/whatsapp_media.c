@@ -228,6 +228,26 @@ static void opus_length(const unsigned char *first, const unsigned char *p, size
 		f->duration_ms = (int)((at - skip) / 48);
 }
 
+/* RFC 6350, 6.4.1: the first TEL, added behind the name. */
+static void card_phone(struct source *s, const char *p, size_t n, struct file *f)
+{
+	for (size_t i = 0; i + 4 < n && f->title; i++) {
+		const char *q = p + i, *nl, *colon;
+		if ((i && q[-1] != '\n') || !(nl = memchr(q, '\n', n - i)) || !(colon = memchr(q, ':', (size_t)(nl - q))))
+			continue;
+		const char *dot = memchr(q, '.', (size_t)(colon - q)); /* "item1.TEL" */
+		q = dot ? dot + 1 : q;
+		if (colon - q < 3 || memcmp(q, "TEL", 3) || (q[3] != ':' && q[3] != ';'))
+			continue;
+		while (nl > colon + 1 && (nl[-1] == '\r' || nl[-1] == ' '))
+			nl--;
+		size_t len = (size_t)(nl - colon - 1);
+		if (len >= 3 && len <= 40 && strspn(colon + 1, "+0123456789 ()-.") >= len)
+			f->title = arena_fmt(s->step, "%s, %.*s", f->title, (int)len, colon + 1);
+		return;
+	}
+}
+
 /* RFC 6350, 6.2.1: FN, the name as it is shown. */
 static void card_name(struct source *s, const char *p, size_t n, struct file *f)
 {
@@ -244,6 +264,7 @@ static void card_name(struct source *s, const char *p, size_t n, struct file *f)
 		wa_norm(colon + 1, (size_t)(end - colon - 1) < 300 ? (size_t)(end - colon - 1) : 0, &s->norm);
 		if (s->norm.len && utf8_valid(s->norm.p, s->norm.len) && !memchr(s->norm.p, '=', s->norm.len)) /* not quoted-printable */
 			f->title = arena_strndup(s->step, s->norm.p, s->norm.len);
+		card_phone(s, p, n, f);
 		return;
 	}
 }

@@ -2,8 +2,9 @@
  *
  * Promises: what WhatsApp wrote is never pushed as somebody's words. Structure decides (no author, the title as author, a mark of
  * direction before the text), the table names the kind; a generated text that the table does not know is MSG_SYSTEM of unknown
- * kind, with everything it says. A message's id is a hash of author, time and words, so it is the same in every export from one
- * phone: whether the media were exported, how WhatsApp numbered them, an "edited" sign and Unicode forms do not change it.
+ * kind, with everything it says. A message's id is a hash of time and words, so it is the same in every export from one phone: what
+ * its people are called there, whether the media were exported, how WhatsApp numbered them, an "edited" sign and Unicode forms do
+ * not change it. Messages of one minute get times that differ by milliseconds, so that they stay in order.
  */
 #include "importers/whatsapp.h"
 
@@ -361,7 +362,7 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 			strip_edited(s, c, m);
 		return;
 	}
-	if (c->ios && memchr(m->text, '\xe2', m->n) && omitted_tail(s, c, m))
+	if (c->ios && memchr(m->text, 0xe2, m->n) && omitted_tail(s, c, m))
 		return;
 	if (!c->ios || !c->marked)
 		unmarked(s, c, m);
@@ -379,9 +380,11 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 
 /* ---- ids ---- */
 
+static bool keeps_author(const struct made *m);
+
 static bool seen_before(struct wa_seen *t, uint64_t h)
 {
-	if (2 * (t->n + 1) > t->cap) {
+	if (8 * (t->n + 1) > 7 * t->cap) {
 		struct wa_seen old = *t;
 		t->cap = old.cap ? 2 * old.cap : SEEN_START;
 		t->slots = xcalloc(t->cap, sizeof(*t->slots));
@@ -404,18 +407,59 @@ static bool seen_before(struct wa_seen *t, uint64_t h)
 	return false;
 }
 
-/* "#k" counts equal messages within the grain, in file order. */
-static const char *message_id(struct source *s, struct wa_chat *c, const struct pending *p, const struct made *m, int64_t local_s)
+/* The words without the names in mentions, which follow the address book of the phone. */
+static void unnamed(const char *p, size_t n, struct buf *out)
 {
+	const char *end = p + n, *at;
+	for (; (at = memchr(p, '@', (size_t)(end - p))); p = at) {
+		buf_add(out, p, (size_t)(at + 1 - p));
+		p = ++at;
+		if (end - at > 3 && !memcmp(at, "\xe2\x81\xa8", 3)) {
+			for (at += 3; at < end && *at != '\n' && !(end - at >= 3 && !memcmp(at, "\xe2\x81\xa9", 3)); at++)
+				;
+		} else {
+			while (at < end && *at >= '0' && *at <= '9')
+				at++;
+			if (at - p < 7)
+				at = p;
+		}
+	}
+	buf_add(out, p, (size_t)(end - p));
+}
+
+/* Local time, words, and whether a file belongs to it; "#k" counts equal messages within the grain, in file order. Nobody's name is in
+ * it, as names follow the address book. Media count by being there: an export without them has no names, and iPhones number them anew.
+ * Notices have no time in it, because exports of one chat give them different ones. */
+static const char *message_id(struct source *s, struct wa_chat *c, const struct made *m, int64_t local_s)
+{
+	const char *text = m->text;
+	size_t n = m->n;
+	if (memchr(text, '@', n)) {
+		struct buf plain;
+		buf_init(&plain, WA_BODY_MAX + 64);
+		unnamed(m->text, m->n, &plain);
+		text = arena_strndup(s->step, plain.p, plain.len);
+		n = plain.len;
+		buf_release(&plain);
+	}
 	buf_reset(&s->norm);
-	wa_norm(m->text, m->n, &s->norm);
-	uint64_t h = hash64(s->norm.p, s->norm.len, (uint64_t)local_s);
-	/* Media count by being there: an export without them has no names, and iPhones number them anew. */
-	h = hash64(p->author ? p->author->id : "", p->author ? strlen(p->author->id) : 0, h + (m->media ? 1 : 0));
+	wa_norm(text, n, &s->norm);
+	uint64_t h = hash64(s->norm.p, s->norm.len, m->generated && !keeps_author(m) ? (uint64_t)m->kind << 48 : (uint64_t)local_s);
+	h = hash64(&h, sizeof(h), m->media ? 1 : 0);
 	unsigned k = 0;
 	while (seen_before(&c->seen, h + k * 0x9e3779b97f4a7c15u))
 		k++;
-	return arena_fmt(s->step, "%016llx#%u", (unsigned long long)h, k);
+	char *id = arena_alloc(s->step, 16 + 1 + 10 + 1), *p = id + 17;
+	for (int i = 15; i >= 0; i--, h >>= 4)
+		id[i] = "0123456789abcdef"[h & 15];
+	id[16] = '#';
+	unsigned ten = 1;
+	while (k / ten >= 10)
+		ten *= 10;
+	for (; ten; ten /= 10)
+		*p++ = (char)('0' + k / ten % 10);
+	*p = '\0';
+	return id;
 }
 
 /* ---- time ---- */
@@ -445,6 +489,16 @@ static int64_t to_utc(struct source *s, int32_t day, int32_t second)
 		wa_hazard(s, HAZARD_NOTE, "clock-went-forward", "this time never was in %s; counted on from before the gap", s->zone);
 	}
 	return out;
+}
+
+/* Messages of one minute (or second) keep the order of the file: a millisecond for each that came before, which leaves room
+ * between them for what another phone has. */
+static int64_t in_grain(struct wa_chat *c, int64_t ts, int grain_s)
+{
+	const int64_t last = (int64_t)grain_s * 1000 - 1;
+	c->in_grain = ts == c->grain_us ? c->in_grain + 1 : 0;
+	c->grain_us = ts;
+	return 1000 * (c->in_grain < last ? c->in_grain : last);
 }
 
 /* ---- pushing ---- */
@@ -526,6 +580,23 @@ static const char *shown_name(const char *name)
 	return i == 8 && name[8] == '-' && name[9] ? name + 9 : name;
 }
 
+/* An iPhone numbers its messages and shows the number in the names of files. Where the numbers go on faster than the lines, lines
+ * are missing: deleted on this phone. */
+static void note_number(struct source *s, struct wa_chat *c, const char *name)
+{
+	size_t no = 0, at = c->said + c->notices + 1;
+	if (!c->ios || shown_name(name) == name)
+		return;
+	for (int i = 0; i < 8; i++)
+		no = no * 10 + (size_t)(name[i] - '0');
+	if (c->at_number && no > c->numbered && no - c->numbered > at - c->at_number) {
+		c->skipped += no - c->numbered - (at - c->at_number);
+		c->skipped_line = c->skipped_line ? c->skipped_line : s->line;
+	}
+	c->numbered = no;
+	c->at_number = at;
+}
+
 static void attach(struct source *s, struct wa_chat *c, const struct made *m, struct file *f)
 {
 	*f = (struct file){ .state = FILE_GONE, .size = -1 };
@@ -542,6 +613,7 @@ static void attach(struct source *s, struct wa_chat *c, const struct made *m, st
 	const char *name = arena_strndup(s->step, m->file, m->file_n);
 	f->name = shown_name(name);
 	wa_media_kind(name, f);
+	note_number(s, c, name);
 	const struct entry *en = wa_media_find(s, c->folder, m->file, m->file_n);
 	if (!en) {
 		c->media_missing++;
@@ -569,11 +641,12 @@ static bool push(struct source *s, struct wa_chat *c, struct pending *p)
 	classify(s, c, p, &m);
 	int32_t day = wa_day(&p->head, c->order), second = wa_second_of_day(&p->head);
 	int64_t ts = to_utc(s, day, second < 0 ? 0 : second);
+	ts += in_grain(c, ts, p->head.seconds ? 1 : 60);
 	if (second < 0)
 		wa_hazard(s, HAZARD_WARN, "half-of-day", "the hour and the word for the half of the day contradict each other; midnight is taken");
 	bool keep = p->author && p->author != c->title_author && keeps_author(&m);
 	struct msg msg = {
-		.id = message_id(s, c, p, &m, (int64_t)day * 86400 + second), .author = keep ? p->author->id : NULL, .ts_us = ts,
+		.id = message_id(s, c, &m, (int64_t)day * 86400 + second), .author = keep ? p->author->id : NULL, .ts_us = ts,
 		.grain_s = p->head.seconds ? 1 : 60, .kind = kind_of(&m), .edited_us = m.edited ? ts : 0, .flags = m.unknown ? MSGF_UNKNOWN_KIND : 0,
 		.subtype = m.kind ? wa_kind_name(m.kind) : NULL,
 	};
@@ -660,5 +733,10 @@ bool wa_emit(struct source *s, struct wa_chat *c, struct err *e)
 	if (p.open && !s->stopped)
 		push(s, c, &p);
 	wa_reader_close(r);
+	if (c->skipped && !s->stopped) {
+		s->line = c->skipped_line;
+		wa_hazard(s, HAZARD_WARN, "numbers-missing", "the numbers in file names skip %zu messages that are not here: deleted on this phone; another phone's export may have them",
+		          c->skipped);
+	}
 	return !s->stopped;
 }

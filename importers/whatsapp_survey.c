@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ISLAMIC_FIRST = 1430, ISLAMIC_LAST = 1473 }; /* 2009 to 2051 */
 enum { SNIFF_LINES = 3000, SNIFF_BYTES = 64 * 1024, SHAPES = 8, JUMP_DAYS = 2 };
 
 /* ---- names that tell ---- */
@@ -320,6 +321,12 @@ static void settle_title(struct source *s, struct wa_chat *c)
 		if (!c->named)
 			c->title = p->name;
 	}
+	/* One whose beginning is cut off has it somewhere: who is called like the group and whose every line bears the mark. */
+	struct wa_author *named = c->named && !c->title_author && c->ios && c->marked ? table_get(&c->by_name, c->title) : NULL;
+	if (named && named->n && named->marked == named->n && c->group_events) {
+		named->system = true;
+		c->title_author = named;
+	}
 	if (!c->title || !*c->title)
 		c->title = "WhatsApp";
 	(void)s;
@@ -498,6 +505,14 @@ bool wa_decide_order(struct source *s, struct wa_chat *c, struct err *e)
 	}
 	if (s->order_given && ev->invalid[s->order] * 20 <= ev->n)
 		return proved(c, s->order, "as asked for; nothing in the chat proves it");
+	for (size_t i = 0; i < 3; i++)
+		if (c->lock.width[i] == 4 && ev->prev[i] >= ISLAMIC_FIRST && ev->prev[i] <= ISLAMIC_LAST) {
+			/* Months begin when the moon was seen, or by tables that differ by a day: a date would be a guess. */
+			err_set(e, ERR_ARCHIVE, "the dates of \"%.60s\" are of the Islamic calendar (year %u), which cannot be turned into others to the day", c->title,
+			        (unsigned)ev->prev[i]);
+			err_where(e, "%s", c->en->name);
+			return err_hint(e, "set the phone's calendar to Gregorian and export again; the times of all messages change with it");
+		}
 	for (int o = 0; o < 2; o++) {
 		show_day(first[o], ev->low[o]);
 		show_day(last[o], ev->high[o]);
@@ -505,5 +520,5 @@ bool wa_decide_order(struct source *s, struct wa_chat *c, struct err *e)
 	err_set(e, ERR_ARCHIVE, "day or month first? the dates of \"%.60s\" run from %s to %s with the day first, from %s to %s with the month first, and nothing proves either",
 	        c->title, first[0], last[0], first[1], last[1]);
 	err_where(e, "%s", c->en->name);
-	return err_hint(e, "look at the phone it came from and say date-order=dmy or date-order=mdy; a longer export, or one with media, may decide it");
+	return err_hint(e, "look at the phone it came from and say --date-order dmy or --date-order mdy (in mvchat.yaml: date_order under the archive); a longer export, or one with media, may decide it");
 }

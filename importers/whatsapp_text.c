@@ -95,8 +95,13 @@ static size_t mention(struct inl *t, const char *p, const char *end, uint32_t st
 
 static void inlines(struct inl *t, const char *p, const char *end, uint32_t style, int depth)
 {
+	static const bool tells[256] = { ['h'] = true, ['@'] = true, ['*'] = true, ['_'] = true, ['~'] = true, ['`'] = true };
 	const char *start = p, *plain = p;
-	while (p < end) {
+	for (;;) {
+		while (p < end && !tells[(unsigned char)*p])
+			p++;
+		if (p == end)
+			break;
 		unsigned char c = (unsigned char)*p;
 		size_t k;
 		if (c == 'h' && (k = url_length(p, end))) {

@@ -543,7 +543,12 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kint(w, "dm", c->dm);
 	jw_kint(w, "group_dm", c->group_dm);
 	jw_kint(w, "archived", c->archived);
-	jw_kint(w, "placement", c->placement);
+	jw_kint(w, "placement", c->placement_auto ? -1 : (int)c->placement);
+	jw_kint(w, "thread_by", (int)c->history_by);
+	for (size_t i = 0; i < c->n_placed; i++) {
+		put_set(w, "placed", c->placed[i].channels.v, c->placed[i].channels.n);
+		jw_kint(w, "as", (int)c->placed[i].placement);
+	}
 	jw_kbool(w, "join", c->join_members);
 	jw_kstr(w, "prefix", c->prefix);
 	jw_kstr(w, "suffix", c->suffix);
@@ -573,6 +578,11 @@ static void put_config(struct jw *w, const struct config *c)
 		jw_kint(w, "rule_until", x->until_us);
 		jw_kint(w, "rule_kinds", x->kinds);
 		jw_kint(w, "rule_file", (int)x->file);
+		jw_kint(w, "rule_do", (int)x->what);
+		jw_kstr(w, "rule_thread", x->thread);
+		jw_kint(w, "rule_carry", x->carry_us);
+		jw_kint(w, "rule_back", x->back_us);
+		jw_kbool(w, "rule_any", x->any_author);
 	}
 	for (size_t i = 0; i < c->n_aliases; i++) {
 		jw_kstr(w, "main", c->aliases[i].v[0]);
@@ -581,6 +591,11 @@ static void put_config(struct jw *w, const struct config *c)
 	for (size_t i = 0; i < c->n_renames; i++) {
 		jw_kstr(w, "rename", c->renames[i].match);
 		jw_kstr(w, "to", c->renames[i].to);
+	}
+	for (size_t i = 0; i < c->n_extras; i++) {
+		put_set(w, "extra_channels", c->extras[i].channels.v, c->extras[i].channels.n);
+		put_set(w, "extra_admins", c->extras[i].admins.v, c->extras[i].admins.n);
+		put_set(w, "extra_tags", c->extras[i].tags.v, c->extras[i].tags.n);
 	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);

@@ -31,6 +31,10 @@ struct person {
 
 enum place_action { PLACE_CREATE, PLACE_ADOPT, PLACE_SKIP };
 enum placement { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
+enum history_by { HISTORY_MONTH, HISTORY_YEAR, HISTORY_ALL };
+/* Beside a conversation whose history has a chat of its own (archive-chat) stands the chat people go on in: a conversation without
+ * messages, known by this and the id of the other. */
+#define MAPPING_LIVE "@live:"
 struct place {
 	const char *id;            /* source conversation */
 	enum place_action action;
@@ -39,6 +43,7 @@ struct place {
 	bool is_public, archive_at_end, join_members;
 	bool may_be_public;        /* public in the source, or named by channels.allow_public: a public chat may be adopted for it */
 	enum placement placement;
+	enum history_by history_by;/* PLACEMENT_THREADS: what one thread holds */
 	const char *why;           /* the rule that decided ("policy dm: skip") */
 };
 
@@ -47,7 +52,7 @@ enum reaction_policy { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
 enum orphan_policy { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
 enum attribution { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
 
-struct mapping_archive { const char *path; const char *format; const char *zone; }; /* path as written, relative to the project; format, zone or NULL */
+struct mapping_archive { const char *path; const char *format; const char *zone; const char *date_order; const char *key_file; }; /* path and key_file as written, relative to the project; all but path or NULL */
 
 struct mapping_config {
 	const struct mapping_archive *archives; size_t n_archives;
@@ -84,6 +89,9 @@ void mapping_person(const struct mapping *m, const struct user *u, struct arena 
 /* The id under which a person is known who has several (people.aliases), or the id itself. */
 const char *mapping_same_person(const struct mapping *m, const char *id);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
+/* Who is more than a member of a conversation's chat, and which of the target's tags (departments) are members of it as a whole. */
+struct company { const char *const *admins; size_t n_admins; /* source ids of members */ const char *const *tags; size_t n_tags; };
+void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out);
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
  * its kind. only.since and only.until look at the message's own time. */
@@ -101,6 +109,17 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 /* The rules under `rules:`, in order. Which of them would take this message, were there nothing else? msg: NULL = rules that
  * need a text that is not given do not. */
 size_t mapping_rules(const struct mapping *m, const char *const **names);
+/* Rules that send messages to another place (`do: route`). Asked of every message of a conversation that is carried over, in the
+ * order of time. ROUTE_ASK_TEXT: the answer depends on the text, and msg was NULL. */
+struct route {
+	size_t rule;                        /* number among mapping_rules */
+	const char *thread;                 /* name of the thread it goes to */
+	int64_t carry_us, back_us;          /* how long after, and before, messages go along */
+	bool any_author;                    /* ... whoever wrote them; else of the same author */
+};
+enum route_answer { ROUTE_NO, ROUTE_YES, ROUTE_ASK_TEXT };
+bool mapping_has_routes(const struct mapping *m);
+enum route_answer mapping_route(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a, struct route *out);
 enum { MAPPING_RULES_MAX = 64 };
 uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a);
 /* The instant only.last_days begins at, counted from the newest message of the archives; 0 = no bound. */

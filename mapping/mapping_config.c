@@ -15,12 +15,15 @@ static const char *const values_gone[] = { "label", "skip", "fail", "create-susp
 static const char *const values_bots[] = { "label", "skip", "fail", NULL };
 static const char *const values_dm[] = { "private-chat", "skip", NULL };
 static const char *const values_archived[] = { "archive", "skip", "open", NULL };
-static const char *const values_placement[] = { "inline", "threads", "archive-chat", NULL };
+static const char *const values_placement[] = { "auto", "inline", "threads", "archive-chat", NULL };
+static const char *const values_by[] = { "month", "year", "all", NULL };
+static const char *const values_carry[] = { "same", "any", NULL };
 static const char *const values_mentions[] = { "mute", "live", "text", NULL };
 static const char *const values_reactions[] = { "text", "native", "drop", NULL };
 static const char *const values_orphans[] = { "placeholder", "skip", NULL };
 static const char *const values_attribution[] = { "label", "header", "none", NULL };
-static const char *const values_do[] = { "drop", NULL };
+static const char *const values_do[] = { "drop", "route", NULL };
+static const char *const values_date_order[] = { "dmy", "mdy", "ymd", NULL };
 static const char *const values_locale[] = { "en", "ru", NULL };
 
 const struct config_key config_keys[] = {
@@ -30,6 +33,8 @@ const struct config_key config_keys[] = {
 	{ "archives[].path", KEY_PATH, NULL },
 	{ "archives[].format", KEY_TEXT, NULL },
 	{ "archives[].zone", KEY_ZONE, NULL },
+	{ "archives[].date_order", KEY_ENUM, values_date_order },
+	{ "archives[].key_file", KEY_PATH, NULL },
 	{ "target", KEY_SECTION, NULL },
 	{ "target.name", KEY_TEXT, NULL },
 	{ "target.url", KEY_URL, NULL },
@@ -57,11 +62,19 @@ const struct config_key config_keys[] = {
 	{ "channels.rename", KEY_ITEMS, NULL },
 	{ "channels.rename[].match", KEY_REGEX, NULL },
 	{ "channels.rename[].to", KEY_TEXT, NULL },
+	{ "channels.members", KEY_ITEMS, NULL },
+	{ "channels.members[].channel", KEY_WORDS, NULL },
+	{ "channels.members[].admin", KEY_WORDS, NULL },
+	{ "channels.members[].tag", KEY_WORDS, NULL },
 	{ "channels.archived", KEY_ENUM, values_archived },
 	{ "channels.join_members", KEY_BOOL, NULL },
 	{ "channels.allow_public", KEY_LIST, NULL },
 	{ "history", KEY_SECTION, NULL },
 	{ "history.placement", KEY_ENUM, values_placement },
+	{ "history.thread_by", KEY_ENUM, values_by },
+	{ "history.channels", KEY_ITEMS, NULL },
+	{ "history.channels[].channel", KEY_WORDS, NULL },
+	{ "history.channels[].placement", KEY_ENUM, values_placement + 1 },
 	{ "messages", KEY_SECTION, NULL },
 	{ "messages.leave_out", KEY_KINDS, NULL },
 	{ "messages.mentions", KEY_ENUM, values_mentions },
@@ -87,6 +100,10 @@ const struct config_key config_keys[] = {
 	{ "rules[].where.kind", KEY_ALL_KINDS, NULL },
 	{ "rules[].where.has_file", KEY_BOOL, NULL },
 	{ "rules[].do", KEY_ENUM, values_do },
+	{ "rules[].thread", KEY_TEXT, NULL },
+	{ "rules[].carry", KEY_SPAN, NULL },
+	{ "rules[].back", KEY_SPAN, NULL },
+	{ "rules[].carry_author", KEY_ENUM, values_carry },
 	{ "only", KEY_SECTION, NULL },
 	{ "only.channels", KEY_LIST, NULL },
 	{ "only.users", KEY_LIST, NULL },
@@ -123,7 +140,6 @@ struct reader {
 	struct err *e;
 	struct config *c;
 	bool seen_archives, seen_target, seen_version;
-	const struct fy_mark *placement_mark;
 };
 
 static const struct fy_mark *mark_of(struct fy_node *n)
@@ -216,7 +232,20 @@ static bool is_env_name(const char *s)
 	return true;
 }
 
-/* Only {name}, {date}, {time}; {name} must be there, or nobody could tell who wrote what. */
+/* One name or several, separated by commas or blanks: of the bots that share the work. */
+static bool are_env_names(struct reader *r, const char *s)
+{
+	size_t names = 0;
+	for (s += strspn(s, ", \t"); *s; s += strspn(s, ", \t"), names++) {
+		size_t n = strcspn(s, ", \t");
+		if (!is_env_name(arena_strndup(r->a, s, n)))
+			return false;
+		s += n;
+	}
+	return names > 0;
+}
+
+/* Only {name}, {date}, {time}, {zone}; {name} must be there, or nobody could tell who wrote what. */
 static const char *bad_placeholder(const char *s)
 {
 	bool name = false;
@@ -227,8 +256,8 @@ static const char *bad_placeholder(const char *s)
 			continue;
 		if (!strncmp(p, "{name}", 6))
 			name = true;
-		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6))
-			return N_("a label: only {name}, {date} and {time} are known");
+		else if (strncmp(p, "{date}", 6) && strncmp(p, "{time}", 6) && strncmp(p, "{zone}", 6))
+			return N_("a label: only {name}, {date}, {time} and {zone} are known");
 		p += 5;
 	}
 	return name ? NULL : N_("a label: {name} is missing");
@@ -370,7 +399,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		return false;
 	}
 	case KEY_ENV:
-		if (!is_env_name(s)) {
+		if (streq(k->path, "target.bot_token_env") ? !are_env_names(r, s) : !is_env_name(s)) {
 			bad_value(r, k->path, s, N_("the name of an environment variable"), at);
 			return err_hint(r->e, "write the variable's name (PACHCA_ADMIN_TOKEN), not the token");
 		}
@@ -416,6 +445,14 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 		*t->number = atol(s);
 		return true;
 	}
+	case KEY_SPAN: {
+		size_t n_digits = strspn(s, "0123456789");
+		int64_t unit = !n_digits || n_digits > 6 ? 0 : s[n_digits] == 's' ? 1 : s[n_digits] == 'm' ? 60 : s[n_digits] == 'h' ? 3600 : 0;
+		if (!unit || s[n_digits + 1] || atol(s) < 1 || atol(s) * unit > 86400)
+			return bad_value(r, k->path, s, N_("a length of time such as 30s, 10m or 2h, at most a day"), at);
+		*t->number = atol(s) * unit * 1000000;
+		return true;
+	}
 	case KEY_TEXT: case KEY_VERSION: case KEY_SECTION: case KEY_ARCHIVES: case KEY_LIST: case KEY_KINDS: case KEY_ALL_KINDS:
 	case KEY_ITEMS: case KEY_WORDS: case KEY_CHOICES: case KEY_GROUPS:
 		break;
@@ -426,7 +463,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 
 /* Enum choices arrive as indexes into the value lists above; kept apart so that the lists and the C enums need not agree. */
 struct choices { int locale, unmatched, deactivated, guests, bots, strangers, dm, group_dm, archived, placement, mentions, reactions,
-	orphans, attribution; };
+	orphans, attribution, history_by; };
 
 static const struct config_key *find_key(const char *path)
 {
@@ -486,7 +523,15 @@ struct everything { struct choices ch; bool leave_out_given; struct string_list 
 static bool on_archive_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
 {
 	struct mapping_archive *ar = ctx;
-	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format : &ar->zone;
+	int order = 0;
+	if (streq(k->path, "archives[].date_order")) {
+		if (!read_value(r, k, v, &(struct target_of){ .path = k->path, .choice = &order }, at))
+			return false;
+		ar->date_order = values_date_order[order];
+		return true;
+	}
+	const char **field = streq(k->path, "archives[].path") ? &ar->path : streq(k->path, "archives[].format") ? &ar->format
+		: streq(k->path, "archives[].key_file") ? &ar->key_file : &ar->zone;
 	return read_value(r, k, v, &(struct target_of){ .path = k->path, .text = field }, at);
 }
 
@@ -628,7 +673,7 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 	struct item *it = ctx;
 	struct rule_where *x = it->v;
 	bool has_file = false;
-	int what = 0;
+	int what = 0, carry_author = 0;
 	if (k->type == KEY_SECTION) {
 		if (!v || !fy_node_is_mapping(v))
 			return bad_type(r, k->path, N_("a section"), v, at);
@@ -643,6 +688,9 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 		{ .path = "rules[].where.text", .text = &x->text }, { .path = "rules[].where.ignore_case", .flag = &x->caseless },
 		{ .path = "rules[].where.since", .text = &x->since }, { .path = "rules[].where.until", .text = &x->until },
 		{ .path = "rules[].where.has_file", .flag = &has_file },
+		{ .path = "rules[].thread", .text = &x->thread },
+		{ .path = "rules[].carry", .number = &x->carry_us }, { .path = "rules[].back", .number = &x->back_us },
+		{ .path = "rules[].carry_author", .choice = &carry_author },
 	};
 	if (streq(k->path, "rules[].where.text"))
 		it->match_at = mark_of(v);
@@ -653,9 +701,63 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 				return false;
 			if (streq(k->path, "rules[].where.has_file"))
 				x->file = has_file ? FILE_SOME : FILE_NONE;
+			if (streq(k->path, "rules[].do"))
+				x->what = what ? RULE_ROUTE : RULE_DROP;
+			if (streq(k->path, "rules[].carry_author"))
+				x->any_author = carry_author != 0;
 			return true;
 		}
 	die("mapping key '%s' has no place", k->path);
+}
+
+static bool route_done(struct reader *r, struct item *it, const char *name)
+{
+	struct rule_where *x = it->v;
+	bool moves = x->thread && *x->thread;
+	if (x->what == RULE_DROP) {
+		if (!moves && !x->carry_us && !x->back_us)
+			return true;
+		err_set(r->e, ERR_USAGE, "rule '%s' leaves messages out: 'thread', 'carry' and 'back' belong to 'do: route'", x->name);
+		return place(r, it->at);
+	}
+	r->c->has_routes = true;
+	if (!moves)
+		return missing(r, name, "thread", it->at);
+	if (x->thread && strlen(x->thread) > 200) {
+		err_set(r->e, ERR_USAGE, "'%s.thread' is longer than 200 bytes", name);
+		return place(r, it->at);
+	}
+	for (const char *p = x->thread && !x->re ? x->thread : ""; (p = strchr(p, '{')); p++)
+		if (p[1] >= '0' && p[1] <= '9' && p[2] == '}') {
+			err_set(r->e, ERR_USAGE, "'%s.thread' uses {%c}, but the rule has no 'where.text'", name, p[1]);
+			return place(r, it->at);
+		}
+	const char *why = x->thread && x->re ? regex_bad_template(x->re, x->thread, r->a) : NULL;
+	if (!why)
+		return true;
+	err_set(r->e, ERR_USAGE, "'%s.thread' uses %s", name, why);
+	return place(r, it->at);
+}
+
+static bool on_placed_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct item *it = ctx;
+	struct placed *x = it->v;
+	int what = 0;
+	if (!read_value(r, k, v, &(struct target_of){ .path = k->path, .list = &x->channels, .choice = &what }, at))
+		return false;
+	if (k->type == KEY_ENUM) {
+		static const enum placement placements[] = { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
+		x->placement = placements[what];
+		it->seen_do = true;
+	}
+	return true;
+}
+
+static bool placed_done(struct reader *r, struct item *it, const char *name)
+{
+	const struct placed *x = it->v;
+	return (x->channels.n && it->seen_do) || missing(r, name, x->channels.n ? "placement" : "channel", it->at);
 }
 
 static bool rule_done(struct reader *r, struct item *it, const char *name)
@@ -672,8 +774,8 @@ static bool rule_done(struct reader *r, struct item *it, const char *name)
 	x->why = arena_fmt(r->a, "rules: %s", x->name);
 	if (x->text && !(x->re = compile(r, name, "where.text", x->text, x->caseless, it->match_at)))
 		return false;
-	r->c->asks_text = r->c->asks_text || x->re;
-	return true;
+	r->c->asks_text = r->c->asks_text || (x->re && x->what == RULE_DROP); /* where a message goes is worked out once, before */
+	return route_done(r, it, name);
 }
 
 static bool on_rename_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
@@ -698,6 +800,25 @@ static bool rename_done(struct reader *r, struct item *it, const char *name)
 		return true;
 	err_set(r->e, ERR_USAGE, "'%s.to' uses %s", name, why);
 	return place(r, it->at);
+}
+
+static bool on_extra_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
+{
+	struct extra *x = ((struct item *)ctx)->v;
+	const struct target_of places[] = { { .path = "channels.members[].channel", .list = &x->channels }, { .path = "channels.members[].admin", .list = &x->admins },
+		{ .path = "channels.members[].tag", .list = &x->tags } };
+	for (size_t i = 0; i < countof(places); i++)
+		if (streq(places[i].path, k->path))
+			return read_value(r, k, v, &places[i], at);
+	die("mapping key '%s' has no place", k->path);
+}
+
+static bool extra_done(struct reader *r, struct item *it, const char *name)
+{
+	const struct extra *x = it->v;
+	if (!x->channels.n)
+		return missing(r, name, "channel", it->at);
+	return x->admins.n || x->tags.n || missing(r, name, "admin", it->at);
 }
 
 /* Nobody can be two people: an id stands in one group, once. */
@@ -741,10 +862,22 @@ static bool read_items(struct reader *r, const struct config_key *k, struct fy_n
 		c->substs = items;
 		return true;
 	}
+	if (streq(k->path, "history.channels")) {
+		if (!each_item(r, k->path, v, sizeof(struct placed), 1000, on_placed_key, placed_done, &items, &c->n_placed, at))
+			return false;
+		c->placed = items;
+		return true;
+	}
 	if (streq(k->path, "channels.rename")) {
 		if (!each_item(r, k->path, v, sizeof(struct rename), MAPPING_RULES_MAX, on_rename_key, rename_done, &items, &c->n_renames, at))
 			return false;
 		c->renames = items;
+		return true;
+	}
+	if (streq(k->path, "channels.members")) {
+		if (!each_item(r, k->path, v, sizeof(struct extra), MAPPING_RULES_MAX, on_extra_key, extra_done, &items, &c->n_extras, at))
+			return false;
+		c->extras = items;
 		return true;
 	}
 	if (!each_item(r, k->path, v, sizeof(struct rule_where), MAPPING_RULES_MAX, on_rule_key, rule_done, &items, &c->n_rules, at))
@@ -830,6 +963,7 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "channels.join_members", .flag = &c->join_members },
 		{ .path = "channels.allow_public", .list = &c->allow_public },
 		{ .path = "history.placement", .choice = &x->ch.placement },
+		{ .path = "history.thread_by", .choice = &x->ch.history_by },
 		{ .path = "messages.leave_out", .list = &x->leave_out },
 		{ .path = "messages.mentions", .choice = &x->ch.mentions },
 		{ .path = "messages.reactions", .choice = &x->ch.reactions },
@@ -848,8 +982,6 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		if (streq(places[i].path, k->path)) {
 			if (streq(k->path, "messages.leave_out"))
 				x->leave_out_given = true;
-			if (streq(k->path, "history.placement"))
-				r->placement_mark = mark_of(v);
 			return read_value(r, k, v, &places[i], at);
 		}
 	die("mapping key '%s' has no place", k->path);
@@ -929,7 +1061,8 @@ static void settle(struct reader *r, const struct everything *x)
 	static const enum people_policy bots[] = { POLICY_LABEL, POLICY_SKIP, POLICY_FAIL };
 	static const enum dm_policy dm[] = { DM_PRIVATE_CHAT, DM_SKIP };
 	static const enum archived_policy archived[] = { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
-	static const enum placement placements[] = { PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
+	static const enum placement placements[] = { PLACEMENT_INLINE, PLACEMENT_INLINE, PLACEMENT_THREADS, PLACEMENT_ARCHIVE_CHAT };
+	static const enum history_by bys[] = { HISTORY_MONTH, HISTORY_YEAR, HISTORY_ALL };
 	static const enum mention_policy mentions[] = { MENTION_MUTE, MENTION_LIVE, MENTION_TEXT };
 	static const enum reaction_policy reactions[] = { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
 	static const enum orphan_policy orphans[] = { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
@@ -945,6 +1078,8 @@ static void settle(struct reader *r, const struct everything *x)
 	c->group_dm = dm[ch->group_dm];
 	c->archived = archived[ch->archived];
 	c->placement = placements[ch->placement];
+	c->placement_auto = ch->placement == 0;
+	c->history_by = bys[ch->history_by];
 	c->c.mentions = mentions[ch->mentions];
 	c->c.reactions = reactions[ch->reactions];
 	c->c.orphans = orphans[ch->orphans];
@@ -982,11 +1117,6 @@ static bool check_whole(struct reader *r)
 	if (!r->seen_version) {
 		err_set(r->e, ERR_USAGE, "the line 'version: 1' is missing");
 		return err_where(r->e, "%s", r->file);
-	}
-	if (c->placement != PLACEMENT_INLINE) {
-		err_set(r->e, ERR_MAPPING, "history.placement: %s is not available yet", c->placement == PLACEMENT_THREADS ? "threads" : "archive-chat");
-		err_hint(r->e, "write 'placement: inline'");
-		return place(r, r->placement_mark);
 	}
 	for (size_t i = 0; i < c->n_rules; i++)
 		if (c->rules[i].since_us && c->rules[i].until_us && c->rules[i].since_us >= c->rules[i].until_us) {

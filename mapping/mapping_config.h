@@ -20,6 +20,7 @@ enum key_type {
 	KEY_REGEX,    /* a pattern; never quoted in an error */
 	KEY_GROUPS,   /* a list of lists of strings, each of at least two */
 	KEY_COUNT,    /* a whole number, at least 1 */
+	KEY_SPAN,     /* a length of time: 30s, 10m, 2h */
 };
 struct config_key { const char *path; enum key_type type; const char *const *values; /* KEY_ENUM: NULL-terminated */ };
 extern const struct config_key config_keys[];
@@ -30,7 +31,8 @@ enum dm_policy { DM_PRIVATE_CHAT, DM_SKIP };
 enum archived_policy { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
 
 struct string_list { const char *const *v; size_t n; };
-/* One entry of `rules`: what is given must all hold. Everything it catches is left out. */
+enum rule_do { RULE_DROP, RULE_ROUTE };
+/* One entry of `rules`: what is given must all hold. What it catches is left out, or goes elsewhere. */
 struct rule_where {
 	const char *name, *why;         /* "rules: NAME" */
 	struct string_list channels, authors;
@@ -39,6 +41,9 @@ struct rule_where {
 	const char *since, *until; int64_t since_us, until_us;
 	uint32_t kinds;                 /* 1 << kind; 0 = all */
 	enum { FILE_EITHER, FILE_NONE, FILE_SOME } file;
+	enum rule_do what;
+	const char *thread;             /* RULE_ROUTE: its name, with groups */
+	int64_t carry_us, back_us; bool any_author;
 };
 /* What the file says, key by key, for comparing it with what it said before. */
 struct said { const char *path, *value; };
@@ -53,13 +58,18 @@ struct config {
 	enum people_policy unmatched, deactivated, guests, bots, strangers;
 	enum dm_policy dm, group_dm;
 	enum archived_policy archived;
-	enum placement placement;
+	enum placement placement; bool placement_auto;
+	enum history_by history_by;
+	struct placed { struct string_list channels; enum placement placement; } *placed; size_t n_placed;
+	bool has_routes;
 	bool join_members;
 	const char *prefix, *suffix;
 	struct string_list allow_public, only_channels, only_users;
 	const char *since, *until; /* as written, for sentences; or NULL */
 	struct string_list *aliases; size_t n_aliases; /* each: source ids of one person, the main one first */
 	const char *members_list;                     /* relative to the project, or NULL */
+	/* channels.members: for the channels so called, these are administrators, these tags join. */
+	struct extra { struct string_list channels, admins, tags; } *extras; size_t n_extras;
 	struct rename { const char *match, *to; const struct regex *re; } *renames; size_t n_renames;
 };
 const char *people_policy_name(enum people_policy p);

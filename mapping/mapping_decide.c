@@ -322,10 +322,14 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 	         : d == PLACE_DECIDE_ADOPT ? arena_fmt(a, "channels.csv: decision adopt:%s", r->adopt_id) : "channels.csv: decision create";
 }
 
-void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *p, struct buf *trace)
+void decide_place(const struct mapping *m, const struct conv *asked, struct arena *a, struct place *p, struct buf *trace)
 {
+	struct conv base = *asked;
+	const struct conv *c = &base;
+	if (!strncmp(base.id, MAPPING_LIVE, strlen(MAPPING_LIVE)))
+		base.id += strlen(MAPPING_LIVE);
 	const struct place_row *r = rows_place(m, c->id);
-	*p = (struct place){ .id = c->id, .join_members = m->cfg.join_members, .placement = m->cfg.placement };
+	*p = (struct place){ .id = c->id, .join_members = m->cfg.join_members, };
 	decide_action(m, c, r, a, p, trace);
 	note_why(trace, p->why);
 	if (r && *r->target_name) {
@@ -348,14 +352,81 @@ void decide_place(const struct mapping *m, const struct conv *c, struct arena *a
 	} else {
 		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
-	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
+	/* A pilot leaves people or messages of it for later, and nothing can be written into an archived chat. */
+	const struct mapping_config *k = &m->cfg.c;
+	bool partly = k->since_us || k->until_us || k->last_days || k->last_messages || m->cfg.only_users.n;
+	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE && !partly;
+	route_place(m, asked, a, p);
+	p->id = asked->id;
+	if (p->placement == PLACEMENT_THREADS)
+		note(trace, "%s", err_word(N_("history.placement: threads")));
+	if (p->placement == PLACEMENT_ARCHIVE_CHAT)
+		note(trace, err_word(N_("history.placement: archive-chat, its history goes into '%s'")), p->name);
 	if (c->archived && p->action != PLACE_SKIP)
-		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") : N_("archived in the source: stays open")));
+		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") :
+		           partly && m->cfg.archived == ARCHIVED_ARCHIVE ? N_("archived in the source: archived again when the pilot has become the whole") : N_("archived in the source: stays open")));
 }
 
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out)
 {
 	decide_place(m, c, a, out, NULL);
+}
+
+/* ---- who is more than a member ---- */
+
+/* What lets a department read a private channel must name the channel: a pattern is not enough. */
+enum extra_what { EXTRA_ADMIN, EXTRA_TAG };
+static bool extra_covers(const struct extra *x, const struct conv *c, enum extra_what what, struct arena *a)
+{
+	for (size_t i = 0; i < x->channels.n; i++) {
+		const char *s = x->channels.v[i];
+		bool named = streq(s, c->id) || (c->name && streq(names_fold(*s == '#' ? s + 1 : s, a), names_fold(c->name, a)));
+		if (named || ((c->kind == CONV_PUBLIC || what == EXTRA_ADMIN) && c->name && names_glob(s, c->name, a)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_admin(const struct mapping *m, const struct extra *x, const struct conv *c, const char *member, struct arena *a)
+{
+	const struct user_row *r = rows_user(m, member);
+	for (size_t i = 0; i < x->admins.n; i++) {
+		const char *s = x->admins.v[i];
+		if (streq(s, member) || (streq(s, "creator") && c->creator && streq(c->creator, member)) ||
+		    (r && (names_glob(s, r->name, a) || (*r->handle && names_glob(s, r->handle, a)) || (*r->email && names_glob(s, r->email, a)))))
+			return true;
+	}
+	return false;
+}
+
+static void once(const char **v, size_t *n, const char *s)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (streq(v[i], s))
+			return;
+	v[(*n)++] = s;
+}
+
+void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out)
+{
+	const struct config *k = &m->cfg;
+	size_t tags = 0, n_admins = 0, n_tags = 0;
+	*out = (struct company){ 0 };
+	if (c->kind != CONV_PUBLIC && c->kind != CONV_PRIVATE)
+		return;
+	for (size_t i = 0; i < k->n_extras; i++)
+		tags += k->extras[i].tags.n;
+	const char **admins = k->n_extras ? arena_array(a, c->n_members + 1, const char *) : NULL, **names = k->n_extras ? arena_array(a, tags + 1, const char *) : NULL;
+	for (size_t i = 0; i < k->n_extras; i++) {
+		const struct extra *x = &k->extras[i];
+		bool admins_here = x->admins.n && extra_covers(x, c, EXTRA_ADMIN, a), tags_here = x->tags.n && extra_covers(x, c, EXTRA_TAG, a);
+		for (size_t j = 0; j < c->n_members && admins_here; j++)
+			if (is_admin(m, x, c, c->members[j], a))
+				once(admins, &n_admins, c->members[j]);
+		for (size_t j = 0; j < x->tags.n && tags_here; j++)
+			once(names, &n_tags, x->tags.v[j]);
+	}
+	*out = (struct company){ admins, n_admins, names, n_tags };
 }
 
 /* ---- messages ---- */
@@ -427,7 +498,7 @@ uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *n
 }
 
 /* Rules whose conditions other than the text hold. */
-static uint64_t rules_about(const struct mapping *m, const struct msg_meta *mm)
+uint64_t rows_rules_about(const struct mapping *m, const struct msg_meta *mm)
 {
 	const struct place_row *p = rows_place(m, mm->conv ? mm->conv : "");
 	const struct user_row *u = mm->author ? rows_user(m, mm->author) : NULL;
@@ -452,10 +523,10 @@ static uint64_t rules_about(const struct mapping *m, const struct msg_meta *mm)
 const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
 {
 	const char *why = by_policies(m, mm);
-	uint64_t hits = why ? 0 : rules_about(m, mm);
+	uint64_t hits = why ? 0 : rows_rules_about(m, mm);
 	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
 		if ((hits >> i & 1) && !m->cfg.rules[i].re)
-			return m->cfg.rules[i].why;
+			return m->cfg.rules[i].what == RULE_DROP ? m->cfg.rules[i].why : NULL;
 	return why;
 }
 
@@ -471,7 +542,7 @@ bool mapping_asks_text(const struct mapping *m)
 }
 
 /* What a rule's pattern is tried on: the words as people wrote them, and the names of the files, one in a line. */
-static void words_of(const struct msg *msg, struct buf *out)
+void rows_words(const struct msg *msg, struct buf *out)
 {
 	text_plaintext(&msg->body, out);
 	for (size_t i = 0; i < msg->n_files; i++)
@@ -492,7 +563,7 @@ static uint64_t rules_by_text(const struct mapping *m, uint64_t about, const str
 			continue;
 		if (!ready) {
 			buf_init(&b, WORDS_MAX);
-			words_of(msg, &b);
+			rows_words(msg, &b);
 			ready = true;
 		}
 		enum regex_got got = b.full ? REGEX_LIMIT : regex_search(re, b.p, b.len);
@@ -508,10 +579,15 @@ static uint64_t rules_by_text(const struct mapping *m, uint64_t about, const str
 const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
 {
 	bool limit;
-	uint64_t hits = rules_by_text(m, rules_about(m, mm), msg, &limit);
-	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
-		if (hits >> i & 1)
-			return m->cfg.rules[i].why;
+	uint64_t hits = rules_by_text(m, rows_rules_about(m, mm), msg, &limit);
+	bool routed = false;
+	for (int with_text = 0; with_text < 2; with_text++) /* rules without a text come first */
+		for (size_t i = 0; hits && !routed && i < m->cfg.n_rules; i++)
+			if ((hits >> i & 1) && (m->cfg.rules[i].re != NULL) == (with_text == 1)) {
+				if (m->cfg.rules[i].what == RULE_DROP)
+					return m->cfg.rules[i].why;
+				routed = true;
+			}
 	if (limit)
 		return "rules-limit";
 	struct msg clean;
@@ -528,7 +604,7 @@ uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, c
 {
 	bool limit;
 	(void)a;
-	uint64_t hits = rules_about(m, mm), with_text = 0;
+	uint64_t hits = rows_rules_about(m, mm), with_text = 0;
 	for (size_t i = 0; i < m->cfg.n_rules; i++)
 		with_text |= m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
 	return msg ? rules_by_text(m, hits, msg, &limit) : hits & ~with_text;
@@ -585,6 +661,12 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 		         p.join_members ? err_word(", members join when its history is in") : "");
 		break;
 	}
+	struct company who;
+	mapping_company(m, c, a, &who);
+	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_admins; i++)
+		note(out, "channels.members: %s becomes an administrator of the chat", who.admins[i]);
+	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_tags; i++)
+		note(out, "channels.members: everybody with the tag '%s' is in the chat", who.tags[i]);
 }
 
 /* Without a survey, what the tables say stands for the source. */
@@ -596,7 +678,7 @@ static struct user user_of_row(const struct user_row *r)
 
 static void explain_rules(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
 {
-	uint64_t about = rules_about(m, mm);
+	uint64_t about = rows_rules_about(m, mm);
 	for (size_t i = 0; i < m->cfg.n_rules; i++) {
 		const char *name = m->cfg.rules[i].why;
 		bool limit;
@@ -639,8 +721,8 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 		struct buf was, is;
 		buf_init(&was, WORDS_MAX);
 		buf_init(&is, WORDS_MAX);
-		words_of(msg, &was);
-		words_of(&clean, &is);
+		rows_words(msg, &was);
+		rows_words(&clean, &is);
 		note(out, "%s", err_word(was.len != is.len || memcmp(was.p, is.p, is.len) ? N_("text, redact: the text is changed") : N_("text, redact: the text is as it was")));
 		buf_release(&was);
 		buf_release(&is);
@@ -651,7 +733,8 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 		buf_addf(out, "  = %s\n", err_word("sent"));
 	else
 		buf_addf(out, "  = %s: %s%s\n", err_word("left out"), words_of_rule(why, &a),
-		         mm->has_replies && p.action != PLACE_SKIP ? err_word("; a place-holder stands in if replies are sent") : "");
+		         !mm->has_replies || p.action == PLACE_SKIP ? "" : !strncmp(why, "only.", 5) ? err_word("; taken along if replies are sent")
+		         : err_word("; a place-holder stands in if replies are sent"));
 	arena_release(&a);
 }
 

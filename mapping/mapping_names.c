@@ -37,7 +37,8 @@ char *names_person(const char *s, struct arena *a)
 	size_t n = 0;
 	for (char *w = strtok_r(words, " \t\r\n.,;()\"'", &save); w && n < countof(list); w = strtok_r(NULL, " \t\r\n.,;()\"'", &save))
 		list[n++] = w;
-	qsort(list, n, sizeof(*list), by_text);
+	if (n)
+		qsort(list, n, sizeof(*list), by_text);
 	char *out = arena_strdup(a, "");
 	for (size_t i = 0; i < n; i++)
 		out = arena_fmt(a, "%s%s%s", out, i ? " " : "", list[i]);
@@ -130,7 +131,8 @@ char *names_sound(const char *s, struct arena *a)
 	for (size_t i = 0; i < n; i++)
 		if (*list[i] && !(n >= 3 && kept + (n - i) > 2 && is_patronymic(list[i])))
 			list[kept++] = list[i];
-	qsort(list, kept, sizeof(*list), by_text);
+	if (kept)
+		qsort(list, kept, sizeof(*list), by_text);
 	char *out = arena_strdup(a, "");
 	for (size_t i = 0; i < kept; i++)
 		out = arena_fmt(a, "%s%s%s", out, i ? " " : "", list[i]);

@@ -43,6 +43,10 @@ static void write_sources(const struct page *p, const struct survey *s)
 			key(p, "    format", s->archives[i].format);
 		if (s->archives[i].zone)
 			key(p, "    zone", s->archives[i].zone);
+		if (s->archives[i].date_order)
+			key(p, "    date_order", s->archives[i].date_order);
+		if (s->archives[i].key_file)
+			key(p, "    key_file", s->archives[i].key_file);
 	}
 	buf_adds(p->out, "\ntarget:\n");
 	key(p, "  name", s->target ? s->target : "pachca");
@@ -78,8 +82,9 @@ static void write_policies(const struct page *p, const struct survey *s)
 	say(p, "  # Archived channels: archive (again, at the end) | skip | open.\n",
 	       "  # Архивные каналы: archive (снова в архив в конце) | skip | open (оставить открытыми).\n");
 	buf_adds(p->out, "  archived: archive\n  join_members: true\n\nhistory:\n");
-	say(p, "  # inline: into the channel itself.\n", "  # inline: прямо в канал.\n");
-	buf_adds(p->out, "  placement: inline\n\n");
+	say(p, "  # auto: into the channel itself; into threads by month where the chat was there before | inline | threads | archive-chat.\n",
+	       "  # auto: прямо в канал, а в чат, который уже был, — тредами по месяцам | inline | threads | archive-chat.\n");
+	buf_adds(p->out, "  placement: auto\n\n");
 }
 
 void draft_page(const struct survey *s, struct buf *out)

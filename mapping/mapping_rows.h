@@ -69,6 +69,12 @@ uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *n
 /* Which policy is responsible for somebody with these flags, and what it says. */
 enum people_policy rows_policy(const struct config *c, uint32_t flags, const char **key);
 
+/* Rules whose conditions other than the text hold; the text their patterns are tried on. */
+uint64_t rows_rules_about(const struct mapping *m, const struct msg_meta *mm);
+void rows_words(const struct msg *msg, struct buf *out);
+/* mapping_route.c: where in the target the history of this conversation goes; what else it changes about the place. */
+void route_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *p);
+
 /* With trace, each rule looked at is one line in it. */
 void decide_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out, struct buf *trace);
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);

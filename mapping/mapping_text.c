@@ -86,6 +86,21 @@ static void expand(const char *with, const char *s, const size_t *ov, uint32_t p
 	}
 }
 
+enum regex_got regex_expand(const struct regex *re, const char *with, const char *s, size_t len, struct arena *a, const char **out)
+{
+	if (len > SUBJECT_MAX)
+		return REGEX_LIMIT;
+	int rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, 0, 0, re->md, re->limits);
+	if (rc < 0)
+		return rc == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_LIMIT;
+	struct buf b;
+	buf_init(&b, RESULT_MAX);
+	expand(with, s, pcre2_get_ovector_pointer(re->md), (uint32_t)rc, &b);
+	*out = arena_strndup(a, b.p ? b.p : "", b.len);
+	buf_release(&b);
+	return REGEX_YES;
+}
+
 /* ---- one replacement on one text made of pieces ---- */
 
 /* Pieces lie end to end: piece i ends at ends[i]. Rewritten in place while the text is copied. */
@@ -178,8 +193,11 @@ static enum regex_got replace_all(const struct mapping *m, struct buf *text, str
 	struct buf out;
 	buf_init(&out, RESULT_MAX);
 	for (size_t i = 0; i < m->cfg.n_substs && got != REGEX_LIMIT && text->len; i++) {
+		const struct subst *x = &m->cfg.substs[i];
+		if (x->maybe && text->len <= SUBJECT_MAX && !x->maybe(text->p, text->len))
+			continue;
 		buf_reset(&out);
-		enum regex_got one = replace(&m->cfg.substs[i], EVERYWHERE, text->p, text->len, p, &out);
+		enum regex_got one = replace(x, EVERYWHERE, text->p, text->len, p, &out);
 		if (one != REGEX_NO)
 			got = one;
 		if (one == REGEX_YES) {
@@ -329,31 +347,93 @@ static bool is_card(const char *s, size_t len, size_t begin, size_t *end)
 }
 
 const char *const redaction_names[] = { "card-numbers", "passwords", "secrets", "phones", NULL };
+/* What a text must have for a pattern to be worth trying: cheaper than the pattern by far, and true of all that it matches. */
+
+static bool digits(const char *s, size_t len, size_t want)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len && n < want; i++)
+		n += s[i] >= '0' && s[i] <= '9';
+	return n == want;
+}
+
+static bool card_digits(const char *s, size_t len) { return digits(s, len, 13); }
+static bool phone_digits(const char *s, size_t len) { return digits(s, len, 11); }
+
+/* "pas" (its s may be U+017F, which is an s without regard to case), "pwd", "pin"; «пар», «пин». */
+static bool password_word(const char *s, size_t len)
+{
+	static const char forms[][7] = { "пар", "паР", "пАр", "пАР", "Пар", "ПаР", "ПАр", "ПАР", "пин", "пиН", "пИн", "пИН", "Пин", "ПиН", "ПИн", "ПИН" };
+	for (size_t i = 0; i + 2 < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+		if ((c | 0x20) == 'p') {
+			int x = s[i + 1] | 0x20, y = (unsigned char)s[i + 2];
+			if ((x == 'a' && ((y | 0x20) == 's' || y == 0xc5)) || (x == 'w' && (y | 0x20) == 'd') || (x == 'i' && (y | 0x20) == 'n'))
+				return true;
+		} else if (c == 0xd0 && i + 6 <= len && ((unsigned char)s[i + 1] == 0xbf || (unsigned char)s[i + 1] == 0x9f)) {
+			for (size_t k = 0; k < countof(forms); k++)
+				if (!memcmp(s + i, forms[k], 6))
+					return true;
+		}
+	}
+	return false;
+}
+
+static bool has(const char *s, size_t len, const char *what)
+{
+	size_t n = strlen(what);
+	for (const char *p = s; (p = memchr(p, *what, len - (size_t)(p - s))); p++)
+		if (len - (size_t)(p - s) >= n && !memcmp(p, what, n))
+			return true;
+	return false;
+}
+
+static bool has_scheme(const char *s, size_t len) { return has(s, len, "://"); }
+static bool has_pem(const char *s, size_t len) { return has(s, len, "-----BEGIN "); }
+
+/* Tokens are long and without blanks. */
+static bool long_run(const char *s, size_t len)
+{
+	size_t run = 0;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i], x = c | 0x20;
+		run = (x >= 'a' && x <= 'z') || (c >= '0' && c <= '9') || memchr("._~+/=-", c, 7) ? run + 1 : 0;
+		if (run == 10)
+			return true;
+	}
+	return false;
+}
+
 static const struct builtin {
 	const char *en, *ru;
-	struct { const char *re; int group; bool (*check)(const char *, size_t, size_t, size_t *); } v[REDACTION_PATTERNS_MAX];
+	struct {
+		const char *re;
+		int group;
+		bool (*check)(const char *, size_t, size_t, size_t *);
+		bool (*maybe)(const char *, size_t);
+	} v[REDACTION_PATTERNS_MAX];
 } builtins[] = {
 	/* The first digit is an industry's (ISO/IEC 7812): 2 to 6 are payment cards. */
-	{ "[card number removed]", "[номер карты скрыт]", { { "(?<!\\d)[2-6](?:[ \\x{a0}\\-]?\\d){12,18}(?!\\d)", 0, is_card } } },
+	{ "[card number removed]", "[номер карты скрыт]", { { "(?<!\\d)[2-6](?:[ \\x{a0}\\-]?\\d){12,18}(?!\\d)", 0, is_card, card_digits } } },
 	/* After ':' or '=' anything; after a dash, "is" or «это» only what does not look like a plain word. */
 	{ "[password removed]", "[пароль скрыт]",
 	  { { "(?i)(?<![\\p{L}\\d])(?:парол[ьяюеи]|password|passwd|passphrase|passcode|pwd|pass|пин-?код|pin-?code|pin)(?![\\p{L}\\d])"
 	      "(?:[ \\t]+(?:от|для|к|на|for|to|of)[ \\t]+[^\\s:=]{1,40}(?:[ \\t]+[^\\s:=]{1,40}){0,2})?"
-	      "\\s{0,3}[:=]\\s{0,3}[\"'«`]?([^\\s\"'»`]{3,200})", 1, NULL },
+	      "\\s{0,3}[:=]\\s{0,3}[\"'«`]?([^\\s\"'»`]{3,200})", 1, NULL, password_word },
 	    { "(?i)(?<![\\p{L}\\d])(?:парол[ьяюеи]|password|passwd|passphrase|passcode|pwd|пин-?код|pin-?code)(?![\\p{L}\\d])"
-	      "\\s{1,3}(?:(?:[-–—]|is|это)\\s{1,3})?[\"'«`]?((?=[^\\s\"'»`]*[\\d!@#$%^&*_+])[^\\s\"'»`]{4,200})", 1, NULL },
-	    { "(?<=://)[^\\s/:@]{1,100}:[^\\s/@]{1,200}(?=@)", 0, NULL } } },
+	      "\\s{1,3}(?:(?:[-–—]|is|это)\\s{1,3})?[\"'«`]?((?=[^\\s\"'»`]*[\\d!@#$%^&*_+])[^\\s\"'»`]{4,200})", 1, NULL, password_word },
+	    { "(?<=://)[^\\s/:@]{1,100}:[^\\s/@]{1,200}(?=@)", 0, NULL, has_scheme } } },
 	/* Formats as their vendors document them: Slack tokens and webhooks, AWS access keys, GitHub and GitLab tokens, Google API
 	 * keys, Telegram bots, RFC 6750 bearer tokens, RFC 7519 compact JWTs, RFC 7468 private keys. */
 	{ "[secret removed]", "[секрет скрыт]",
 	  { { "xox[abeoprs](?:\\.xox[bp])?-[A-Za-z0-9-]{8,}|xapp-\\d-[A-Za-z0-9-]{8,}|hooks\\.slack\\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{10,}|"
 	      "(?<![A-Z0-9])A(?:KIA|SIA)[0-9A-Z]{16}(?![0-9A-Z])|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20,}|"
 	      "(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|(?<!\\d)\\d{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])|"
-	      "eyJ[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]{10,}", 0, NULL },
-	    { "(?i)(?<![\\p{L}\\d])bearer\\s+([A-Za-z0-9._~+/=-]{10,})", 1, NULL },
-	    { "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----))*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?", 0, NULL } } },
+	      "eyJ[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]{10,}", 0, NULL, long_run },
+	    { "(?i)(?<![\\p{L}\\d])bearer\\s+([A-Za-z0-9._~+/=-]{10,})", 1, NULL, long_run },
+	    { "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----))*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?", 0, NULL, has_pem } } },
 	{ "[phone number removed]", "[телефон скрыт]",
-	  { { "(?<![\\d+])(?:\\+\\d{1,3}|8)[ \\x{a0}(-]{0,2}\\d{3}[ \\x{a0})-]{0,2}\\d{3}[ \\x{a0}-]?\\d{2}[ \\x{a0}-]?\\d{2}(?!\\d)", 0, NULL } } },
+	  { { "(?<![\\d+])(?:\\+\\d{1,3}|8)[ \\x{a0}(-]{0,2}\\d{3}[ \\x{a0})-]{0,2}\\d{3}[ \\x{a0}-]?\\d{2}[ \\x{a0}-]?\\d{2}(?!\\d)", 0, NULL, phone_digits } } },
 };
 
 size_t redaction_add(size_t which, const char *locale, struct arena *a, struct subst *out)
@@ -363,7 +443,7 @@ size_t redaction_add(size_t which, const char *locale, struct arena *a, struct s
 	for (; n < REDACTION_PATTERNS_MAX && b->v[n].re; n++) {
 		const char *why;
 		out[n] = (struct subst){ .name = redaction_names[which], .match = b->v[n].re, .with = streq(locale, "ru") ? b->ru : b->en,
-			.re = regex_compile(b->v[n].re, REGEX_EXACT, a, &why), .group = b->v[n].group, .check = b->v[n].check };
+			.re = regex_compile(b->v[n].re, REGEX_EXACT, a, &why), .group = b->v[n].group, .check = b->v[n].check, .maybe = b->v[n].maybe };
 		if (!out[n].re)
 			die("the pattern of '%s': %s", redaction_names[which], why);
 	}

@@ -13,6 +13,8 @@ enum regex_got { REGEX_NO, REGEX_YES, REGEX_LIMIT };
 /* Lives in the arena, wholly. NULL: *why (in a) says what is wrong and after how many bytes. */
 const struct regex *regex_compile(const char *pattern, enum regex_case how, struct arena *a, const char **why);
 enum regex_got regex_search(const struct regex *re, const char *s, size_t len);
+/* The template with the groups of the first match in s. */
+enum regex_got regex_expand(const struct regex *re, const char *with, const char *s, size_t len, struct arena *a, const char **out);
 /* The first match in s replaced by the template; *out = s when there is none. */
 enum regex_got regex_replace(const struct regex *re, const char *with, const char *s, struct arena *a, const char **out);
 /* {0} to {9} in a replacement must be groups of the pattern. NULL: sound. Else what is wrong. */
@@ -25,6 +27,7 @@ struct subst {
 	const struct regex *re;
 	int group;
 	bool (*check)(const char *s, size_t len, size_t begin, size_t *end);
+	bool (*maybe)(const char *s, size_t len); /* false: the pattern cannot match anything in it; or NULL */
 };
 /* Built-in ones: NULL-terminated names; appends what the name stands for. locale: language of what is written instead. */
 extern const char *const redaction_names[];

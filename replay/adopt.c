@@ -601,7 +601,7 @@ static bool adopt_finish(struct adopt *x, const struct lane_now *ln)
 	/* The order of rows is the order of writing: pins before people. Whether people are in is asked first. */
 	if (!adopt_members(x, ln, chat, &all_in))
 		return false;
-	adopt_pins(x, ln, all_in || archived);
+	adopt_pins(x, ln, (all_in && ln->sp->place.placement != PLACEMENT_THREADS) || archived); /* there people do not wait for pins */
 	if (archives && archived && free_to_write(x, &k, ln->name))
 		write_row(x, &k, &(struct fact){ .lane = ln->name, .id = ln->chat });
 	else if (archives)

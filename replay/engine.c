@@ -11,6 +11,7 @@
 
 #include "replay/engine_lanes.h"
 #include "core/clock.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/step.h"
 #include "core/utf8.h"
@@ -57,6 +58,8 @@ static void tell(struct engine *x, enum when when)
 	int64_t until = NEVER;
 	for (size_t i = 0; i < x->n_active && until > now; i++)
 		until = x->active[i]->not_before < until ? x->active[i]->not_before : until;
+	if (x->closed_us > now)
+		until = x->closed_us;
 	struct engine_progress p = {
 		.done = x->res->posted + x->res->edited + x->res->taken_back, .total = x->a->total,
 		.ops_done = x->res->posted + x->res->edited + x->res->created + x->res->uploaded + x->res->taken_back + x->res->rejected,
@@ -167,6 +170,8 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		ledger_done(x->l, &h->op.op.key, said->id, said->id2);
 		x->wrote |= WROTE_DONE;
 		count_done(x, r);
+		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
+			pool_room_put(&x->s->pool, said->id, pool_all(&x->s->pool));
 		if (ev == LANE_EV_FOUND) {
 			x->res->adopted++;
 			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
@@ -240,8 +245,11 @@ static bool on_lane(void *ctx, const struct lane_spec *spec)
 
 static struct heap *next_heap(struct engine *x)
 {
-	if (x->people_left) /* messages name people; members must exist: everybody first */
+	/* People are made beside the chats, which wait for them before their members join; or before anything else. */
+	if (x->lanes.people.n && (x->a->people_first || x->n_active_people < HOT_PEOPLE_MAX))
 		return &x->lanes.people;
+	if (x->people_left && x->a->people_first)
+		return NULL;
 	struct runner *chat = heap_top(&x->lanes.chats), *thread = heap_top(&x->lanes.threads);
 	if (!thread)
 		return x->n_active_chats < HOT_CHATS_MAX ? &x->lanes.chats : NULL;
@@ -257,8 +265,10 @@ static void activate(struct engine *x)
 		if (!r)
 			return;
 		r->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*r->hot));
+		r->hot->arena.chunk = HOT_CHUNK;
 		r->hot->refused_since = -1;
 		x->n_active_chats += r->kind == LANE_CHAT;
+		x->n_active_people += r->kind == LANE_PERSON;
 		x->active[x->n_active++] = r;
 	}
 }
@@ -269,10 +279,11 @@ static void stopped(struct engine *x, const struct runner *r)
 	x->res->in_doubt += r->lane.row != LANE_ROW_NONE;
 }
 
-static void thread_over(struct engine *x, struct runner *chat)
+
+/* A chat that has nothing more to wait for goes on to its end. */
+static void wake(struct engine *x, struct runner *chat)
 {
-	chat->threads_open--;
-	if (chat->threads_open || chat->lane.state != LANE_PARKED || x->halting)
+	if (chat->threads_open || x->people_left || chat->lane.state != LANE_PARKED || chat->later || x->halting)
 		return;
 	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
 	if (chat->hot)
@@ -281,12 +292,27 @@ static void thread_over(struct engine *x, struct runner *chat)
 	lanes_wait(&x->lanes, chat);
 }
 
+static void thread_over(struct engine *x, struct runner *chat)
+{
+	chat->threads_open--;
+	wake(x, chat);
+}
+
+static void people_over(struct engine *x)
+{
+	for (size_t i = 0; i < x->lanes.n_buckets; i++)
+		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain)
+			if (r->kind == LANE_CHAT)
+				wake(x, r);
+}
+
 /* Takes a lane that has come to rest out of the active ones (its place in them is i). */
 static void retire(struct engine *x, size_t i)
 {
 	struct runner *r = x->active[i];
 	x->active[i] = x->active[--x->n_active];
 	x->n_active_chats -= r->kind == LANE_CHAT;
+	x->n_active_people -= r->kind == LANE_PERSON;
 	arena_reset(&r->hot->arena);
 	struct arena keep = r->hot->arena;
 	*r->hot = (struct hot){ .arena = keep };
@@ -297,7 +323,8 @@ static void retire(struct engine *x, size_t i)
 		x->n_parked++;
 		return;
 	}
-	x->people_left -= r->kind == LANE_PERSON;
+	if (r->kind == LANE_PERSON && --x->people_left == 0)
+		people_over(x);
 	if (st == LANE_STOPPED)
 		stopped(x, r);
 	else if (st == LANE_HALTED)
@@ -377,9 +404,10 @@ static enum stream_got next_op(struct engine *x, struct runner *r, const struct 
 {
 	const struct engine_source *src = x->a->source;
 	struct hot *h = r->hot;
+	size_t open = r->threads_open + (r->kind == LANE_CHAT && x->people_left > 0); /* its end waits for them as for a thread */
 	if (src)
-		return src->next(src->src, spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, e);
-	return stream_next(x->a->stream, spec, &r->pos, r->threads_open, on_thread, both, &h->arena, &h->op, e);
+		return src->next(src->src, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
+	return stream_next(x->a->stream, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
 }
 
 static bool pull(struct engine *x, struct runner *r)
@@ -471,6 +499,27 @@ static bool build(struct engine *x, struct runner *r)
 	return h->built;
 }
 
+/* Which bots may write here: those that are in the chat. */
+static uint32_t bots_of(struct engine *x, struct runner *r)
+{
+	struct runner *chat = r->parent ? r->parent : r;
+	if (x->s->pool.n < 2 || x->a->source)
+		return 1;
+	if (!chat->bots) {
+		const char *id = stream_chat_target(x->a->stream, chat->id, &x->scratch);
+		if (!id)
+			return 1;
+		chat->bots = (uint16_t)pool_room(&x->s->pool, id);
+	}
+	return chat->bots;
+}
+
+static uint64_t record_key(const struct opkey *k)
+{
+	const int64_t num[2] = { k->conv, k->ts_us };
+	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
+}
+
 /* One lane that could go: slot, then intent. */
 static void grant(struct engine *x, struct runner *r, int64_t now)
 {
@@ -481,7 +530,7 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 	bool was_probing = g->probing;
 	int64_t at = engine_gate_ask(g, now);
 	if (!at) {
-		at = pacer_ask(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
+		at = pool_ask(&x->s->pool, &h->req, bots_of(x, r), record_key(&h->op.op.key), now);
 		if (at)
 			g->probing = was_probing;
 		if (at - now > x->max_wait_us)
@@ -498,7 +547,7 @@ static void grant_all(struct engine *x, int64_t now)
 {
 	struct runner *may[HOT_MAX];
 	size_t n = 0;
-	if (x->halting || x->flying >= FLIGHT_MAX)
+	if (x->halting || x->flying >= FLIGHT_MAX || x->closed_us > now)
 		return;
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
@@ -538,7 +587,7 @@ static bool commit(struct engine *x)
 static void refused_to_send(struct engine *x, struct runner *r, struct err *e)
 {
 	struct hot *h = r->hot;
-	pacer_return(x->s->pacer, h->req.rate, engine_scope(&h->req), clock_mono_us());
+	pool_return(&x->s->pool, &h->req, clock_mono_us());
 	engine_gate(x, &h->req)->probing = false;
 	if (r->lane.state == LANE_LOOKING) {
 		engine_step(x, r, LANE_EV_AGAIN, NULL);
@@ -582,7 +631,7 @@ static void halt_all(struct engine *x)
 /* Until the first lane may go again, or something is answered. */
 static void wait(struct engine *x)
 {
-	enum { ROWS = 64, GATHER_US = 5000 };
+	enum { ROWS = 64, GATHER_US = 5000, MANY = 16 };
 	struct wire_done done[ROWS];
 	int64_t now = clock_mono_us(), until = NEVER;
 	for (size_t i = 0; i < x->n_active; i++) {
@@ -590,11 +639,17 @@ static void wait(struct engine *x)
 		bool timed = r->lane.state == LANE_READY || r->lane.state == LANE_LOOK || r->lane.state == LANE_SETTLING;
 		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)))
 			until = now;
-		if (timed && !x->halting && x->flying < FLIGHT_MAX && r->not_before < until)
-			until = r->not_before;
+		int64_t at = r->not_before > x->closed_us || r->lane.state == LANE_SETTLING ? r->not_before : x->closed_us;
+		if (timed && !x->halting && x->flying < FLIGHT_MAX && at < until)
+			until = at;
 	}
 	if (until == NEVER && !x->flying)
 		return;
+	/* Of many lanes each is due at another moment: those of the same few milliseconds share one commit. */
+	if (until > now && until < NEVER - GATHER_US && x->n_active > MANY)
+		until += GATHER_US - until % GATHER_US;
+	if (until > x->ends_us && !x->halting)
+		until = x->ends_us > now ? x->ends_us : now;
 	if (!clock_is_virtual() && until > now + SECOND_US)
 		until = now + SECOND_US; /* so that progress and ^C are seen */
 	if (!x->flying) {
@@ -617,12 +672,29 @@ static void wait(struct engine *x)
 	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
 
+/* Is it a time in which nothing may be sent? Said once each time one begins. */
+static void look_at_hours(struct engine *x, int64_t now)
+{
+	if (!x->a->closed_until || x->closed_us > now)
+		return;
+	int64_t wall = clock_wall_us(), until = x->a->closed_until(x->a->hours, wall);
+	if (!until)
+		return;
+	char when[32];
+	clock_iso(until, when);
+	x->closed_us = now + (until - wall);
+	engine_event(x, "engine.quiet", NULL, "quiet until %s", when);
+}
+
 static bool loop(struct engine *x)
 {
 	for (;;) {
 		int64_t now = clock_mono_us();
 		if (x->a->stop && *x->a->stop)
 			engine_halt(x, "asked to stop");
+		if (now >= x->ends_us)
+			engine_halt(x, "the time it was given is over");
+		look_at_hours(x, now);
 		if (!x->halting) {
 			activate(x);
 			if (pull_all(x, now))
@@ -667,6 +739,7 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	x->res = out;
 	x->limits = (struct lane_limits){ .max_resends = args->max_tries > 0 ? args->max_tries : MAX_RESENDS, .max_blind = MAX_BLIND };
 	x->began_us = clock_mono_us();
+	x->ends_us = args->window_s > 0 ? x->began_us + args->window_s * SECOND_US : NEVER;
 	x->settle_us = (args->settle_s >= 0 ? args->settle_s : x->s->traits.settle_s) * SECOND_US;
 	x->max_wait_us = (args->max_wait_s > 0 ? args->max_wait_s : MAX_WAIT_S) * SECOND_US;
 	x->requests0 = wire_requests(x->s->wire, false);

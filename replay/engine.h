@@ -34,7 +34,12 @@ struct engine_args {
 	int settle_s;                 /* -1 = the traits' */
 	int64_t max_wait_s;           /* longest Retry-After to sit out; 0 = 900 */
 	int64_t small_first;          /* chats with at most so many messages to send go before the others; 0 = the heaviest first */
+	bool people_first;            /* messages name people by their accounts: nothing else before all are made */
 	int64_t max_ops;              /* stop resumably after so many ops; 0 = no limit */
+	int64_t window_s;             /* stop resumably after so long; 0 = no limit */
+	/* Quiet hours: 0, or until when (UTC us) nothing may be sent. NULL: none. */
+	int64_t (*closed_until)(void *hours, int64_t wall_us);
+	void *hours;
 	const volatile int *stop;     /* set by the first ^C: no new intents, finish what is in flight */
 	void (*progress)(void *ctx, const struct engine_progress *p); /* at most every 100 ms, and at the end */
 	/* Something a person should read now: a lane that stopped, a rejection. */
@@ -46,7 +51,7 @@ struct engine_result {
 	int64_t requests, writes, throttled;
 	int64_t taken_back;           /* deletions and the like */
 	size_t lanes_stopped;
-	bool stopped;                 /* by args.stop, max_ops or max_wait */
+	bool stopped;                 /* by args.stop, max_ops, window_s or max_wait */
 	int64_t elapsed_us;           /* by the clock, virtual or real */
 };
 /* true: ran to its end or stopped resumably (see result). false + err: FATAL (ERR_TARGET), ERR_INTERNAL. */

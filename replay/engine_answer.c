@@ -69,7 +69,8 @@ static const char *id_of(const struct op *op, const struct outcome *o)
 void engine_throttled(struct engine *x, struct runner *r, int retry_after_s, int64_t now)
 {
 	struct hot *h = r->hot;
-	pacer_throttled(x->s->pacer, h->req.rate, engine_scope(&h->req), retry_after_s, now);
+	if (pool_throttled(&x->s->pool, &h->req, retry_after_s, now))
+		engine_event(x, "token.rests", NULL, "bot %d is told to wait again and again and rests for a while", h->req.bot + 1);
 	if (h->refused_since < 0)
 		h->refused_since = now;
 	if (retry_after_s > x->max_wait_us / SECOND_US || now - h->refused_since > x->max_wait_us)
@@ -92,14 +93,38 @@ static void on_unknown(struct engine *x, struct runner *r, const char *why, int6
 	engine_step(x, r, LANE_EV_UNKNOWN, &(struct said){ .why = why });
 }
 
+/* A token that the target has shut for a while: what it carried was not applied and goes on with another, or waits with it. */
+static void engine_rest(struct engine *x, struct runner *r, int retry_after_s, const char *why, int64_t now)
+{
+	int64_t until = pool_rest(&x->s->pool, &r->hot->req, retry_after_s, now);
+	engine_event(x, "token.rests", NULL, "bot %d rests for %lld s: %s", r->hot->req.bot + 1, (long long)((until - now) / 1000000), why ? why : "");
+	engine_step(x, r, LANE_EV_AGAIN, NULL);
+}
+
+/* What is refused to a further bot is not refused to us: this chat, or the whole run, goes on without it. Nothing was applied. */
+enum let_go { LET_GO_HERE, LET_GO_RUN };
+static bool let_go(struct engine *x, struct runner *r, enum let_go how, const char *why)
+{
+	const struct http_req *req = &r->hot->req;
+	if (req->auth != AUTH_BOT || req->bot <= 0)
+		return false;
+	if (how == LET_GO_RUN && !pool_drop(&x->s->pool, req))
+		return false;
+	struct runner *chat = r->parent ? r->parent : r;
+	chat->bots = (uint16_t)(chat->bots & ~(1u << req->bot));
+	engine_event(x, "token.out", how == LET_GO_HERE ? chat : NULL, "goes on without bot %d: %s", req->bot + 1, why ? why : "no reason given");
+	engine_step(x, r, LANE_EV_AGAIN, NULL);
+	return true;
+}
+
 static void on_answer(struct engine *x, struct runner *r, const struct http_resp *resp, int64_t now)
 {
 	struct hot *h = r->hot;
 	struct outcome o = { .retry_after_s = -1 };
 	x->s->ex->parse(x->s->target, &h->op.op, resp, &x->scratch, &o);
 	struct said said = { .id = o.id, .id2 = o.id2, .why = o.why };
-	if (o.v != V_THROTTLED) {
-		pacer_ok(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
+	if (o.v != V_THROTTLED && o.v != V_REST) {
+		pool_ok(&x->s->pool, &h->req, now);
 		h->refused_since = -1;
 	}
 	r->not_before = 0;
@@ -126,10 +151,17 @@ static void on_answer(struct engine *x, struct runner *r, const struct http_resp
 	case V_UNKNOWN:
 		on_unknown(x, r, o.why, now);
 		break;
+	case V_REST:
+		engine_rest(x, r, o.retry_after_s, o.why, now);
+		break;
 	case V_LANE:
+		if (let_go(x, r, LET_GO_HERE, o.why))
+			break;
 		engine_step(x, r, LANE_EV_CLOSED, &said);
 		break;
 	case V_FATAL:
+		if (let_go(x, r, LET_GO_RUN, o.why))
+			break;
 		engine_refused(x, r, o.why);
 		break;
 	}

@@ -8,7 +8,9 @@
 enum {
 	HOT_MAX = 1024,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
+	HOT_CHUNK = 4096,   /* of a hot lane's memory: an ordinary message takes one or two */
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
@@ -38,6 +40,7 @@ struct runner {
 	struct stream_pos pos;
 	int64_t root_ts_us, weight /* plus HURRY: goes before all that have none */, num /* the ledger's; -1 not asked yet */, not_before /* mono us */;
 	uint32_t threads_open;
+	uint16_t bots;               /* a chat's: who may write in it, as a mask; 0 = not asked yet */
 	uint8_t kind;                /* enum lane_kind */
 	bool later;                  /* parked until nothing else is left (STREAM_LATER) */
 	struct lane lane;
@@ -72,7 +75,7 @@ struct engine {
 	struct engine_result *res;
 	struct lane_limits limits;
 	struct lanes lanes;
-	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_parked, n_later /* of those parked */;
+	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_active_people, n_parked, n_later /* of those parked */;
 	struct hot *spare[HOT_MAX]; size_t n_spare;
 	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];
@@ -81,7 +84,7 @@ struct engine {
 	uint32_t wrote;              /* enum wrote: what the open transaction holds */
 	bool halting, broken /* err is set: end with false */;
 	struct err err;
-	int64_t began_us, settle_us, max_wait_us, intents, requests0, writes0, throttled0, told_us;
+	int64_t began_us, settle_us, max_wait_us, ends_us /* mono; NEVER */, closed_us /* mono: quiet until then */, intents, requests0, writes0, throttled0, told_us;
 };
 
 void engine_event(struct engine *x, const char *ev, const struct runner *r, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -93,10 +96,6 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
 int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
 struct gate *engine_gate(struct engine *x, const struct http_req *req);
-static inline const char *engine_scope(const struct http_req *req)
-{
-	return req->scope ? req->scope : "";
-}
 
 /* engine_answer.c */
 void engine_answer(struct engine *x, const struct wire_done *d);

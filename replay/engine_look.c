@@ -185,6 +185,6 @@ void engine_look_answer(struct engine *x, struct runner *r, const struct wire_do
 		return;
 	}
 	h->refused_since = -1;
-	pacer_ok(x->s->pacer, h->req.rate, engine_scope(&h->req), now);
+	pool_ok(&x->s->pool, &h->req, now);
 	read_page(x, r, resp);
 }

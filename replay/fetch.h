@@ -8,7 +8,7 @@
  * only. What comes is judged before it counts: status, size, first bytes; a sign-in page is never kept as a photo. Interrupted
  * downloads go on where they stopped (Range, If-Range). Addresses and tokens are in no message, no error and no file.
  *
- * This file and wire.c are the only ones that use libcurl: wire is about requests that write and are small, this about
+ * These files (fetch*.c) and wire are the only ones that use libcurl: wire is about requests that write and are small, this about
  * bodies that are large and harmless to ask for twice.
  */
 #ifndef MVCHAT_FETCH_H
@@ -42,7 +42,7 @@ struct fetch_result {
 	int64_t fetched, had;      /* now; earlier */
 	int64_t missing;           /* linked and not had */
 	int64_t present, external, gone; /* file ids in the archives; links to elsewhere; deleted in the source */
-	int64_t bytes, requests;
+	int64_t bytes, requests, elapsed_us;
 	bool stopped;
 };
 struct fetch_config {

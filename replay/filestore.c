@@ -266,16 +266,16 @@ bool filestore_add(struct filestore *s, const char *id, const char *part, const 
 		err_set(e, ERR_INTERNAL, "cannot read '%s' again:", part);
 	if (fd >= 0)
 		close(fd);
-	step("file-gathered");
-	if (!ok || !put_in_place(s, &h, part, e))
+	if (!ok)
 		return false;
-	step("file-stored");
+	step("file-gathered");
+	/* Entered first: an entry without its content does not count (is_there), so whoever dies in between finds the part whole. */
 	char sha[DIGEST_HEX];
 	struct buf b;
 	hex(h.sha, DIGEST_BYTES, sha);
 	buf_init(&b, LINE_MAX_BYTES);
 	buf_addf(&b, "%s\t%s\t%lld\t", id, sha, (long long)h.size);
-	for (size_t i = 0; name[i] && i < NAME_MAX_BYTES; i++)
+	for (size_t i = 0; i < NAME_MAX_BYTES && name[i]; i++)
 		buf_addc(&b, (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? ' ' : name[i]);
 	buf_addc(&b, '\n');
 	ok = !b.full && write(s->fd, b.p, b.len) == (ssize_t)b.len && fsync(s->fd) == 0;
@@ -283,6 +283,9 @@ bool filestore_add(struct filestore *s, const char *id, const char *part, const 
 	if (!ok)
 		return err_set(e, ERR_INTERNAL, "cannot write the index of '%s':", s->dir);
 	step("file-entered");
+	if (!put_in_place(s, &h, part, e))
+		return false;
+	step("file-stored");
 	enter(s, id, &h);
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "core/step.h"
 #include "embed/replay/schema.sql.h"
 #include "embed/replay/schema_v2.sql.h"
+#include "embed/replay/schema_v3.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,14 +30,15 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 2,
+	VERSION = 3,
 	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
 };
 
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
-static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql };
+static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql,
+                                                 (const char *)embed_schema_v3_sql };
 
 static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
@@ -50,7 +52,7 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 		" op.loss || ' ' || op.sent || ' ' || op.run || ' ' || op.target WHEN op.state IN (2, 4) THEN op.target2 END,"
 		" target = NULL, why = NULL, src_fp = excluded.src_fp, body_fp = excluded.body_fp,"
 		" loss = excluded.loss, tries = tries + 1, sent = excluded.sent, run = excluded.run"
-		" WHERE state IN (2, 4, 5) OR state = 3 AND kind = 10",
+		" WHERE state = 2 OR state = 4 OR state = 5 OR state = 3 AND kind = 10",
 	[S_DONE] = "UPDATE op SET state = 3, target = ?6, target2 = ?7, why = NULL"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
 	[S_REJECT] = "UPDATE op SET state = 4, why = ?6"
@@ -67,7 +69,7 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_OWNS] = "SELECT 1 FROM op WHERE kind = ?1 AND target = ?2 AND state = 3 LIMIT 1",
 	[S_OWNS_POST] = "SELECT 1 FROM op WHERE kind = 4 AND target = ?2 AND target IS NOT NULL AND state = 3 AND ?1 = 4",
 	[S_OWNS_MADE] = "SELECT 1 FROM op INDEXED BY op_made"
-		" WHERE kind = ?1 AND kind IN (1, 2, 5) AND target = ?2 AND target IS NOT NULL AND state = 3 LIMIT 1",
+		" WHERE kind = ?1 AND kind IN (1, 2, 5) AND (kind = 1 OR kind = 2 OR kind = 5) AND target = ?2 AND target IS NOT NULL AND state = 3 LIMIT 1",
 	[S_NEWEST] = "SELECT " OP_COLUMNS ", seq FROM op WHERE lane = ?1 AND seq < ?2 AND ((1 << kind) & ?3) AND state = 3"
 		" ORDER BY seq DESC LIMIT 1",
 	[S_FIND_POST] = "SELECT " OP_COLUMNS " FROM op WHERE kind = 4 AND target = ?1 AND target IS NOT NULL",

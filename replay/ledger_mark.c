@@ -79,7 +79,7 @@ bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
 	encode(b, l->ident, l->intents);
 	/* Synced once: a mark that the power cut took away would look like a ledger that was carried here. */
 	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b) || fsync(l->mark_fd) != 0)
-		return err_set(e, ERR_INTERNAL, "cannot write %s/" MARK_NAME ":", dir);
+		return err_set(e, ERR_INTERNAL, "cannot write %s:", dir);
 	int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d >= 0) {
 		fsync(d);

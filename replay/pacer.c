@@ -16,11 +16,17 @@
 /* The margin: 1 % of the rates and at most half a request of the burst. Half a request of Pachca's 4/s is an eighth of a
  * second by which one request may travel faster than the one before it, and costs that eighth once per burst. */
 static const double RATE_MARGIN = 0.99, BURST_MARGIN = 0.01, BURST_MARGIN_MAX = 0.5;
+/* Who comes a few milliseconds late, because a commit was waited for, may make up for it with the next request; who was away
+ * for longer may not. */
+static const double LATE_S = 0.006;
 static const double SLOWEST = 1.0 / 64, CREEP = 0.05, EPSILON = 1e-9;
+/* A rate that was refused twice is not tried again for a while: below it, but not much. */
+static const double STAY_BELOW = 0.97, FALL_TO = 0.85;
 enum {
 	CREEP_AFTER = 20,                     /* successes for one step back to the trait */
 	BACKOFF_FIRST_S = 1, BACKOFF_MAX_S = 120,
 	WAIT_MAX_S = 3600,                    /* a server that says "in a year" is asked again in an hour */
+	TELLING = 10,                         /* requests after a refusal until the next one says something of the rate */
 	SWEEP_FIRST = 256,
 };
 static const int64_t FORGET_SLOW_US = 600 * (int64_t)1000000; /* a lesson this old is learnt anew */
@@ -35,9 +41,25 @@ struct bucket {
 	double slow;          /* 1 = the trait's rate */
 	int successes;        /* since the last step of creeping back */
 	int strikes;          /* refusals in a row */
+	int lessons;          /* refusals lately, those of one moment counted once */
+	int64_t lesson_us;    /* the last of them */
+	double ceiling;       /* the lowest `slow` that was refused lately; of use from the second lesson on */
+	uint32_t since;       /* requests since the last refusal */
+	uint32_t used;        /* requests since it was last full */
+	uint32_t heard;       /* the number of the class's lesson it has taken to heart */
+};
+
+/* What several scopes of a class have learnt, the others need not learn by themselves. */
+struct lesson {
+	uint32_t no;          /* grows with each */
+	uint64_t who;         /* the last scope that learnt something */
+	int scopes;
+	double ceiling, burst;
+	int64_t at_us;
 };
 
 struct pacer {
+	struct lesson lesson[N_REQ_CLASS];
 	struct rate rate[N_REQ_CLASS]; /* factor and margin included; per_s 0 = unlimited, peak_per_s 0 = no peak rule */
 	struct bucket *v;
 	size_t n, cap, sweep_at;
@@ -83,6 +105,30 @@ void pacer_free(struct pacer *p)
 	free(p);
 }
 
+/* How many requests may be saved up, as far as is known by now. */
+static double burst_of(const struct pacer *p, const struct bucket *b, int64_t now_us)
+{
+	const struct lesson *l = &p->lesson[b->cls];
+	bool known = l->scopes > 1 && now_us - l->at_us <= FORGET_SLOW_US;
+	return known ? lesser(p->rate[b->cls].burst, l->burst) : p->rate[b->cls].burst;
+}
+
+/* Takes over what other scopes have learnt. */
+static void hear(const struct pacer *p, struct bucket *b, int64_t now_us)
+{
+	const struct lesson *l = &p->lesson[b->cls];
+	if (b->heard == l->no || l->scopes < 2 || now_us - l->at_us > FORGET_SLOW_US)
+		return;
+	b->heard = l->no;
+	if (l->ceiling < 1) {
+		b->ceiling = b->lessons > 1 ? lesser(b->ceiling, l->ceiling) : l->ceiling;
+		b->slow = lesser(b->slow, b->ceiling * STAY_BELOW);
+		b->lessons = b->lessons > 2 ? b->lessons : 2;
+		b->lesson_us = now_us;
+	}
+	b->tokens = lesser(b->tokens, greater(0, l->burst - (double)b->used));
+}
+
 /* Brings the bucket's two levels up to now. Time that went back (another caller's older stamp) changes nothing. */
 static void refill(const struct pacer *p, struct bucket *b, int64_t now_us)
 {
@@ -90,8 +136,15 @@ static void refill(const struct pacer *p, struct bucket *b, int64_t now_us)
 	if (now_us <= b->at_us)
 		return;
 	double s = (double)(now_us - b->at_us) / 1e6;
-	b->tokens = lesser(r->burst, b->tokens + s * r->per_s * b->slow);
-	b->peak = lesser(1, b->peak + s * r->peak_per_s * b->slow);
+	b->tokens += s * r->per_s * b->slow;
+	double burst = burst_of(p, b, now_us);
+	if (b->tokens >= burst) {
+		b->tokens = burst;
+		b->used = 0;
+	}
+	b->peak += s * r->peak_per_s * b->slow;
+	if (b->peak > 1 + LATE_S * r->peak_per_s)
+		b->peak = 1;
 	b->at_us = now_us;
 }
 
@@ -103,7 +156,7 @@ static bool forgettable(const struct pacer *p, struct bucket *b, int64_t now_us)
 		return false;
 	bool idle = now_us - b->at_us > FORGET_SLOW_US; /* before refill moves it */
 	refill(p, b, now_us);
-	bool full = b->tokens >= r->burst - EPSILON && (r->peak_per_s <= 0 || b->peak >= 1 - EPSILON);
+	bool full = b->tokens >= burst_of(p, b, now_us) - EPSILON && (r->peak_per_s <= 0 || b->peak >= 1 - EPSILON);
 	return full && ((b->slow >= 1 && b->strikes == 0) || idle);
 }
 
@@ -199,6 +252,7 @@ int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t 
 	const struct rate *r = &p->rate[c];
 	struct bucket *b = bucket_of(p, c, scope, now_us);
 	refill(p, b, now_us);
+	hear(p, b, now_us);
 	int64_t at = b->shut_us > now_us ? b->shut_us : now_us;
 	if (r->per_s > 0) {
 		int64_t t = when(b->tokens, r->per_s * b->slow, now_us);
@@ -212,6 +266,8 @@ int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t 
 		return at;
 	b->tokens -= 1;
 	b->peak -= 1;
+	b->used++;
+	b->since++;
 	return 0;
 }
 
@@ -232,16 +288,45 @@ static uint64_t next_random(struct pacer *p)
 	return z ^ z >> 31;
 }
 
+/* One refusal: slower; and after a second one a rate that is not tried again. */
+static void learn(struct pacer *p, struct bucket *b, int64_t now_us)
+{
+	struct lesson *l = &p->lesson[b->cls];
+	if (now_us - b->lesson_us > FORGET_SLOW_US)
+		b->lessons = 0;
+	/* A refusal right after another says how empty the server's bucket is, not how fast it fills. */
+	bool tells = b->lessons && b->since >= TELLING;
+	if (!b->lessons)
+		b->ceiling = 1;
+	if (tells)
+		b->ceiling = lesser(b->ceiling, b->slow);
+	b->slow = greater(SLOWEST, tells ? b->ceiling * FALL_TO : b->strikes || !b->lessons ? b->slow / 2 : b->slow * FALL_TO);
+	b->since = 0;
+	b->lessons++;
+	b->strikes++;
+	b->lesson_us = now_us;
+	if (!p->rate[b->cls].per_scope)
+		return;
+	if (!l->scopes || now_us - l->at_us > FORGET_SLOW_US)
+		*l = (struct lesson){ .no = l->no, .ceiling = 1, .burst = p->rate[b->cls].burst };
+	l->scopes += !l->scopes || l->who != b->hash;
+	l->who = b->hash;
+	l->at_us = now_us;
+	double ceiling = tells ? b->ceiling : l->ceiling, burst = b->lessons == 1 && b->used > 1 ? (double)b->used - 1 : l->burst;
+	if (ceiling < l->ceiling || burst < l->burst || l->scopes == 2)
+		l->no++;
+	l->ceiling = lesser(l->ceiling, ceiling);
+	l->burst = greater(1, lesser(l->burst, burst));
+}
+
 void pacer_throttled(struct pacer *p, enum req_class c, const char *scope, int retry_after_s, int64_t now_us)
 {
 	struct bucket *b = bucket_of(p, c, scope, now_us);
 	refill(p, b, now_us);
 	/* Requests that were under way together are refused together: one lesson, not ten. */
 	bool same = now_us < b->shut_us;
-	if (!same) {
-		b->slow = greater(SLOWEST, b->slow / 2);
-		b->strikes++;
-	}
+	if (!same)
+		learn(p, b, now_us);
 	b->successes = 0;
 	b->tokens = lesser(b->tokens, 0); /* the server's bucket is empty, whatever ours says */
 	int64_t wait_s = BACKOFF_FIRST_S;
@@ -270,7 +355,8 @@ void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now_
 		return;
 	refill(p, b, now_us);
 	b->successes = 0;
-	b->slow = lesser(1, b->slow + CREEP);
+	bool taught = b->lessons > 1 && b->ceiling < 1 && now_us - b->lesson_us <= FORGET_SLOW_US;
+	b->slow = lesser(taught ? greater(b->slow, b->ceiling * STAY_BELOW) : 1, b->slow + CREEP);
 }
 
 size_t pacer_scopes(const struct pacer *p)
@@ -278,16 +364,21 @@ size_t pacer_scopes(const struct pacer *p)
 	return p->n;
 }
 
-double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n)
+double pacer_bound_shared_s(const struct traits *t, enum req_class c, int64_t n, int tokens)
 {
 	const struct rate *r = &t->rate[c];
-	double burst = greater(1, r->burst), s = 0;
-	if (n <= 1)
+	double share = tokens > 1 ? (double)n / tokens : (double)n, burst = greater(1, r->burst), s = 0;
+	if (share <= 1)
 		return 0;
 	/* The n-th request waits for both rules: one interval of the peak after each other, and a full bucket that refills. */
 	if (r->peak_per_s > 0)
-		s = (double)(n - 1) / r->peak_per_s;
+		s = (share - 1) / r->peak_per_s;
 	if (r->per_s > 0)
-		s = greater(s, ((double)n - burst) / r->per_s);
+		s = greater(s, (share - burst) / r->per_s);
 	return s;
+}
+
+double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n)
+{
+	return pacer_bound_shared_s(t, c, n, 1);
 }

@@ -21,5 +21,7 @@ void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now_
 size_t pacer_scopes(const struct pacer *p); /* buckets held now: what the memory is proportional to */
 /* The least time n requests of this class take in one scope (seconds): the bound that plan and bench use. */
 double pacer_bound_s(const struct traits *t, enum req_class c, int64_t n);
+/* The same when the requests are spread over so many tokens. */
+double pacer_bound_shared_s(const struct traits *t, enum req_class c, int64_t n, int tokens);
 
 #endif

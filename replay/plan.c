@@ -26,6 +26,7 @@
 
 #include "core/buf.h"
 #include "core/table.h"
+#include "replay/spool_seat.h"
 #include "replay/stream_in.h"
 
 #include <stdio.h>
@@ -49,6 +50,9 @@ const char *bucket_name(enum bucket b)
 
 struct sentences { const char **v; size_t n, cap, left_out; };
 
+/* Of one lane: messages to send so far in the order of time, none of them followed by one that is there already. */
+struct line_up { int64_t waiting; };
+
 /* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
 struct rest { int64_t posts, before; bool posted; };
 
@@ -61,11 +65,12 @@ struct plan {
 	struct digest digest;
 	struct table rules;            /* "item rule" -> int64_t */
 	struct sentences unresolved, privacy, notes;
+	int64_t n_late, n_late_chats;  /* messages that will stand after later ones; chats with such */
 	int64_t n_made, n_shut, n_guests; /* accounts to be created: all; of them without access; guests */
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
 	size_t chats_cap, people_cap;
 	size_t n_named;                /* the mapping's `rules` */
-	int64_t ops;
+	int64_t ops, people_calls, uploads;
 	int64_t ahead_other;           /* chats opened and archived again for these alone */
 	int64_t ahead;                 /* edits at most, if what links lead to is sent */
 	struct err *e;
@@ -74,6 +79,8 @@ struct plan {
 	struct spot *sp;
 	struct facts_chat *chat;
 	struct table closed;           /* roots whose replies cannot be sent -> rule */
+	struct table line_ups;         /* root, "" for the channel -> struct line_up */
+	int64_t late;                  /* messages to send that are older than ones there */
 	struct table rests;            /* roots with replies to send -> struct rest */
 	int64_t posts;                 /* of the chat's own lane */
 	bool posted;                   /* ... a message among them that was not there: it will stand behind all that are */
@@ -81,6 +88,8 @@ struct plan {
 	struct removal removal;
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
+	int64_t elsewhere;             /* messages sent that would go to another place today */
+	struct { int64_t num; char name[512]; } lane; /* of the ledger, asked for last */
 };
 
 /* ---- small things ---- */
@@ -162,6 +171,8 @@ static void call(struct plan *p, enum op_kind kind, int64_t ts_us, const char *i
 	p->f->calls[post ? REQ_POST : REQ_OTHER]++;
 	if (kind == OP_UPLOAD)
 		p->f->calls[REQ_BLOB]++;
+	p->uploads += kind == OP_UPLOAD;
+	p->people_calls += kind == OP_USER_CREATE;
 	digest_str(p, p->sp ? p->sp->id : "");
 	digest_num(p, ts_us);
 	digest_str(p, id);
@@ -293,7 +304,7 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 		}
 	}
 	for (size_t part = (size_t)st->parts; part < l.n_parts; part++) {
-		struct op op = { .key = { .kind = OP_POST, .id = "" }, .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		stream_post(p->s, &l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 	}
@@ -364,7 +375,7 @@ static int plan_rest(struct plan *p, const struct spool_meta *m, const struct le
 {
 	int n = 0;
 	for (size_t part = (size_t)from; part < l->n_parts; part++, n++) {
-		struct op op = { .key = { .kind = OP_POST, .id = "" }, .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		stream_post(p->s, l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 		++*lane_posts(p, m);
@@ -388,7 +399,7 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 	for (int part = 0; part < st->parts; part++) {
 		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
 		struct opkey k = { stream_lconv(p->s, p->sp), m->ts_us, m->id, OP_POST, part };
-		struct op op = { .key = { .kind = OP_POST, .id = "" }, .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		if (!ledger_get(p->s->x.ledger, &k, &p->one, &post))
 			continue;
 		k.kind = OP_EDIT;
@@ -524,7 +535,14 @@ static const char *closed_by(const struct plan *p, const struct spool_meta *m, c
 		return "chat-rejected";
 	if (st->thread == OP_REJECTED)
 		return "thread-rejected";
-	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete ? "orphan" : NULL;
+	return m->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !st->complete && !spool_is_title(m) ? "orphan" : NULL;
+}
+
+/* Threads of ours are in no bucket. */
+static void count_thread(struct plan *p, const struct spool_meta *m, enum bucket b, const char *rule, int64_t n)
+{
+	if (!spool_is_title(m))
+		count(p, ITEM_THREAD, b, rule, n);
 }
 
 /* A message with replies: where its thread stands. */
@@ -532,26 +550,26 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 {
 	const char *shut = closed_by(p, m, st);
 	if (!p->s->threads) {
-		count(p, ITEM_THREAD, BUCKET_TEXT, NULL, 1);
+		count_thread(p, m, BUCKET_TEXT, NULL, 1);
 		return;
 	}
 	if (shut) {
 		table_put(&p->closed, arena_strdup(&p->conv, m->id), (void *)(uintptr_t)shut);
-		count(p, ITEM_THREAD, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
+		count_thread(p, m, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
 		return;
 	}
 	if (st->thread == OP_DONE) {
-		count(p, ITEM_THREAD, BUCKET_SENT, NULL, 1);
+		count_thread(p, m, BUCKET_SENT, NULL, 1);
 		return;
 	}
 	if (is_open(st->thread)) {
-		count(p, ITEM_THREAD, BUCKET_DOUBT, NULL, 1);
+		count_thread(p, m, BUCKET_DOUBT, NULL, 1);
 		call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
 		return;
 	}
 	/* Not opened yet: is any reply going to be sent? */
 	bool goes = fate == FATE_PLACEHOLDER;
-	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP ? NULL
+	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
@@ -559,10 +577,10 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
 	spool_walk_end(w);
 	if (!goes || p->sp->place.action == PLACE_SKIP) {
-		count(p, ITEM_THREAD, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
+		count_thread(p, m, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
 		return;
 	}
-	count(p, ITEM_THREAD, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
+	count_thread(p, m, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
 	call(p, OP_THREAD_OPEN, m->ts_us, m->id, 0, 0);
 }
 
@@ -580,6 +598,39 @@ static void judge_late_root(struct plan *p, const struct spool_meta *m)
 	const char *shut = closed_by(p, &root, &st);
 	if (shut)
 		table_put(&p->closed, arena_strdup(&p->conv, m->root), (void *)(uintptr_t)shut);
+}
+
+/* The target orders by arrival: what an earlier run left out comes after what it sent. */
+static void line_up(struct plan *p, const struct spool_meta *m, const struct standing *st, bool send)
+{
+	const char *lane = m->root && p->s->threads ? m->root : "";
+	struct line_up *x = table_get(&p->line_ups, lane);
+	if (!send && !st->parts)
+		return;
+	if (!x) {
+		x = arena_new(&p->conv, struct line_up);
+		table_put(&p->line_ups, arena_strdup(&p->conv, lane), x);
+	}
+	if (send && !st->parts) {
+		x->waiting++;
+		return;
+	}
+	p->late += x->waiting;
+	x->waiting = 0;
+}
+
+/* Was it written into another lane than it would be today? */
+static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	char now[512];
+	if (st->lane != p->lane.num) {
+		const char *name = ledger_lane_name(p->s->x.ledger, st->lane, &p->one);
+		p->lane.num = st->lane;
+		if (!name || !fmt_into(p->lane.name, sizeof(p->lane.name), "%s", name))
+			p->lane.name[0] = '\0';
+	}
+	bool fits = m->root && p->s->threads ? fmt_into(now, sizeof(now), "t:%s/%s", p->sp->id, m->root) : fmt_into(now, sizeof(now), "c:%s", p->sp->id);
+	return fits && p->lane.name[0] && !streq(now, p->lane.name);
 }
 
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
@@ -603,6 +654,9 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		if (!spool_walk_body(w, &p->one, &msg, p->e))
 			return false;
 	}
+	line_up(p, m, st, send);
+	if (st->complete && p->sp->place.action != PLACE_SKIP)
+		p->elsewhere += stands_elsewhere(p, m, st);
 	if (send)
 		plan_send(p, m, &msg, st, fate, rule);
 	else if (st->complete)
@@ -611,6 +665,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		plan_links(p, m, &msg, st);
 	if (m->n_replies && !m->root)
 		judge_thread(p, m, st, b, fate, rule);
+	else if (m->n_answers && (!m->root || m->root[0] == '@') && !m->quotes) /* its replies stand beside it, in a thread of ours */
+		count(p, ITEM_THREAD, p->sp->place.action == PLACE_SKIP ? BUCKET_SKIPPED : BUCKET_TEXT, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : NULL, 1);
 	if (m->kind == MSG_LOST_ROOT)
 		return true; /* ours, not the source's: in no bucket */
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
@@ -694,6 +750,13 @@ static bool walk_messages(struct plan *p)
 
 /* ---- one conversation ---- */
 
+/* Pins of our own threads are in no bucket. */
+static void count_pin(struct plan *p, const char *id, enum bucket b, const char *rule, int64_t n)
+{
+	if (id[0] != '@')
+		count(p, ITEM_PIN, b, rule, n);
+}
+
 static void judge_pins(struct plan *p, const struct conv *c)
 {
 	struct stream *s = p->s;
@@ -705,19 +768,19 @@ static void judge_pins(struct plan *p, const struct conv *c)
 		arena_reset(&p->one);
 		arena_reset(&s->tmp);
 		if (p->sp->place.action == PLACE_SKIP || !s->cfg->pins || !(s->tr.caps & CAP_PIN)) {
-			count(p, ITEM_PIN, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : "pins-off", 1);
 			continue;
 		}
 		if (!spool_find(s->x.spool, p->sp->num, c->pins[i].msg_id, &ts) ||
 		    !spool_msg(s->x.spool, p->sp->num, ts, c->pins[i].msg_id, &p->one, NULL, &m, NULL)) {
-			count(p, ITEM_PIN, BUCKET_SKIPPED, "message-not-found", 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_SKIPPED, "message-not-found", 1);
 			continue;
 		}
 		bool twice = false;
 		for (size_t k = 0; k < i && !twice; k++)
 			twice = streq(c->pins[k].msg_id, c->pins[i].msg_id);
 		if (twice) {
-			count(p, ITEM_PIN, BUCKET_MERGED, NULL, 1);
+			count_pin(p, c->pins[i].msg_id, BUCKET_MERGED, NULL, 1);
 			continue;
 		}
 		enum op_state state = state_of(p, conv, ts, m.id, OP_PIN, NULL, NULL);
@@ -730,7 +793,7 @@ static void judge_pins(struct plan *p, const struct conv *c)
 			if (b == BUCKET_SENT || b == BUCKET_DOUBT || fate == FATE_PLACEHOLDER)
 				b = BUCKET_PENDING;
 		}
-		count(p, ITEM_PIN, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
+		count_pin(p, c->pins[i].msg_id, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule ? rule : "refused" : NULL, 1);
 		if (b == BUCKET_PENDING || b == BUCKET_DOUBT)
 			call(p, OP_PIN, ts, m.id, 0, 0);
 	}
@@ -753,6 +816,34 @@ static const char *source_privacy(enum conv_kind k)
 	case CONV_DM: return "a direct conversation";
 	}
 	return "private";
+}
+
+/* A chat made under another mapping keeps its name and its openness: what people see every day is not changed behind their backs. */
+static void say_kept(struct plan *p, const struct conv *c)
+{
+	const struct facts_chat *f = p->chat;
+	const struct target_chat *seen = snap_chat(p->snap, f->target_id, NULL);
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(p->s, p->sp), 0, "", OP_CHAT_CREATE, 0 };
+	if (ledger_get(p->s->x.ledger, &k, &p->one, &row) && row.body_fp != hash64s(f->target_name))
+		say(p, &p->notes, arena_fmt(p->a, "%s (%s) has its chat already and is not renamed; the mapping calls it '%s' now", c->name, c->id, f->target_name));
+	if (seen && seen->is_public != p->sp->place.is_public)
+		say(p, &p->notes, arena_fmt(p->a, seen->is_public ? "%s (%s) has its chat already, which is public, and is not closed; the mapping says private"
+		                                                  : "%s (%s) has its chat already, which is private, and is not opened; the mapping says public", c->name, c->id));
+}
+
+/* A department that becomes a member reads what some of its people could not. */
+static void say_company(struct plan *p, const struct conv *c)
+{
+	struct company who;
+	mapping_company(p->s->x.mapping, c, &p->one, &who);
+	for (size_t i = 0; i < who.n_tags; i++) {
+		if (state_of(p, stream_lconv(p->s, p->sp), 0, arena_fmt(&p->one, "tag:%s", who.tags[i]), OP_MEMBERS, NULL, NULL) == OP_DONE)
+			continue;
+		if (c->kind != CONV_PUBLIC)
+			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; everybody with the tag '%s' will read it", c->name, source_privacy(c->kind), who.tags[i]));
+		say(p, &p->notes, arena_fmt(p->a, "the tag '%s' joins %s: the target tells its people so, there is no silent way", who.tags[i], c->name));
+	}
 }
 
 /* What becomes of the chat itself, and who could read what they could not before. */
@@ -786,6 +877,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	} else if (p->made == OP_DONE) {
 		f->action = CHAT_EXISTS;
 		f->target_id = copy(p, target);
+		say_kept(p, c);
 	} else if (p->made == OP_REJECTED) {
 		f->action = CHAT_REJECTED;
 		f->why = copy(p, why);
@@ -801,12 +893,17 @@ static void judge_chat(struct plan *p, const struct conv *c)
 	}
 	if (pl->action == PLACE_CREATE && pl->is_public && c->kind != CONV_PUBLIC)
 		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
-	count(p, ITEM_CONV, b, rule, 1);
+	if (pl->action != PLACE_SKIP && pl->join_members)
+		say_company(p, c);
+	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0) /* that one is ours */
+		count(p, ITEM_CONV, b, rule, 1);
 }
 
 static double lane_bound(const struct plan *p, int64_t n)
 {
-	return n > 0 ? pacer_bound_s(&p->s->tr, REQ_POST, n) : 0;
+	/* Chats that we make have all our bots in them; into one that is there already only the first is known to be let. */
+	int bots = p->sp->place.action == PLACE_ADOPT ? 1 : p->s->tr.bots;
+	return n > 0 ? pacer_bound_shared_s(&p->s->tr, REQ_POST, n, bots) : 0;
 }
 
 /* The chat's own lane, and each thread's after the posts before its root. */
@@ -837,6 +934,8 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	p->posts = p->goes_on = 0;
 	p->posted = false;
 	p->people_in = false;
+	p->late = 0;
+	table_init(&p->line_ups);
 	table_init(&p->closed);
 	table_init(&p->rests);
 }
@@ -889,12 +988,20 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			call(p, OP_ARCHIVE, 0, "", 0, 0);
 		plan_reopening(p, ops);
-		p->f->heard += p->people_in ? p->chat->pending + p->goes_on : 0;
+		/* What goes into threads that hold history reaches nobody. */
+		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
+		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
+		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+			say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
+			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);
 	}
 	p->chat->bound_s = chat_bound(p);
 	if (p->chat->bound_s > p->f->bound_s)
 		p->f->bound_s = p->chat->bound_s;
+	p->n_late += p->late;
+	p->n_late_chats += p->late > 0;
+	table_release(&p->line_ups);
 	table_release(&p->closed);
 	table_release(&p->rests);
 	arena_reset(&p->conv);
@@ -976,11 +1083,18 @@ static void say_notes(struct plan *p)
 	for (size_t i = 0; i < p->n_named; i++) {
 		if (caught(p, names[i]))
 			continue;
+		int64_t seated = spool_seats_picked(p->s->x.spool, i);
+		if (seated) {
+			say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			continue;
+		}
 		if (p->would[i])
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing that others before it do not leave out (%lld messages)", names[i], (long long)p->would[i]));
 		else
 			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
 	}
+	if (p->elsewhere)
+		say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before under other rules: they stay where they are", (long long)p->elsewhere));
 	if (p->f->heard)
 		say(p, &p->notes, arena_fmt(p->a, "%lld messages go into chats whose people are in already: they will be notified", (long long)p->f->heard));
 	for (size_t i = 0; i < p->rules.n; i++) {
@@ -1030,6 +1144,13 @@ static void say_seats(struct plan *p)
 	                            (long long)p->n_made, (long long)p->n_shut, (long long)p->n_guests, (long long)active, (long long)(active + seats)));
 }
 
+static void say_late(struct plan *p)
+{
+	if (p->n_late)
+		say(p, &p->notes, arena_fmt(p->a, "%lld messages in %lld conversations will stand after later ones that an earlier run has sent: the target orders by arrival",
+		                            (long long)p->n_late, (long long)p->n_late_chats));
+}
+
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
@@ -1039,12 +1160,17 @@ static void finish_facts(struct plan *p)
 	check_sums(f);
 	for (int c = 0; c < N_REQ_CLASS; c++) {
 		f->calls_total += f->calls[c];
-		if (f->calls[c] && !p->s->tr.rate[c].per_scope) {
+		if (f->calls[c] && c != REQ_OTHER && !p->s->tr.rate[c].per_scope) {
 			double t = pacer_bound_s(&p->s->tr, (enum req_class)c, f->calls[c]);
 			f->bound_s = t > f->bound_s ? t : f->bound_s;
 			f->people_s = t > f->people_s ? t : f->people_s;
 		}
 	}
+	/* People are made with a token of their own; places for files are asked for by all bots in turn; all else is the first's. */
+	int64_t bots = p->s->tr.bots > 1 ? p->s->tr.bots : 1;
+	int64_t first = f->calls[REQ_OTHER] - p->people_calls - p->uploads + p->uploads / bots;
+	double t = pacer_bound_s(&p->s->tr, REQ_OTHER, first > p->people_calls ? first : p->people_calls);
+	f->bound_s = t > f->bound_s ? t : f->bound_s;
 	f->n_rules = p->rules.n;
 	f->rules = arena_array(p->a, p->rules.n + 1, struct facts_rule);
 	for (size_t i = 0; i < p->rules.n; i++)
@@ -1053,6 +1179,7 @@ static void finish_facts(struct plan *p)
 	say_end(p, &p->privacy, &f->privacy, &f->n_privacy);
 	say_notes(p);
 	say_seats(p);
+	say_late(p);
 	say_end(p, &p->notes, &f->notes, &f->n_notes);
 	finish_digest(p);
 }

@@ -76,7 +76,8 @@ static bool make_op(struct rollback *rb, struct rb_lane *l, const struct ledger_
 		return fill_reaction(rb, c, row, a, op);
 	case OP_MEMBERS:
 		op->n_ids = rb_members(rb, c, a, &op->ids);
-		return op->n_ids > 0;
+		op->n_tags = rb_tags(rb, c, a, &op->tags);
+		return op->n_ids + op->n_tags > 0;
 	case OP_CHAT_CREATE: {
 		const char *name = c->name ? c->name : "";
 		bool marked = !strncmp(name, rb->args.mark, strlen(rb->args.mark));

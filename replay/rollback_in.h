@@ -47,6 +47,8 @@ enum live { FORETOLD, LIVE };
 bool rb_next(struct rollback *rb, struct rb_lane *l, enum pass pass, enum live live, struct stream_pos *pos, struct arena *a, struct ledger_row *row);
 bool rb_in_scope(const struct rollback *rb, const struct ledger_row *row);
 /* Who joined the chat through us, as far as archives and mapping tell: target ids in a. */
+/* The tags that joined the chat with us. */
+size_t rb_tags(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids);
 size_t rb_members(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids);
 bool rb_gives_up(const struct rollback *rb, const struct rb_conv *c);
 /* Is there anything at all of this lane in the pass? */

@@ -399,6 +399,28 @@ static bool reaction_named(struct rollback *rb, const struct rb_conv *c, const s
 	       (size_t)row->key.part < m.n_reacts;
 }
 
+size_t rb_tags(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids)
+{
+	struct ledger_walk *w = ledger_walk(rb->args.ledger, c->num);
+	struct ledger_row row;
+	const char **v = NULL;
+	size_t n = 0, cap = 0;
+	while (ledger_walk_next(w, &row) && !row.key.ts_us) {
+		if (row.key.kind != OP_MEMBERS || strncmp(row.key.id, "tag:", 4) != 0 || row.state != OP_DONE || !row.target2)
+			continue;
+		if (n == cap) {
+			const char **more = arena_array(a, cap = cap ? 2 * cap : 8, const char *);
+			if (n)
+				memcpy(more, v, n * sizeof(*v));
+			v = more;
+		}
+		v[n++] = arena_strdup(a, row.target2);
+	}
+	ledger_walk_end(w);
+	*ids = v;
+	return n;
+}
+
 /* Accounts that an earlier rollback has taken back are members still. */
 size_t rb_members(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids)
 {
@@ -441,7 +463,7 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 			return KEEP_ADOPTED;
 		if (chat_in_scope(rb, c) && !rb_gives_up(rb, c))
 			return KEEP_OCCUPIED;
-		return rb_members(rb, c, &rb->tmp, &ids) ? WANTED : KEEP_UNNAMED;
+		return rb_members(rb, c, &rb->tmp, &ids) || rb_tags(rb, c, &rb->tmp, &ids) ? WANTED : KEEP_UNNAMED;
 	case OP_REACT:
 	case OP_PIN:
 		if (c->shut || !lone_mark(rb, row))

@@ -8,6 +8,7 @@
 #include "replay/session.h"
 
 #include "core/clock.h"
+#include "core/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,11 @@ static bool transient(int status)
 
 /* One read, until there is an answer that means something. `greeting`: nothing has worked yet. */
 enum stage { GREETING, READING };
-static bool fetch(struct session *s, const struct http_req *r, enum stage stage, struct arena *a, struct http_resp *resp, struct err *e)
+static bool fetch(struct session *s, struct http_req *r, enum stage stage, struct arena *a, struct http_resp *resp, struct err *e)
 {
 	int64_t pause = FIRST_PAUSE_US, refused_from = -1;
 	for (int tries = 1;;) {
-		for (int64_t at; (at = pacer_ask(s->pacer, r->rate, r->scope, clock_mono_us())) != 0;)
+		for (int64_t at; (at = pool_ask(&s->pool, r, 1, 0, clock_mono_us())) != 0;)
 			wait_until(at);
 		struct err why = ERR_INIT;
 		enum wire_class cls = wire_call(s->wire, r, a, resp, &why);
@@ -50,7 +51,7 @@ static bool fetch(struct session *s, const struct http_req *r, enum stage stage,
 			return false;
 		}
 		if (cls == WIRE_ANSWER && (resp->status == 429 || (resp->status == 503 && resp->retry_after_s >= 0))) {
-			pacer_throttled(s->pacer, r->rate, r->scope, resp->retry_after_s, now);
+			pool_throttled(&s->pool, r, resp->retry_after_s, now);
 			if (refused_from < 0)
 				refused_from = now;
 			if (now + (int64_t)resp->retry_after_s * 1000000 - refused_from < REFUSED_US)
@@ -59,7 +60,7 @@ static bool fetch(struct session *s, const struct http_req *r, enum stage stage,
 			return err_hint(e, "try again later; nothing is lost");
 		}
 		if (cls == WIRE_ANSWER && !transient(resp->status)) {
-			pacer_ok(s->pacer, r->rate, r->scope, now);
+			pool_ok(&s->pool, r, now);
 			return true;
 		}
 		if (cls == WIRE_ANSWER)
@@ -77,17 +78,30 @@ static bool fetch(struct session *s, const struct http_req *r, enum stage stage,
 
 /* ---- opening ---- */
 
+static size_t count_bots(const struct session_args *args)
+{
+	size_t n = 1;
+	while (args->wire.more_bot_tokens && args->wire.more_bot_tokens[n - 1])
+		n++;
+	return n;
+}
+
 static const char *const *with_url(struct session *s, const struct session_args *args)
 {
 	size_t n = 0;
 	bool named = !args->wire.base_url;
 	for (; args->options && args->options[n]; n++)
 		named = named || !strncmp(args->options[n], "url=", 4);
-	const char **v = arena_array(&s->arena, n + 2, const char *);
+	const char **v = arena_array(&s->arena, n + 4, const char *);
 	for (size_t i = 0; i < n; i++)
 		v[i] = args->options[i];
 	if (!named)
-		v[n] = arena_fmt(&s->arena, "url=%s", args->wire.base_url);
+		v[n++] = arena_fmt(&s->arena, "url=%s", args->wire.base_url);
+	if (count_bots(args) > 1) {
+		v[n++] = arena_fmt(&s->arena, "bots=%zu", count_bots(args));
+		if (args->bond)
+			v[n++] = arena_fmt(&s->arena, "bond=%s", args->bond);
+	}
 	return v;
 }
 
@@ -119,9 +133,16 @@ struct session *session_open(const struct session_args *args, struct err *e)
 	if (!s->target)
 		goto fail;
 	s->ex->traits(s->target, &s->traits);
-	s->pacer = pacer_new(&s->traits, rate);
-	s->wire = wire_open(&wc, e);
-	if (!s->wire || !greet(s, e) || !s->ex->may(s->target, args->op_kinds, e))
+	s->wire = wire_open(&wc, e); /* refuses too many tokens */
+	if (!s->wire)
+		goto fail;
+	pool_open(&s->pool, &s->traits, rate, count_bots(args));
+	if (!greet(s, e))
+		goto fail;
+	int first = s->ex->first_bot && s->pool.n > 1 ? s->ex->first_bot(s->target) : 0;
+	wire_first_bot(s->wire, first);
+	pool_swap(&s->pool, first);
+	if (!s->ex->may(s->target, args->op_kinds, e))
 		goto fail;
 	/* What the greeting told may have changed what the target can do for us; what has been asked so far stays counted in
 	 * the pacer. */
@@ -138,7 +159,8 @@ void session_close(struct session *s)
 	if (!s)
 		return;
 	wire_close(s->wire);
-	pacer_free(s->pacer);
+	if (s->pool.n)
+		pool_close(&s->pool);
 	arena_release(&s->arena);
 	free(s);
 }
@@ -197,7 +219,44 @@ bool session_list(struct session *s, enum list_kind kind, const char *scope, enu
 
 /* ---- the snapshot ---- */
 
-struct gather { struct arena *a; struct snapshot *out; size_t cap; };
+struct gather { struct session *s; struct arena *a; struct snapshot *out; size_t cap; };
+
+/* Which of our bots are among these people. */
+static uint32_t bots_among(const struct session *s, const char *const *ids, size_t n)
+{
+	const char *const *bots = NULL;
+	size_t n_bots = s->ex->other_bots ? s->ex->other_bots(s->target, &bots) : 0;
+	uint32_t mask = 1;
+	for (size_t b = 0; b < n_bots; b++)
+		for (size_t i = 0; i < n; i++)
+			if (streq(ids[i], bots[b]))
+				mask |= 2u << b;
+	return mask;
+}
+
+bool session_admit(struct session *s, const char *chat, struct err *e)
+{
+	const char *const *bots = NULL;
+	size_t n = s->pool.n > 1 && s->ex->other_bots ? s->ex->other_bots(s->target, &bots) : 0;
+	if (!n || pool_room(&s->pool, chat) == pool_all(&s->pool))
+		return true;
+	struct arena a;
+	struct op op = { .key = { .kind = OP_MEMBERS, .id = "" }, .chat = chat, .ids = bots, .n_ids = n };
+	struct http_req r;
+	struct http_resp resp;
+	arena_init(&a);
+	bool ok = s->ex->build(s->target, &op, &a, &r, e) && fetch(s, &r, READING, &a, &resp, e); /* may be asked again: no second effect */
+	if (ok) {
+		struct outcome o = { .retry_after_s = -1 };
+		s->ex->parse(s->target, &op, &resp, &a, &o);
+		if (o.v == V_DONE)
+			pool_room_put(&s->pool, chat, pool_all(&s->pool));
+		else
+			log_info("pool.refused", "chat %s does not take the further bots: %s", chat, o.why ? o.why : "no reason given");
+	}
+	arena_release(&a);
+	return ok;
+}
 
 static const char *or_null(struct arena *a, const char *s)
 {
@@ -229,6 +288,7 @@ static bool add_chat(void *ctx, const struct seen *r)
 		.id = arena_strdup(g->a, r->id), .name = arena_strdup(g->a, r->name ? r->name : ""), .is_public = r->is_public,
 		.archived = r->archived, .personal = r->personal,
 	};
+	pool_room_put(&g->s->pool, r->id, bots_among(g->s, r->ids, r->n_ids));
 	return true;
 }
 
@@ -242,7 +302,7 @@ static void *settle_array(struct arena *a, void *p, size_t n, size_t size)
 
 bool snapshot_read(struct session *s, struct arena *a, struct snapshot *out, struct err *e)
 {
-	struct gather people = { a, out, 0 }, chats = { a, out, 0 };
+	struct gather people = { s, a, out, 0 }, chats = { s, a, out, 0 };
 	*out = (struct snapshot){ 0 };
 	bool ok = session_list(s, LIST_USERS, "", OLDEST_FIRST, add_person, &people, e) &&
 	          session_list(s, LIST_CHATS, "", OLDEST_FIRST, add_chat, &chats, e);

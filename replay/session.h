@@ -7,6 +7,7 @@
 
 #include "mapping/mapping.h"
 #include "replay/pacer.h"
+#include "replay/pool.h"
 #include "replay/wire.h"
 
 struct session {
@@ -14,7 +15,7 @@ struct session {
 	struct target *target;
 	struct traits traits;
 	struct wire *wire;
-	struct pacer *pacer;
+	struct pool pool;        /* the tokens' limits */
 	struct arena arena;      /* lives as long as the session */
 	const char *target_id;   /* ex->identity() */
 	int64_t list_requests;   /* made by session_list so far */
@@ -26,9 +27,13 @@ struct session_args {
 	const char *const *options;   /* for ex->configure; "url=ADDRESS" is added when wire.base_url is set and it is not among them */
 	uint32_t op_kinds;            /* permissions to check for: mask of 1 << op_kind; 0 = reads only */
 	double rate;                  /* 0 = 1.0 */
+	const char *bond;             /* identity the ledger is tied to, or NULL: of several bots that one is the first */
 };
 struct session *session_open(const struct session_args *args, struct err *e); /* NULL + err (ERR_TARGET, ERR_USAGE) */
 void session_close(struct session *s);
+/* Lets the further bots into a chat of ours that was made without them, so that they can share the work. Nobody is told, and
+ * when it is refused the chat is written by the bots that are in it. false + err: the target cannot be asked. */
+bool session_admit(struct session *s, const char *chat, struct err *e);
 
 /* Reads a list page by page, paced, throttles waited out, transient failures (5xx, network) tried again up to 5 times with
  * back-off. each: rows in order; false stops early (still true). */

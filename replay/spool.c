@@ -16,6 +16,7 @@
 #include "core/canon.h"
 #include "replay/filestore.h"
 #include "replay/spool_db.h"
+#include "replay/spool_seat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +26,9 @@
 
 enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 2 };
 
-#define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body"
-#define CONV "num,line,msgs,replies,threads,files,reacts,first,last"
+#define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body,NULL,0,replies"
+#define CONV "num,line,msgs,replies,threads,files,reacts,first,last,id"
+#define LIVE "SELECT num,line,0,0,0,0,0,0,0,id FROM seats.conv WHERE id IS NOT NULL"
 static const char *const sqls[N_SQL] = {
 	[SQL_ALL] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) ORDER BY ts,id",
 	[SQL_CHANNEL] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) AND root IS NULL ORDER BY ts,id",
@@ -172,6 +174,7 @@ void spool_close(struct spool *s)
 {
 	if (!s)
 		return;
+	spool_seats_leave(s);
 	spool_build_free(s->b);
 	for (int i = 0; i < N_SQL; i++) {
 		sqlite3_finalize(s->st[i]);
@@ -183,6 +186,7 @@ void spool_close(struct spool *s)
 	}
 	sqlite3_close(s->db);
 	arena_release(&s->scratch);
+	free(s->path);
 	free(s);
 }
 
@@ -268,6 +272,7 @@ struct spool *spool_open(const char *path, enum spool_mode mode, struct err *e)
 	}
 	struct spool *s = xcalloc(1, sizeof(*s));
 	arena_init(&s->scratch);
+	s->path = xstrdup(path);
 	int flags = mode == SPOOL_BUILD ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
 	bool ok = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
 	if (!ok)
@@ -427,7 +432,7 @@ bool spool_user(struct spool *s, const char *id, struct arena *a, struct user *o
 	return ok;
 }
 
-static bool read_conv(sqlite3_stmt *st, struct arena *a, struct spool_conv *out, struct err *e)
+static bool read_conv(struct spool *s, sqlite3_stmt *st, struct arena *a, struct spool_conv *out, struct err *e)
 {
 	*out = (struct spool_conv){
 		.num = sqlite3_column_int64(st, 0), .n_msgs = sqlite3_column_int64(st, 2), .n_replies = sqlite3_column_int64(st, 3),
@@ -435,16 +440,18 @@ static bool read_conv(sqlite3_stmt *st, struct arena *a, struct spool_conv *out,
 		.first_us = sqlite3_column_int64(st, 7), .last_us = sqlite3_column_int64(st, 8),
 	};
 	out->n_roots = out->n_msgs - out->n_replies;
-	return canon_read_conv(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), a, &out->conv, e);
+	return canon_read_conv(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), a, &out->conv, e) &&
+	       (!spool_seated(s, out->num) || spool_seat_conv(s, a, out));
 }
 
 bool spool_convs(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct spool_conv *c), void *ctx, struct err *e)
 {
-	sqlite3_stmt *st = spool_db_once(s, "SELECT " CONV " FROM conv ORDER BY id");
+	sqlite3_stmt *st = spool_db_once(s, !s->seats ? "SELECT " CONV " FROM conv ORDER BY id"
+	                                  : "SELECT " CONV " FROM main.conv UNION ALL " LIVE " ORDER BY 10");
 	bool ok = true, go = true;
 	while (ok && go && spool_db_step(s, st)) {
 		struct spool_conv c;
-		ok = read_conv(st, a, &c, e);
+		ok = read_conv(s, st, a, &c, e);
 		go = ok && each(ctx, &c);
 	}
 	sqlite3_finalize(st);
@@ -453,10 +460,14 @@ bool spool_convs(struct spool *s, struct arena *a, bool (*each)(void *ctx, const
 
 bool spool_conv(struct spool *s, const char *id, struct arena *a, struct spool_conv *out)
 {
-	sqlite3_stmt *st = spool_db_again(s, SQL_CONV);
+	bool live = s->seats && id[0] == '@';
+	sqlite3_stmt *st = live ? spool_db_once(s, LIVE " AND id=?1") : spool_db_again(s, SQL_CONV);
 	spool_db_text(st, 1, id);
-	bool ok = spool_db_step(s, st) && read_conv(st, a, out, NULL);
-	sqlite3_reset(st);
+	bool ok = spool_db_step(s, st) && read_conv(s, st, a, out, NULL);
+	if (live)
+		sqlite3_finalize(st);
+	else
+		sqlite3_reset(st);
 	return ok;
 }
 
@@ -470,7 +481,10 @@ static void fill_meta(sqlite3_stmt *st, struct spool_meta *out)
 		.flags = (uint32_t)sqlite3_column_int64(st, 7), .n_files = sqlite3_column_int(st, 8), .n_reacts = sqlite3_column_int(st, 9),
 		.n_reactors = sqlite3_column_int(st, 10), .n_replies = sqlite3_column_int64(st, 11), .len = sqlite3_column_int64(st, 12),
 		.fp = (uint64_t)sqlite3_column_int64(st, 13), .empty = sqlite3_column_int(st, 14) != 0,
+		.quotes = spool_db_col(st, 16), .quotes_ts_us = sqlite3_column_int64(st, 17), .n_answers = sqlite3_column_int64(st, 18),
 	};
+	if (out->quotes && out->root && streq(out->quotes, out->root))
+		out->quotes = NULL;
 }
 
 void spool_fetched(struct spool *s, const struct filestore *store)
@@ -512,15 +526,17 @@ static bool read_body(const struct spool *s, sqlite3_stmt *st, struct arena *a, 
 struct spool_walk *spool_walk(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id)
 {
 	enum sql q = which == SPOOL_ALL ? SQL_ALL : which == SPOOL_CHANNEL ? SQL_CHANNEL : SQL_THREAD;
-	struct spool_walk *w = s->idle[q];
+	bool seat = s->seats && spool_seated(s, conv);
+	struct spool_walk **idle = seat ? &s->seat_idle[q] : &s->idle[q], *w = *idle;
 	if (w) {
-		s->idle[q] = w->next;
+		*idle = w->next;
 	} else {
 		w = xcalloc(1, sizeof(*w));
 		w->s = s;
 		w->sql = q;
+		w->seat = seat;
 	}
-	spool_db_kept(s, &w->st, sqls[q]);
+	spool_db_kept(s, &w->st, seat ? spool_seat_sqls[q] : sqls[q]);
 	sqlite3_bind_int64(w->st, 1, conv);
 	sqlite3_bind_int64(w->st, 2, after_id ? after_ts : INT64_MIN);
 	sqlite3_bind_text(w->st, 3, after_id ? after_id : "", -1, SQLITE_TRANSIENT);
@@ -547,13 +563,14 @@ void spool_walk_end(struct spool_walk *w)
 	if (!w)
 		return;
 	sqlite3_reset(w->st);
-	w->next = w->s->idle[w->sql];
-	w->s->idle[w->sql] = w;
+	struct spool_walk **idle = w->seat ? &w->s->seat_idle[w->sql] : &w->s->idle[w->sql];
+	w->next = *idle;
+	*idle = w;
 }
 
 bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e)
 {
-	sqlite3_stmt *st = spool_db_again(s, SQL_ONE);
+	sqlite3_stmt *st = s->seats && spool_seated(s, conv) ? spool_db_kept(s, &s->seat_st[SQL_ONE], spool_seat_sqls[SQL_ONE]) : spool_db_again(s, SQL_ONE);
 	sqlite3_bind_int64(st, 1, conv);
 	sqlite3_bind_int64(st, 2, ts_us);
 	spool_db_text(st, 3, id);
@@ -566,6 +583,7 @@ bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, str
 		meta->id = arena_strdup(a, meta->id);
 		meta->root = arena_strdup(a, meta->root);
 		meta->author = arena_strdup(a, meta->author);
+		meta->quotes = arena_strdup(a, meta->quotes);
 	}
 	sqlite3_reset(st);
 	return ok;
@@ -573,5 +591,13 @@ bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, str
 
 bool spool_find(struct spool *s, int64_t conv, const char *id, int64_t *ts_us)
 {
-	return spool_db_locate(s, conv, id, 0, ts_us, NULL, NULL);
+	if (*id != '@' || !s->seats)
+		return spool_db_locate(s, conv, id, 0, ts_us, NULL, NULL);
+	sqlite3_stmt *st = spool_db_kept(s, &s->seat_st[SQL_BY_ID], spool_seat_sqls[SQL_BY_ID]);
+	sqlite3_bind_int64(st, 1, conv);
+	spool_db_text(st, 2, id);
+	bool found = spool_db_step(s, st);
+	*ts_us = found ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_reset(st);
+	return found;
 }

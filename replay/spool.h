@@ -20,6 +20,14 @@ void spool_close(struct spool *s);
 /* Building: for each archive spool_archive_begin, then the walk into spool_sink, then after the last spool_finish. */
 bool spool_archive_begin(struct spool *s, const char *path, const char *format, const char *identity, const uint8_t digest[DIGEST_BYTES], struct err *e);
 void spool_sink(struct spool *s, struct sink *out);     /* a sink that puts into the spool */
+/* What has been written of a conversation in earlier runs (the ledger knows): each message's time and id, through put. Copies of a
+ * chat that are put together keep the ids and times under which their messages were written, so that nothing is written twice.
+ * Told before spool_finish; NULL functions: nothing was. */
+struct spool_past {
+	bool (*conv)(void *ctx, const char *conv_id, bool (*put)(void *to, int64_t ts_us, const char *id), void *to); /* false: put said so */
+	void *ctx;
+};
+void spool_set_past(struct spool *s, const struct spool_past *past);
 bool spool_finish(struct spool *s, struct err *e);      /* threads, lost roots, authors without a user, counts; marks it complete */
 /* Do the archives (paths with digests, in order) equal those it was built from? */
 bool spool_matches(struct spool *s, const uint8_t (*digests)[DIGEST_BYTES], size_t n);
@@ -65,7 +73,14 @@ struct spool_meta {
 	int64_t len;                /* bytes of the canonical line: an upper bound for the text */
 	uint64_t fp;
 	bool empty;                 /* no text, no files */
+	const char *quotes; int64_t quotes_ts_us; /* a reply that sits elsewhere than under the message it answers: that one; else NULL */
+	int64_t n_answers;          /* replies in the source, wherever they sit; n_replies: those that sit under it */
 };
+/* The first message of a thread of ours (spool_seat.h), not of the source. */
+static inline bool spool_is_title(const struct spool_meta *m)
+{
+	return m->kind == MSG_LOST_ROOT && m->id[0] == '@';
+}
 struct spool_walk;
 enum spool_which { SPOOL_ALL, SPOOL_CHANNEL /* not replies */, SPOOL_THREAD };
 /* In (ts, id) order, strictly after (after_ts, after_id); after_id NULL = from the start. root: SPOOL_THREAD. */

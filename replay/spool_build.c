@@ -46,7 +46,7 @@ static const char *const puts_sql[N_PUT] = {
 	[PUT_USER] = "INSERT INTO user(id,source,line) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET source=?2, line=?3",
 	[PUT_ALIAS] = "INSERT OR REPLACE INTO alias VALUES(?1,?2)",
 	[GET_USER_LINE] = "SELECT line FROM user WHERE id=?1",
-	[PUT_CONV] = "INSERT INTO conv(num,id,line) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET line=?3",
+	[PUT_CONV] = "INSERT INTO conv(num,id,line) VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET line=?3, id=?2",
 	[GET_CONV_LINE] = "SELECT line FROM conv WHERE num=?1",
 	[PUT_BAD] = "INSERT INTO bad(place,what,archive) VALUES(?1,?2,?3)",
 	[PUT_FACT] = "INSERT INTO fact(archive,key,value) VALUES(?1,?2,?3)",
@@ -62,6 +62,8 @@ void spool_build_free(struct build *b)
 	table_release(&b->convs);
 	table_release(&b->users);
 	table_release(&b->oddities);
+	table_release(&b->copy_now);
+	free(b->copies);
 	spool_apps_free(b);
 	arena_release(&b->run);
 	arena_release(&b->step);
@@ -82,6 +84,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 	table_init(&b->convs);
 	table_init(&b->users);
 	table_init(&b->oddities);
+	table_init(&b->copy_now);
 	table_init(&b->integrations);
 	buf_init(&b->line, SPOOL_LINE_MAX);
 	spool_put_begin(b);
@@ -91,7 +94,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 /* ---- building: the sink ---- */
 
 /* The first failure is kept for spool_finish; the walk stops. */
-static bool put_failed(struct spool *s, const char *what)
+bool spool_put_failed(struct spool *s, const char *what)
 {
 	if (!s->b->failed)
 		spool_db_fail(s, what, &s->b->err);
@@ -108,7 +111,7 @@ static bool put_done(struct spool *s, sqlite3_stmt *st, const char *what)
 {
 	int rc = sqlite3_step(st);
 	sqlite3_reset(st);
-	return rc == SQLITE_DONE || put_failed(s, what);
+	return rc == SQLITE_DONE || spool_put_failed(s, what);
 }
 
 bool spool_archive_begin(struct spool *s, const char *path, const char *format, const char *identity, const uint8_t digest[DIGEST_BYTES], struct err *e)
@@ -130,6 +133,9 @@ bool spool_archive_begin(struct spool *s, const char *path, const char *format, 
 	if (!ok)
 		return spool_db_fail(s, "cannot write", e);
 	s->n_archives++;
+	table_release(&s->b->copy_now);
+	table_init(&s->b->copy_now);
+	s->b->last = NULL;
 	return true;
 }
 
@@ -147,9 +153,10 @@ struct who *spool_who(struct build *b, const char *id)
 struct tally *spool_tally(struct spool *s, const char *id)
 {
 	struct build *b = s->b;
-	if (b->last && streq(b->last->id, id))
+	if (b->last && streq(b->last->copy ? b->last->copy->conv_id : b->last->id, id))
 		return b->last;
-	struct tally *t = table_get(&b->convs, id);
+	const struct spool_copy *copy = table_get(&b->copy_now, id);
+	struct tally *t = copy ? copy->tally : table_get(&b->convs, id);
 	if (!t) {
 		t = arena_new(&b->run, struct tally);
 		t->id = arena_strdup(&b->run, id);
@@ -159,13 +166,38 @@ struct tally *spool_tally(struct spool *s, const char *id)
 	return b->last = t;
 }
 
+/* The conversation that comes next under this id is a copy of its own. */
+static bool put_copy(void *ctx, const struct copy *c)
+{
+	struct spool *s = ctx;
+	struct build *b = s->b;
+	if (!spool_put_settle(s))
+		return false;
+	if (b->n_copies == b->cap_copies) {
+		b->cap_copies = b->cap_copies ? 2 * b->cap_copies : 16;
+		b->copies = xrealloc(b->copies, b->cap_copies * sizeof(struct spool_copy *));
+	}
+	struct spool_copy *x = b->copies[b->n_copies++] = arena_new(&b->run, struct spool_copy);
+	*x = (struct spool_copy){
+		.conv_id = arena_strdup(&b->run, c->conv_id), .label = arena_strdup(&b->run, c->label ? c->label : ""),
+		.owner = arena_strdup(&b->run, c->owner), .zone = arena_strdup(&b->run, c->zone), .ids = c->ids, .clock = c->clock,
+		.archive = s->n_archives - 1, .limit = UINT64_MAX,
+	};
+	/* No id of a source has a control character in it. */
+	x->tally = spool_tally(s, arena_fmt(&b->run, "%s\x1f%zu", c->conv_id, b->n_copies));
+	x->tally->copy = x;
+	table_put(&b->copy_now, x->conv_id, x);
+	b->last = NULL;
+	return true;
+}
+
 static const char *or_old(const char *now, const char *old)
 {
 	return now && *now ? now : old;
 }
 
 /* The line kept for this user, decoded into the step arena; false = none. */
-static bool old_user(struct spool *s, const char *id, struct user *out)
+bool spool_old_user(struct spool *s, const char *id, struct user *out)
 {
 	sqlite3_stmt *st = spool_put_st(s, GET_USER_LINE);
 	spool_db_text(st, 1, id);
@@ -173,6 +205,25 @@ static bool old_user(struct spool *s, const char *id, struct user *out)
 	          canon_read_user(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), &s->b->step, out, NULL);
 	sqlite3_reset(st);
 	return ok;
+}
+
+bool spool_write_user(struct spool *s, const struct user *u)
+{
+	struct build *b = s->b;
+	buf_reset(&b->line);
+	canon_user(u, &b->line);
+	sqlite3_stmt *st = spool_put_st(s, PUT_USER);
+	spool_db_text(st, 1, u->id);
+	sqlite3_bind_int(st, 2, (int)u->name_source);
+	sqlite3_bind_blob(st, 3, b->line.p, (int)b->line.len, SQLITE_STATIC);
+	if (!put_done(s, st, "cannot store a user"))
+		return false;
+	if (!u->alias || streq(u->alias, u->id))
+		return true;
+	st = spool_put_st(s, PUT_ALIAS);
+	spool_db_text(st, 1, u->alias);
+	spool_db_text(st, 2, u->id);
+	return put_done(s, st, "cannot store a user");
 }
 
 /* Best source of the name wins; among lists the later archive, with what it does not know filled in from the earlier. */
@@ -187,7 +238,7 @@ static bool put_user(void *ctx, const struct user *u)
 		return true;
 	struct user now = *u, old;
 	arena_reset(&b->step);
-	if (w->source >= 0 && old_user(s, u->id, &old)) {
+	if (w->source >= 0 && spool_old_user(s, u->id, &old)) {
 		now.alias = or_old(now.alias, old.alias);
 		now.handle = or_old(now.handle, old.handle);
 		now.first = or_old(now.first, old.first);
@@ -201,23 +252,10 @@ static bool put_user(void *ctx, const struct user *u)
 	if (w->source < 0)
 		s->counts.users++;
 	w->source = (int)u->name_source;
-	buf_reset(&b->line);
-	canon_user(&now, &b->line);
-	sqlite3_stmt *st = spool_put_st(s, PUT_USER);
-	spool_db_text(st, 1, u->id);
-	sqlite3_bind_int(st, 2, w->source);
-	sqlite3_bind_blob(st, 3, b->line.p, (int)b->line.len, SQLITE_STATIC);
-	if (!put_done(s, st, "cannot store a user"))
-		return false;
-	if (!now.alias || streq(now.alias, u->id))
-		return true;
-	st = spool_put_st(s, PUT_ALIAS);
-	spool_db_text(st, 1, now.alias);
-	spool_db_text(st, 2, u->id);
-	return put_done(s, st, "cannot store a user");
+	return spool_write_user(s, &now);
 }
 
-static bool old_conv(struct spool *s, int64_t num, struct conv *out)
+bool spool_old_conv(struct spool *s, int64_t num, struct conv *out)
 {
 	sqlite3_stmt *st = spool_put_st(s, GET_CONV_LINE);
 	sqlite3_bind_int64(st, 1, num);
@@ -225,6 +263,18 @@ static bool old_conv(struct spool *s, int64_t num, struct conv *out)
 	          canon_read_conv(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), &s->b->step, out, NULL);
 	sqlite3_reset(st);
 	return ok;
+}
+
+bool spool_write_conv(struct spool *s, int64_t num, const char *id, const struct conv *c)
+{
+	struct build *b = s->b;
+	buf_reset(&b->line);
+	canon_conv(c, &b->line);
+	sqlite3_stmt *st = spool_put_st(s, PUT_CONV);
+	sqlite3_bind_int64(st, 1, num);
+	spool_db_text(st, 2, id);
+	sqlite3_bind_blob(st, 3, b->line.p, (int)b->line.len, SQLITE_STATIC);
+	return put_done(s, st, "cannot store a conversation");
 }
 
 /* The later archive wins; what it does not tell is kept. The stricter privacy holds: private once is private. */
@@ -237,7 +287,7 @@ static bool put_conv(void *ctx, const struct conv *c)
 	struct tally *t = spool_tally(s, c->id);
 	struct conv now = *c, old;
 	arena_reset(&b->step);
-	if (t->pushed && old_conv(s, t->num, &old)) {
+	if (t->pushed && spool_old_conv(s, t->num, &old)) {
 		now.topic = or_old(now.topic, old.topic);
 		now.purpose = or_old(now.purpose, old.purpose);
 		now.creator = or_old(now.creator, old.creator);
@@ -255,13 +305,7 @@ static bool put_conv(void *ctx, const struct conv *c)
 		s->counts.convs++;
 	s->counts.pins += (int64_t)now.n_pins;
 	t->pushed = true;
-	buf_reset(&b->line);
-	canon_conv(&now, &b->line);
-	sqlite3_stmt *st = spool_put_st(s, PUT_CONV);
-	sqlite3_bind_int64(st, 1, t->num);
-	spool_db_text(st, 2, c->id);
-	sqlite3_bind_blob(st, 3, b->line.p, (int)b->line.len, SQLITE_STATIC);
-	return put_done(s, st, "cannot store a conversation");
+	return spool_write_conv(s, t->num, t->id, &now);
 }
 
 bool spool_put_bad(void *ctx, const struct err *e)
@@ -278,7 +322,7 @@ bool spool_put_bad(void *ctx, const struct err *e)
 	return put_done(s, st, "cannot store a bad record");
 }
 
-static bool put_hazard(void *ctx, enum hazard_level level, const char *name, const char *where, const char *what)
+bool spool_put_hazard(void *ctx, enum hazard_level level, const char *name, const char *where, const char *what)
 {
 	struct build *b = ((struct spool *)ctx)->b;
 	struct oddity *o = table_get(&b->oddities, name);
@@ -303,27 +347,37 @@ static void put_differing(struct spool *s)
 	struct spool_differing edited, differs;
 	spool_put_differing(s, &edited, &differs);
 	for (int64_t i = 0; i < edited.n; i++)
-		put_hazard(s, HAZARD_NOTE, "edited-between", edited.where, edit);
+		spool_put_hazard(s, HAZARD_NOTE, "edited-between", edited.where, edit);
 	for (int64_t i = 0; i < differs.n; i++)
-		put_hazard(s, HAZARD_WARN, "content-differs", differs.where, no_edit);
+		spool_put_hazard(s, HAZARD_WARN, "content-differs", differs.where, no_edit);
 }
 
-static bool put_fact(void *ctx, const char *key, const char *value)
+bool spool_put_archive_fact(struct spool *s, int archive, const char *key, const char *value)
 {
-	struct spool *s = ctx;
 	if (!spool_put_settle(s))
 		return false;
 	sqlite3_stmt *st = spool_put_st(s, PUT_FACT);
-	sqlite3_bind_int(st, 1, s->n_archives - 1);
+	sqlite3_bind_int(st, 1, archive);
 	spool_db_text(st, 2, key);
 	spool_db_text(st, 3, value);
 	return put_done(s, st, "cannot store a fact");
 }
 
+static bool put_fact(void *ctx, const char *key, const char *value)
+{
+	struct spool *s = ctx;
+	return spool_put_archive_fact(s, s->n_archives - 1, key, value);
+}
+
+void spool_set_past(struct spool *s, const struct spool_past *past)
+{
+	s->b->past = *past;
+}
+
 void spool_sink(struct spool *s, struct sink *out)
 {
-	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = put_hazard, .fact = put_fact,
-	                      .integration = spool_put_integration };
+	*out = (struct sink){ .ctx = s, .user = put_user, .conv = put_conv, .msg = spool_put_msg, .bad = spool_put_bad, .hazard = spool_put_hazard, .fact = put_fact,
+	                      .integration = spool_put_integration, .copy = put_copy };
 }
 
 /* ---- building: the end ---- */
@@ -415,7 +469,8 @@ static bool group_threads(struct spool *s, struct err *e)
 static bool finish_threads(struct spool *s, struct err *e)
 {
 	if (spool_put_untimed(s)) {
-		if (!spool_db_run(s, "CREATE INDEX by_id ON msg(conv,id)", e))
+		/* Sorting takes as much memory again as the cache may; together they stay within what reading took. */
+		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); PRAGMA cache_size=-12288", e))
 			return false;
 		s->by_id = true;
 	}
@@ -476,7 +531,12 @@ static bool finish_convs(struct spool *s)
 	for (size_t i = 0; ok && i < b->convs.n; i++) {
 		struct tally *t = b->convs.rows[i].value;
 		struct conv c = { .id = t->id, .name = t->id, .kind = CONV_PRIVATE };
-		if (!t->pushed && !put_conv(s, &c)) {
+		if (t->gone)
+			continue;
+		if (!t->pushed && t->copy) {
+			s->counts.convs++;
+			ok = spool_write_conv(s, t->num, t->id, &c);
+		} else if (!t->pushed && !put_conv(s, &c)) {
 			ok = false;
 			break;
 		}
@@ -484,7 +544,7 @@ static bool finish_convs(struct spool *s)
 		sqlite3_reset(set);
 		for (size_t k = 0; k < countof(v); k++)
 			sqlite3_bind_int64(set, (int)k + 1, v[k]);
-		ok = sqlite3_step(set) == SQLITE_DONE || put_failed(s, "cannot write");
+		ok = sqlite3_step(set) == SQLITE_DONE || spool_put_failed(s, "cannot write");
 	}
 	sqlite3_finalize(set);
 	return ok;
@@ -519,14 +579,14 @@ static bool finish_users(struct spool *s)
 		sqlite3_reset(set);
 		spool_db_text(set, 1, real);
 		sqlite3_bind_int64(set, 2, w->msgs);
-		ok = ok && (sqlite3_step(set) == SQLITE_DONE || put_failed(s, "cannot write"));
+		ok = ok && (sqlite3_step(set) == SQLITE_DONE || spool_put_failed(s, "cannot write"));
 	}
 	sqlite3_finalize(alias);
 	sqlite3_finalize(set);
 	if (ok && aliased)
 		ok = sqlite3_exec(s->db, "UPDATE msg SET author=(SELECT id FROM alias WHERE alias=msg.author) WHERE author IN"
 		                         " (SELECT alias FROM alias WHERE alias NOT IN (SELECT id FROM user))", NULL, NULL, NULL) == SQLITE_OK ||
-		     put_failed(s, "cannot write");
+		     spool_put_failed(s, "cannot write");
 	return ok;
 }
 
@@ -537,7 +597,7 @@ static bool put_info(struct spool *s, const char *key, int64_t v)
 	sqlite3_bind_int64(st, 2, v);
 	bool ok = sqlite3_step(st) == SQLITE_DONE;
 	sqlite3_finalize(st);
-	return ok || put_failed(s, "cannot write");
+	return ok || spool_put_failed(s, "cannot write");
 }
 
 static bool finish_info(struct spool *s)
@@ -556,13 +616,15 @@ static bool finish_info(struct spool *s)
 	st = spool_db_once(s, "INSERT INTO hazard(level,name,place,what,n) VALUES(?1,?2,?3,?4,?5)");
 	for (size_t i = 0; ok && i < b->oddities.n; i++) {
 		const struct oddity *o = b->oddities.rows[i].value;
+		if (!o->n)
+			continue;
 		sqlite3_reset(st);
 		sqlite3_bind_int(st, 1, (int)o->level);
 		spool_db_text(st, 2, o->name);
 		spool_db_text(st, 3, o->where);
 		spool_db_text(st, 4, o->what);
 		sqlite3_bind_int64(st, 5, o->n);
-		ok = sqlite3_step(st) == SQLITE_DONE || put_failed(s, "cannot write");
+		ok = sqlite3_step(st) == SQLITE_DONE || spool_put_failed(s, "cannot write");
 	}
 	sqlite3_finalize(st);
 	return ok;
@@ -571,7 +633,7 @@ static bool finish_info(struct spool *s)
 static bool seal(struct spool *s, struct err *e)
 {
 	char boot[64];
-	if (!spool_db_run(s, "DROP TABLE IF EXISTS temp.grp; DROP TABLE IF EXISTS temp.r; COMMIT", e))
+	if (!spool_db_run(s, "DROP TABLE IF EXISTS temp.grp; DROP TABLE IF EXISTS temp.r; DROP TABLE IF EXISTS temp.past; COMMIT", e))
 		return false;
 	if (!spool_db_boot_id(boot) && !spool_db_run(s, "PRAGMA synchronous=FULL", e))
 		return false;
@@ -586,7 +648,7 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	/* Conversations first: threads are counted in their rows. */
-	if (!spool_put_settle(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
+	if (!spool_put_settle(s) || !spool_merge(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;
 		return false;
 	}

@@ -14,7 +14,23 @@ enum sql { SQL_ALL, SQL_CHANNEL, SQL_THREAD, SQL_ONE, SQL_BY_KEY, SQL_BY_ID, SQL
 /* While building: what is counted in memory. */
 struct tally {
 	const char *id; int64_t num; bool pushed;
+	bool gone;                  /* a copy that was put into another */
+	struct spool_copy *copy;    /* or NULL */
 	int64_t msgs, files, reacts, first, last; /* spool_put.c's */
+};
+/* One device's copy of a chat (struct copy, importers/importer.h), as spool_merge.c finds it when the reading has ended. Its
+ * conversation stands in the database under a name of its own until then. The sketch holds hashes of some of its texts, always
+ * those with the lowest hashes, so that two copies of one chat have hashes in common whatever else they hold. */
+enum { SPOOL_SKETCH = 128 };
+struct spool_copy {
+	struct tally *tally;
+	const char *conv_id, *label, *owner, *zone; /* owner, zone: or NULL */
+	enum copy_ids ids;
+	enum copy_clock clock;
+	int archive;
+	uint64_t sketch[2 * SPOOL_SKETCH], limit;
+	size_t n_sketch;
+	size_t chat; enum conv_kind kind; const char *title; /* spool_merge.c's */
 };
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
 struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; };
@@ -27,6 +43,9 @@ struct build {
 	struct buf line;
 	sqlite3_stmt *st[N_PUT];
 	struct putting *putting;             /* spool_put.c's */
+	struct spool_copy **copies; size_t n_copies, cap_copies;
+	struct table copy_now;               /* conv id -> copy, of the archive being read */
+	struct spool_past past;
 	bool failed; struct err err;
 };
 
@@ -34,6 +53,7 @@ struct spool_walk {
 	struct spool *s;
 	enum sql sql;
 	sqlite3_stmt *st;
+	bool seat;                      /* as seated (spool_seat.c), not as the source has it */
 	struct spool_walk *next;
 };
 
@@ -47,6 +67,13 @@ struct spool {
 	bool by_id;                     /* there is an index by id */
 	struct arena scratch;
 	const struct filestore *store;  /* files fetched since, or NULL */
+	char *path;
+	/* spool_seat.c's; seats: the second file is attached */
+	bool seats;
+	uint8_t seats_key[DIGEST_BYTES];
+	int64_t *seated; size_t n_seated; /* conversations it covers, ascending */
+	sqlite3_stmt *seat_st[N_SQL];
+	struct spool_walk *seat_idle[N_SQL];
 };
 
 /* Errors of writing go to the caller; a read that fails is a bug or a spool that broke under our hands: it dies, which is safe. */
@@ -58,6 +85,7 @@ sqlite3_stmt *spool_db_once(struct spool *s, const char *sql);                  
 bool spool_db_step(struct spool *s, sqlite3_stmt *st);                              /* true: a row */
 void spool_db_text(sqlite3_stmt *st, int i, const char *v);                         /* NULL binds null; v must outlive the step */
 const char *spool_db_col(sqlite3_stmt *st, int i);
+extern const char *const spool_seat_sqls[N_SQL]; /* like those of spool.c, of conversations that are seated; NULL: the same */
 bool spool_db_boot_id(char out[64]);
 bool spool_db_timed(const char *id, int64_t *ts_us); /* does the id spell its own time as "seconds.microseconds"? */
 /* Where a message is: by the time its reply told (hint), by the time its id spells, by the index. root: its own thread, in
@@ -90,11 +118,26 @@ void spool_put_differing(struct spool *s, struct spool_differing *edited, struct
 bool spool_put_settle(struct spool *s);  /* all are stored; false: it failed, b->err says how */
 void spool_put_authors(struct spool *s); /* settled: tells spool_who how many messages each author has */
 bool spool_put_untimed(struct spool *s); /* settled: are there messages whose id does not spell their time? They need an index by id */
+/* settled: one message more (+1) or less (-1) in the counts, the tally's and its author's. */
+void spool_put_count(struct spool *s, struct tally *t, const struct msg *m, int sign);
+void spool_put_rename(struct spool *s, const char *from, const char *to); /* settled: one author's messages are another's */
 sqlite3_stmt *spool_put_lone(struct spool *s, int64_t conv, const struct msg *m, const struct buf *line); /* settled: one without files, bound */
 
 /* spool_apps.c: apps, bots and webhooks; the building side */
 bool spool_put_integration(void *ctx, const struct integration *in);
 void spool_apps_free(struct build *b);
 bool spool_apps_finish(struct spool *s); /* after spool_put_authors and the aliases: their tables */
+
+/* spool_build.c, for spool_merge.c */
+bool spool_put_hazard(void *ctx, enum hazard_level level, const char *name, const char *where, const char *what);
+bool spool_put_archive_fact(struct spool *s, int archive, const char *key, const char *value);
+bool spool_old_user(struct spool *s, const char *id, struct user *out);            /* in the step arena */
+bool spool_old_conv(struct spool *s, int64_t num, struct conv *out);               /* the same */
+bool spool_write_user(struct spool *s, const struct user *u);
+bool spool_write_conv(struct spool *s, int64_t num, const char *id, const struct conv *c);
+bool spool_put_failed(struct spool *s, const char *what);
+
+/* spool_merge.c: settled; puts the copies of one chat together. false: b->err says how it failed. */
+bool spool_merge(struct spool *s);
 
 #endif

@@ -379,6 +379,32 @@ static struct row row_of(const struct msg *m)
 	};
 }
 
+/* The hash of a plain text of some length, if it is among the copy's lowest. */
+static void sketch(struct spool_copy *c, const struct msg *m)
+{
+	enum { TEXT_MIN = 16 };
+	if (m->kind != MSG_TEXT || m->body.n_blocks != 1 || m->body.blocks[0].n_spans != 1 || m->body.blocks[0].spans[0].kind != SPAN_TEXT)
+		return;
+	const char *text = m->body.blocks[0].spans[0].text;
+	size_t n = strlen(text), k = 0;
+	uint64_t h = n >= TEXT_MIN ? hash64(text, n, 0) : UINT64_MAX;
+	if (h >= c->limit)
+		return;
+	while (k < c->n_sketch && c->sketch[k] != h)
+		k++;
+	if (k < c->n_sketch)
+		return;
+	c->sketch[c->n_sketch++] = h;
+	while (c->n_sketch == countof(c->sketch)) {
+		size_t left = 0;
+		c->limit /= 2;
+		for (k = 0; k < c->n_sketch; k++)
+			if (c->sketch[k] < c->limit)
+				c->sketch[left++] = c->sketch[k];
+		c->n_sketch = left;
+	}
+}
+
 bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
 {
 	struct spool *s = ctx;
@@ -392,6 +418,8 @@ bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
 	struct row r = row_of(&m);
 	r.tally = spool_tally(s, conv_id);
 	r.conv = r.tally->num;
+	if (r.tally->copy)
+		sketch(r.tally->copy, &m);
 	const size_t at = out->len;
 	buf_add(out, &r, sizeof(r));
 	buf_add(out, m.id, r.id_n + 1);
@@ -415,6 +443,17 @@ bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
 
 /* ---- afterwards ---- */
 
+void spool_put_rename(struct spool *s, const char *from, const char *to)
+{
+	struct storing *g = &s->b->putting->storing;
+	int64_t *n = table_get(&g->authors, from);
+	if (n && *n) {
+		add_author(g, to, *n);
+		n = table_get(&g->authors, from);
+		*n = 0;
+	}
+}
+
 void spool_put_authors(struct spool *s)
 {
 	const struct table *t = &s->b->putting->storing.authors;
@@ -436,6 +475,16 @@ void spool_put_differing(struct spool *s, struct spool_differing *edited, struct
 bool spool_put_untimed(struct spool *s)
 {
 	return s->b->putting->storing.untimed > 0;
+}
+
+void spool_put_count(struct spool *s, struct tally *t, const struct msg *m, int sign)
+{
+	struct share r = share_of(m);
+	add_share(s, t, &r, sign);
+	s->counts.stored += sign;
+	t->msgs += sign;
+	if (m->author)
+		add_author(&s->b->putting->storing, m->author, sign);
 }
 
 sqlite3_stmt *spool_put_lone(struct spool *s, int64_t conv, const struct msg *m, const struct buf *line)

@@ -81,6 +81,34 @@ static bool chat_lane(void *ctx, const struct spool_conv *c)
 	return !l->stopped;
 }
 
+/* A write in doubt whose message sits elsewhere by today's rules: only in the thread it was sent to can be found out what became of it. */
+static bool doubt_lane(void *ctx, const struct ledger_row *r)
+{
+	struct lanes *l = ctx;
+	struct stream *s = l->s;
+	if (r->state != OP_INTENT && r->state != OP_UNKNOWN)
+		return false; /* the open ones come first */
+	arena_reset(&l->a);
+	const char *name = ledger_lane_name(s->x.ledger, r->lane, &l->a), *conv = ledger_conv_name(s->x.ledger, r->key.conv, &l->a);
+	struct spot *sp = conv && *conv ? stream_spot(s, conv) : NULL;
+	if (!name || !sp || strncmp(name, "t:", 2) != 0 || strncmp(name + 2, conv, strlen(conv)) != 0 || name[2 + strlen(conv)] != '/')
+		return true;
+	const char *root = name + 3 + strlen(conv);
+	struct spool_meta m;
+	int64_t root_ts = r->key.ts_us;
+	struct ledger_walk *w = ledger_walk_lane(s->x.ledger, r->lane);
+	for (struct ledger_row row; ledger_walk_next(w, &row);)
+		if (row.key.kind == OP_THREAD_OPEN)
+			root_ts = row.key.ts_us;
+	ledger_walk_end(w);
+	bool known = spool_msg(s->x.spool, sp->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
+	if (known && (m.root ? streq(m.root, root) : streq(m.id, root) && m.n_replies > 0))
+		return true; /* its chat tells of this thread */
+	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, 1 };
+	l->stopped = !l->each(l->ctx, &spec);
+	return !l->stopped;
+}
+
 bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_spec *), void *ctx, struct err *e)
 {
 	struct lanes l = { .s = s, .each = each, .ctx = ctx };
@@ -90,6 +118,8 @@ bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_sp
 		ok = spool_users(s->x.spool, &l.a, person_lane, &l, e);
 	if (ok && !l.stopped)
 		ok = spool_convs(s->x.spool, &l.a, chat_lane, &l, e);
+	if (ok && !l.stopped && s->threads)
+		ledger_troubles(s->x.ledger, doubt_lane, &l);
 	arena_release(&l.a);
 	return ok;
 }
@@ -400,6 +430,8 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		size_t used = a->used;
 		arena_reset(&s->tmp);
 		standing_get(s, stream_lconv(s, g->sp), m.ts_us, m.id, &st);
+		if (st.open && q->lane->name && st.open_lane != ledger_lane(s->x.ledger, q->lane->name))
+			continue; /* begun when it belonged elsewhere: only there can be found out what became of it */
 		if (spent)
 			arena_reset(&s->trial);
 		enum look r = look(s, g, w, &m, &st, spent ? &s->trial : a, out, &last, e);
@@ -621,10 +653,71 @@ static size_t portion_max(const struct stream *s)
 	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
 }
 
+/* After the portions: one op for each administrator and each tag. id: "admin:ACCOUNT", "tag:NAME". */
+struct extra_join { const char *id, *who, *tag; };
+static size_t extra_joins(struct stream *s, const struct spot *sp, enum join when, struct arena *a, struct extra_join **out)
+{
+	struct spool_conv c;
+	struct company co;
+	const char **ids = NULL;
+	size_t n = 0, joined;
+	*out = NULL;
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+		return 0;
+	mapping_company(s->x.mapping, &c.conv, a, &co);
+	if (!co.n_admins && !co.n_tags)
+		return 0;
+	joined = joiners(s, sp, when, a, &ids);
+	*out = arena_array(a, co.n_admins + co.n_tags, struct extra_join);
+	for (size_t i = 0; i < co.n_admins; i++) {
+		const char *target = stream_user_target(s, co.admins[i], a);
+		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, co.admins[i]));
+		bool in = false, twice = false;
+		for (size_t k = 0; k < joined && !in; k++)
+			in = streq(ids[k], expected);
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = streq((*out)[k].who, expected);
+		if (in && !twice)
+			(*out)[n++] = (struct extra_join){ arena_fmt(a, "admin:%s", expected), expected, NULL };
+	}
+	for (size_t i = 0; i < co.n_tags; i++)
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i] };
+	return n;
+}
+
+static bool next_extra(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
+{
+	struct extra_join *v;
+	size_t n = extra_joins(s, g->sp, JOIN_NOW, a, &v);
+	struct ledger_row row;
+	for (size_t i = 0; i < n; i++) {
+		struct opkey k = { stream_lconv(s, g->sp), 0, v[i].id, OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		if (want ? !streq(want, k.id) : !stream_todo(row.state))
+			continue;
+		struct op *op = begin_op(out, &k, g, want ? want_state : row.state, a);
+		const char **one = arena_array(a, 1, const char *);
+		*one = v[i].tag ? v[i].tag : v[i].who;
+		if (v[i].tag) {
+			op->tags = one;
+			op->n_tags = 1;
+		} else {
+			op->ids = one;
+			op->n_ids = 1;
+			op->as = "admin";
+		}
+		out->src_fp = hash64s(k.id);
+		return true;
+	}
+	return false;
+}
+
 /* want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the first
  * portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
 static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
+	if (want && strncmp(want, "members:", 8) != 0)
+		return next_extra(s, g, want, want_state, a, out);
 	const char **ids = NULL;
 	size_t n = joiners(s, g->sp, JOIN_NOW, a, &ids), max = portion_max(s), at = 0;
 	struct ledger_row row;
@@ -636,7 +729,7 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 			break;
 	}
 	if (at >= n && !want)
-		return false;
+		return next_extra(s, g, NULL, OP_ABSENT, a, out);
 	if (at >= n)
 		at = 0;
 	if (want)
@@ -678,6 +771,14 @@ int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int6
 	for (size_t at = 0; at < n; at += max) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, portion_id(ids + at, n - at < max ? n - at : max, a), OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		todo += stream_todo(row.state);
+	}
+	struct extra_join *v;
+	size_t extra = extra_joins(s, sp, JOIN_EXPECTED, a, &v);
+	for (size_t i = 0; i < extra; i++) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), 0, v[i].id, OP_MEMBERS, 0 };
 		stream_row(s, &k, a, &row);
 		todo += stream_todo(row.state);
 	}
@@ -947,6 +1048,9 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 			return got;
 		if (*q->shut)
 			return unarchive_op(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
+		/* Nobody takes part in the threads that hold the history: people need not wait for them. */
+		if (sp->place.placement == PLACEMENT_THREADS && next_members(s, &g, NULL, OP_ABSENT, a, out))
+			return STREAM_OP;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
 		enter(q->pos, PH_REMOVE);

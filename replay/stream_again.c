@@ -212,7 +212,7 @@ void removal_row(struct removal *r, const struct ledger_row *row)
 	const struct opkey *k = &row->key;
 	struct removed *last = r->n ? &r->v[r->n - 1] : NULL;
 	bool same = last && last->ts_us == k->ts_us && streq(last->id, k->id);
-	if (r->off || row->state != OP_DONE || !k->ts_us)
+	if (r->off || row->state != OP_DONE || !k->ts_us || k->id[0] == '@')
 		return;
 	if (same && k->kind == OP_POST)
 		last->parts = k->part + 1;

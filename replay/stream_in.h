@@ -7,7 +7,7 @@
 #include "replay/stream.h"
 
 /* A person of the source, as far as messages need it; kept for the life of the stream. */
-struct someone { const char *name; const char *target; /* PERSON_MATCH */ enum person_action action; uint32_t flags; bool suspended, known; };
+struct someone { const char *name; const char *target; /* PERSON_MATCH, or made by us */ enum person_action action; uint32_t flags; bool suspended, known; };
 
 /* A conversation of the source and its place in the target. */
 struct spot {
@@ -68,6 +68,7 @@ struct standing {
 	int uploads;             /* uploads DONE */
 	bool complete;           /* the last part is DONE: one without LOSS_SPLIT, or what came behind it is no longer needed (OP_DELETE with LOSS_SPLIT) */
 	bool rejected, open;
+	int64_t lane, open_lane; /* of its posts; of the one that is open */
 	int64_t last_run, last_sent_us; /* of the newest post */
 	uint64_t src_fp;         /* of part 0 */
 	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */

@@ -2,6 +2,8 @@
  * ledger. Called by stream.c, stream_text.c and plan.c through stream_in.h; decides nothing about what comes next. */
 #include "replay/stream_in.h"
 
+#include "replay/arrange.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,7 +115,9 @@ const char *stream_user_target(struct stream *s, const char *source_user, struct
 		return arena_strdup(a, w->target);
 	struct ledger_row row;
 	struct opkey k = { 0, 0, mapping_same_person(s->x.mapping, source_user), OP_USER_CREATE, 0 };
-	return stream_row(s, &k, a, &row) && row.state == OP_DONE ? row.target : NULL;
+	if (!stream_row(s, &k, a, &row) || row.state != OP_DONE)
+		return NULL;
+	return w->target = arena_strdup(&s->run, row.target);
 }
 
 struct stream *stream_open(const struct stream_args *args, struct err *e)
@@ -137,6 +141,10 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
 	table_init(&s->people);
 	table_init(&s->spots);
+	if (s->threads && s->cfg->zone && s->cfg->locale && !arrange(args->spool, args->mapping, e)) {
+		stream_close(s);
+		return NULL;
+	}
 	if (!s->cfg->zone || !s->cfg->locale || !s->cfg->label_format) {
 		err_set(e, ERR_USAGE, "the mapping names no zone, locale or label");
 		stream_close(s);
@@ -255,14 +263,37 @@ static bool any_reply_goes(struct stream *s, struct spot *sp, const char *root)
 	return goes;
 }
 
+/* A thread of ours is begun for what is still to be written into it, not for what stands elsewhere since before. */
+static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
+{
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_THREAD, root, 0, NULL);
+	struct spool_meta m;
+	bool due = false;
+	while (!due && spool_walk_next(w, &m)) {
+		struct standing st;
+		arena_reset(&s->tmp);
+		standing_get(s, stream_lconv(s, sp), m.ts_us, m.id, &st);
+		due = !st.open && !standing_settled(s, sp, &st, &m) && (st.parts || !rule_of(s, sp, &m));
+	}
+	spool_walk_end(w);
+	return due;
+}
+
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
 {
 	*rule = rule_of(s, sp, m);
 	if (!*rule)
 		return FATE_SEND;
-	if (!s->threads || m->root || !m->n_replies || (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP))
+	if (!s->threads || m->root || !m->n_replies ||
+	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
-	return any_reply_goes(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
+	if (!(spool_is_title(m) ? any_reply_due(s, sp, m->id) : any_reply_goes(s, sp, m->id)))
+		return FATE_SKIP;
+	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. */
+	if (strncmp(*rule, "only.", 5) != 0 || spool_is_title(m))
+		return FATE_PLACEHOLDER;
+	*rule = NULL;
+	return FATE_SEND;
 }
 
 /* ---- standing ---- */
@@ -276,6 +307,8 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_UPLOAD:
 		st->uploads += r->state == OP_DONE;
 		st->open |= open;
+		if (open)
+			st->open_lane = r->lane;
 		break;
 	case OP_POST:
 		st->open |= open;
@@ -289,6 +322,9 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 			st->last_run = r->run;
 			st->last_sent_us = r->sent_us;
 		}
+		if (open)
+			st->open_lane = r->lane;
+		st->lane = r->lane;
 		if (r->key.part == 0)
 			st->src_fp = r->src_fp;
 		break;

@@ -278,6 +278,26 @@ static void name_reactions(struct stream *s, struct text_builder *b, const struc
 	}
 }
 
+/* messages.mentions: text: a name among the words, without the sign of a mention. */
+static struct text unmentioned(struct stream *s, const struct text *t, struct arena *a)
+{
+	struct text out = { arena_memdup(a, t->blocks, t->n_blocks * sizeof(*t->blocks)), t->n_blocks };
+	for (size_t i = 0; i < out.n_blocks; i++) {
+		struct block *k = &out.blocks[i];
+		k->spans = arena_memdup(a, k->spans, k->n_spans * sizeof(*k->spans));
+		for (size_t n = 0; n < k->n_spans; n++) {
+			struct span *p = &k->spans[n];
+			if (p->kind != SPAN_USER)
+				continue;
+			const char *name = stream_someone(s, p->ref)->name;
+			p->text = name ? name : *p->text ? p->text : p->ref;
+			p->kind = SPAN_TEXT;
+			p->ref = "";
+		}
+	}
+	return out;
+}
+
 static struct text italic(const struct text *t, struct arena *a)
 {
 	struct text out = { arena_memdup(a, t->blocks, t->n_blocks * sizeof(*t->blocks)), t->n_blocks };
@@ -333,12 +353,58 @@ static struct text joined(struct arena *a, const struct text *x, const struct te
 	return t;
 }
 
+/* A reply that does not stand under the message it answers says which that is: who wrote it and how it begins. */
+enum { QUOTE_BYTES = 90 };
+
+static void quote_words(struct text_builder *b, const struct text *t)
+{
+	size_t left = QUOTE_BYTES;
+	for (size_t i = 0; i < t->n_blocks && left; i++)
+		for (size_t k = 0; k < t->blocks[i].n_spans && left; k++) {
+			const struct span *sp = &t->blocks[i].spans[k];
+			bool named = sp->kind == SPAN_USER || sp->kind == SPAN_CONV || sp->kind == SPAN_EMOJI;
+			size_t n = strlen(sp->text), cut = n <= left ? n : utf8_cut_cluster(sp->text, n, left);
+			char *said = arena_strndup(b->a, sp->text, cut);
+			for (char *p = said; *p; p++)
+				if (*p == '\n' || *p == '\r' || *p == '\t')
+					*p = ' ';
+			if (cut < n)
+				said = arena_fmt(b->a, "%s…", said);
+			text_span(b, named ? sp->kind : SPAN_TEXT, 0, said, named ? sp->ref : NULL, NULL);
+			left = cut < n || n + 1 >= left ? 0 : left - n;
+			if (k + 1 == t->blocks[i].n_spans && i + 1 < t->n_blocks && left)
+				text_span(b, SPAN_TEXT, 0, " ", NULL, NULL);
+		}
+}
+
+static void add_quote(struct stream *s, const struct letter_args *x, struct text_builder *b)
+{
+	struct spool_meta root;
+	struct msg m, clean;
+	const char *rule;
+	text_block(b, BLOCK_NOTE);
+	text_span(b, SPAN_TEXT, 0, "↪ ", NULL, NULL);
+	if (!spool_msg(s->x.spool, x->meta->conv, x->meta->quotes_ts_us, x->meta->quotes, b->a, &m, &root, NULL) || root.kind == MSG_LOST_ROOT ||
+	    stream_fate(s, x->sp, &root, &rule) != FATE_SEND || !mapping_redact_msg(s->x.mapping, &m, b->a, &clean)) {
+		text_span(b, SPAN_TEXT, 0, word(s, W_LEFT_OUT), NULL, NULL);
+		return;
+	}
+	text_span(b, SPAN_TEXT, 0, author_name(s, &m), NULL, NULL);
+	text_span(b, SPAN_TEXT, 0, ": ", NULL, NULL);
+	if (!text_is_empty(&clean.body))
+		quote_words(b, &clean.body);
+	else if (clean.n_files)
+		text_span(b, SPAN_TEXT, 0, arena_fmt(b->a, "📎 %s", clean.files[0].name), NULL, NULL);
+}
+
 /* What stands in for the message's own words, or NULL. A text that could not be redacted is never shown, even where its
  * message must have one: its first part is in the target already, or replies hang on it. */
 static const char *placeholder(struct stream *s, const struct letter_args *x, bool may_show)
 {
 	if (!may_show)
 		return word(s, W_LEFT_OUT);
+	if (spool_is_title(x->meta))
+		return NULL;
 	if (x->meta->kind == MSG_LOST_ROOT)
 		return word(s, W_LOST_ROOT);
 	if (x->meta->kind == MSG_DELETED)
@@ -428,7 +494,7 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	text_begin(&head, a);
 	text_begin(&tail, a);
 	struct text body = { 0 };
-	bool anonymous = x->fate == FATE_PLACEHOLDER || x->meta->kind == MSG_LOST_ROOT;
+	bool title = spool_is_title(x->meta), anonymous = x->fate == FATE_PLACEHOLDER || x->meta->kind == MSG_LOST_ROOT;
 	if (stand_in) {
 		note(&tail, stand_in);
 		if (x->fate == FATE_PLACEHOLDER || x->meta->kind == MSG_LOST_ROOT)
@@ -439,10 +505,12 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		if (out->upload >= 0 && x->want == LETTER_NEXT)
 			return;
 		body = x->msg->kind == MSG_ME ? italic(&x->msg->body, a) : x->msg->body;
+		if (s->cfg->mentions == MENTION_TEXT && body.n_blocks)
+			body = unmentioned(s, &body, a);
 		add_notes(s, x, named, &tail, out);
 	}
 	const char *label = "";
-	if (s->cfg->attribution != ATTRIBUTION_NONE)
+	if (s->cfg->attribution != ATTRIBUTION_NONE && !title)
 		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_name(s, x->msg), a, &out->loss);
 	if (s->cfg->attribution == ATTRIBUTION_LABEL && (s->tr.caps & CAP_LABEL)) {
 		out->label = label;
@@ -450,6 +518,8 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		text_block(&head, BLOCK_PARA);
 		text_span(&head, SPAN_TEXT, STYLE_BOLD, label, NULL, NULL);
 	}
+	if (x->meta->quotes && !stand_in)
+		add_quote(s, x, &head);
 	struct text h = text_end(&head), t = text_end(&tail);
 	if (!out->n_files && text_is_empty(&body) && !t.n_blocks) {
 		/* Nothing a reader would see: say so rather than be refused by the target. */

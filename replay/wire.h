@@ -16,6 +16,7 @@ struct wire;
 struct wire_config {
 	const char *base_url;
 	const char *admin_token, *bot_token;   /* or NULL; registered with log_secret here */
+	const char *const *more_bot_tokens;    /* of further bots, NULL-terminated, at most BOTS_MAX - 1; or NULL */
 	const char *cacert, *proxy;            /* or NULL; proxies of the environment are honoured by libcurl */
 	int connect_timeout_s, timeout_s;      /* 0 = 15, 60 */
 	int max_connections;                   /* 0 = 64 */
@@ -35,6 +36,8 @@ enum wire_class {
 };
 struct wire_done { void *tag; enum wire_class cls; struct http_resp resp; /* valid until the next wire_poll */ const char *why; };
 
+/* From now on the bot with this number is the first, and the first has its number. */
+void wire_first_bot(struct wire *w, int bot);
 /* Starts a request; everything is copied except stream files' names (copied too). tag comes back in wire_done. */
 bool wire_send(struct wire *w, const struct http_req *r, void *tag, struct err *e);
 size_t wire_in_flight(const struct wire *w);

@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_file(const char *path, struct buf *out, struct err *e)
+static bool read_file(const char *path, const char *what, struct buf *out, struct err *e)
 {
 	FILE *f = fopen(path, "rb");
 	char part[4096];
 	size_t n;
 	if (!f) {
-		err_set(e, ERR_USAGE, "cannot read the fault script:");
+		err_set(e, ERR_USAGE, "cannot read the %s:", what);
 		return err_where(e, "%s", path);
 	}
 	while ((n = fread(part, 1, sizeof part, f)) > 0)
@@ -28,7 +28,7 @@ static bool read_file(const char *path, struct buf *out, struct err *e)
 	bool ok = !ferror(f) && !out->full;
 	fclose(f);
 	if (!ok) {
-		err_set(e, ERR_USAGE, "the fault script cannot be read or is too long");
+		err_set(e, ERR_USAGE, "the %s cannot be read or is too long", what);
 		return err_where(e, "%s", path);
 	}
 	return true;
@@ -123,6 +123,29 @@ static bool seed(struct sandbox *s, const struct sandbox_args *args, struct err 
 	return true;
 }
 
+/* Each further token is a bot's of its own; those of an earlier start are still there. */
+static bool more_bots(struct sandbox *s, const char *const *tokens, struct err *e)
+{
+	struct arena a;
+	arena_init(&a);
+	for (size_t i = 0; tokens && tokens[i]; i++) {
+		bool known = false;
+		for (size_t k = 0; k < s->n_tokens && !known; k++)
+			known = streq(s->tokens[k].token, tokens[i]);
+		if (known)
+			continue;
+		const char *name = arena_fmt(&a, "Импорт %zu", i + 2);
+		int64_t user = sb_user_add(s, &a, &(struct sb_user_new){ .first = name, .bot = true, .confirmed = true });
+		if (!sb_token_add(s, tokens[i], name, user, (UINT64_C(1) << N_SB_SCOPES) - 1)) {
+			arena_release(&a);
+			return err_set(e, ERR_USAGE, "too many tokens");
+		}
+	}
+	sb_rest(s);
+	arena_release(&a);
+	return true;
+}
+
 static bool write_port(const char *path, int port, struct err *e)
 {
 	struct outfile o;
@@ -138,9 +161,27 @@ static bool serve(struct sandbox *s, const struct sandbox_args *args, struct err
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (args->port < 0 || args->port > 65535)
 		return err_set(e, ERR_USAGE, "%d is no port", args->port);
-	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, sb_http, s,
+	struct buf cert, key;
+	buf_init(&cert, 1 << 20);
+	buf_init(&key, 1 << 20);
+	s->tls = args->tls_cert && args->tls_key;
+	if ((args->tls_cert != NULL) != (args->tls_key != NULL))
+		return err_set(e, ERR_USAGE, "for https both a certificate and its key are needed");
+	if (s->tls && (!read_file(args->tls_cert, "certificate", &cert, e) || !read_file(args->tls_key, "key", &key, e))) {
+		buf_release(&cert);
+		buf_release(&key);
+		return false;
+	}
+	struct MHD_OptionItem secure[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, cert.p }, { MHD_OPTION_HTTPS_MEM_KEY, 0, key.p }, { MHD_OPTION_END, 0, NULL } };
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | (s->tls ? MHD_USE_TLS : 0u);
+	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, sb_http, s,
 	                             MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_NOTIFY_COMPLETED, sb_http_done, s,
-	                             MHD_OPTION_CONNECTION_LIMIT, 1000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_END);
+	                             MHD_OPTION_CONNECTION_LIMIT, 1000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536,
+	                             MHD_OPTION_ARRAY, s->tls ? secure : &secure[2], MHD_OPTION_END);
+	buf_release(&cert); /* the library has taken what it needs */
+	buf_release(&key);
+	if (!s->daemon && s->tls)
+		return err_set(e, ERR_USAGE, "https cannot be served with this certificate and key");
 	if (!s->daemon) {
 		err_set(e, ERR_INTERNAL, "cannot listen on 127.0.0.1:%d:", args->port);
 		return err_hint(e, "choose another --port, or 0 for any free one");
@@ -161,13 +202,13 @@ struct sandbox *sandbox_start(const struct sandbox_args *args, struct err *e)
 	s->seats = args->seats;
 	s->source = args->source;
 	s->stop = args->stop;
-	bool ok = sb_db_open(s, args->store, e) && seed(s, args, e);
+	bool ok = sb_limits_set(s, args->rates, e) && sb_db_open(s, args->store, e) && seed(s, args, e) && more_bots(s, args->more_bots, e);
 	if (ok) { /* a client on a virtual clock may have left the store ahead of the real time; the server's own never goes back */
 		int64_t last = sb_int(s, 0, "SELECT created FROM messages ORDER BY id DESC LIMIT 1", "");
 		s->now = last > s->now ? last : s->now;
 	}
 	if (ok && args->faults)
-		ok = read_file(args->faults, &script, e) && sb_faults_parse(&s->faults, script.p, script.len, e);
+		ok = read_file(args->faults, "fault script", &script, e) && sb_faults_parse(&s->faults, script.p, script.len, e);
 	if (ok && args->log && !(s->log = fopen(args->log, "a"))) {
 		ok = err_set(e, ERR_USAGE, "cannot write the request log:");
 		err_where(e, "%s", args->log);

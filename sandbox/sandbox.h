@@ -23,11 +23,14 @@ struct sandbox_args {
 	const char *store;        /* database file; NULL = in memory */
 	int port;                 /* 0 = ephemeral */
 	const char *admin_token, *bot_token; /* NULL = "sandbox-admin-token", "sandbox-bot-token" */
+	const char *const *more_bots; /* tokens of further bots, NULL-terminated, or NULL */
+	const char *rates;        /* limits other than the vendor's: "post=PER_SECOND/BURST/PEAK,read=PER_SECOND/BURST,other=…", or NULL */
 	bool limits;              /* enforce the rate limits (429 + Retry-After) */
 	const char *faults;       /* script file, or NULL */
 	const char *log;          /* one JSON line per request to this file, tokens masked; or NULL */
 	const char *port_file;    /* the port as a decimal line, written (whole) once it listens; or NULL */
 	int seats;                /* licences; 0 = unlimited */
+	const char *tls_cert, *tls_key; /* PEM files: https instead of http; or NULL */
 	const volatile int *stop; /* set by a signal */
 	const struct sandbox_source *source; /* for the page; or NULL. Lives as long as the sandbox */
 };

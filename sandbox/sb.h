@@ -33,6 +33,7 @@ enum {
 };
 
 enum sb_class { SBC_POST, SBC_READ, SBC_OTHER, SBC_BLOB, N_SBC };
+struct sb_rate { double per_s, burst; int peak; /* in one second; 0 = no such rule */ };
 enum sb_kind { SB_CHAT, SB_THREAD, SB_DM };
 
 struct sb_bucket {                       /* one rate limit of one token (in one chat) */
@@ -87,12 +88,14 @@ struct sandbox {
 	uint16_t used[512]; size_t n_used;
 	struct MHD_Daemon *daemon;
 	int port, seats;
+	bool tls;
 	const struct sandbox_source *source; /* or NULL */
 	bool limits, unpaid, stopping, scripted_clock;
 	const volatile int *stop;
 	FILE *log;
 	int64_t now, last_header;        /* us */
 	struct sb_token tokens[SB_TOKENS]; size_t n_tokens;
+	struct sb_rate rates[N_SBC];
 	struct sb_bucket **lanes; size_t n_lanes, cap_lanes;
 	struct sb_stats stats;
 	struct sb_faults faults;
@@ -201,6 +204,8 @@ bool sb_limit(struct sb_req *r, enum sb_class cls, int64_t chat);
 bool sb_not_restricted(struct sb_req *r);
 void sb_throttle(struct sb_req *r, const char *retry_after); /* 429 in the vendor's shape */
 void sb_limits_release(struct sandbox *s);
+/* NULL: the vendor's. */
+bool sb_limits_set(struct sandbox *s, const char *rates, struct err *e);
 
 /* ---- people (sb_users.c) ---- */
 struct sb_user_new {
@@ -256,6 +261,7 @@ enum MHD_Result sb_upload_part(void *cls, enum MHD_ValueKind kind, const char *k
                                const char *encoding, const char *data, uint64_t off, size_t size);
 
 /* ---- the rest ---- */
+const char *sb_here(struct sb_req *r);   /* scheme, host and port of this server, as the client calls it */
 void sb_control(struct sb_req *r);       /* /sandbox/… for tests (sb_control.c) */
 void sb_ui(struct sb_req *r);            /* / and /sandbox/ui/… (sb_ui.c) */
 enum sb_dumped { DUMP_LIVE, DUMP_DELETED_TOO };

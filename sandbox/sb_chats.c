@@ -104,7 +104,7 @@ static void chat_json(struct sb_req *r, int64_t id)
 	jw_kbool(w, "personal", sqlite3_column_int(st, 5) == SB_DM);
 	jw_kbool(w, "public", sqlite3_column_int(st, 6) != 0);
 	sb_ktime(w, "last_message_at", sqlite3_column_int64(st, 7));
-	jw_kstr(w, "meet_room_url", arena_fmt(&r->a, "http://127.0.0.1:%d/meet/%lld", s->port, (long long)id));
+	jw_kstr(w, "meet_room_url", arena_fmt(&r->a, "%s/meet/%lld", sb_here(r), (long long)id));
 	jw_obj_end(w);
 	sqlite3_reset(st);
 }

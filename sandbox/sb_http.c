@@ -179,6 +179,15 @@ static void account(struct sb_req *r)
 	buf_release(&line);
 }
 
+/* Over https the client knows us by a name of its own, which the certificate must bear. */
+const char *sb_here(struct sb_req *r)
+{
+	const char *host = r->host;
+	if (!r->s->tls || !host || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") != strlen(host))
+		return arena_fmt(&r->a, "http%s://127.0.0.1:%d", r->s->tls ? "s" : "", r->s->port);
+	return arena_fmt(&r->a, "https://%s", host);
+}
+
 /* ---- answers ---- */
 
 static void plain(struct sb_req *r, int status, const char *type, const char *body)

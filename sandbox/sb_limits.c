@@ -6,11 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sb_rate { double per_s, burst; int peak; };
-static const struct sb_rate rates[N_SBC] = {
+static const struct sb_rate vendor[N_SBC] = {
 	[SBC_POST] = { 4, 150, 30 }, [SBC_READ] = { 10, 10, 0 }, [SBC_OTHER] = { 50, 50, 0 }, [SBC_BLOB] = { 0, 0, 0 },
 };
 enum { RESTRICT_AFTER = 200, RESTRICT_S = 60, FORGET_S = 10 };
+
+/* "post=2/20/10,other=25/25": per second, burst, and at most so many within one second. */
+bool sb_limits_set(struct sandbox *s, const char *rates, struct err *e)
+{
+	static const char *const names[] = { [SBC_POST] = "post=", [SBC_READ] = "read=", [SBC_OTHER] = "other=" };
+	memcpy(s->rates, vendor, sizeof(s->rates));
+	while (rates && *rates) {
+		size_t c = 0;
+		while (c < countof(names) && strncmp(rates, names[c], strlen(names[c])))
+			c++;
+		char *end = NULL;
+		double v[3] = { 0, 0, 0 };
+		bool ok = c < countof(names);
+		const char *p = ok ? rates + strlen(names[c]) : rates;
+		for (size_t i = 0; ok && i < countof(v); i++) {
+			v[i] = strtod(p, &end);
+			ok = end != p && v[i] > 0 && v[i] < 1e6;
+			p = end;
+			if (!ok || *p != '/')
+				break;
+			p++;
+		}
+		if (!ok || (*p && *p != ',') || v[1] < 1 || v[2] > countof(((struct sb_bucket *)0)->ring))
+			return err_set(e, ERR_USAGE, "'%s' does not say limits; for example: post=2/20/10,read=5/5,other=25/25", rates);
+		s->rates[c] = (struct sb_rate){ v[0], v[1], (int)v[2] };
+		rates = *p ? p + 1 : p;
+	}
+	return true;
+}
 
 static size_t place(const struct sandbox *s, int64_t token, int64_t chat)
 {
@@ -66,7 +94,7 @@ static int64_t take(struct sb_bucket *b, const struct sb_rate *rate, int64_t now
 	if (b->level < 1)
 		wait = (int64_t)((1 - b->level) / rate->per_s * 1e6) + 1;
 	if (rate->peak) {
-		int64_t oldest = b->ring[b->at]; /* peak requests ago */
+		int64_t oldest = b->ring[(b->at + countof(b->ring) - (unsigned)rate->peak) % countof(b->ring)]; /* peak requests ago */
 		if (oldest && now - oldest < 1000000 && oldest + 1000000 - now > wait)
 			wait = oldest + 1000000 - now;
 	}
@@ -109,7 +137,7 @@ bool sb_limit(struct sb_req *r, enum sb_class cls, int64_t chat)
 		return true;
 	struct sb_bucket *b = cls == SBC_READ ? &t->read : cls == SBC_OTHER ? &t->other : lane(s, t->id, chat);
 	bool early = s->now < b->told;
-	int64_t wait = take(b, &rates[cls], s->now);
+	int64_t wait = take(b, &s->rates[cls], s->now);
 	if (!wait)
 		return true;
 	if (early) {

@@ -30,7 +30,7 @@ static void files_json(struct sb_req *r, int64_t message, bool voice)
 		jw_kstr(w, "key", sb_text(st, 1));
 		jw_kstr(w, "name", sb_text(st, 2));
 		jw_kstr(w, "file_type", sb_text(st, 3));
-		jw_kstr(w, "url", arena_fmt(&r->a, "http://127.0.0.1:%d/sandbox/ui/file?id=%lld", r->s->port,
+		jw_kstr(w, "url", arena_fmt(&r->a, "%s/sandbox/ui/file?id=%lld", sb_here(r),
 		                            (long long)sqlite3_column_int64(st, 0)));
 		for (int i = 4; i <= 5; i++) {
 			jw_key(w, i == 4 ? "width" : "height");
@@ -63,7 +63,7 @@ static bool message_json(struct sb_req *r, int64_t id)
 	jw_kstr(w, "content", sb_text(st, 5));
 	jw_kint(w, "user_id", sqlite3_column_int64(st, 6));
 	sb_ktime(w, "created_at", sqlite3_column_int64(st, 15));
-	jw_kstr(w, "url", arena_fmt(&r->a, "http://127.0.0.1:%d/?chat=%lld&message=%lld", r->s->port,
+	jw_kstr(w, "url", arena_fmt(&r->a, "%s/?chat=%lld&message=%lld", sb_here(r),
 	                            (long long)sqlite3_column_int64(st, 1), (long long)id));
 	jw_key(w, "files");
 	jw_arr(w);

@@ -77,7 +77,7 @@ void sb_uploads_create(struct sb_req *r)
 		jw_kstr(w, signed_fields[i], value[i]);
 	jw_kstr(w, "x-amz-signature", sign(r, coded));
 	jw_kstr(w, "key", arena_fmt(&r->a, "%s/${filename}", prefix));
-	jw_kstr(w, "direct_url", arena_fmt(&r->a, "http://127.0.0.1:%d" SB_BASE "/direct_url", s->port));
+	jw_kstr(w, "direct_url", arena_fmt(&r->a, "%s" SB_BASE "/direct_url", sb_here(r)));
 	jw_obj_end(w);
 }
 

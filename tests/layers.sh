@@ -26,7 +26,7 @@ fence() {
 	if [ -z "$found" ]; then ok "$1 stays inside its fence"; else not_ok "$1 stays inside its fence" "$found"; fi
 }
 fence 'SQLite' 'sqlite3' 'replay/(spool|ledger)[a-z_]*\.[ch]|sandbox/|core/db\.c'
-fence 'libcurl' 'curl/' 'replay/(wire|fetch)\.c'
+fence 'libcurl' 'curl/' 'replay/(wire[a-z_]*|fetch[a-z_]*)\.[ch]'
 fence 'libzip, libdeflate, zlib and libarchive' 'zip\.h|zlib|libdeflate|archive' 'core/vault[a-z_]*\.[ch]'
 # cli/rehearsal.c: the child that serves the sandbox watches for its parent's end.
 fence 'threads' 'pthread' 'core/worker\.c|sandbox/|cli/rehearsal\.c'

@@ -70,6 +70,8 @@ done
 if [ "$mode" = release ] && [ -x "$build/tools/chaos" ]; then
 	# Here a false alarm is one more fault to survive, and every hang is waited for.
 	one chaos/short 300 env MVCHAT_CLOCK_HANG_MS=200 "$build/tools/chaos" --short
+	one chaos/regressions 120 "$build/tools/storm" --file tests/chaos/regressions
+	one chaos/random 120 "$build/tools/storm" --seed 1 --runs 60
 fi
 [ "$skipped" -gt 0 ] && printf '%s skipped\n' "$skipped"
 echo "$passed $failed" > "${RESULT:-/dev/null}"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # bench.sh: the speed and memory promises, each figure with its bound beside it, from one run on this machine.
-# N (messages, default 1,000,000), NL (messages of the run with limits on, default 3/10 of N). The archive is generated, not stored.
+# N (messages, default 1,000,000). The archive is generated, not stored.
 set -eu
 cd "$(dirname "$0")/../.."
-N=${N:-1000000} NL=${NL:-$((N * 3 / 10))}
+N=${N:-1000000}
 bin=build/release/mvchat tools=build/release/tools
 dir=build/bench
 mkdir -p "$dir"
@@ -50,15 +50,14 @@ row 'plan on the finished ledger' "$(wall) s" '<= 5 s'
 grep -q '"nothing_to_do":true' "$dir/plan.json" || { echo 'the plan on a finished ledger is not empty' >&2; exit 1; }
 stop
 
-generate "$NL" "$dir/slack-$NL.zip"
-rm -rf "$dir/q" && mkdir "$dir/q"
-"$bin" map -q -C "$dir/q" --offline --unmatched create "$PWD/$dir/slack-$NL.zip" >/dev/null
-serve
-MVCHAT_CLOCK=virtual "$bin" plan -q --json -C "$dir/q" --url "$url" >"$dir/plan.json"
-MVCHAT_CLOCK=virtual "$bin" apply -q --yes --json -C "$dir/q" --url "$url" >"$dir/apply.json"
-bound=$(grep -oE '"estimate":\{[^}]*' "$dir/plan.json" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+')
-ms=$(field elapsed_ms "$dir/apply.json")
-row "replay of $NL messages under the limits (virtual)" "$((ms / 1000)) s" "$bound s is the least the limits allow"
-row '  ratio' "$(awk -v a="$ms" -v b="$bound" 'BEGIN { printf "%.3f", a / 1000 / b }')" '<= 1.10'
-row '  requests told to wait (429)' "$(awk -v t="$(field throttled "$dir/apply.json")" -v r="$(field requests "$dir/apply.json")" 'BEGIN { printf "%.3f %%", 100 * t / r }')" '< 1 %'
-stop
+echo
+sh tests/bench/bench_schedule.sh
+echo
+echo 'limits lower than the client can know (2 a second, 20 in a burst):'
+RATES=post=2/20/30,read=5/5,other=25/25 TOKENS=1 sh tests/bench/bench_schedule.sh one
+echo
+sh tests/bench/bench_cpu.sh
+echo
+sh tests/bench/bench_whatsapp.sh
+echo
+sh tests/bench/bench_mapping.sh

@@ -1,14 +1,19 @@
 #!/bin/sh
 # bench_read.sh [ZIP MESSAGES]: how fast an archive is read into the spool, beside the least that could be: inflating it.
-# Without arguments it generates N messages (default 1,000,000). The best of RUNS (default 3) counts: other programs only slow down.
+# Without arguments it generates N messages (default 1,000,000) and MEDIA GiB of files beside them (default 0; holes, where the file
+# system knows them): MEDIA=10 shows that memory does not grow with the archive. The best of RUNS (default 3) counts: other programs only slow down.
 set -eu
 cd "$(dirname "$0")/../.."
-N=${2:-${N:-1000000}} RUNS=${RUNS:-3}
+N=${2:-${N:-1000000}} RUNS=${RUNS:-3} MEDIA=${MEDIA:-0}
 bin=build/release/mvchat tools=build/release/tools
 dir=build/bench
 mkdir -p "$dir"
 zip=${1:-$dir/slack-$N.zip}
-[ -f "$zip" ] || "$tools/gen_slack" --messages "$N" --channels 200 --threads 10 --users 300 --seed 1 "$zip"
+if [ "$MEDIA" -gt 0 ] && [ -z "${1:-}" ]; then
+	zip=$dir/slack-$N-$MEDIA.zip
+	trap 'rm -f "$zip"' EXIT
+fi
+[ -f "$zip" ] || "$tools/gen_slack" --messages "$N" --channels 200 --threads 10 --users 300 --seed 1 --media "$MEDIA" "$zip"
 row() { printf '%-46s %14s   %s\n' "$1" "$2" "$3"; }
 
 # best FIELD FILE: the line of FILE with the smallest value in that field

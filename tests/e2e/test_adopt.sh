@@ -64,9 +64,10 @@ for at in 2 3 4 5 6; do
 	eq "adopting killed at step $at: nothing is sent" "$(number writes "$T/out")" 0
 done
 
-# Every small archive of the house: adopt and apply send nothing; and rollback leaves what was there before.
+# Every archive of the house (the demo came first): adopt and apply send nothing; and rollback leaves what was there before.
 bare() { "$MVCHAT" sandbox --store "$1" --dump | grep -vE '"type":"stats"|"suspended":true|"name":"\[(taken back|отменено)\] '; }
-for f in fixtures/slack/hazards/* fixtures/hostile/*/; do
+for f in fixtures/slack/hazards/* fixtures/whatsapp/*/ fixtures/hostile/*/ tests/chaos/archive; do
+	case $f in fixtures/whatsapp/*) [ "${MODE:-release}" = asan ] && continue ;; esac # long, and the same code
 	name=$(basename "$f") p=$T/p-$(basename "$f")
 	mkdir "$p"
 	sandbox "s-$name"

@@ -86,6 +86,7 @@ flow() {
 	for name in Inspect Mapping Plan Apply Verify; do
 		step "GitHub, $name" 0 "$(github $name)"
 		if [ $name = Plan ]; then
+			# shellcheck source=/dev/null
 			. "$GITHUB_ENV"
 			export PLAN_DIGEST
 		fi

@@ -45,6 +45,21 @@ offers 'languages' 'ru' mvchat plan --lang r
 offers 'archives' "$T/export.zip" mvchat move "$T/exp"
 offers 'folders' "$T" mvchat plan -C "$T"
 offers 'nothing where a number is wanted' '' mvchat apply --max-ops ''
+# Topics: each is listed, says something in both languages, and an unknown one is refused.
+run "$MVCHAT" help
+topics=$(sed -n '/help TOPIC/,$p' "$T/out" | grep -oE '^  [a-z-]+' | tr -d ' ')
+eq 'topics are listed' "$(printf '%s\n' "$topics" | wc -l | tr -d ' ')" 8
+for topic in $topics; do
+	expect "help $topic" 0 "$MVCHAT" help "$topic"
+	cp "$T/out" "$T/en"
+	expect "help $topic, in Russian" 0 env MVCHAT_LANG=ru "$MVCHAT" help "$topic"
+	if [ "$(wc -l <"$T/en")" -ge 4 ] && ! cmp -s "$T/en" "$T/out" && LC_ALL=C grep -q "$(printf '[\320\321]')" "$T/out"; then
+		ok "help $topic says something"
+	else
+		not_ok "help $topic says something" "$T/out"
+	fi
+done
+expect 'no such topic' 2 "$MVCHAT" help nonsense
 # fish says itself what it would offer.
 if command -v fish >/dev/null 2>&1; then
 	fish_offers() { eq "fish: $1" "$(fish --no-config -c "source '$T/c.fish'; complete -C'$3'" | cut -f1 | sort | tr '\n' ' ' | sed 's/ *$//')" "$2"; }
@@ -63,18 +78,17 @@ if command -v zsh >/dev/null 2>&1 && zsh -f -c 'zmodload zsh/zpty' 2>/dev/null; 
 zmodload zsh/zpty
 zpty z 'TERM=dumb zsh -f -i'
 zpty -w z "fpath=($1 \$fpath); cd $1"
-zpty -w z 'PS1=; PROMPT_EOL_MARK=; autoload -Uz compinit; compinit -u -D; unsetopt beep; setopt no_list_beep; LISTMAX=0'
+zpty -w z 'PS1=; PROMPT_EOL_MARK=; zstyle ":completion:*" insert-tab false; autoload -Uz compinit; compinit -u -D; unsetopt beep; setopt no_list_beep; LISTMAX=0'
 zpty -w z 'print READY'
 typeset out
 zpty -r -m z out '*READY*READY*'
 zpty -w -n z "$2"$'\t'
-zpty -w -n z $'\C-a\C-kprint DO''NE\r'
-zpty -r -m z out '*DONE*'
+zpty -r -m z out "*$3*"
 print -r -- "$out"
 zpty -d z
 END
 	zsh_makes() {
-		run timeout 20 zsh -f "$T/try.zsh" "$T/zsh" "$2"
+		run timeout 30 zsh -f "$T/try.zsh" "$T/zsh" "$2" "$3"
 		if grep -qaF "$3" "$T/out"; then ok "zsh: $1"; else not_ok "zsh: $1" "$T/out"; fi
 	}
 	zsh_makes 'a command' 'mvchat rep' 'mvchat report '

@@ -26,6 +26,15 @@ run "$T/root/usr/bin/mvchat" help --lang ru
 has 'and finds its Russian' "$T/out" 'переносит'
 demo_zip "$T/export.zip"
 expect 'and moves' 0 "$T/root/usr/bin/mvchat" move "$T/export.zip" --to sandbox --yes -q -C "$T/p"
+# The tarball runs from where it is unpacked.
+expect 'the tarball is made' 0 make -s tarball
+tar xzf "$(tail -n 1 "$T/out")" -C "$T"
+unpacked=$(find "$T" -mindepth 1 -maxdepth 1 -name 'mvchat-*' -type d | head -n 1)
+run "$unpacked/bin/mvchat" help --lang ru
+has 'it finds its Russian beside itself' "$T/out" 'переносит'
+has 'and says what it needs' "$unpacked/INSTALL.txt" 'libcurl.so'
+hasnt 'no more than it must' "$unpacked/INSTALL.txt" 'libsqlite3'
+expect 'and moves' 0 "$unpacked/bin/mvchat" move "$T/export.zip" --to sandbox --yes -q -C "$T/p2"
 if command -v lintian >/dev/null 2>&1; then
 	expect 'lintian finds no error' 0 lintian --allow-root --fail-on error "$deb"
 else

@@ -11,6 +11,7 @@ told() { grep -oE '"name":"[a-z-]+","level":"[a-z]+","count":[0-9]+' "$1" | sed 
 # Oddities without a place, but for those about a person as a whole or the archive as a whole.
 placeless() { grep -oE '"name":"[a-z-]+","level":"[a-z]+","count":[0-9]+,"first":""' "$1" | grep -vE 'author-(from-profile|unknown)|extra-top-folder'; }
 
+nth=0
 for dir in fixtures/slack/demo fixtures/slack/hazards/*; do
 	f=${dir##*/}
 	archive=$dir
@@ -26,7 +27,10 @@ for dir in fixtures/slack/demo fixtures/slack/hazards/*; do
 	cp "$T/out" "$T/inspect.json"
 	eq "$f: each oddity with its count" "$(told "$T/inspect.json")" "$(expected "$dir/expect.jsonl")"
 	eq "$f: each has a place" "$(placeless "$T/inspect.json")" ''
-	sandbox one
+	# The slow build proves each fixture's reading in test_slack_conform.c; here a part of them is replayed.
+	nth=$((nth + 1))
+	[ "${MODE:-release}" = release ] || [ $((nth % 5)) -eq 1 ] || continue
+	sandbox "n$nth"
 	rm -rf "$T/p"
 	mkdir "$T/p"
 	expect "$f: map" 0 "$MVCHAT" map -C "$T/p" --url "$URL" --unmatched create "$archive"

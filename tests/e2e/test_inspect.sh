@@ -28,4 +28,37 @@ expect 'plan with reports' 0 "$MVCHAT" plan -C "$T/p" --report "$T/r.md,$T/r.htm
 has 'in Markdown' "$T/r.md" '| Travis CI | webhook | on | 2 | 2023-11-16 | ops (2) | ушёл, 2023-11-16 |'
 has 'in HTML' "$T/r.html" 'Travis CI'
 has 'in JSON' "$T/r.json" '"integrations":[{"id":"29682277639"'
+
+# ---- exports that overlap ----
+for x in a b; do
+	mkdir -p "$T/$x/general"
+	cp $F/46-integrations/users.json $F/46-integrations/channels.json "$T/$x"
+done
+m() { printf '{"type":"message","user":"U0IN000001","ts":"%s","text":"%s"%s}' "$1" "$2" "${3:-}"; }
+edited() { printf ',"edited":{"user":"U0IN000001","ts":"%s"}' "$1"; }
+{ printf '['; m 1700100001.000100 first; printf ,; m 1700100002.000100 same; printf ,; m 1700100003.000100 'edited once' "$(edited 1700100010.000000)"; printf ,
+	m 1700100004.000100 'one form'; printf ,; m 1700100005.000100 'deleted later'; printf ']'; } >"$T/a/general/2023-11-15.json"
+{ printf '['; m 1700100001.000100 'first, edited' "$(edited 1700100020.000000)"; printf ,; m 1700100002.000100 same; printf ,; m 1700100003.000100 'before the edit'; printf ,
+	m 1700100004.000100 'another form'; printf ,; m 1700100006.000100 new; printf ']'; } >"$T/b/general/2023-11-15.json"
+expect 'two exports of one workspace' 0 "$MVCHAT" inspect "$T/a" "$T/b"
+has 'what both hold is merged, and what differs counted' "$T/out" '4  (3 of them with another content)'
+has 'edits between them' "$T/out" '2 × edited-between'
+has 'the first of them' "$T/out" 'first at C0IN000001/1700100001.000100'
+has 'what differs without an edit is worth a warning' "$T/out" '!        1 × content-differs'
+expect 'as JSON' 0 "$MVCHAT" inspect --json "$T/a" "$T/b"
+eq 'ten read, six messages' "$(number read "$T/out")/$(number messages "$T/out")/$(number conflicts "$T/out")" 10/6/3
+for order in "a b" "b a"; do
+	# shellcheck disable=SC2086
+	set -- $order
+	sandbox "merged-$1"
+	rm -rf "$T/q"
+	mkdir "$T/q"
+	expect "map, archives in the order $order" 0 "$MVCHAT" map -C "$T/q" --url "$URL" --unmatched create "$T/$1" "$T/$2"
+	expect 'apply' 0 "$MVCHAT" apply -C "$T/q" --yes
+	ctl "$PAGE/sandbox/dump" | grep -oE '"content":"[^"]*"' | sort >"$T/texts.$1"
+	has 'the newest edit wins' "$T/texts.$1" 'first, edited'
+	has 'in both directions' "$T/texts.$1" 'edited once'
+	hasnt 'the older text is gone' "$T/texts.$1" 'before the edit'
+done
+same 'in whatever order they are given' "$T/texts.a" "$T/texts.b"
 done_testing

@@ -32,7 +32,23 @@ eq 'it writes nothing' "$(ctl "$PAGE/sandbox/stats" | grep -oE '"mutating":[0-9]
 expect 'dry run as JSON' 0 "$MVCHAT" rollback -C "$T/p" --all --dry-run --json
 todo=$(number messages "$T/out")
 
-expect 'rollback of everything' 0 "$MVCHAT" rollback -C "$T/p" --all --yes --json
+expect 'plan shows it, too' 0 "$MVCHAT" plan --rollback -C "$T/p" --json --report "$T/pr.json,$T/pr.md"
+eq 'the same' "$(number messages "$T/out")" "$todo"
+has 'with a report that says so' "$T/pr.md" 'Would be taken back'
+expect 'of one channel' 0 "$MVCHAT" plan --rollback --channel '#sales' -C "$T/p" --json
+if [ "$(number messages "$T/out")" -lt "$todo" ]; then ok 'less'; else not_ok 'less' "$T/out"; fi
+expect 'two scopes are refused there as well' 2 "$MVCHAT" plan --rollback --run 1 --channel x -C "$T/p"
+eq 'and nothing was written' "$(ctl "$PAGE/sandbox/stats" | grep -oE '"mutating":[0-9]+')" "$mutating"
+
+expect 'rollback of everything, with reports' 0 "$MVCHAT" rollback -C "$T/p" --all --yes --json --report "$T/r.txt,$T/r.md,$T/r.html,$T/r.xml,$T/r.json"
+has 'text' "$T/r.txt" 'What the target cannot delete'
+has 'Markdown' "$T/r.md" '# Report of a taking back'
+has 'HTML' "$T/r.html" 'Report of a taking back</h1>'
+has 'JUnit' "$T/r.xml" 'failures="0"'
+has 'JUnit has a check for each kind' "$T/r.xml" 'name="taken back: messages"'
+has 'JSON' "$T/r.json" '"report":"rollback"'
+eq 'with the number taken back' "$(grep -oE '"taken_back":\{"messages":[0-9]+' "$T/r.json" | grep -oE '[0-9]+$')" "$todo"
+has 'the target lists the chats that stay' "$T/r.json" '"cannot_delete":{"files":'
 cp "$T/out" "$T/rollback.json"
 eq 'took back what was shown' "$(number messages "$T/out")" "$todo"
 living "$STORE" >"$T/after"
@@ -129,6 +145,9 @@ hasnt 'and not marked' "$T/m" 'taken back'
 expect 'again: nothing more to do' 6 "$MVCHAT" rollback -C "$T/h" --all --yes --json
 eq 'nothing is written' "$(writes)" 0
 expect 'verify says what is left' 7 "$MVCHAT" verify -C "$T/h"
+run "$MVCHAT" plan --rollback -C "$T/h" --report "$T/h.xml,$T/h.html"
+has 'what stays is in the report' "$T/h.html" 'messages changed since they were written'
+has 'and fails a check' "$T/h.xml" 'name="messages changed since they were written"'
 expect 'forced, they go as well' 0 "$MVCHAT" rollback -C "$T/h" --all --force --yes
 living "$STORE" | grep -vE '"content":"an answer"|"deleted":true' >"$T/h.after"
 eq 'nothing of ours is left' "$(grep -c '"type":"message"' "$T/h.after")" "$(grep -c '"type":"message"' "$T/h.before")"

@@ -2,7 +2,7 @@
  * content must equal that of an undisturbed run, in order, nothing twice, and one more run must write nothing. The same for
  * rollback: killed and faulted anywhere, or after an apply that was killed, it must leave what was there before.
  *
- *   chaos [--short] [--seed N --runs N] [--jobs N] [--archive DIR] [--case NAME] [-v]
+ *   chaos [--short] [--seed N --runs N] [--jobs N] [--archive DIR] [--case NAME] [--family PART OF ITS NAME] [-v]
  *
  * Prints TAP: one line per family of cases, the failing cases named so that --case repeats one. Time is virtual in every
  * process it starts (core/clock.h), so settle times and Retry-After cost nothing. Environment: MVCHAT = the binary. */
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *archive = "fixtures/slack/demo", *only_case;
+static const char *archive = "fixtures/slack/demo", *only_case, *only_family;
 static bool short_run, verbose;
 static int jobs = 2;
 static char *golden, *golden_later; /* ... of the later archive, its lines sorted */
@@ -539,6 +539,11 @@ static const char *(*the_case)(const char *name, const char *faults, const long 
 
 static void family(const char *what)
 {
+	if (only_family && !strstr(what, only_family)) {
+		n_tasks = 0;
+		twist_now = AS_IT_WAS;
+		return;
+	}
 	int fd = open(path_of(root, "shared"), O_RDWR | O_CREAT | O_TRUNC, 0600);
 	struct shared *sh = fd >= 0 && ftruncate(fd, sizeof(*sh)) == 0 ? mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 	if (sh == MAP_FAILED)
@@ -704,8 +709,10 @@ int main(int argc, char **argv)
 			archive = argv[++i];
 		else if (streq(argv[i], "--case") && more)
 			only_case = argv[++i];
+		else if (streq(argv[i], "--family") && more)
+			only_family = argv[++i];
 		else {
-			fprintf(stderr, "usage: chaos [--short] [--seed N] [--runs N] [--jobs N] [--archive DIR] [--case NAME] [-v]\n");
+			fprintf(stderr, "usage: chaos [--short] [--seed N] [--runs N] [--jobs N] [--archive DIR] [--case NAME] [--family PART] [-v]\n");
 			return 2;
 		}
 	}

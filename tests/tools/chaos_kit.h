@@ -20,6 +20,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #define MAYBE_UNUSED __attribute__((unused))
 
@@ -80,10 +83,15 @@ static MAYBE_UNUSED void remove_tree(const char *dir)
 
 static MAYBE_UNUSED bool copy_file(const char *from, const char *to)
 {
-	char *text = slurp(from);
-	bool ok = text && spit(to, text);
-	free(text);
-	return ok;
+	char chunk[65536];
+	size_t n;
+	bool ok = true;
+	FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wb") : NULL;
+	while (out && (n = fread(chunk, 1, sizeof(chunk), in)) > 0)
+		ok = fwrite(chunk, 1, n, out) == n && ok;
+	if (in)
+		fclose(in);
+	return out && fclose(out) == 0 && ok;
 }
 
 /* Runs a program with extra environment; out and errs are files. Returns the wait status. */
@@ -94,6 +102,9 @@ static MAYBE_UNUSED pid_t start(const char *const *argv, const char *const *env,
 	pid_t pid = fork();
 	if (pid)
 		return pid;
+#ifdef __linux__
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing of ours outlives a driver that is killed */
+#endif
 	if (file_limit) {
 		signal(SIGXFSZ, SIG_IGN); /* so that writing fails as on a full disk */
 		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ (rlim_t)file_limit, (rlim_t)file_limit });

@@ -1,21 +1,33 @@
 /* gen_slack.c: a Slack export of any size, for benches and soak tests.
  *
- *   gen_slack --messages N --channels K --threads PCT --users U --seed S OUT.zip
+ *   gen_slack --messages N --channels K --threads PCT --users U --seed S --media GIB OUT.zip
+ *   gen_slack --shape one|small|thread|files|mixed --messages N --users U --seed S OUT.zip
+ *
+ * Shapes: one channel with everything; channels of 20; one thread with everything; a small file with every message; channels of
+ * which each has so much less than the one before that half of all is in a few.
  *
  * Same arguments, same bytes. Looks like an official export: users.json, channels.json, integration_logs.json, one folder per
  * channel, day files named by Pacific date, about 1.7 KB of JSON a message with the parts real messages have (user_profile,
  * blocks, reactions, files, previews; Russian and English). Streams through libarchive's zip writer: memory holds one day file.
+ * --media adds so many GiB of files in __uploads as slackdump does, all zeros: where the file system knows holes they take no room.
  */
 #include "core/buf.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-struct opts { long messages, channels, threads, users; uint64_t seed; const char *out; };
+enum shape { SHAPE_EVEN, SHAPE_ONE, SHAPE_SMALL, SHAPE_THREAD, SHAPE_FILES, SHAPE_MIXED, N_SHAPE };
+static const char *const shape_names[N_SHAPE] = { "even", "one", "small", "thread", "files", "mixed" };
+struct opts { long messages, channels, threads, users, media; uint64_t seed; enum shape shape; const char *out; };
 
+static long file_no; /* of SHAPE_FILES: the last one named */
+
+enum { FILE_SIZE = 1000 };
 static uint64_t state;
 static uint64_t rnd(void) /* splitmix64 */
 {
@@ -62,6 +74,56 @@ static void put_entry(struct archive *a, const char *path, const struct buf *b)
 	if (archive_write_header(a, en) != ARCHIVE_OK || archive_write_data(a, b->p, b->len) != (la_ssize_t)b->len)
 		die("cannot write %s: %s", path, archive_error_string(a));
 	archive_entry_free(en);
+}
+
+/* One GiB each, not packed. */
+static void put_media(struct archive *a, long gib)
+{
+	enum { PIECE = 1 << 20, PIECES = 1024 };
+	static char zeros[PIECE];
+	char path[64];
+	archive_write_zip_set_compression_store(a);
+	for (long i = 0; i < gib; i++) {
+		struct archive_entry *en = archive_entry_new();
+		snprintf(path, sizeof(path), "__uploads/F%09lX/video-%ld.mp4", 0x30000000UL + (unsigned long)i, i);
+		archive_entry_set_pathname(en, path);
+		archive_entry_set_size(en, (la_int64_t)PIECE * PIECES);
+		archive_entry_set_filetype(en, AE_IFREG);
+		archive_entry_set_perm(en, 0644);
+		archive_entry_set_mtime(en, 1704067200, 0);
+		bool ok = archive_write_header(a, en) == ARCHIVE_OK;
+		for (int k = 0; ok && k < PIECES; k++)
+			ok = archive_write_data(a, zeros, PIECE) == PIECE;
+		if (!ok)
+			die("cannot write %s: %s", path, archive_error_string(a));
+		archive_entry_free(en);
+	}
+}
+
+/* What is only zeros becomes a hole. */
+struct out { int fd; off_t at; };
+
+static la_ssize_t out_write(struct archive *a, void *ctx, const void *p, size_t n)
+{
+	struct out *o = ctx;
+	const char *s = p;
+	(void)a;
+	if (n < 4096 || s[0] || memcmp(s, s + 1, n - 1) != 0)
+		for (size_t done = 0; done < n;) {
+			ssize_t w = pwrite(o->fd, s + done, n - done, o->at + (off_t)done);
+			if (w <= 0)
+				return -1;
+			done += (size_t)w;
+		}
+	o->at += (off_t)n;
+	return (la_ssize_t)n;
+}
+
+static int out_close(struct archive *a, void *ctx)
+{
+	struct out *o = ctx;
+	(void)a;
+	return ftruncate(o->fd, o->at) == 0 && close(o->fd) == 0 ? ARCHIVE_OK : ARCHIVE_FATAL;
 }
 
 static void users_json(const struct opts *o, struct archive *a, struct buf *b)
@@ -145,16 +207,16 @@ static void put_preview(struct buf *b)
 		    "\"thumb_height\":300,\"title_link\":\"https:\\/\\/example.com\\/page\"}],");
 }
 
-static void put_files(struct buf *b, const char *uid, long sec)
+static void put_files(const struct opts *o, struct buf *b, const char *uid, long sec)
 {
-	long f = below(0x7FFFFFFF);
+	long f = o->shape == SHAPE_FILES ? ++file_no : below(0x7FFFFFFF);
 	buf_addf(b,
 		 "\"files\":[{\"id\":\"F%09lX\",\"created\":%ld,\"timestamp\":%ld,\"name\":\"фото-%ld.png\",\"title\":\"фото-%ld.png\",\"mimetype\":\"image\\/png\","
 		 "\"filetype\":\"png\",\"pretty_type\":\"PNG\",\"user\":\"%s\",\"user_team\":\"T0GENERATE\",\"editable\":false,\"size\":%ld,\"mode\":\"hosted\","
 		 "\"is_external\":false,\"external_type\":\"\",\"is_public\":true,\"public_url_shared\":false,\"display_as_bot\":false,\"username\":\"\","
 		 "\"url_private\":\"https:\\/\\/files.slack.com\\/files-pri\\/T0GENERATE-F%09lX\\/photo.png?t=xoxe-1111111111-2222222222-generated\","
 		 "\"url_private_download\":\"https:\\/\\/files.slack.com\\/files-pri\\/T0GENERATE-F%09lX\\/download\\/photo.png?t=xoxe-1111111111-2222222222-generated\",",
-		 f, sec, sec, f % 1000, f % 1000, uid, 20000 + below(900000), f, f);
+		 f, sec, sec, f % 1000, f % 1000, uid, o->shape == SHAPE_FILES ? (long)FILE_SIZE : 20000 + below(900000), f, f);
 	static const int sizes[] = { 64, 80, 360, 480, 160, 720, 800, 960, 1024 };
 	for (size_t i = 0; i < countof(sizes); i++)
 		buf_addf(b, "\"thumb_%d\":\"https:\\/\\/files.slack.com\\/files-tmb\\/T0GENERATE-F%09lX-abcdef0123\\/photo_%d.png?t=xoxe-1111111111-2222222222-generated\",",
@@ -205,15 +267,15 @@ static void put_msg(const struct opts *o, struct buf *b, struct buf *text, long 
 		user_id(t->user, parent);
 		buf_addf(b, "\"thread_ts\":\"%ld.%06ld\",\"parent_user_id\":\"%s\",", t->sec, t->micro, parent);
 	} else if (t) {
-		*t = (struct thread){ sec, micro, u, 1 + below(6) };
+		*t = (struct thread){ sec, micro, u, o->shape == SHAPE_THREAD ? o->messages : 1 + below(6) };
 		buf_addf(b, "\"thread_ts\":\"%ld.%06ld\",\"reply_count\":%ld,\"reply_users_count\":2,\"latest_reply\":\"%ld.000000\",\"reply_users\":[\"%s\",\"%s\"],"
 			    "\"replies\":[{\"user\":\"%s\",\"ts\":\"%ld.000000\"}],\"is_locked\":false,\"subscribed\":false,",
 			 sec, micro, t->left, sec + 600, uid, mention, mention, sec + 600);
 	}
 	if (below(5) == 0)
 		put_reactions(o, b);
-	if (below(9) == 0)
-		put_files(b, uid, sec);
+	if (o->shape == SHAPE_FILES || below(9) == 0)
+		put_files(o, b, uid, sec);
 	if (below(7) == 0)
 		put_preview(b);
 	if (below(20) == 0)
@@ -251,8 +313,8 @@ static void one_channel(const struct opts *o, struct archive *a, struct buf *b, 
 			first = true;
 		}
 		struct thread *t = NULL, root = { .left = -1 };
-		if (below(100) < o->threads) {
-			t = &open[at++ % OPEN];
+		if (o->shape == SHAPE_THREAD || below(100) < o->threads) {
+			t = &open[o->shape == SHAPE_THREAD ? 0 : at++ % OPEN];
 			if (t->left <= 0)
 				t = &root;
 		}
@@ -260,13 +322,44 @@ static void one_channel(const struct opts *o, struct archive *a, struct buf *b, 
 		first = false;
 		put_msg(o, b, text, sec, micro, t);
 		if (t == &root)
-			open[(at - 1) % OPEN] = root;
+			open[o->shape == SHAPE_THREAD ? 0 : (at - 1) % OPEN] = root;
 		else if (t)
 			t->left--;
 	}
 	if (*day) {
 		buf_adds(b, "\n]");
 		snprintf(path, sizeof(path), "channel-%04ld/%s.json", c, day);
+		put_entry(a, path, b);
+	}
+}
+
+/* How many messages channel c has. */
+static long size_of(const struct opts *o, long c)
+{
+	double sum = 0;
+	if (o->shape != SHAPE_MIXED)
+		return o->messages / o->channels + (c < o->messages % o->channels);
+	for (long i = 0; i < o->channels; i++)
+		sum += 1.0 / (double)(i + 1);
+	return (long)((double)o->messages / (double)(c + 1) / sum);
+}
+
+static void set_shape(struct opts *o)
+{
+	static const long threads[N_SHAPE] = { [SHAPE_MIXED] = 10, [SHAPE_THREAD] = 100 };
+	o->threads = threads[o->shape];
+	o->channels = o->shape == SHAPE_SMALL ? o->messages / 20 : o->shape == SHAPE_FILES ? 20 : o->shape == SHAPE_MIXED ? 200 : 1;
+}
+
+static void uploads(struct archive *a, struct buf *b)
+{
+	char path[80];
+	for (long f = 1; f <= file_no; f++) {
+		buf_reset(b);
+		while (b->len < FILE_SIZE)
+			buf_addf(b, "%ld,", f);
+		buf_cut(b, FILE_SIZE);
+		snprintf(path, sizeof(path), "__uploads/F%09lX/photo.png", (unsigned long)f);
 		put_entry(a, path, b);
 	}
 }
@@ -295,19 +388,30 @@ int main(int argc, char **argv)
 			o.users = number(argv[++i]);
 		else if (more && streq(argv[i], "--seed"))
 			o.seed = (uint64_t)number(argv[++i]);
-		else if (argv[i][0] != '-' && !o.out)
+		else if (more && streq(argv[i], "--media"))
+			o.media = number(argv[++i]);
+		else if (more && streq(argv[i], "--shape")) {
+			for (i++; o.shape < N_SHAPE && !streq(argv[i], shape_names[o.shape]); o.shape++)
+				;
+			if (o.shape == N_SHAPE)
+				die("no such shape: %s", argv[i]);
+		} else if (argv[i][0] != '-' && !o.out)
 			o.out = argv[i];
 		else
 			o.out = NULL, i = argc;
 	}
+	if (o.shape != SHAPE_EVEN)
+		set_shape(&o);
 	if (!o.out || !o.channels || !o.users) {
-		fprintf(stderr, "usage: gen_slack [--messages N] [--channels K] [--threads PCT] [--users U] [--seed S] OUT.zip\n");
+		fprintf(stderr, "usage: gen_slack [--messages N] [--channels K] [--threads PCT] [--users U] [--seed S] [--media GIB] OUT.zip\n");
 		return 2;
 	}
 	state = o.seed;
 	struct archive *a = archive_write_new();
+	struct out out = { .fd = open(o.out, O_WRONLY | O_CREAT | O_TRUNC, 0644) };
 	if (archive_write_set_format_zip(a) != ARCHIVE_OK || archive_write_set_options(a, "zip:compression-level=3") != ARCHIVE_OK ||
-	    archive_write_open_filename(a, o.out) != ARCHIVE_OK)
+	    archive_write_set_bytes_per_block(a, 64 << 10) != ARCHIVE_OK || out.fd < 0 ||
+	    archive_write_open(a, &out, NULL, out_write, out_close) != ARCHIVE_OK)
 		die("cannot write %s: %s", o.out, archive_error_string(a));
 	struct buf b, text;
 	buf_init(&b, (size_t)1 << 30);
@@ -318,7 +422,9 @@ int main(int argc, char **argv)
 	buf_adds(&b, "[]");
 	put_entry(a, "integration_logs.json", &b);
 	for (long c = 0; c < o.channels; c++)
-		one_channel(&o, a, &b, &text, c, o.messages / o.channels + (c < o.messages % o.channels));
+		one_channel(&o, a, &b, &text, c, size_of(&o, c));
+	uploads(a, &b);
+	put_media(a, o.media);
 	if (b.full || archive_write_close(a) != ARCHIVE_OK)
 		die("cannot finish %s: %s", o.out, archive_error_string(a));
 	archive_write_free(a);

@@ -12,7 +12,7 @@ if have clang-tidy; then
 fi
 if have cppcheck; then
 	# shellcheck disable=SC2086
-	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem -I. $src || bad=1
+	cppcheck -q --std=c11 -D__GNUC__ --enable=warning,performance,portability --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem -I. $src || bad=1
 fi
 if have shellcheck; then
 	# shellcheck disable=SC2046

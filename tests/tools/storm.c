@@ -25,7 +25,7 @@ static const char *netfail;
 static bool verbose;
 static char *golden;
 static long n_steps, n_writes, apply_us;
-enum { MESSAGES = 19, PARTS_MAX = 64, OUT_MAX = 16 << 20 };
+enum { MESSAGES = 19, ROOT = 3, FIRST_REPLY = 9, PARTS_MAX = 64, OUT_MAX = 16 << 20 };
 
 /* ---- randomness ---- */
 
@@ -95,6 +95,7 @@ struct world {
 	char dir[700];
 	struct sandbox_proc sb;
 	int port;
+	bool calm;
 	bool copied, foreign, edits, deletes, archives, reacts, swapped; /* what happened that changes what may come of it */
 	char why[900];
 };
@@ -111,6 +112,8 @@ static bool bad(struct world *w, const char *fmt, ...)
 	va_end(ap);
 	return false;
 }
+
+static struct { long killed, put_back, refused, damaged, adopted, closed, stopped, taken_back; } stats; /* what really happened */
 
 static bool said(struct world *w, const char *word);
 
@@ -148,7 +151,7 @@ static bool sandbox_begin(struct world *w, const char *faults)
 static pid_t begin(struct world *w, const char *command, const struct attempt *t, const char *out)
 {
 	const char *argv[16] = { mvchat, command, "-q", "--json", "-C", w->dir, "--url", w->sb.url };
-	const char *env[20] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token" };
+	const char *env[24] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token" };
 	char step[24], ops[24], day[32];
 	size_t a = 8, n = 6;
 	if (streq(command, "verify"))
@@ -171,6 +174,10 @@ static pid_t begin(struct world *w, const char *command, const struct attempt *t
 		fmt_into(day, sizeof(day), "%lld", (long long)time(NULL) + t->clock_days * 86400);
 		env[n++] = "MVCHAT_CLOCK_START";
 		env[n++] = day;
+	}
+	if (w->calm) { /* nothing hangs any more: silence is a busy machine */
+		env[n++] = "MVCHAT_CLOCK_HANG_MS";
+		env[n++] = "5000";
 	}
 	if (t->net[0]) {
 		env[n++] = "LD_PRELOAD";
@@ -241,8 +248,10 @@ static bool fine(struct world *w, const char *command, int st, const struct atte
 	bool may_die = t->kill || t->kill_us;
 	if (st == -1)
 		return bad(w, "%s hung", command);
-	if (WIFSIGNALED(st))
+	if (WIFSIGNALED(st)) {
+		stats.killed++;
 		return (WTERMSIG(st) == SIGKILL && may_die) || (WTERMSIG(st) == SIGTERM && t->term_us) || bad(w, "%s died of signal %d", command, WTERMSIG(st));
+	}
 	int c = WEXITSTATUS(st);
 	if (c == 0 || (c == 1 && w->swapped && (said(w, "damaged") || said(w, "cannot be read as a ledger"))) || (c >= 5 && c <= 8) || (c == 143 && t->term_us) || (c == 1 && t->full) || (c == 2 && t->full))
 		return true;
@@ -260,7 +269,14 @@ static bool attempt(struct world *w, const char *command, const struct attempt *
 	}
 	pid_t a = begin(w, command, t, "apply.json"), b = begin(w, command, t, "second.json");
 	int sa = see_through(w, a, t), sb = see_through(w, b, t);
-	return fine(w, command, sa, t) && fine(w, command, sb, t) && !(last_exit(sa) == 8 && last_exit(sb) == 8 && bad(w, "two at once: neither worked"));
+	return fine(w, command, sa, t) && fine(w, command, sb, t) && (w->swapped || !(last_exit(sa) == 8 && last_exit(sb) == 8) || bad(w, "two at once: neither worked"));
+}
+
+static void copy_at_rest(struct world *w)
+{
+	w->copied = copy_file(state_file(w, "ledger.db"), path_of(w->dir, "copy.db"));
+	unlink(path_of(w->dir, "copy.db-wal"));
+	copy_file(state_file(w, "ledger.db-wal"), path_of(w->dir, "copy.db-wal"));
 }
 
 static void put_back(struct world *w)
@@ -268,6 +284,7 @@ static void put_back(struct world *w)
 	if (!w->copied)
 		return;
 	w->swapped = true;
+	stats.put_back++;
 	unlink(state_file(w, "ledger.db-shm"));
 	unlink(state_file(w, "ledger.db-wal"));
 	copy_file(path_of(w->dir, "copy.db"), state_file(w, "ledger.db"));
@@ -296,14 +313,20 @@ static bool said(struct world *w, const char *word)
 static bool adopt(struct world *w)
 {
 	struct attempt calm = { 0 };
+	stats.refused++;
+	stats.damaged += said(w, "damaged") || said(w, "cannot be read as a ledger");
 	if (said(w, "damaged") || said(w, "cannot be read as a ledger") || said(w, "is a database, but not"))
 		lose(w, false);
 	unlink(path_of(w->dir, "apply.err"));
 	int st = see_through(w, begin(w, "verify", &calm, "apply.json"), &calm), c = last_exit(st);
-	if (c == 0 || c == 6)
+	if (c == 0 || c == 6) {
+		stats.adopted++;
 		return true;
-	if (c == 7 && (w->edits || w->deletes))
+	}
+	if (c == 7 && (w->edits || w->deletes)) {
+		stats.closed++;
 		return false;
+	}
 	char *err = slurp(path_of(w->dir, "apply.err")), *out = slurp(path_of(w->dir, "apply.json"));
 	bad(w, "adopting ended with %d: %.200s %.300s", c, err ? err : "", out ? out : "");
 	free(err);
@@ -397,6 +420,16 @@ static char *dump_now(struct world *w, const char *query)
 	return buf_detach(&b);
 }
 
+static bool any_of(const struct world *w, const char *key)
+{
+	char *text = slurp(path_of(w->dir, "apply.json"));
+	bool is = false;
+	for (const char *p = text; p && !is && (p = strstr(p, key)) != NULL; p++)
+		is = strtol(p + strlen(key), NULL, 10) > 0;
+	free(text);
+	return is;
+}
+
 enum how_ended { COMPLETE, STOPPED_AND_SAID };
 
 static void judge(struct world *w, enum how_ended how)
@@ -409,7 +442,9 @@ static void judge(struct world *w, enum how_ended how)
 	if (w->why[0])
 		return;
 	for (int i = 1; i <= MESSAGES; i++) {
-		if (t.live[i] > 1 || t.live[i] + t.dead[i] > 1 + (w->deletes ? 1 : 0))
+		/* With the first message a person takes the way to its thread: a ledger that has lost it too cannot find the replies again. */
+		bool orphan = i >= FIRST_REPLY && i < FIRST_REPLY + 3 && t.dead[ROOT] && w->swapped;
+		if ((t.live[i] > 1 && !orphan) || t.live[i] + t.dead[i] > 1 + (w->deletes ? 1 : 0) + orphan)
 			bad(w, "message %d is there %d times, and %d times deleted", i, t.live[i], t.dead[i]);
 		else if (how == COMPLETE && t.live[i] + t.dead[i] < 1)
 			bad(w, "message %d is lost", i);
@@ -418,7 +453,8 @@ static void judge(struct world *w, enum how_ended how)
 		bad(w, "of two equal messages there are %d, and %d deleted", t.ok_live, t.ok_dead);
 	if (!t.order && !w->deletes)
 		bad(w, "out of order");
-	if (how != COMPLETE || w->edits || w->deletes || w->why[0])
+	/* What a chat refused while a person had it closed is told as refused. */
+	if (how != COMPLETE || w->edits || w->deletes || w->why[0] || (w->archives && any_of(w, "\"rejected\":")))
 		return;
 	char *live = dump_now(w, ""), *got = comparable(live, w), *want = xstrdup(golden);
 	if (w->archives)
@@ -436,21 +472,12 @@ static void judge(struct world *w, enum how_ended how)
 	free(want);
 }
 
-static bool any_of(const struct world *w, const char *key)
-{
-	char *text = slurp(path_of(w->dir, "apply.json"));
-	bool is = false;
-	for (const char *p = text; p && !is && (p = strstr(p, key)) != NULL; p++)
-		is = strtol(p + strlen(key), NULL, 10) > 0;
-	free(text);
-	return is;
-}
-
 /* No faults any more; a person opens what a person closed. apply until it has nothing left to do, or says why it cannot. */
 static void peace(struct world *w)
 {
 	struct attempt calm = { 0 };
 	http(w->port, "POST", "/sandbox/faults", "", NULL);
+	w->calm = true;
 	int c = -1;
 	for (int i = 0; i < 8 && !w->why[0]; i++) {
 		unlink(path_of(w->dir, "apply.err"));
@@ -484,6 +511,7 @@ static void peace(struct world *w)
 		free(err);
 		return;
 	}
+	stats.stopped++;
 	judge(w, STOPPED_AND_SAID);
 }
 
@@ -494,6 +522,7 @@ static void take_back(struct world *w, const struct attempt *t)
 	struct tally left;
 	attempt(w, "rollback", t);
 	http(w->port, "POST", "/sandbox/faults", "", NULL);
+	w->calm = true;
 	int c = -1;
 	for (int i = 0; i < 6 && !w->why[0]; i++) {
 		unlink(path_of(w->dir, "apply.err"));
@@ -587,7 +616,7 @@ static const char *play(const char *line)
 			w.reacts = w.reacts || strstr(parts[i], " react");
 		}
 	if (!project_make(w.dir))
-		bad(&w, "cannot make the project");
+		die("storm: cannot make a project in %s", root);
 	else if (sandbox_begin(&w, faults.p ? faults.p : "")) {
 		bool taken_back = false;
 		for (size_t i = 0; i < n && !w.why[0]; i++) {
@@ -601,9 +630,12 @@ static const char *play(const char *line)
 				attempt(&w, "apply", &t);
 			} else if (streq(verb, "rollback")) {
 				take_back(&w, &t);
+				stats.taken_back++;
 				taken_back = true;
 			} else if (streq(verb, "adopt")) {
 				attempt(&w, "verify", &t);
+			} else if (streq(verb, "copy")) {
+				copy_at_rest(&w);
 			} else if (streq(verb, "put-back")) {
 				put_back(&w);
 			} else if (streq(verb, "lose")) {
@@ -822,6 +854,8 @@ int main(int argc, char **argv)
 			}
 		}
 	}
+	printf("# %ld processes killed; %ld ledgers put back; %ld refused (%ld of them damaged), %ld completed from the target, %ld left closed; %ld runs stopped and said so; %ld rollbacks\n",
+	       stats.killed, stats.put_back, stats.refused, stats.damaged, stats.adopted, stats.closed, stats.stopped, stats.taken_back);
 	printf("%sok %ld - random scenarios: %ld of %ld; %.0f ms CPU each\n1..%ld\n", n_bad ? "not " : "", n_tests + 1, n_ok, n_ok + n_bad,
 	       (double)cpu_ms() / (double)(n_ok + n_bad ? n_ok + n_bad : 1), n_tests + 1);
 	if (!verbose)

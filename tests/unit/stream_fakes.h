@@ -63,6 +63,12 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 	(void)m, (void)mm, (void)msg, (void)a;
 	return NULL;
 }
+bool mapping_has_routes(const struct mapping *m) { (void)m; return false; }
+enum route_answer mapping_route(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a, struct route *out)
+{
+	(void)m, (void)mm, (void)msg, (void)a, (void)out;
+	return ROUTE_NO;
+}
 size_t mapping_rules(const struct mapping *m, const char *const **names) { (void)m; *names = NULL; return 0; }
 uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
 {
@@ -71,6 +77,7 @@ uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, c
 }
 int64_t mapping_days_since(const struct mapping *m, int64_t newest_us) { (void)m, (void)newest_us; return 0; }
 
+void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out) { (void)m, (void)c, (void)a; *out = (struct company){ 0 }; }
 const char *mapping_same_person(const struct mapping *m, const char *id) { (void)m; return id; }
 const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a) { (void)m, (void)a; return text; }
 bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out) { (void)m, (void)a; *out = *in; return true; }

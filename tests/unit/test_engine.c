@@ -359,6 +359,8 @@ int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t 
 	return 0;
 }
 
+struct pacer *pacer_new(const struct traits *t, double factor) { (void)t, (void)factor; return NULL; }
+void pacer_free(struct pacer *p) { (void)p; }
 void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t now) { (void)p, (void)c; *slot(scope) = now; }
 void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now) { (void)p, (void)c, (void)scope, (void)now; }
 
@@ -463,6 +465,8 @@ static uint64_t fingerprint_of(const char *body)
 	return (uint64_t)atoi(body) + 1000;
 }
 
+const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a) { (void)s, (void)source_conv, (void)a; return NULL; }
+
 static bool all_posted(struct ledger *l, struct arena *a)
 {
 	bool all = true;
@@ -497,7 +501,8 @@ enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, stru
 			}
 			continue;
 		}
-		if (k.kind == OP_MEMBERS && threads_open)
+		bool open = there && (r.state == OP_INTENT || r.state == OP_UNKNOWN); /* given first, whatever is waited for */
+		if (k.kind == OP_MEMBERS && threads_open && !open)
 			return STREAM_WAIT;
 		if (k.kind == OP_MEMBERS && !there && atoi(lane->id) % 2) {
 			if (!pos->part++)
@@ -658,7 +663,7 @@ static bool run_once(struct engine_result *res, struct err *e)
 	static const uint8_t digest[DIGEST_BYTES];
 	struct wire wire = { 0 };
 	struct pacer pacer = { 0 };
-	struct session s = { .ex = &fake, .wire = &wire, .pacer = &pacer, .target_id = "fake" };
+	struct session s = { .ex = &fake, .wire = &wire, .pool = { .n = 1, .bot = { { .pacer = &pacer } } }, .target_id = "fake" };
 	for (int k = 0; k <= OP_DELETE; k++)
 		s.traits.settle[k] = SETTLE_REPEAT;
 	s.traits.settle[OP_POST] = s.traits.settle[OP_CHAT_CREATE] = s.traits.settle[OP_USER_CREATE] = SETTLE_LIST;
@@ -981,6 +986,7 @@ static void test_stops_and_goes_on(void **state)
 	struct engine_result res;
 	struct err e = ERR_INIT;
 	new_world(11, MAX_CHATS);
+	base_args.people_first = true; /* else a chat's end may be among the five, and is not in the sum */
 	base_args.max_ops = 5;
 	base_args.event = on_event;
 	events_rejected = 0;
@@ -1154,6 +1160,7 @@ static void test_doubt_with_another_text(void **state)
 	struct engine_result res;
 	struct err e = ERR_INIT;
 	new_world(51, 1);
+	base_args.people_first = true; /* one thing in doubt is enough */
 	src.n_msgs[0] = 3;
 	for (int m = 0; m < 3; m++)
 		src.m[0][m] = (struct message){ .text = 1 };

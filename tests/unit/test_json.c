@@ -2,9 +2,13 @@
 #include "core/json.h"
 
 #include "core/utf8.h"
+#include "tests/conform/oracle.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -478,6 +482,96 @@ static void test_keys_with_nul(void **state)
 	arena_release(&a);
 }
 
+/* ---- jansson as the oracle ---- */
+
+static size_t compared;
+
+static void oracle_text(const char *s, size_t n, const char *name)
+{
+	struct err e = ERR_INIT;
+	struct arena a;
+	json_error_t je;
+	arena_init(&a);
+	json_t *theirs = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+	const struct jv *ours = jv_parse(&a, s, n, &e);
+	if (theirs) {
+		if (!ours)
+			fail_msg("%s: %s", name, e.msg);
+		oracle_same(ours, theirs);
+		compared++;
+	}
+	json_decref(theirs);
+	arena_release(&a);
+}
+
+static void oracle_folder(const char *dir, int depth)
+{
+	DIR *d = opendir(dir);
+	assert_non_null(d);
+	for (struct dirent *en; (en = readdir(d));) {
+		char path[1024];
+		const size_t n = strlen(en->d_name);
+		if (en->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s", dir, en->d_name) >= (int)sizeof(path))
+			continue;
+		DIR *sub = depth < 6 ? opendir(path) : NULL;
+		if (sub) {
+			closedir(sub);
+			oracle_folder(path, depth + 1);
+			continue;
+		}
+		if (n < 5 || strcmp(en->d_name + n - 5, ".json") != 0)
+			continue;
+		FILE *f = fopen(path, "rb");
+		assert_non_null(f);
+		struct buf b;
+		char chunk[4096];
+		size_t got;
+		buf_init(&b, 64 << 20);
+		while ((got = fread(chunk, 1, sizeof(chunk), f)) > 0)
+			buf_add(&b, chunk, got);
+		fclose(f);
+		oracle_text(b.p ? b.p : "", b.len, path);
+		buf_release(&b);
+	}
+	closedir(d);
+}
+
+/* Every export in the tree, and what exports are known to hold that parsers disagree about. */
+static void test_oracle(void **state)
+{
+	static const char *const odd[] = {
+		"{\"a\":1,\"a\":2,\"a\":{\"b\":3,\"b\":4}}", "[9223372036854775807,-9223372036854775808]", "[1e308,-1.5E-300,0.1,123456789012345678.5]",
+		"[1700000000.000100,0,-0.0,1e0]", "\"\\ud83d\\ude00\"", "[\"\\u0000x\",\"\\/\\\\\"]", "[\"\",{\"\":[]}]", "[[[[[[[[]]]]]]]]", " 1 ", "null",
+		"\"\xf0\x9f\x98\x80\"",
+	};
+	static const char *const broken[] = { /* no JSON for either */
+		"[1,]", "{\"a\":}", "[01]", "[1.]", "[.5]", "[+1]", "[NaN]", "{'a':1}", "[\"\x01\"]", "[\"\\x\"]", "[1 2]", "", "[", "nul", "[1]]",
+	};
+	struct err e = ERR_INIT;
+	struct arena a;
+	(void)state;
+	arena_init(&a);
+	compared = 0;
+	for (size_t i = 0; i < countof(odd); i++)
+		oracle_text(odd[i], strlen(odd[i]), odd[i]);
+	assert_int_equal(compared, countof(odd));
+	for (size_t i = 0; i < countof(broken); i++) {
+		json_error_t je;
+		json_t *theirs = json_loadb(broken[i], strlen(broken[i]), JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+		assert_null(theirs);
+		if (jv_parse(&a, broken[i], strlen(broken[i]), &e))
+			fail_msg("taken for JSON: %s", broken[i]);
+	}
+	/* Ours alone, by decision: half a surrogate pair becomes U+FFFD, a number beyond 64 bits keeps its digits. */
+	const struct jv *half = jv_parse(&a, "\"a\\ud83d\"", 9, &e), *huge = jv_parse(&a, "123456789012345678901234567890", 30, &e);
+	assert_string_equal(jv_str(half), "a\xef\xbf\xbd");
+	assert_int_equal(huge->len, 30);
+	assert_true(jv_int(huge, 0) == INT64_MAX);
+	oracle_folder("fixtures/slack", 0);
+	assert_true(compared > 150);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_keys_with_nul),
+		cmocka_unit_test(test_oracle),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,8 +95,8 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\nmessages:\n  leave_out: [join, jion]\n", "mvchat.yaml:3:21",
 		  "'messages.leave_out': 'jion' is not one of bot, join, leave, topic, rename, archive, pin, call, deleted, app, system",
 		  "did you mean 'join'?", ERR_USAGE },
-		{ "version: 1\nhistory: {placement: threads}\n", "mvchat.yaml:2:22", "history.placement: threads is not available yet",
-		  "write 'placement: inline'", ERR_MAPPING },
+		{ "version: 1\nhistory: {placement: thread}\n", "mvchat.yaml:2:22", "'history.placement': 'thread' is not one of auto, inline, threads, archive-chat", "did you mean 'threads'?", ERR_USAGE },
+		{ "version: 1\nhistory: {channels: [{channel: a}]}\n", "mvchat.yaml:2:23", "'history.channels[0]' has no 'placement'", "", ERR_USAGE },
 		{ "version: 1\npeople: {aliases: [[U1]]}\n", "mvchat.yaml:2:10", "'people.aliases[0]' must name at least two source ids of one person", "", ERR_USAGE },
 		{ "version: 1\npeople: {aliases: [[U1, U2], [U3, U1]]}\n", "mvchat.yaml:2:10", "'people.aliases': 'U1' is named twice", "", ERR_USAGE },
 		{ "version: 1\npeople: {aliases: [U1, U2]}\n", "mvchat.yaml:2:20", "'people.aliases[0]' must be a list, not a single value", "", ERR_USAGE },
@@ -104,7 +104,7 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\ntime: {zone: Mars/Olympus}\n", "mvchat.yaml:2:14", "'time.zone': 'Mars/Olympus' is not a time zone this system knows",
 		  "write an IANA name such as Europe/Moscow", ERR_USAGE },
 		{ "version: 1\ntime: {label: \"{nam}\"}\n", "mvchat.yaml:2:16",
-		  "'time.label': '{nam}' is not a label: only {name}, {date} and {time} are known", "", ERR_USAGE },
+		  "'time.label': '{nam}' is not a label: only {name}, {date}, {time} and {zone} are known", "", ERR_USAGE },
 		{ "version: 1\ntarget: {url: \"ftp://x\"}\n", "mvchat.yaml:2:16",
 		  "'target.url': 'ftp://x' is not an address that begins with https:// or http://", "", ERR_USAGE },
 		{ "version: 1\nversion: 1\n", "mvchat.yaml:2:1", "this key stands there twice", "delete one of them", ERR_USAGE },
@@ -443,7 +443,7 @@ static const struct conv src_convs[] = {
 };
 static const struct target_person src_people[] = { { .id = "10", .name = "И", .email = "IVAN@x.ru" }, { .id = "30", .name = "У", .email = "gone@x.ru" } };
 static const struct target_chat src_chats[] = { { .id = "5", .name = "GENERAL", .is_public = true } };
-static const struct mapping_archive src_archives[] = { { "a \"b\".zip", "slack", NULL } };
+static const struct mapping_archive src_archives[] = { { "a \"b\".zip", "slack", NULL, NULL, NULL } };
 static const struct survey src = { .archives = src_archives, .n_archives = 1, .users = src_users, .n_users = countof(src_users), .convs = src_convs,
 	.n_convs = countof(src_convs), .people = src_people, .n_people = countof(src_people), .chats = src_chats, .n_chats = 1, .zone = "Europe/Moscow",
 	.locale = "ru", .name_max = 80 };
@@ -858,6 +858,36 @@ static void test_rename(void **state)
 	arena_release(&a);
 }
 
+/* Administrators by name or as creators; a tag opens a private channel only when it is called by its name. */
+static void test_company(void **state)
+{
+	(void)state;
+	static const char *const members[] = { "U1", "U2", "U3" };
+	static const struct { enum conv_kind kind; const char *id; size_t admins, tags; } t[] = {
+		{ CONV_PUBLIC, "C1", 2, 2 }, { CONV_PRIVATE, "C1", 2, 1 }, { CONV_PRIVATE, "C2", 1, 0 }, { CONV_GROUP, "C1", 0, 0 }, { CONV_DM, "C1", 0, 0 },
+	};
+	struct arena a;
+	arena_init(&a);
+	put("mvchat.yaml", "version: 1\nchannels:\n  members:\n    - {channel: '*', admin: creator, tag: всем}\n"
+	                   "    - {channel: '#Sales', admin: ['anna@*', U9], tag: [Отдел, Отдел]}\n");
+	char text[512];
+	snprintf(text, sizeof(text), "%sU2,Анна,,anna@x.ru,,,,,,,,\n", users_head);
+	put("users.csv", text);
+	put("channels.csv", channels_head);
+	struct mapping *m = load();
+	for (size_t i = 0; i < countof(t); i++) {
+		struct company who;
+		struct conv c = { .id = t[i].id, .name = streq(t[i].id, "C1") ? "sales" : "board", .kind = t[i].kind, .creator = "U3", .members = members, .n_members = 3 };
+		mapping_company(m, &c, &a, &who);
+		assert_int_equal(who.n_tags, t[i].tags);
+		if (who.n_tags)
+			assert_string_equal(who.tags[who.n_tags - 1], "Отдел");
+		assert_int_equal(who.n_admins, t[i].admins);
+	}
+	mapping_free(m);
+	arena_release(&a);
+}
+
 /* The example projects docs/mapping.md tells about. */
 static void test_examples(void **state)
 {
@@ -976,7 +1006,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_yaml_errors), cmocka_unit_test(test_yaml_secrets), cmocka_unit_test(test_yaml_values),
-		cmocka_unit_test(test_csv_mess), cmocka_unit_test(test_csv_utf16), cmocka_unit_test(test_policies), cmocka_unit_test(test_changes), cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_names), cmocka_unit_test(test_matching),
+		cmocka_unit_test(test_csv_mess), cmocka_unit_test(test_csv_utf16), cmocka_unit_test(test_policies), cmocka_unit_test(test_company), cmocka_unit_test(test_changes), cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_names), cmocka_unit_test(test_matching),
 		cmocka_unit_test(test_sounds), cmocka_unit_test(test_likeness),
 		cmocka_unit_test_setup_teardown(test_aliases_and_members, begin, end), cmocka_unit_test_setup_teardown(test_rename, begin, end),
 		cmocka_unit_test_setup_teardown(test_draft, begin, end),

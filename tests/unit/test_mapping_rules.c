@@ -39,7 +39,14 @@ static void test_errors(void **state)
 		{ "version: 1\nrules:\n  - where: {author: x}\n    do: drop\n", "mvchat.yaml:3:5", "'rules[0]' has no 'name'" },
 		{ "version: 1\nrules:\n  - name: a\n    where: {author: x}\n", "mvchat.yaml:3:5", "'rules[0]' has no 'do'" },
 		{ "version: 1\nrules:\n  - {name: a, do: drop}\n", "mvchat.yaml:3:6", "rule 'a' says nothing under 'where': it would take everything" },
-		{ "version: 1\nrules:\n  - {name: a, do: tag, where: {author: x}}\n", "mvchat.yaml:3:19", "'rules[].do': 'tag' is not one of drop" },
+		{ "version: 1\nrules:\n  - {name: a, do: tag, where: {author: x}}\n", "mvchat.yaml:3:19", "'rules[].do': 'tag' is not one of drop, route" },
+		{ "version: 1\nrules:\n  - {name: a, do: route, where: {author: x}}\n", "mvchat.yaml:3:6", "'rules[0]' has no 'thread'" },
+		{ "version: 1\nrules:\n  - {name: a, do: drop, carry: 5m, where: {author: x}}\n", "mvchat.yaml:3:6",
+		  "rule 'a' leaves messages out: 'thread', 'carry' and 'back' belong to 'do: route'" },
+		{ "version: 1\nrules:\n  - {name: a, do: route, thread: 'n {1}', where: {author: x}}\n", "mvchat.yaml:3:6", "'rules[0].thread' uses {1}, but the rule has no 'where.text'" },
+		{ "version: 1\nrules:\n  - {name: a, do: route, thread: 'n {1}', where: {text: x}}\n", "mvchat.yaml:3:6", "'rules[0].thread' uses {1}, but the pattern has 0 groups" },
+		{ "version: 1\nrules:\n  - {name: a, do: route, thread: n, carry: 2 days, where: {text: x}}\n", "mvchat.yaml:3:44",
+		  "'rules[].carry': '2 days' is not a length of time such as 30s, 10m or 2h, at most a day" },
 		{ "version: 1\nrules:\n  - {name: a, do: drop, where: {autor: x}}\n", "mvchat.yaml:3:33", "unknown key 'rules[].where.autor'" },
 		{ "version: 1\nrules:\n  - {name: a, do: drop, where: {kind: jion}}\n", "mvchat.yaml:3:39",
 		  "'rules[].where.kind': 'jion' is not one of text, me, bot, join, leave, topic, rename, archive, pin, call, deleted, app, system" },
@@ -271,10 +278,55 @@ static void test_digest(void **state)
 	mapping_free(m);
 }
 
+/* The quick look before a built-in pattern is tried changes nothing but the time it takes. */
+static void test_quick_looks(void **state)
+{
+	(void)state;
+	static const char *const bits[] = { "пароль", "Пин", "ПИН-код", "password", "paſſword", "PWD", "pin", "passcode", ":", "=", " - ", " это ", " ", " ", "qwerty1", "x!9z", "4111 1111 1111 1111",
+		"5500-0000-0000-0004", "1234", "+7 916 123-45-67", "8(916)1234567", "xoxb-1234567890", "bearer abcdef.ghij", "AKIAABCDEFGHIJKLMNOP", "https://ivan:secret@h/",
+		"-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----", "12345678:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "спасибо", "отпишись", "карта", "пар", "па", "п", "p", "pa", "\n", "№" };
+	struct mapping *m = mapping_of("version: 1\nredact: [card-numbers, passwords, secrets, phones]\n");
+	struct arena a;
+	uint32_t seed = 7;
+	size_t changed = 0;
+	arena_init(&a);
+	for (size_t i = 0; i < m->cfg.n_substs; i++)
+		assert_non_null(m->cfg.substs[i].maybe);
+	for (int round = 0; round < 4000; round++) {
+		char text[256] = "";
+		size_t n = 0;
+		for (int k = 0; k < 7; k++) {
+			seed = seed * 1664525u + 1013904223u;
+			const char *bit = bits[(seed >> 8) % countof(bits)];
+			size_t len = strlen(bit);
+			if (n + len + 1 < sizeof(text)) {
+				memcpy(text + n, bit, len + 1);
+				n += len;
+			}
+		}
+		arena_reset(&a);
+		const char *quick = mapping_redact(m, text, &a);
+		bool (*maybe[REDACTION_PATTERNS_MAX * 4])(const char *, size_t) = { NULL };
+		for (size_t i = 0; i < m->cfg.n_substs; i++) {
+			maybe[i] = m->cfg.substs[i].maybe;
+			m->cfg.substs[i].maybe = NULL;
+		}
+		const char *slow = mapping_redact(m, text, &a);
+		for (size_t i = 0; i < m->cfg.n_substs; i++)
+			m->cfg.substs[i].maybe = maybe[i];
+		if (!streq(quick, slow))
+			fail_msg("%s\n%s\n%s", text, quick, slow);
+		changed += !streq(text, quick);
+	}
+	assert_true(changed > 1000 && changed < 4000);
+	arena_release(&a);
+	mapping_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_replace), cmocka_unit_test(test_builtin), cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_replace), cmocka_unit_test(test_builtin), cmocka_unit_test(test_quick_looks), cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_rules), cmocka_unit_test(test_digest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

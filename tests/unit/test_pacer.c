@@ -256,6 +256,56 @@ static void the_jitter_is_the_same_in_every_run(void **state)
 	pacer_free(q);
 }
 
+/* A server whose limits are lower than the traits say, in many scopes: what they are is learnt, at a price of less than one
+ * refusal in a hundred requests, and the time is hardly more than those limits ask for. */
+struct served { double level; int64_t at, next; int sent; };
+
+static void unknown_limits_are_learnt(void **state)
+{
+	(void)state;
+	enum { SCOPES = 40, EACH = 1500 };
+	static const struct { double per_s, burst; } real[] = { { 2, 20 }, { 2, 150 }, { 3, 40 }, { 1, 10 } };
+	struct traits t = traits_of((struct rate){ true, 4, 150, 30 });
+	for (size_t k = 0; k < countof(real); k++) {
+		static struct served v[SCOPES];
+		struct pacer *p = pacer_new(&t, 1.0);
+		int64_t now = 0, refused = 0, left = (int64_t)SCOPES * EACH;
+		for (int i = 0; i < SCOPES; i++)
+			v[i] = (struct served){ .level = real[k].burst, .next = i * (SECOND / 25) };
+		while (left) {
+			int first = -1;
+			for (int i = 0; i < SCOPES; i++)
+				if (v[i].sent < EACH && (first < 0 || v[i].next < v[first].next))
+					first = i;
+			struct served *s = &v[first];
+			char scope[16];
+			snprintf(scope, sizeof(scope), "%d", first);
+			now = s->next > now ? s->next : now;
+			int64_t at = pacer_ask(p, REQ_POST, scope, now);
+			if (at) {
+				s->next = at;
+				continue;
+			}
+			s->level += (double)(now - s->at) / SECOND * real[k].per_s;
+			s->level = s->level > real[k].burst ? real[k].burst : s->level;
+			s->at = now;
+			if (s->level < 1) {
+				refused++;
+				pacer_throttled(p, REQ_POST, scope, 1, now);
+			} else {
+				s->level -= 1;
+				s->sent++;
+				left--;
+				pacer_ok(p, REQ_POST, scope, now);
+			}
+		}
+		double bound = (EACH - real[k].burst) / real[k].per_s, took = (double)now / SECOND;
+		if (took > bound * 1.06 || refused * 100 >= (int64_t)SCOPES * EACH)
+			fail_msg("%g a second, burst %g: %.0f s (bound %.0f), %lld refusals", real[k].per_s, real[k].burst, took, bound, (long long)refused);
+		pacer_free(p);
+	}
+}
+
 /* 100,000 scopes, each seen a few times, and 2,000,000 that come and go. */
 static void many_scopes(void **state)
 {
@@ -289,7 +339,7 @@ int main(void)
 		cmocka_unit_test(factor_scales_all_three), cmocka_unit_test(scopes_are_apart_and_classes_too),
 		cmocka_unit_test(asking_in_vain_takes_nothing), cmocka_unit_test(a_slot_given_back_is_there_again),
 		cmocka_unit_test(refusals_shut_slow_and_heal), cmocka_unit_test(refused_again_waits_longer),
-		cmocka_unit_test(the_jitter_is_the_same_in_every_run), cmocka_unit_test(many_scopes),
+		cmocka_unit_test(unknown_limits_are_learnt), cmocka_unit_test(the_jitter_is_the_same_in_every_run), cmocka_unit_test(many_scopes),
 	};
 	return cmocka_run_group_tests_name("pacer", tests, NULL, NULL);
 }

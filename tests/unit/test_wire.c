@@ -23,7 +23,9 @@
 #include <pthread.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/time.h>
+#include <zlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,6 +43,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t acceptor, workers[SEEN_MAX];
 static int sockets[SEEN_MAX];
 
+static long endless; /* bytes of header fields that the client let us send */
+
 static void send_all(int fd, const char *p, size_t n)
 {
 	while (n) {
@@ -50,6 +54,11 @@ static void send_all(int fd, const char *p, size_t n)
 		p += k;
 		n -= (size_t)k;
 	}
+}
+
+static bool sent(int fd, const char *s)
+{
+	return send(fd, s, strlen(s), MSG_NOSIGNAL) == (ssize_t)strlen(s);
 }
 
 static void reset(int fd)
@@ -106,6 +115,40 @@ static bool answer(int fd, const struct request *r)
 	if (!strncmp(p, "/garbage", 8)) {
 		send_all(fd, "what do you want\r\n\r\n", 20);
 		return false;
+	}
+	if (!strncmp(p, "/endless-head", 13)) { /* one header field after the other, for as long as somebody listens */
+		send_all(fd, "HTTP/1.1 200 OK\r\n", 17);
+		for (endless = 0; sent(fd, "X-And-So-On: forever and a day, forever and a day, forever and a day\r\n"); endless += 69)
+			continue;
+		return false;
+	}
+	if (!strncmp(p, "/endless-body", 13)) {
+		send_all(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 47);
+		while (sent(fd, "10\r\n0123456789abcdef\r\n"))
+			continue;
+		return false;
+	}
+	if (!strncmp(p, "/trickle", 8)) { /* a byte now and then, of the head or of the body */
+		send_all(fd, p[8] == 'h' ? "HTTP/1.1 200 OK\r\nX-" : "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", p[8] == 'h' ? 19 : 43);
+		while (sent(fd, "x"))
+			usleep(10000);
+		return false;
+	}
+	if (!strncmp(p, "/bomb", 5)) { /* 64 MiB of nothing, in 64 KiB */
+		static unsigned char squeezed[1 << 17];
+		static const unsigned char nothing[1 << 16];
+		z_stream z = { .next_out = squeezed, .avail_out = sizeof(squeezed) };
+		deflateInit2(&z, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY);
+		for (int i = 0; i < 1024; i++) {
+			z.next_in = (unsigned char *)(uintptr_t)nothing;
+			z.avail_in = sizeof(nothing);
+			deflate(&z, i == 1023 ? Z_FINISH : Z_NO_FLUSH);
+		}
+		deflateEnd(&z);
+		snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %lu\r\n\r\n", z.total_out);
+		send_all(fd, out, strlen(out));
+		send_all(fd, (const char *)squeezed, z.total_out);
+		return true;
 	}
 	if (!strncmp(p, "/big", 4)) {
 		snprintf(out, sizeof(out), "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n");
@@ -685,6 +728,58 @@ static void an_answer_too_large_is_unknown(void **state)
 	close_all(w);
 }
 
+/* Whatever a server sends, what is kept of it has a bound. */
+static void a_lying_server_costs_no_memory(void **state)
+{
+	(void)state;
+	static const struct { const char *path, *why; } T[] = {
+		{ "/endless-head", "header fields are larger" }, { "/endless-body", "larger than 1000000 bytes" }, { "/bomb", "larger than 1000000 bytes" },
+	};
+	clock_mode(NULL); /* packing the bomb takes a moment */
+	struct wire *w = open_with((struct wire_config){ .max_answer_bytes = 1000000 });
+	struct rusage before, after;
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t i = 0; i < countof(T); i++) {
+		struct wire_done d = one(w, request("POST", T[i].path, "m"));
+		assert_int_equal(d.cls, WIRE_UNKNOWN);
+		if (!strstr(d.why, T[i].why))
+			fail_msg("%s: %s", T[i].path, d.why);
+	}
+	assert_in_range(endless, 200000, 16 << 20); /* what the kernel holds in between included */
+	getrusage(RUSAGE_SELF, &after);
+	if (!getenv("ASAN_OPTIONS") || strcmp(getenv("MODE") ? getenv("MODE") : "", "asan"))
+		assert_true(after.ru_maxrss - before.ru_maxrss < 16 * 1024); /* KiB */
+	assert_int_equal(one(w, request("POST", "/ok", "m")).cls, WIRE_ANSWER);
+	close_all(w);
+}
+
+/* Nor does one that drips keep us longer than the time for one request, whatever it drips. */
+static void a_slow_server_costs_no_time(void **state)
+{
+	(void)state;
+	clock_mode(NULL);
+	struct wire *w = open_with((struct wire_config){ .timeout_s = 1 });
+	struct err e = ERR_INIT;
+	struct http_req r = request("POST", "/trickleh", "m");
+	struct wire_done d[2];
+	int marks[2], ended = 0;
+	int64_t t = clock_mono_us();
+	assert_true(wire_send(w, &r, &marks[0], &e));
+	r = request("POST", "/trickleb", "m");
+	assert_true(wire_send(w, &r, &marks[1], &e));
+	for (int i = 0; i < 10000 && ended < 2; i++) {
+		size_t n = wire_poll(w, clock_mono_us() + 100000, d, 2);
+		for (size_t k = 0; k < n; k++) {
+			assert_int_equal(d[k].cls, WIRE_UNKNOWN);
+			assert_non_null(strstr(d[k].why, "no answer in time"));
+			ended++;
+		}
+	}
+	assert_int_equal(ended, 2);
+	assert_true(clock_mono_us() - t >= 1000000 && clock_mono_us() - t < 10000000);
+	close_all(w);
+}
+
 static void tokens_stay_at_home(void **state)
 {
 	(void)state;
@@ -974,7 +1069,7 @@ int main(void)
 		served(several_at_once_are_not_sent_again_either), served(a_read_may_be_sent_again), served(broken_answers_are_unknown),
 		served(what_was_not_sent_is_called_so), served(a_connection_that_never_opens_is_unsent), served(a_hung_server_costs_no_real_minute),
 		served(a_timeout_in_real_time), served(an_idle_poll_jumps_to_its_deadline), served(retry_after),
-		served(a_redirect_is_an_answer_and_not_followed), served(an_answer_too_large_is_unknown), served(tokens_stay_at_home),
+		served(a_redirect_is_an_answer_and_not_followed), served(an_answer_too_large_is_unknown), served(a_lying_server_costs_no_memory), served(a_slow_server_costs_no_time), served(tokens_stay_at_home),
 		served(a_missing_token_is_a_usage_error), served(loopback_ignores_the_proxy_of_the_environment),
 		served(a_file_is_streamed_between_body_and_tail), served(a_file_that_fails_is_our_own_fault),
 		served(closing_with_requests_under_way), served(a_call_among_others), served(connections_are_bounded),

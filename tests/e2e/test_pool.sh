@@ -1,0 +1,100 @@
+#!/bin/sh
+# Several bots share the work: faster, in order, all of them "ours" for reading back; the ledger does not care how many there are.
+. tests/lib/tap.sh
+export MVCHAT_CLOCK=virtual
+export PACHCA_ADMIN_TOKEN=sandbox-admin-token
+one=sandbox-bot-token two=sandbox-bot-token-2 three=sandbox-bot-token-3
+GEN=$ROOT/build/${MODE:-release}/tools/gen_slack
+[ -x "$GEN" ] || GEN=$ROOT/build/release/tools/gen_slack
+"$GEN" --shape one --messages 1200 --users 20 --seed 3 "$T/one.zip"
+# texts STORE: label and text of every message, in order
+texts() { "$MVCHAT" sandbox --store "$1" --dump | grep '"type":"message"' | grep -oE '"(content|label|text|display_name)":"([^"\\]|\\.)*"' | blank_links; }
+project() { mkdir "$T/$1" && expect "map ($1)" 0 "$MVCHAT" map -C "$T/$1" --offline --unmatched create "$T/$2"; }
+
+unset PACHCA_BOT_TOKEN
+sandbox alone --bots 3
+export PACHCA_BOT_TOKEN=$one
+project a one.zip
+expect 'plan with one bot' 0 "$MVCHAT" plan -C "$T/a" --url "$URL" --json
+estimate=$(grep -oE '"estimate":\{[^}]*' "$T/out" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+$')
+expect 'apply with one bot' 0 "$MVCHAT" apply -C "$T/a" --url "$URL" --yes --json
+slow=$(number elapsed_ms "$T/out")
+if [ "$slow" -le $((estimate * 1100)) ] && [ "$slow" -ge $((estimate * 900)) ]; then ok 'the estimate is within a tenth of what it took'; else not_ok "estimate $estimate s, took $slow ms"; fi
+texts "$STORE" >"$T/alone"
+
+unset PACHCA_BOT_TOKEN
+sandbox three --bots 3
+export PACHCA_BOT_TOKEN="$one, $two
+$three"
+project b one.zip
+# stopped half-way, then killed, then finished with the tokens in another order
+expect 'a part of it' 6 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes --max-ops 300 --json
+eq 'nobody was told to wait' "$(number throttled "$T/out")" 0
+first=$(number elapsed_ms "$T/out")
+export PACHCA_BOT_TOKEN="$three,$two,$one"
+expect 'the rest, the tokens in another order' 0 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes --json
+fast=$(($(number elapsed_ms "$T/out") + first))
+if [ "$fast" -le $((slow / 2)) ]; then ok 'less than half the time'; else not_ok "took $fast ms, alone $slow ms"; fi
+texts "$STORE" >"$T/three"
+same 'the same texts in the same order' "$T/alone" "$T/three"
+authors=$("$MVCHAT" sandbox --store "$STORE" --dump | grep '"type":"message"' | grep -oE '"(user|user_id|author)":("[^"]*"|[0-9]+)' | sort | uniq -c | sort -rn | awk '{ print $1 }' | tr '\n' ' ')
+eq 'written by three bots' "$(echo "$authors" | wc -w | tr -d ' ')" 3
+expect 'verify' 0 "$MVCHAT" verify -C "$T/b" --url "$URL"
+has 'takes all of them for ours' "$T/out" 'The replay is complete'
+export PACHCA_BOT_TOKEN=$one
+expect 'with the first bot alone nothing is left' 0 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes --json
+eq 'and nothing is written' "$(number writes "$T/out")" 0
+export PACHCA_BOT_TOKEN=$two
+expect 'without the bot that owns the chats' 8 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes
+export PACHCA_BOT_TOKEN=$two,$one
+expect 'rollback' 0 "$MVCHAT" rollback -C "$T/b" --url "$URL" --all --yes
+eq 'takes back what each of them wrote' "$("$MVCHAT" sandbox --store "$STORE" --dump | grep -c '"type":"message"')" 0
+
+# in one go
+unset PACHCA_BOT_TOKEN
+sandbox again --bots 3
+export PACHCA_BOT_TOKEN=$one,$two,$three
+project d one.zip
+expect 'plan with three' 0 "$MVCHAT" plan -C "$T/d" --url "$URL" --json
+estimate=$(grep -oE '"estimate":\{[^}]*' "$T/out" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+$')
+expect 'apply with three' 0 "$MVCHAT" apply -C "$T/d" --url "$URL" --yes --json
+took=$(number elapsed_ms "$T/out")
+eq 'nobody was told to wait here either' "$(number throttled "$T/out")" 0
+if [ "$took" -le $((estimate * 1100)) ] && [ "$took" -ge $((estimate * 900)) ]; then ok 'the estimate holds for three, too'; else not_ok "estimate $estimate s, took $took ms"; fi
+
+# a project begun with one bot
+unset PACHCA_BOT_TOKEN
+sandbox late --bots 3
+export PACHCA_BOT_TOKEN=$one
+project c one.zip
+expect 'begun with one' 6 "$MVCHAT" apply -C "$T/c" --url "$URL" --yes --max-ops 300
+export PACHCA_BOT_TOKEN=$two,$one,$three
+expect 'finished with three' 0 "$MVCHAT" apply -C "$T/c" --url "$URL" --yes --json
+if [ "$(number elapsed_ms "$T/out")" -le $((slow / 2)) ]; then ok 'they are let into the chat that was there'; else not_ok 'as slow as before' "$T/out"; fi
+texts "$STORE" >"$T/late"
+same 'the same texts once more' "$T/alone" "$T/late"
+
+# tokens that are of no use
+export PACHCA_BOT_TOKEN=$one,$one
+expect 'the same token twice' 2 "$MVCHAT" plan -C "$T/c" --url "$URL"
+ctl -d '{"token":"second-of-bot","user_id":2,"bot":true}' "$PAGE/sandbox/tokens" >/dev/null
+export PACHCA_BOT_TOKEN=$one,second-of-bot
+expect 'two tokens of one bot' 5 "$MVCHAT" plan -C "$T/c" --url "$URL"
+has 'are named' "$T/err" 'another of the tokens belongs to'
+ctl -d '{"token":"persons","user_id":1}' "$PAGE/sandbox/tokens" >/dev/null
+export PACHCA_BOT_TOKEN=$one,persons
+expect "a person's among the bots'" 5 "$MVCHAT" plan -C "$T/c" --url "$URL"
+has 'is named' "$T/err" 'belongs to a person'
+export PACHCA_BOT_TOKEN=$one,nobodys
+expect 'one that is not accepted' 5 "$MVCHAT" plan -C "$T/c" --url "$URL"
+has 'is named by its number' "$T/err" 'number 2'
+
+# a file with one token a line, and several variables
+unset PACHCA_BOT_TOKEN
+printf '%s\n%s\n' "$one" "$two" >"$T/c/bots"
+chmod 600 "$T/c/bots"
+sed 's/^  bot_token_env: .*/  bot_token_file: bots/' "$T/c/mvchat.yaml" >"$T/y" && mv "$T/y" "$T/c/mvchat.yaml"
+expect 'tokens from a file' 0 "$MVCHAT" plan -C "$T/c" --url "$URL"
+sed 's/^  bot_token_file: .*/  bot_token_env: BOT_A, BOT_B/' "$T/c/mvchat.yaml" >"$T/y" && mv "$T/y" "$T/c/mvchat.yaml"
+expect 'tokens from two variables' 0 env BOT_A=$one BOT_B=$two "$MVCHAT" plan -C "$T/c" --url "$URL"
+done_testing

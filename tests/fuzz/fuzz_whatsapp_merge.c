@@ -1,0 +1,139 @@
+/* Any bytes as two or three phones' transcripts of one chat (a byte FF parts them), put together in the spool: no crash; every
+ * message read is stored or merged; ids are unique; reading again gives the same, and what was written before keeps its id and time. */
+#include "core/table.h"
+#include "importers/importer.h"
+#include "replay/spool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PHONES = 3, KEYS = 4000 };
+struct key { char conv[300], id[80]; int64_t ts_us; };
+struct keys { struct key *v; size_t n; };
+
+static bool past_conv(void *ctx, const char *conv_id, bool (*put)(void *to, int64_t ts_us, const char *id), void *to)
+{
+	const struct keys *k = ctx;
+	for (size_t i = 0; i < k->n; i++)
+		if (streq(k->v[i].conv, conv_id) && !put(to, k->v[i].ts_us, k->v[i].id))
+			return false;
+	return true;
+}
+
+struct walk { struct spool *s; struct keys *keys; struct table ids; struct arena a; };
+
+static bool conv(void *ctx, const struct spool_conv *c)
+{
+	struct walk *w = ctx;
+	struct spool_meta m;
+	struct spool_walk *sw = spool_walk(w->s, c->num, SPOOL_ALL, NULL, 0, NULL);
+	int64_t n = 0;
+	while (spool_walk_next(sw, &m)) {
+		const char *id = arena_fmt(&w->a, "%s %s", c->conv.id, m.id);
+		if (table_put(&w->ids, id, w))
+			abort(); /* an id twice in one conversation */
+		n++;
+		if (w->keys->n < KEYS) {
+			struct key *k = &w->keys->v[w->keys->n++];
+			fmt_into(k->conv, sizeof(k->conv), "%s", c->conv.id);
+			fmt_into(k->id, sizeof(k->id), "%s", m.id);
+			k->ts_us = m.ts_us;
+		}
+	}
+	spool_walk_end(sw);
+	if (n != c->n_msgs)
+		abort();
+	return true;
+}
+
+static bool build(const char *dir, size_t phones, struct keys *past, struct keys *out)
+{
+	struct err e = ERR_INIT;
+	char path[300], db[300];
+	fmt_into(db, sizeof(db), "%s/spool.db", dir);
+	struct spool *s = spool_open(db, SPOOL_BUILD, &e);
+	bool ok = s != NULL;
+	for (size_t i = 0; ok && i < phones; i++) {
+		uint8_t digest[DIGEST_BYTES] = { (uint8_t)i };
+		struct sink sink;
+		struct arena step;
+		const char *const options[] = { i == 1 ? "zone=Europe/Berlin" : "zone=UTC", "date-order=dmy", NULL };
+		fmt_into(path, sizeof(path), "%s/%zu", dir, i);
+		struct vault *v = vault_open(path, NULL, NULL, &e);
+		struct source *src = v ? importer_whatsapp.open(v, options, &e) : NULL;
+		if (src && spool_archive_begin(s, path, "whatsapp", "whatsapp", digest, &e)) {
+			spool_sink(s, &sink);
+			arena_init(&step);
+			importer_whatsapp.walk(src, &sink, &step, &e);
+			arena_release(&step);
+		}
+		if (src)
+			importer_whatsapp.close(src);
+		vault_close(v);
+		err_clear(&e);
+	}
+	if (past)
+		spool_set_past(s, &(struct spool_past){ past_conv, past });
+	if (!ok || !spool_finish(s, &e))
+		abort();
+	spool_close(s);
+	s = spool_open(db, SPOOL_READ, &e);
+	if (!s)
+		abort();
+	struct spool_counts c;
+	spool_count(s, &c);
+	if (c.read != c.stored + c.merged)
+		abort();
+	struct walk w = { .s = s, .keys = out };
+	table_init(&w.ids);
+	arena_init(&w.a);
+	out->n = 0;
+	if (!spool_convs(s, &w.a, conv, &w, &e) || (int64_t)w.ids.n != c.stored)
+		abort();
+	table_release(&w.ids);
+	arena_release(&w.a);
+	spool_close(s);
+	unlink(db);
+	return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char dir[] = "/tmp/mvchat-fuzz-XXXXXX", path[PHONES][300], sub[300];
+	size_t phones = 0;
+	if (size < 2 || size > 200000 || !mkdtemp(dir))
+		return 0;
+	for (const uint8_t *p = data, *end = data + size; phones < PHONES && p < end; phones++) {
+		const uint8_t *cut = memchr(p, 0xff, (size_t)(end - p)), *stop = cut ? cut : end;
+		fmt_into(sub, sizeof(sub), "%s/%zu", dir, phones);
+		fmt_into(path[phones], sizeof(path[phones]), "%s/%zu/WhatsApp Chat with X.txt", dir, phones);
+		FILE *f = mkdir(sub, 0700) == 0 ? fopen(path[phones], "wb") : NULL;
+		if (!f)
+			abort();
+		fwrite(p, 1, (size_t)(stop - p), f);
+		fclose(f);
+		p = stop + 1;
+	}
+	struct keys a = { calloc(KEYS, sizeof(struct key)), 0 }, b = { calloc(KEYS, sizeof(struct key)), 0 };
+	build(dir, phones, NULL, &a);
+	build(dir, phones, NULL, &b);
+	if (a.n != b.n || memcmp(a.v, b.v, a.n * sizeof(*a.v)) != 0)
+		abort();
+	build(dir, phones, &a, &b); /* all of it written: nothing may move */
+	if (a.n != b.n || memcmp(a.v, b.v, a.n * sizeof(*a.v)) != 0)
+		abort();
+	free(a.v);
+	free(b.v);
+	for (size_t i = 0; i < phones; i++) {
+		unlink(path[i]);
+		fmt_into(sub, sizeof(sub), "%s/%zu", dir, i);
+		rmdir(sub);
+	}
+	rmdir(dir);
+	return 0;
+}
