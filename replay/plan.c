@@ -1122,6 +1122,7 @@ static void finish_links(struct plan *p)
 	if (p->ops) {
 		p->ops += p->ahead + p->ahead_other;
 		f->calls[REQ_POST] += p->ahead;
+		f->links_later = p->ahead;
 		f->calls[REQ_OTHER] += p->ahead_other;
 		digest_num(p, p->ahead);
 	}
