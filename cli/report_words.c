@@ -112,6 +112,7 @@ static const struct { const char *rule, *sentence; } rules[] = {
 	{ "only.until", N_("written after the chosen period") },
 	{ "only.channels: not listed", N_("not among the chosen conversations") },
 	{ "only.users: nobody listed is a member", N_("none of the chosen people is a member") },
+	{ "only.tags: nobody with these tags is a member", N_("none of the chosen people is a member") },
 	{ "policy channels.dm: skip", N_("direct conversations are not carried over") },
 	{ "policy channels.group_dm: skip", N_("group conversations are not carried over") },
 	{ "policy channels.archived: skip", N_("archived channels are not carried over") },
