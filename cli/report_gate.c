@@ -9,7 +9,7 @@ enum { WORD_MAX = 64 };
 
 /* Short words for the losses, in the order of their bits; loss_name's long ones are understood too. */
 static const char *const losses[N_LOSS] = {
-	"author", "time", "style", "mentions", "reactions", "files", "emoji", "split", "broadcast", "roots", "links", "edits", "pins",
+	"author", "time", "style", "mentions", "reactions", "files", "emoji", "split", "broadcast", "roots", "links", "edits", "pins", "cut",
 };
 
 static int64_t loss_any(const struct facts *f)

@@ -125,7 +125,8 @@ enum loss {
 	LOSS_LINK = 1 << 10,      /* link to another message left as it was */
 	LOSS_EDITED = 1 << 11,    /* the edit's time and author */
 	LOSS_PIN = 1 << 12,
-	N_LOSS = 13
+	LOSS_CUT = 1 << 13,       /* became longer after it was posted, and other messages stand behind it: ends with a note */
+	N_LOSS = 14
 };
 const char *loss_name(enum loss bit);     /* "author-as-label" … stable words */
 const char *loss_sentence(enum loss bit); /* English, for gettext */

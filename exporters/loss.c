@@ -16,6 +16,7 @@ static const struct { const char *name, *sentence; } losses[N_LOSS] = {
 	{ "link-left", N_("a link to another message still points to the old messenger") },
 	{ "edit-details", N_("when the message was edited, and by whom, is not shown") },
 	{ "pin", N_("the message was pinned and is not pinned in the target") },
+	{ "text-cut", N_("the text became longer than the messages it stands in, and others stand behind them: it ends with a note of how much is missing") },
 };
 
 static size_t bit_index(enum loss bit)

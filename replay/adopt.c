@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_A_COMMIT = 2000, ROUNDS = 4, LINKS_TRIED = 6 };
+enum { ROWS_A_COMMIT = 2000, ROUNDS = 4, PARTS_TRIED = 8 };
 
 struct here { uint64_t fp; size_t no; const char *id, *thread, *thread_chat; bool taken; }; /* a message of ours in the target */
 struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read; };
@@ -313,16 +313,26 @@ static bool adopt_message(struct adopt *x, const struct lane_now *ln, struct spo
 		return false;
 	/* All files uploaded, or none; every link as it may have been when the message was sent. */
 	bool any = false;
+	size_t whole = 0;
 	for (int named = 0; named < (m->n_files ? 2 : 1) && !any; named++) {
-		uint32_t forms = 1; /* of the first letter, which has every link that leads somewhere by now */
-		for (uint32_t off = 0; off < forms && !any; off++) {
+		struct link_forms forms = { .n_links = 0 }; /* of the first letter, which has every link that leads somewhere by now */
+		uint64_t off = 0;
+		for (int n = 0; !any && (!n || stream_link_form(&forms, n, &off)); n++) {
 			struct letter l;
 			struct letter_args la = { .sp = ln->sp, .meta = m, .msg = &msg, .fate = fate, .rule = rule, .posted = named == 1, .want = LETTER_ALL, .links_off = off };
 			stream_letter(x->s, &la, &x->one, &l);
-			if (!off)
-				forms = 1u << (l.n_links < LINKS_TRIED ? l.n_links : LINKS_TRIED);
+			if (!n)
+				stream_link_forms(x->s, &l, &x->one, &forms);
+			whole = l.n_parts;
 			any = try_form(x, ln, m, &l, named == 0);
 		}
+	}
+	/* It became longer in the target: its text ends with a note. */
+	for (int parts = 1; parts < PARTS_TRIED && !any && (size_t)parts < whole; parts++) {
+		struct letter l;
+		struct letter_args la = { .sp = ln->sp, .meta = m, .msg = &msg, .fate = fate, .rule = rule, .posted = true, .want = LETTER_ALL, .parts_max = parts };
+		stream_letter(x->s, &la, &x->one, &l);
+		any = try_form(x, ln, m, &l, false);
 	}
 	if (!any)
 		missing(x, &k, ln->name, st.parts ? "a part of it is not there" : "no message of ours says this");

@@ -48,8 +48,8 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_INTENT] = "INSERT INTO op(conv, ts, id, kind, part, lane, seq, state, src_fp, body_fp, loss, tries, sent, run)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1 + coalesce((SELECT max(seq) FROM op WHERE lane = ?6), 0), 1, ?7, ?8, ?9, 1, ?10, ?11)"
 		" ON CONFLICT(conv, ts, id, kind, part) DO UPDATE SET lane = excluded.lane, seq = excluded.seq, state = 1,"
-		" target2 = CASE WHEN op.kind <> 10 THEN NULL WHEN op.state = 3 THEN printf('was %lld %lld %lld %lld %lld %s',"
-		" op.src_fp, op.body_fp, op.loss, op.sent, op.run, op.target) WHEN op.state IN (2, 4) THEN op.target2 END,"
+		" target2 = CASE WHEN op.kind <> 10 THEN NULL WHEN op.state = 3 THEN 'was ' || op.src_fp || ' ' || op.body_fp || ' ' ||"
+		" op.loss || ' ' || op.sent || ' ' || op.run || ' ' || op.target WHEN op.state IN (2, 4) THEN op.target2 END,"
 		" target = NULL, why = NULL, src_fp = excluded.src_fp, body_fp = excluded.body_fp,"
 		" loss = excluded.loss, tries = tries + 1, sent = excluded.sent, run = excluded.run"
 		" WHERE state = 2 OR state = 4 OR state = 5 OR state = 3 AND kind = 10",

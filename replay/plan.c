@@ -34,7 +34,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
+enum { CUT_BIT = 13 /* of LOSS_CUT */, RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
 
 const char *item_name(enum item i)
 {
@@ -54,7 +54,7 @@ struct sentences { const char **v; size_t n, cap, left_out; };
 struct line_up { int64_t waiting; };
 
 /* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
-struct rest { int64_t posts, before; };
+struct rest { int64_t posts, before; bool posted; };
 
 struct plan {
 	struct stream *s;
@@ -83,6 +83,8 @@ struct plan {
 	int64_t late;                  /* messages to send that are older than ones there */
 	struct table rests;            /* roots with replies to send -> struct rest */
 	int64_t posts;                 /* of the chat's own lane */
+	bool posted;                   /* ... a message among them that was not there: it will stand behind all that are */
+	int64_t goes_on;               /* messages that go on in new ones */
 	struct removal removal;
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
@@ -291,7 +293,8 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
-	struct letter_args x = { p->sp, m, msg, fate, rule, st->parts > 0, false, LETTER_ALL, 0, AHEAD_OF_UNSENT };
+	struct letter_args x = { .sp = p->sp, .meta = m, .msg = msg, .fate = fate, .rule = rule, .posted = st->parts > 0, .want = LETTER_ALL,
+	                         .ahead = AHEAD_OF_UNSENT };
 	stream_letter(p->s, &x, &p->one, &l);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
@@ -313,15 +316,18 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 			table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
 		}
 		r->posts += posts > 0 ? posts : 0;
+		r->posted |= posts > 0;
 	} else {
 		if (m->n_replies) {
 			struct rest *r = arena_new(&p->conv, struct rest);
 			struct rest *had = table_get(&p->rests, m->id);
 			r->posts = had ? had->posts : 0;
+			r->posted = had && had->posted;
 			r->before = p->posts + 1;
 			table_put(&p->rests, arena_strdup(&p->conv, m->id), r);
 		}
 		p->posts += posts > 0 ? posts : 0;
+		p->posted |= posts > 0;
 	}
 	if (l.ahead) {
 		p->chat->links_ahead++;
@@ -343,16 +349,52 @@ static void plan_links(struct plan *p, const struct spool_meta *m, const struct 
 	p->ahead += r.letter.ahead && !edits ? st->parts : 0;
 }
 
+/* Where the writes of the lane that this message belongs to are counted. */
+static int64_t *lane_posts(struct plan *p, const struct spool_meta *m)
+{
+	if (!m->root || !p->s->threads)
+		return &p->posts;
+	struct rest *r = table_get(&p->rests, m->root);
+	if (!r) {
+		r = arena_new(&p->conv, struct rest);
+		table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
+	}
+	return &r->posts;
+}
+
+/* As stream_parts_max will say when it is this message's turn: what goes before it in its lane will stand behind it. */
+static int again_parts_max(struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	const struct rest *r = m->root && p->s->threads ? table_get(&p->rests, m->root) : NULL;
+	bool posted = m->root && p->s->threads ? r && r->posted : p->posted;
+	return !st->complete ? 0 : posted ? st->parts : stream_parts_max(p->s, p->sp, m, st);
+}
+
+/* The parts in which a message that is there goes on. */
+static int plan_rest(struct plan *p, const struct spool_meta *m, const struct letter *l, int from)
+{
+	int n = 0;
+	for (size_t part = (size_t)from; part < l->n_parts; part++, n++) {
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
+		stream_post(p->s, l, part, &op);
+		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
+		++*lane_posts(p, m);
+	}
+	p->goes_on += n > 0;
+	return n;
+}
+
 /* A sent message whose source or mapping is not what it was: edits to make, or drift to tell. Returns the edits. */
 static int plan_again(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st)
 {
 	struct letter l;
 	const char *rule;
-	struct letter_args x = { p->sp, m, msg, stream_fate(p->s, p->sp, m, &rule), rule, true, false, LETTER_ALL, 0, AHEAD_OF_SENT };
+	struct letter_args x = { .sp = p->sp, .meta = m, .msg = msg, .fate = stream_fate(p->s, p->sp, m, &rule), .rule = rule, .posted = true,
+	                         .want = LETTER_ALL, .ahead = AHEAD_OF_SENT, .parts_max = again_parts_max(p, m, st) };
 	if (x.fate == FATE_SKIP || (x.fate == FATE_PLACEHOLDER && !(st->loss & LOSS_ROOT)))
 		return 0; /* no longer to be sent: it stays as it is */
 	stream_letter(p->s, &x, &p->one, &l);
-	int edits = 0, by_drift = 0, drift = 0, refused = 0;
+	int edits = 0, by_drift = 0, drift = 0, refused = 0, more = 0;
 	bool stands_in = st->loss & LOSS_ROOT; /* for its own message, which goes itself now */
 	for (int part = 0; part < st->parts; part++) {
 		struct ledger_row post = { .state = OP_ABSENT }, edit = { .state = OP_ABSENT };
@@ -364,6 +406,8 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 		stream_row(p->s, &k, &p->one, &edit);
 		stream_post(p->s, &l, (size_t)part, &op);
 		uint64_t now = p->s->x.exporter->fingerprint(&op), then = ledger_there(&post, &edit).body_fp;
+		if (part + 1 == st->parts && st->complete && !x.parts_max && stream_change_due(p->s, m, x.fate, &post, &edit))
+			edits += more = plan_rest(p, m, &l, part + 1);
 		if (now == then)
 			continue;
 		if (!stream_edit_due(p->s, m, x.fate, &post, &edit, now)) {
@@ -372,19 +416,13 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 			continue;
 		}
 		edits++;
-		by_drift += !stands_in && (edit.state == OP_DONE || edit.state == OP_REJECTED ? edit.src_fp : post.src_fp) == m->fp;
-		call(p, OP_EDIT, m->ts_us, m->id, part, now);
-		if (m->root && p->s->threads) {
-			struct rest *r = table_get(&p->rests, m->root);
-			if (!r) {
-				r = arena_new(&p->conv, struct rest);
-				table_put(&p->rests, arena_strdup(&p->conv, m->root), r);
-			}
-			r->posts++;
-		} else {
-			p->posts++;
-		}
+		by_drift += !stands_in && (edit.state == OP_DONE || edit.state == OP_REJECTED ? edit.src_fp : post.src_fp) == m->fp ? 1 + more : 0;
+		more = 0;
+		k.kind = (size_t)part >= l.n_parts && stream_part_goes(p->s, &k, part, st->parts, &p->one) ? OP_DELETE : OP_EDIT;
+		call(p, k.kind, m->ts_us, m->id, part, k.kind == OP_EDIT ? now : 0);
+		++*lane_posts(p, m);
 	}
+	p->f->loss[CUT_BIT] += edits && (l.loss & LOSS_CUT) && !(st->loss & LOSS_CUT);
 	p->f->edits += edits > by_drift;
 	p->f->drift_edits += by_drift > 0 && edits == by_drift;
 	p->chat->edits += edits > 0;
@@ -607,7 +645,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->root && (m->root_ts_us > m->ts_us || (m->root_ts_us == m->ts_us && strcmp(m->root, m->id) > 0)))
 		judge_late_root(p, m);
 	enum bucket b = judge(p, m, st, &fate, &rule, &send);
-	bool again = st->complete && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
+	bool again = (st->complete || (send && st->parts && (st->src_fp != m->fp || st->edit))) && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
 	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
 	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
 	bool links = st->complete && p->sp->place.action != PLACE_SKIP && stream_links_may_change(p->s, st);
@@ -897,7 +935,8 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	*p->chat = (struct facts_chat){ .id = copy(p, c->conv.id), .name = copy(p, c->conv.name), .kind = c->conv.kind, .archived = c->conv.archived,
 	                                .is_public = p->sp->place.is_public, .why = copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
-	p->posts = 0;
+	p->posts = p->goes_on = 0;
+	p->posted = false;
 	p->people_in = false;
 	p->late = 0;
 	table_init(&p->line_ups);
@@ -955,7 +994,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		plan_reopening(p, ops);
 		/* What goes into threads that hold history reaches nobody. */
 		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
-		p->f->heard += heard ? p->chat->pending : 0;
+		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
 		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
 			say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
 			                            p->chat->name, p->chat->id, p->sp->place.target_id));
@@ -1087,6 +1126,7 @@ static void finish_links(struct plan *p)
 	if (p->ops) {
 		p->ops += p->ahead + p->ahead_other;
 		f->calls[REQ_POST] += p->ahead;
+		f->links_later = p->ahead;
 		f->calls[REQ_OTHER] += p->ahead_other;
 		digest_num(p, p->ahead);
 	}

@@ -216,22 +216,44 @@ static const char *post_target(struct stream *s, const struct opkey *of, int par
 
 enum look { LOOK_PASS, LOOK_OP, LOOK_ERROR };
 
-/* A message in the target that is to say something else: an edit for each part whose words differ. */
+/* A message in the target that is to say something else: first the parts it goes on in, if it may (l is made so), then an edit for each part
+ * whose words differ; in the end, the last one first, parts that it no longer needs are deleted. */
 static enum look look_edit(struct stream *s, const struct goal *g, const struct letter *l, const struct spool_meta *m, enum fate fate, int sent,
-                           struct arena *a, struct stream_op *out)
+                           bool goes_on, struct arena *a, struct stream_op *out)
 {
-	for (int part = 0; part < sent; part++) {
-		struct ledger_row post, edit;
-		struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_EDIT, part };
-		const char *target = post_target(s, &k, part, a, &post);
+	struct ledger_row post, edit, del;
+	int n = l->n_parts < (size_t)sent ? (int)l->n_parts : sent;
+	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_EDIT, sent - 1 };
+	if (goes_on && l->n_parts > (size_t)sent && post_target(s, &k, k.part, a, &post)) {
+		stream_row(s, &k, a, &edit);
+		k.kind = OP_POST;
+		k.part = sent;
+		post_op(s, l, &k, g, OP_ABSENT, a, m->fp, out);
+		if (stream_change_due(s, m, fate, &post, &edit))
+			return LOOK_OP;
+	}
+	for (int i = 0; i < sent; i++) {
+		k.kind = OP_EDIT;
+		k.part = i < n ? i : sent - 1 - (i - n);
+		const char *target = post_target(s, &k, k.part, a, &post);
 		if (!target)
 			continue;
 		stream_row(s, &k, a, &edit);
 		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
 		out->op.target_id = target;
 		out->loss = l->loss & ~(uint32_t)LOSS_SPLIT;
-		if (stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
+		if (!stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
+			continue;
+		if (i < n || !stream_part_goes(s, &k, k.part, sent, a))
 			return LOOK_OP;
+		k.kind = OP_DELETE;
+		if (stream_row(s, &k, a, &del) && del.state == OP_DONE)
+			ledger_gone(s->x.ledger, &k); /* it has been written again since */
+		begin_op(out, &k, g, OP_ABSENT, a)->target_id = target;
+		out->op.undoes = OP_POST;
+		out->src_fp = m->fp;
+		out->loss = LOSS_SPLIT; /* not deleted in the source: the message is whole without it */
+		return LOOK_OP;
 	}
 	return LOOK_PASS;
 }
@@ -275,11 +297,14 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	struct letter l;
 	if (!spool_walk_body(w, a, &msg, e))
 		return LOOK_ERROR;
-	struct letter_args x = { g->sp, m, &msg, fate, rule, st->parts > 0, false, LETTER_NEXT, 0, AHEAD_NO };
+	struct letter_args x = { .sp = g->sp, .meta = m, .msg = &msg, .fate = fate, .rule = rule, .posted = st->parts > 0, .want = LETTER_NEXT,
+	                         .parts_max = st->complete ? stream_parts_max(s, g->sp, m, st) : 0 };
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
-		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, fate, st->parts, a, out) : LOOK_PASS;
-	return look_send(s, g, &l, m, &msg, a, out, last);
+		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, fate, st->parts, !x.parts_max, a, out) : LOOK_PASS;
+	enum look r = look_send(s, g, &l, m, &msg, a, out, last);
+	*last = *last && (!st->parts || (st->src_fp == m->fp && !st->edit)); /* else its first parts are to be edited yet */
+	return r;
 }
 
 /* ---- threads ---- */
@@ -854,7 +879,8 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
-	struct letter_args x = { g->sp, &m, &msg, stream_fate(s, g->sp, &m, &rule), rule, true, false, LETTER_NEXT, 0, AHEAD_NO };
+	struct letter_args x = { .sp = g->sp, .meta = &m, .msg = &msg, .fate = stream_fate(s, g->sp, &m, &rule), .rule = rule, .posted = true,
+	                         .want = LETTER_NEXT, .parts_max = k->kind == OP_EDIT ? st.parts : 0 };
 	if (x.fate == FATE_SKIP)
 		x.fate = FATE_SEND;
 	if (x.fate == FATE_SEND && m.kind != MSG_LOST_ROOT)
@@ -911,6 +937,8 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 	case OP_DELETE: /* a rollback that was cut short: it must be finished first; but for what we do ourselves */
 		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, row->key.part, a, &post);
 		out->op.undoes = OP_POST;
+		if (out->op.target_id && (row->loss & LOSS_SPLIT))
+			return true; /* a part that is no longer needed */
 		if (out->op.target_id && row->key.ts_us && !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, NULL, NULL, NULL))
 			return true;
 		return row->key.part == opkey_undo_part(OP_ARCHIVE, 0) && unarchive_op(s, g->sp, row->state, a, out);

@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Links told apart by letter_args.links_off: with more of them only "all as they were" and "the first ones not" are tried. */
-enum { LINKS_TRIED = 6 };
-
 static uint64_t words_of(struct stream *s, const struct letter *l, int part)
 {
 	struct op op = { .key = { .kind = OP_EDIT, .id = "" }, .label = "", .body = "" };
@@ -21,22 +18,74 @@ static uint64_t words_of(struct stream *s, const struct letter *l, int part)
 	return s->x.exporter->fingerprint(&op);
 }
 
+/* Messages of the target that are written one after the other have ids in that order. So the links that led somewhere at any time are
+ * those to the older ones, and of those in question only a few at the border may have been under way. */
+enum { BORDER = 4 };
+struct aged { const char *target; int no; };
+
+static const struct exporter *order_of; /* for qsort, which has no context */
+static int by_age(const void *x, const void *y)
+{
+	const struct aged *a = x, *b = y;
+	int c = order_of->id_cmp(a->target, b->target);
+	return c ? c : a->no - b->no;
+}
+
+void stream_link_forms(struct stream *s, const struct letter *today, struct arena *a, struct link_forms *out)
+{
+	struct aged v[LINKS_TOLD_APART];
+	out->n_links = today->n_links;
+	for (int i = 0; i < today->n_links; i++) {
+		const char *ref = today->links[i], *slash = strchr(ref, '/');
+		struct spot *sp = slash ? stream_spot(s, arena_strndup(a, ref, (size_t)(slash - ref))) : NULL;
+		struct ledger_row row;
+		struct opkey k = { 0, 0, slash ? slash + 1 : "", OP_POST, 0 };
+		bool known = sp && spool_find(s->x.spool, sp->num, k.id, &k.ts_us);
+		k.conv = known ? stream_lconv(s, sp) : 0;
+		v[i] = (struct aged){ known && stream_row(s, &k, a, &row) && row.target ? row.target : "", i };
+	}
+	order_of = s->x.exporter;
+	if (out->n_links)
+		qsort(v, (size_t)out->n_links, sizeof(*v), by_age);
+	for (int i = 0; i < out->n_links; i++)
+		out->by_age[i] = v[i].no;
+}
+
+/* n: all on; then, for each border, what is younger is off and so are some of the last few before it. Few links: every form. */
+bool stream_link_form(const struct link_forms *f, int n, uint64_t *off)
+{
+	int few = f->n_links < BORDER + 2 ? f->n_links : 0, border = few ? f->n_links : f->n_links - n / (1 << BORDER);
+	int some = few ? n : n % (1 << BORDER), last = few ? few : border < BORDER ? border : BORDER;
+	*off = 0;
+	if (few ? n >= 1 << few : border < 0 || (!f->n_links && n))
+		return false;
+	for (int i = border; i < f->n_links; i++)
+		*off |= UINT64_C(1) << f->by_age[i];
+	for (int i = 0; i < last; i++)
+		if (some >> i & 1)
+			*off |= UINT64_C(1) << f->by_age[border - 1 - i];
+	return true;
+}
+
 bool stream_only_links(struct stream *s, const struct letter_args *x, const struct letter *l, int part, uint64_t then)
 {
 	struct letter_args old = *x;
+	struct link_forms forms;
 	struct letter form;
 	struct arena a;
-	uint32_t forms = 1u << (l->n_links < LINKS_TRIED ? l->n_links : LINKS_TRIED);
 	bool same = false;
 	if (!l->n_links)
 		return false;
 	arena_init(&a);
-	for (uint32_t off = forms; off > 0 && !same; off--) {
-		old.links_off = off & (forms - 1);
-		old.no_links = off == forms; /* the first: all of them, however many */
+	stream_link_forms(s, l, &a, &forms);
+	old.no_links = true; /* the first: none of them, however many */
+	for (int n = 0; !same; n++) {
+		if (n && !stream_link_form(&forms, n, &old.links_off))
+			break;
 		arena_reset(&a);
 		stream_letter(s, &old, &a, &form);
 		same = form.n_parts == l->n_parts && words_of(s, &form, part) == then;
+		old.no_links = false;
 	}
 	arena_release(&a);
 	return same;
@@ -57,7 +106,7 @@ int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m,
 {
 	const char *rule;
 	struct letter_args x = { .sp = sp, .meta = m, .msg = msg, .fate = stream_fate(s, sp, m, &rule), .posted = true, .want = LETTER_ALL,
-	                         .ahead = AHEAD_OF_SENT };
+	                         .ahead = AHEAD_OF_SENT, .parts_max = st->parts };
 	*out = (struct relink){ 0 };
 	if (x.fate != FATE_SEND)
 		return -1; /* no longer to be sent: it stays as it is */
@@ -284,6 +333,9 @@ void stream_taken_back(struct stream *s, const struct opkey *del, enum op_kind w
 		if (k.kind == OP_POST && k.part == 0)
 			gone_with(s, &k, &a);
 		else if (ledger_get(s->x.ledger, &k, &a, &row) && row.state == OP_DONE)
+			ledger_gone(s->x.ledger, &k);
+		k.kind = OP_EDIT; /* what a part said is gone with it */
+		if (k.part > 0 && ledger_get(s->x.ledger, &k, &a, &row) && row.state == OP_DONE)
 			ledger_gone(s->x.ledger, &k);
 	}
 	arena_release(&a);

@@ -68,9 +68,10 @@ uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_
 struct standing {
 	int parts;               /* posts DONE */
 	int uploads;             /* uploads DONE */
-	bool complete;           /* the last part is DONE: the one without LOSS_SPLIT */
+	bool complete;           /* the last part is DONE: one without LOSS_SPLIT, or what came behind it is no longer needed (OP_DELETE with LOSS_SPLIT) */
 	bool rejected, open;
 	int64_t lane, open_lane; /* of its posts; of the one that is open */
+	int64_t last_run, last_sent_us; /* of the newest post */
 	uint64_t src_fp;         /* of part 0 */
 	uint32_t loss;           /* of what stands there now: of the newest edit, else of the posts */
 	int64_t edit_sent_us;    /* when the newest edit was made */
@@ -96,9 +97,10 @@ struct letter {
 	int upload;              /* index of the first file that must be uploaded before, or -1; parts are then not rendered ... */
 	int n_uploads;           /* ... unless asked for; number of those */
 	int n_named;             /* files only named in the text */
-	int n_links;             /* different links to other messages that have an address; counted up to 6 */
+	const char *const *links; int n_links; /* different links to other messages that have an address: these; up to LINKS_TOLD_APART */
 	bool ahead, stays;       /* asked for by letter_args.ahead: a link leads to what is still to be sent; one will never lead there */
 };
+enum { LINKS_TOLD_APART = 60 };
 /* Which links count as ahead: of a message that is in the target all that have no address yet; of one that is not, those that may
  * still have none when it is posted. */
 enum ahead { AHEAD_NO, AHEAD_OF_SENT, AHEAD_OF_UNSENT };
@@ -107,12 +109,23 @@ enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_AL
 struct letter_args {
 	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;
 	enum fate fate; const char *rule; bool posted, no_links; enum letter_want want;
-	uint32_t links_off;      /* bit i: the i-th link (as counted in n_links) is left as it was */
+	uint64_t links_off;      /* bit i: the i-th link (letter.links) is left as it was */
 	enum ahead ahead;
+	int parts_max;           /* the text may take so many parts, 0 = as many as it needs; what is too much is replaced by a note (LOSS_CUT) */
 };
+/* The first `at` units of a text (bytes of words; any other span is one more); *left: characters that are left out. */
+size_t stream_text_size(const struct text *t);
+struct text stream_text_head(const struct text *t, size_t at, struct arena *a, size_t *left);
 void stream_letter(struct stream *s, const struct letter_args *x, struct arena *a, struct letter *out);
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op); /* label, body, files of a POST or EDIT */
 
+/* In how many parts may a message be told that stands in the target already? As many as it needs (0) where nothing stands behind it in its
+ * lane, so that they can follow; else in those that are there. */
+int stream_parts_max(struct stream *s, struct spot *sp, const struct spool_meta *m, const struct standing *st);
+/* Is there a reason to write a part again, but for its words? */
+bool stream_change_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit);
+/* Is a part that the text no longer needs to be deleted, of so many that are there? Where it cannot be, it is edited to a note. */
+bool stream_part_goes(struct stream *s, const struct opkey *of, int part, int sent, struct arena *a);
 /* Must a part that would say `now` be edited? fate: of its message. Words that differ by the mapping alone are a matter of WISH_EDIT_DRIFT. */
 bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
                      uint64_t now);
@@ -134,6 +147,11 @@ bool stream_links_may_change(const struct stream *s, const struct standing *st);
 /* The first part from `from` on that would say something else today, and nothing else than where links lead; -1: none. */
 int stream_relink(struct stream *s, struct spot *sp, const struct spool_meta *m, const struct msg *msg, const struct standing *st, int from,
                   struct arena *a, struct relink *out);
+/* The forms in which a text may have been written, depending on which of its links led anywhere: call with *n = 0, 1, … and use *off as
+ * links_off until it is false. The first is that of today. */
+struct link_forms { int by_age[LINKS_TOLD_APART]; int n_links; };
+void stream_link_forms(struct stream *s, const struct letter *today, struct arena *a, struct link_forms *out);
+bool stream_link_form(const struct link_forms *f, int n, uint64_t *off);
 /* Did part `part` of the letter say `then` when fewer of its links led anywhere? */
 bool stream_only_links(struct stream *s, const struct letter_args *x, const struct letter *l, int part, uint64_t then);
 /* Is there such a message, to be edited now or when what its links lead to has been sent? */

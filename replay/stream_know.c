@@ -326,10 +326,12 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 	if (!s->threads || m->root || !m->n_replies ||
 	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
-	if (!(spool_is_title(m) ? any_reply_due(s, sp, m->id) : any_reply_goes(s, sp, m->id)))
+	if (spool_is_title(m))
+		return any_reply_due(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
+	if (!any_reply_goes(s, sp, m->id))
 		return FATE_SKIP;
 	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. */
-	if (strncmp(*rule, "only.", 5) != 0 || spool_is_title(m))
+	if (strncmp(*rule, "only.", 5) != 0)
 		return FATE_PLACEHOLDER;
 	*rule = NULL;
 	return FATE_SEND;
@@ -357,7 +359,9 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 		st->loss |= r->loss;
 		if (r->state == OP_DONE) {
 			st->parts++;
-			st->complete |= !(r->loss & LOSS_SPLIT);
+			st->complete = !(r->loss & LOSS_SPLIT);
+			st->last_run = r->run;
+			st->last_sent_us = r->sent_us;
 		}
 		if (open)
 			st->open_lane = r->lane;
@@ -384,7 +388,12 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	case OP_REACT:
 		st->reacts[r->state]++;
 		break;
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_DELETE:
+	case OP_DELETE:
+		if (r->state == OP_DONE && (r->loss & LOSS_SPLIT) && r->key.part == st->parts &&
+		    (r->run > st->last_run || (r->run == st->last_run && r->sent_us >= st->last_sent_us)))
+			st->complete = true;
+		break;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:
 		break;
 	}
 }
@@ -396,12 +405,15 @@ void standing_get(struct stream *s, int64_t lconv, int64_t ts_us, const char *id
 	*out = (struct standing){ 0 };
 	while (stream_row(s, &k, &s->tmp, &row)) {
 		standing_add(out, &row);
-		if (!(row.loss & LOSS_SPLIT) || row.state != OP_DONE)
+		if (row.state != OP_DONE)
 			break;
 		k.part++;
 	}
 	if (!out->parts)
 		return;
+	k.kind = OP_DELETE;
+	if (!out->complete && k.part == out->parts && stream_row(s, &k, &s->tmp, &row))
+		standing_add(out, &row);
 	k.kind = OP_EDIT;
 	k.part = 0;
 	if (stream_row(s, &k, &s->tmp, &row))
@@ -432,18 +444,22 @@ bool standing_settled(struct stream *s, struct spot *sp, const struct standing *
 	return st->src_fp == m->fp && !st->edit && !stands_in_vain(s, sp, st, m);
 }
 
-bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
-                     uint64_t now)
+bool stream_change_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit)
 {
 	bool refused = edit->state == OP_REJECTED;
 	struct ledger_there there = ledger_there(post, edit);
-	if (now == there.body_fp || !(s->tr.caps & CAP_EDIT))
+	if (!(s->tr.caps & CAP_EDIT))
 		return false;
-	if ((refused ? edit->src_fp : there.src_fp) != m->fp)
-		return true;
-	if (refused && edit->body_fp == now)
-		return false; /* asked once, with these words */
-	if (fate == FATE_SEND && (there.loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT)
+	if ((refused ? edit->src_fp : there.src_fp) != m->fp || (fate == FATE_SEND && (there.loss & LOSS_ROOT) && m->kind != MSG_LOST_ROOT))
 		return true;
 	return (s->wish & WISH_EDIT_DRIFT) && (refused ? edit->stale_mapping : there.stale_mapping);
+}
+
+bool stream_edit_due(const struct stream *s, const struct spool_meta *m, enum fate fate, const struct ledger_row *post, const struct ledger_row *edit,
+                     uint64_t now)
+{
+	bool same_source = (edit->state == OP_REJECTED ? edit->src_fp : ledger_there(post, edit).src_fp) == m->fp;
+	if (now == ledger_there(post, edit).body_fp || (edit->state == OP_REJECTED && edit->body_fp == now && same_source))
+		return false; /* it says so, or was asked once, with these words */
+	return stream_change_due(s, m, fate, post, edit);
 }

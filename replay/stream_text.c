@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum word { W_DELETED, W_LOST_ROOT, W_LEFT_OUT, W_EMPTY, W_BROADCAST, W_NO_FILE, W_FILE_GONE, W_FILE_LARGE, W_SYSTEM, W_SHORTENED, N_WORD };
+enum word { W_CONTINUES, W_CHARACTERS, W_DELETED, W_LOST_ROOT, W_LEFT_OUT, W_EMPTY, W_BROADCAST, W_NO_FILE, W_FILE_GONE, W_FILE_LARGE, W_SYSTEM, W_SHORTENED, N_WORD };
 static const char *const words[N_WORD][2] = {
+	[W_CONTINUES] = { "… (continues: ", "… (продолжение: ещё " },
+	[W_CHARACTERS] = { " characters more)", " симв.)" },
 	[W_DELETED] = { "(message deleted)", "(сообщение удалено)" },
 	[W_LOST_ROOT] = { "(the first message of this thread is not in the archive)", "(первого сообщения этого треда нет в архиве)" },
 	[W_LEFT_OUT] = { "(message left out)", "(сообщение не перенесено)" },
@@ -116,10 +118,9 @@ static const char *author_name(struct stream *s, const struct msg *m)
 
 /* ---- what a renderer asks ---- */
 
-enum { LINKS_TOLD_APART = 6 };
 struct asking {
 	struct stream *s; const struct spot *here; struct arena *a; bool no_links;
-	uint32_t links_off; const char *refs[LINKS_TOLD_APART]; int n_refs; /* those that lead somewhere, each once */
+	uint64_t links_off; const char *refs[LINKS_TOLD_APART]; int n_refs; /* those that lead somewhere, each once */
 	const struct spool_meta *meta; enum ahead want; bool ahead, stays; /* where the others stand, when asked */
 };
 
@@ -133,7 +134,7 @@ static bool link_is_off(struct asking *q, const char *ref)
 		return false;
 	if (i == q->n_refs)
 		q->refs[q->n_refs++] = arena_strdup(q->a, ref);
-	return q->links_off & 1u << i;
+	return q->links_off >> i & 1;
 }
 
 static const char *ask_user(void *ctx, const char *id)
@@ -434,6 +435,53 @@ static void add_notes(struct stream *s, const struct letter_args *x, const bool 
 		out->loss |= LOSS_EDITED;
 }
 
+struct whole { const struct text *head, *rest; };
+
+/* Renders what is in *w, or its first `at` units and a note of what is missing. */
+enum { AT_END = -1 };
+static void render(struct stream *s, const struct letter_args *x, const struct whole *w, int64_t at, struct arena *a, struct letter *out)
+{
+	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off,
+	                    .meta = x->meta, .want = x->ahead };
+	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
+	struct text rest = *w->rest, end = { 0 };
+	if (at != AT_END) {
+		size_t left;
+		struct text_builder b;
+		rest = stream_text_head(w->rest, (size_t)at, a, &left);
+		text_begin(&b, a);
+		note(&b, arena_fmt(a, "%s%zu%s", word(s, W_CONTINUES), left, word(s, W_CHARACTERS)));
+		end = text_end(&b);
+		out->loss |= LOSS_CUT;
+	}
+	struct text whole = joined(a, w->head, &rest, &end);
+	s->x.exporter->render(s->x.target, &whole, &r, a, &out->parts, &out->n_parts, &out->loss);
+	out->links = q.n_refs ? arena_memdup(a, q.refs, (size_t)q.n_refs * sizeof(*q.refs)) : NULL;
+	out->n_links = q.n_refs;
+	out->ahead = q.ahead;
+	out->stays = q.stays;
+}
+
+/* As much of it as fits into the parts that are there. */
+static void render_cut(struct stream *s, const struct letter_args *x, const struct whole *w, struct arena *a, struct letter *out)
+{
+	size_t lo = 0, hi = stream_text_size(w->rest);
+	struct arena trial;
+	arena_init(&trial);
+	while (lo < hi) {
+		struct letter l = *out;
+		size_t mid = lo + (hi - lo + 1) / 2;
+		arena_reset(&trial);
+		render(s, x, w, (int64_t)mid, &trial, &l);
+		if (l.n_parts <= (size_t)x->parts_max)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	arena_release(&trial);
+	render(s, x, w, (int64_t)lo, a, out);
+}
+
 void stream_letter(struct stream *s, const struct letter_args *asked, struct arena *a, struct letter *out)
 {
 	struct letter_args clean = *asked;
@@ -482,14 +530,15 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		note(&b, word(s, W_EMPTY));
 		t = text_end(&b);
 	}
-	struct text whole = joined(a, &h, &body, &t);
-	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off,
-	                    .meta = x->meta, .want = x->ahead };
-	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
-	s->x.exporter->render(s->x.target, &whole, &r, a, &out->parts, &out->n_parts, &out->loss);
-	out->n_links = q.n_refs;
-	out->ahead = q.ahead;
-	out->stays = q.stays;
+	static const struct text nothing;
+	struct text rest = joined(a, &body, &t, &nothing);
+	struct whole w = { &h, &rest };
+	uint32_t loss = out->loss;
+	render(s, x, &w, AT_END, a, out);
+	if (x->parts_max <= 0 || out->n_parts <= (size_t)x->parts_max)
+		return;
+	out->loss = loss;
+	render_cut(s, x, &w, a, out);
 }
 
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op)

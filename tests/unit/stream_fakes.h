@@ -135,7 +135,13 @@ static const char *fake_url(const struct target *t, const char *chat, const char
 	return arena_fmt(a, "@%s/%s", chat, msg);
 }
 
-static const struct exporter fake_ex = { .message_url = fake_url, .name = "fake", .traits = fake_traits, .render = fake_render, .fingerprint = fake_fp, .chat_name = fake_chat_name };
+static int fake_id_cmp(const char *a, const char *b)
+{
+	size_t x = strlen(a), y = strlen(b);
+	return x != y ? (x < y ? -1 : 1) : strcmp(a, b);
+}
+
+static const struct exporter fake_ex = { .id_cmp = fake_id_cmp, .message_url = fake_url, .name = "fake", .traits = fake_traits, .render = fake_render, .fingerprint = fake_fp, .chat_name = fake_chat_name };
 
 /* ---- a world: spool, ledger ---- */
 struct world { char dir[64], spool_path[80]; struct spool *spool; struct sink sink; struct ledger *ledger; struct arena a; int64_t run; int serial; };

@@ -456,6 +456,59 @@ static void links_after_any_death(void **state)
 	}
 }
 
+/* Many links, some of which led somewhere when the message was posted: its earlier form is found among them. */
+static void many_links(void **state)
+{
+	(void)state;
+	static const char *const refs[] = { "C1/1011.000000", "C1/1001.000000", "C1/1012.000000", "C1/1002.000000", "C1/1013.000000", "C1/1003.000000",
+	                                    "C1/1014.000000", "C1/1004.000000", "C1/1015.000000", "C1/1001.000000" };
+	struct world w;
+	struct facts f;
+	struct err e = ERR_INIT;
+	world_begin(&w);
+	fake_tr.text_max = 1000;
+	for (int i = 1; i <= 15; i++) {
+		if (i < 5 || i > 10)
+			add_msg(&w, "C1", 1000 + i, "U1", 0, "said");
+	}
+	struct msg m = link_msg(&w, 1010, "U1", 0, refs, countof(refs));
+	assert_true(w.sink.msg(w.sink.ctx, "C1", &m));
+	world_ready(&w);
+	const char *log = drive_with(&w, 0, NULL);
+	assert_string_equal(lines_with(&w, log, "edit"),
+	                    "edit 106 see @101/107 @101/102 @101/108 @101/103 @101/109 @101/104 @101/110 @101/105 @101/111 @101/102\n");
+	assert_true(plan_run(w.spool, MAP, &fake_ex, NULL, &fake_tr, w.ledger, NULL, &w.a, &f, &e));
+	assert_true(f.nothing_to_do);
+	assert_int_equal(f.loss[10], 0);
+	world_end(&w);
+}
+
+/* What may have been: every form of a few; of many, those that the order of their targets allows. */
+static void forms_of_links(void **state)
+{
+	(void)state;
+	struct link_forms f = { .n_links = 3, .by_age = { 2, 0, 1 } };
+	uint64_t off, seen = 0;
+	int n = 0;
+	for (; stream_link_form(&f, n, &off); n++)
+		seen |= UINT64_C(1) << off;
+	assert_int_equal(n, 8);
+	assert_int_equal(seen, 0xff);
+	f = (struct link_forms){ .n_links = LINKS_TOLD_APART };
+	for (int i = 0; i < f.n_links; i++)
+		f.by_age[i] = f.n_links - 1 - i; /* the last is the oldest */
+	assert_true(stream_link_form(&f, 0, &off) && !off);
+	bool half = false, swapped = false;
+	for (n = 0; stream_link_form(&f, n, &off); n++) {
+		half |= off == (UINT64_C(1) << 30) - 1;
+		swapped |= off == ((UINT64_C(1) << 30) - 1 + (UINT64_C(1) << 31)); /* one of the border's came late */
+	}
+	assert_true(half && swapped);
+	assert_int_equal(n, (LINKS_TOLD_APART + 1) * 16);
+	f.n_links = 0;
+	assert_false(stream_link_form(&f, 1, &off));
+}
+
 /* A target that refuses the edit is not asked again; one that cannot edit is not asked at all; another mapping is no reason. */
 static void links_that_stay(void **state)
 {
@@ -721,6 +774,145 @@ static void refused_after_an_edit(void **state)
 	world_end(&w);
 }
 
+/* `n` times "abcdefghi ", and "end". */
+static const char *long_text(struct world *w, int n)
+{
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	for (int i = 0; i < n; i++)
+		buf_adds(&b, "abcdefghi ");
+	buf_adds(&b, "end");
+	const char *out = arena_strdup(&w->a, b.p);
+	buf_release(&b);
+	return out;
+}
+
+/* The first message (maybe of a thread) says `text`; with `others` one stands behind it. */
+enum behind { NOTHING_BEHIND, ONE_BEHIND };
+static void long_model(struct world *w, const char *text, enum behind behind)
+{
+	world_spool(w);
+	add_user(w, "U1", "Ann", "11", 0);
+	add_msg(w, "C1", 1001, "U1", 0, text);
+	add_msg(w, "C1", 1002, "U1", 1001, text);
+	if (behind == ONE_BEHIND)
+		add_msg(w, "C1", 1003, "U1", 0, "behind");
+	world_ready(w);
+}
+
+/* What is planned is what is done, and then nothing is left to do. Returns what was done. */
+static const char *as_planned(struct world *w, struct facts *f)
+{
+	int64_t lines = 0, open = 0;
+	struct ledger_counts c;
+	ledger_count(w->ledger, &c);
+	for (int k = 0; k <= OP_DELETE; k++)
+		open += c.by_kind_state[k][OP_INTENT];
+	plan_of(w, 0, f);
+	const char *log = drive_with(w, 0, NULL);
+	for (const char *p = log; (p = strchr(p, '\n')); p++)
+		lines += strncmp(p + 1, "… ", strlen("… ")) != 0; /* the second line of a text */
+	if (f->calls_total != lines && !open) /* what is in doubt is counted as that */
+		fail_msg("%d planned, %d done:\n%s", (int)f->calls_total, (int)lines, log);
+	struct facts after;
+	plan_of(w, 0, &after);
+	if (!after.nothing_to_do)
+		fail_msg("not finished after\n%s", log);
+	assert_string_equal(drive_with(w, 0, NULL), "");
+	return log;
+}
+
+/* Longer than the messages it stands in: it goes on where nothing stands behind it, and is cut with a note elsewhere. */
+static void longer_than_posted(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	long_model(&w, "short", ONE_BEHIND);
+	drive_with(&w, 0, NULL); /* chat 101, messages 102 and 103, thread 104, reply 105 */
+	long_model(&w, long_text(&w, 25), ONE_BEHIND);
+	const char *log = as_planned(&w, &f);
+	assert_int_equal(f.edits, 2);
+	assert_int_equal(f.loss[13], 1);
+	assert_int_equal(f.calls[REQ_POST], 4);
+	const char *edit = strstr(log, "edit 102 abcdefghi abc"), *note = edit ? strstr(edit, "\n… (continues: ") : NULL;
+	assert_non_null(note);
+	int left = atoi(note + strlen("\n… (continues: "));
+	assert_int_equal(note - edit - (long)strlen("edit 102 ") + left, 253); /* every character is there or counted */
+	assert_true(left < 253 - 60); /* and as much as fits is there */
+	assert_null(strstr(log, "post 101 "));
+	assert_non_null(strstr(log, "+ [Ann 1970-01-01 00:16] abcdefghi "));
+	assert_int_equal(f.heard, 0);
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.loss[13], 1); /* told for as long as it is so */
+	/* short enough again: the note goes, and the reply's further parts */
+	long_model(&w, long_text(&w, 9), ONE_BEHIND);
+	log = as_planned(&w, &f);
+	assert_string_equal(lines_with(&w, log, "edit 102"), arena_fmt(&w.a, "edit 102 %s\n", long_text(&w, 9)));
+	assert_string_equal(lines_with(&w, log, "delete"), "delete 108\ndelete 107\n");
+	plan_of(&w, 0, &f);
+	assert_int_equal(f.loss[13], 0);
+	/* and long once more: the reply goes on in new messages */
+	long_model(&w, long_text(&w, 12), ONE_BEHIND);
+	log = as_planned(&w, &f);
+	assert_int_equal(f.calls[REQ_POST], 3);
+	assert_non_null(strstr(log, "] abcdefghi abcdefghi end\n"));
+	long_model(&w, "x", ONE_BEHIND);
+	fake_tr.caps &= ~(uint32_t)CAP_DELETE; /* what cannot be deleted says that it is no longer needed */
+	log = as_planned(&w, &f);
+	fake_tr.caps |= CAP_DELETE;
+	assert_non_null(strstr(log, "(text shortened)\n"));
+	assert_null(strstr(log, "delete"));
+	world_end(&w);
+}
+
+/* A new message that is earlier goes behind: then nothing can follow any more. Plan and apply say the same. */
+static void longer_with_news_before_it(void **state)
+{
+	(void)state;
+	struct world w;
+	struct facts f;
+	world_begin(&w);
+	long_model(&w, "short", NOTHING_BEHIND);
+	drive_with(&w, 0, NULL);
+	long_model(&w, long_text(&w, 25), NOTHING_BEHIND);
+	world_spool(&w);
+	add_msg(&w, "C1", 1000, "U1", 0, "turned up");
+	add_msg(&w, "C1", 1001, "U1", 0, long_text(&w, 25));
+	add_msg(&w, "C1", 1002, "U1", 1001, long_text(&w, 25));
+	world_ready(&w);
+	as_planned(&w, &f);
+	assert_int_equal(f.loss[13], 1);
+	world_end(&w);
+}
+
+/* Killed anywhere between two lengths, the end is the same. */
+static void lengths_after_any_death(void **state)
+{
+	(void)state;
+	static const int lengths[] = { 0, 25, 12, 45, 1 };
+	for (int stop = 1; stop < 9; stop++) {
+		struct world w;
+		struct facts f;
+		world_begin(&w);
+		for (size_t i = 0; i < countof(lengths); i++) {
+			long_model(&w, long_text(&w, lengths[i]), NOTHING_BEHIND);
+			drive_with(&w, stop, NULL);
+			as_planned(&w, &f);
+			/* so many messages stand there, one after the other */
+			struct ledger_counts c;
+			ledger_count(w.ledger, &c);
+			int want = lengths[i] / 10 + 1;
+			if (c.by_kind_state[OP_POST][OP_DONE] != 2 * want)
+				fail_msg("died at %d, length %d: %d messages, not %d", stop, lengths[i], (int)c.by_kind_state[OP_POST][OP_DONE], 2 * want);
+			plan_of(&w, 0, &f);
+			assert_int_equal(f.loss[13], 0);
+		}
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -730,8 +922,10 @@ int main(void)
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
 		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
 		cmocka_unit_test(pictures_of_accounts), cmocka_unit_test(links_lead_somewhere_in_the_end), cmocka_unit_test(links_after_any_death), cmocka_unit_test(links_that_stay),
+		cmocka_unit_test(many_links), cmocka_unit_test(forms_of_links),
 		cmocka_unit_test(archived_chats_open_for_what_is_new), cmocka_unit_test(deleted_in_the_source), cmocka_unit_test(pilots_stand_ins),
-		cmocka_unit_test(drift_is_edited_when_asked), cmocka_unit_test(refused_edits_are_told), cmocka_unit_test(refused_after_an_edit),
+		cmocka_unit_test(drift_is_edited_when_asked), cmocka_unit_test(refused_edits_are_told), cmocka_unit_test(refused_after_an_edit), cmocka_unit_test(longer_than_posted),
+		cmocka_unit_test(longer_with_news_before_it), cmocka_unit_test(lengths_after_any_death),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
