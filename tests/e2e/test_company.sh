@@ -86,4 +86,10 @@ expect 'rollback' 0 "$MVCHAT" rollback -C "$T/p" --all --yes
 "$MVCHAT" sandbox --store "$STORE" --dump >"$T/dump"
 grep -F '"tags":["Бухгалтерия"]' "$T/dump" >"$T/left"
 eq 'no chat has the tag' "$(wc -l <"$T/left")" 0
+
+# What cannot hold is told: a direct message has no roles, a chat that is made here no editors.
+sed "s/^channels:\$/channels:\\n  members:\\n    - {channel: [D05DM00001, general], admin: creator, editor: ivan.petrov}/" "$T/drafted.yaml" >"$T/p/mvchat.yaml"
+expect 'plan' 0 "$MVCHAT" plan -C "$T/p"
+has 'the direct message is named' "$T/out" 'channels.members names D05DM00001, a direct message'
+has 'and the editor who does not become one' "$T/out" 'nobody becomes an editor of general'
 done_testing
