@@ -151,6 +151,9 @@ static bool bad_decision(struct err *e, const struct sheet *s, size_t line, size
 
 static const char *lower(const char *s, struct arena *a)
 {
+	const char *big = strpbrk(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	if (!big)
+		return s;
 	char *out = arena_strdup(a, s);
 	for (char *p = out; *p && *p != ':'; p++)
 		if (*p >= 'A' && *p <= 'Z')

@@ -144,7 +144,7 @@ struct conv_stats { int64_t n_msgs, first_us, last_us; };
 struct survey { /* what is known when a draft is made; all borrowed */
 	const struct mapping_archive *archives; size_t n_archives;
 	const struct user *users; const int64_t *user_msgs; size_t n_users;   /* user_msgs[i]: messages written */
-	const struct conv *convs; const struct conv_stats *conv_stats; size_t n_convs;
+	const struct conv *convs; const struct conv_stats *conv_stats; size_t n_convs; /* topics, purposes and pins are not asked for */
 	const struct target_person *people; size_t n_people;    /* the live target, or none */
 	const struct target_chat *chats; size_t n_chats;
 	const char *target, *target_url, *zone, *locale;        /* for a new file; NULL = defaults */
