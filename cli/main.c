@@ -102,6 +102,12 @@ int main(int argc, char **argv)
 	clock_init();
 	i18n_init(early_lang(argc, argv));
 	catch_signals();
+	/* --lang is the one option that may stand before the command: it was read above. */
+	while (argc > 1 && (!strncmp(argv[1], "--lang=", 7) || (streq(argv[1], "--lang") && argc > 2))) {
+		int used = argv[1][6] ? 1 : 2;
+		argc -= used;
+		argv += used;
+	}
 	const char *name = argc > 1 ? argv[1] : "help";
 	if (streq(name, "--version") || streq(name, "version")) {
 		puts("mvchat " MVCHAT_VERSION);
