@@ -355,9 +355,10 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	/* A pilot leaves people or messages of it for later, and nothing can be written into an archived chat. */
 	const struct mapping_config *k = &m->cfg.c;
 	bool partly = k->since_us || k->until_us || k->last_days || k->last_messages || m->cfg.only_users.n;
-	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE && !partly;
+	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
 	route_place(m, asked, a, p);
 	p->id = asked->id;
+	p->archive_at_end = p->archive_at_end && !partly;
 	if (p->placement == PLACEMENT_THREADS)
 		note(trace, "%s", err_word(N_("history.placement: threads")));
 	if (p->placement == PLACEMENT_ARCHIVE_CHAT)

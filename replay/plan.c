@@ -375,7 +375,7 @@ static int plan_rest(struct plan *p, const struct spool_meta *m, const struct le
 {
 	int n = 0;
 	for (size_t part = (size_t)from; part < l->n_parts; part++, n++) {
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		stream_post(p->s, l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 		++*lane_posts(p, m);
@@ -1122,6 +1122,7 @@ static void finish_links(struct plan *p)
 	if (p->ops) {
 		p->ops += p->ahead + p->ahead_other;
 		f->calls[REQ_POST] += p->ahead;
+		f->links_later = p->ahead;
 		f->calls[REQ_OTHER] += p->ahead_other;
 		digest_num(p, p->ahead);
 	}

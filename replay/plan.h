@@ -30,6 +30,7 @@ struct facts {
 	int64_t loss[N_LOSS];                       /* messages concerned, per loss bit */
 	int64_t edits;                              /* sent messages whose source changed */
 	int64_t links;                              /* messages to be edited so that their links lead to the target: at most */
+	int64_t links_later;                       /* requests for those that only lead somewhere when more is sent: at most so many, one for each part */
 	int64_t removed, deletes, removed_stay;     /* as in facts_chat; kept although asked for: answered in a thread, or refused */
 	int64_t heard;                              /* messages to send into chats whose people have joined before */
 	int64_t drift_edits;                        /* those of them that are to be edited, as was asked for: not in drift */

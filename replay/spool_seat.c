@@ -55,11 +55,6 @@ bool spool_seated(const struct spool *s, int64_t conv)
 	return false;
 }
 
-bool spool_has_seats(const struct spool *s)
-{
-	return s->n_seated > 0;
-}
-
 void spool_seats_leave(struct spool *s)
 {
 	if (!s->seats)

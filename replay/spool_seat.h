@@ -7,7 +7,6 @@
 /* The seating with this key is used from now on, when there is one: beside the spool, or in use already. */
 bool spool_seats_use(struct spool *s, const uint8_t key[DIGEST_BYTES]);
 void spool_seats_leave(struct spool *s);             /* everything is read as the source has it */
-bool spool_has_seats(const struct spool *s);
 bool spool_seated(const struct spool *s, int64_t conv); /* is this conversation covered? */
 
 /* The conversation as it is seated: threads counted, ours among the pins. How many messages a rule (by number) has placed. */

@@ -287,10 +287,12 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 	if (!s->threads || m->root || !m->n_replies ||
 	    (m->kind == MSG_LOST_ROOT && s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(m)))
 		return FATE_SKIP;
-	if (!(spool_is_title(m) ? any_reply_due(s, sp, m->id) : any_reply_goes(s, sp, m->id)))
+	if (spool_is_title(m))
+		return any_reply_due(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
+	if (!any_reply_goes(s, sp, m->id))
 		return FATE_SKIP;
 	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. */
-	if (strncmp(*rule, "only.", 5) != 0 || spool_is_title(m))
+	if (strncmp(*rule, "only.", 5) != 0)
 		return FATE_PLACEHOLDER;
 	*rule = NULL;
 	return FATE_SEND;
