@@ -232,7 +232,7 @@ static bool make_file(const char *dir, const char *path, struct err *e)
 static bool damaged(struct err *e, const char *how)
 {
 	err_set(e, ERR_INTERNAL, "the ledger is damaged: %s", how);
-	return err_hint(e, "put back a backup, or rebuild the ledger from the target with: mvchat verify --adopt");
+	return err_hint(e, "put back a backup, or delete ledger.db and ledger.db-wal and rebuild them from the target with: mvchat verify --adopt");
 }
 
 static bool migrate(struct ledger *l, int64_t from, struct err *e)
@@ -279,7 +279,7 @@ static bool check_version(struct ledger *l, const char *path, struct err *e)
 	int64_t app = pragma_int(l, "PRAGMA application_id"), version = pragma_int(l, "PRAGMA user_version");
 	if (app < 0 || version < 0) {
 		err_set(e, ERR_INTERNAL, "%s cannot be read as a ledger: %s", path, sqlite3_errmsg(l->db));
-		return err_hint(e, "put back a backup, or rebuild the ledger from the target with: mvchat verify --adopt");
+		return err_hint(e, "put back a backup, or delete ledger.db and ledger.db-wal and rebuild them from the target with: mvchat verify --adopt");
 	}
 	if (version > 0 && app != APPLICATION_ID)
 		return err_set(e, ERR_INTERNAL, "%s is a database, but not a ledger of mvchat", path);
