@@ -876,13 +876,13 @@ static void say_merged(struct plan *p, const struct conv *c, const struct spot *
 		return;
 	int64_t read_c = strangers_of(c, &h.conv), read_h = strangers_of(&h.conv, c);
 	if (c->kind != CONV_PUBLIC && host->place.is_public)
-		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and is merged into the public chat of %s", c->name, source_privacy(c->kind), h.conv.name));
+		say(p, &p->privacy, arena_fmt(p->a, "%s is private and is merged into the public chat of %s", c->name, h.conv.name));
 	else if (c->kind != CONV_PUBLIC && read_c)
-		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and is merged into the chat of %s: %lld people who were not in it will read it", c->name,
-		                              source_privacy(c->kind), h.conv.name, (long long)read_c));
+		say(p, &p->privacy, arena_fmt(p->a, "%s is private and is merged into the chat of %s: %lld people who were not in it will read it", c->name,
+		                              h.conv.name, (long long)read_c));
 	if (h.conv.kind != CONV_PUBLIC && read_h && p->sp->place.join_members)
-		say(p, &p->privacy, arena_fmt(p->a, "%s is merged into the chat of %s, which is %s: %lld people who were not in that one will read it", c->name,
-		                              h.conv.name, source_privacy(h.conv.kind), (long long)read_h));
+		say(p, &p->privacy, arena_fmt(p->a, "%s is merged into the chat of %s, which is private: %lld people who were not in that one will read it", c->name,
+		                              h.conv.name, (long long)read_h));
 }
 
 /* What becomes of the chat itself, and who could read what they could not before. */
