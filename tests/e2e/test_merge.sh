@@ -74,6 +74,20 @@ same 'killed: in the order of time' "$T/sorted" "$T/order"
 same 'killed: no message too many, none too few' "$T/want" "$T/got"
 expect 'killed: verify' 0 "$MVCHAT" verify -C "$T/k"
 
+# With accounts and several tokens: everybody of all three is in it, and nobody is told of old messages.
+sandbox people --bots 3
+project "$T/a" people
+sed -i 's/^  unmatched: label/  unmatched: create/' "$T/a/mvchat.yaml"
+expect 'people: apply' 0 "$MVCHAT" apply -C "$T/a" --yes
+dump "$T/people.dump"
+eq 'people: nobody was notified' "$(ctl "$PAGE/sandbox/stats" | grep -oE '"notifications":[0-9]+' | head -1 | cut -d: -f2)" 0
+order "$T/people.dump" >"$T/order"
+same 'people: in the order of time' "$T/sorted" "$T/order"
+in_chat=$(grep '"type":"chat","name":"general"' "$T/people.dump" | grep -oE '"members":\[[^]]*' | grep -o '","' | wc -l)
+if [ "$in_chat" -ge 9 ]; then ok "people: all are in it ($in_chat)"; else not_ok 'people: some are missing' "$T/people.dump"; fi
+expect 'people: verify' 0 "$MVCHAT" verify -C "$T/a"
+expect 'people: nothing is left' 0 "$MVCHAT" plan -C "$T/a" --exit-code
+
 # What must not be.
 refuse() {
 	cp "$T/p/channels.csv" "$T/kept.csv"
