@@ -412,8 +412,11 @@ static bool place_of(struct found *v, const char *source_conv, struct place *pl)
 
 static const char *chat_of(void *ctx, const char *source_conv)
 {
+	struct found *v = ctx;
 	struct place pl;
-	return place_of(ctx, source_conv, &pl) && pl.action == PLACE_ADOPT ? pl.target_id : NULL;
+	if (!place_of(v, source_conv, &pl) || pl.action != PLACE_ADOPT)
+		return NULL;
+	return pl.into ? stream_chat_target(v->stream, source_conv, &v->one) : pl.target_id;
 }
 
 static int public_of(void *ctx, const char *source_conv)

@@ -311,7 +311,7 @@ static bool build_user(struct mapping *m, const struct sheet_row *r, struct err 
 
 static bool place_decision(struct mapping *m, const struct sheet_row *r, struct place_row *p, struct err *e)
 {
-	static const char *const words[] = { "create", "adopt", "skip" };
+	static const char *const words[] = { "create", "adopt", "into", "skip" };
 	static const char *const privacy_words[] = { "private", "public" };
 	const char *d = lower(sheet_meant(r->cells[C_DECISION], &m->a), &m->a);
 	const char *v = lower(sheet_meant(r->cells[C_PRIVACY], &m->a), &m->a);
@@ -322,8 +322,12 @@ static bool place_decision(struct mapping *m, const struct sheet_row *r, struct 
 	else if (!strncmp(d, "adopt:", 6) && *sheet_meant(d + 6, &m->a)) {
 		p->decision = PLACE_DECIDE_ADOPT;
 		p->adopt_id = read_id(sheet_meant(d + 6, &m->a), &m->a);
+	} else if (!strncmp(d, "into:", 5) && *sheet_meant(d + 5, &m->a)) {
+		p->decision = PLACE_DECIDE_INTO;
+		p->into = sheet_meant(sheet_meant(r->cells[C_DECISION], &m->a) + 5, &m->a); /* an id: its case counts */
+		m->n_into++;
 	} else if (*d)
-		return bad_decision(e, &m->channels, r->line, C_DECISION, d, words, countof(words), "create, adopt:ID, skip");
+		return bad_decision(e, &m->channels, r->line, C_DECISION, d, words, countof(words), "create, adopt:ID, into:ID, skip");
 	if (streq(v, "private"))
 		p->privacy = PRIVACY_PRIVATE;
 	else if (streq(v, "public"))
@@ -361,19 +365,87 @@ static bool build_place(struct mapping *m, const struct sheet_row *r, struct err
 	if (!place_decision(m, r, p, e) || !check_privacy(m, p, e))
 		return false;
 	table_put(&m->place_rows, sheet_key(p->id), p);
-	if (!*p->target_name || p->decision == PLACE_DECIDE_SKIP || p->decision == PLACE_DECIDE_ADOPT || p->stale)
+	if (!*p->target_name || p->decision == PLACE_DECIDE_SKIP || p->decision == PLACE_DECIDE_ADOPT || p->decision == PLACE_DECIDE_INTO || p->stale)
 		return true;
 	const struct place_row *was = table_put(&m->taken, names_fold(p->target_name, &m->a), p);
 	if (was) {
 		err_set(e, ERR_MAPPING, "'%s' and '%s' would both be called '%s' in the target", was->id, p->id, p->target_name);
-		err_hint(e, "give one of them another target_name; two source channels cannot go into one");
+		err_hint(e, "give one of them another target_name; or merge one into the other: into:%s in its 'decision' cell", was->id);
 		return cell_where(e, &m->channels, p->line, C_TARGET_NAME);
+	}
+	return true;
+}
+
+bool rows_public(const struct place_row *p)
+{
+	return p->kind == CONV_PUBLIC ? p->privacy != PRIVACY_PRIVATE : p->privacy == PRIVACY_PUBLIC;
+}
+
+static bool merge_wrong(struct mapping *m, const struct place_row *p, const char *hint, struct err *e)
+{
+	err_hint(e, "%s", hint);
+	return cell_where(e, &m->channels, p->line, C_DECISION);
+}
+
+/* What is merged into what. People who join the one read what was written in the other. */
+static bool check_merge(struct mapping *m, struct place_row *p, struct err *e)
+{
+	struct place_row *h = table_get(&m->place_rows, sheet_key(p->into));
+	for (size_t i = 0; i < m->place_rows.n && !h; i++) {
+		struct place_row *r = m->place_rows.rows[i].value;
+		h = streq(p->into, r->name) && *r->name ? r : NULL;
+	}
+	if (!h || h->stale) {
+		err_set(e, ERR_MAPPING, h ? "'%s' is to go into '%s', which the archives no longer have" : "'%s' is to go into '%s', which has no row in channels.csv",
+		        p->id, p->into);
+		return merge_wrong(m, p, "into: takes an id of the first column", e);
+	}
+	if (h == p) {
+		err_set(e, ERR_MAPPING, "'%s' is to go into itself", p->id);
+		return merge_wrong(m, p, "empty its 'decision' cell", e);
+	}
+	if (h->decision == PLACE_DECIDE_INTO || h->decision == PLACE_DECIDE_SKIP) {
+		err_set(e, ERR_MAPPING, h->decision == PLACE_DECIDE_SKIP ? "'%s' is to go into '%s', which is left out" : "'%s' is to go into '%s', which itself goes into another",
+		        p->id, h->id);
+		return merge_wrong(m, p, "name a channel that has a chat of its own", e);
+	}
+	if (route_splits(m, h, &m->a)) {
+		err_set(e, ERR_MAPPING, "'%s' is to go into '%s', whose history goes into a second chat (history: archive-chat)", p->id, h->id);
+		return merge_wrong(m, p, "place the history of that channel inline or in threads", e);
+	}
+	if (p->kind == CONV_DM || p->kind == CONV_GROUP || h->kind == CONV_DM || h->kind == CONV_GROUP) {
+		err_set(e, ERR_MAPPING, "'%s' is to go into '%s': direct messages are never merged", p->id, h->id);
+		return merge_wrong(m, p, "merge channels only", e);
+	}
+	if (p->kind != CONV_PUBLIC && rows_public(h) && !rows_allow_public(m, p->id, p->name, &m->a)) {
+		err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would go into the public chat of '%s'", p->name, p->id, h->id);
+		err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else choose another decision", p->name);
+		return cell_where(e, &m->channels, p->line, C_DECISION);
+	}
+	p->into = h->id;
+	h->hosts = true;
+	return true;
+}
+
+static bool check_merges(struct mapping *m, struct err *e)
+{
+	for (size_t i = 0; i < m->place_rows.n && m->n_into; i++) {
+		struct place_row *p = m->place_rows.rows[i].value;
+		if (p->decision != PLACE_DECIDE_INTO || p->stale)
+			continue;
+		if (m->n_into > MAPPING_MERGED_MAX) {
+			err_set(e, ERR_MAPPING, "%zu channels are merged into others; at most %d can be", m->n_into, MAPPING_MERGED_MAX);
+			return cell_where(e, &m->channels, p->line, C_DECISION);
+		}
+		if (!check_merge(m, p, e))
+			return false;
 	}
 	return true;
 }
 
 bool rows_build(struct mapping *m, struct err *e)
 {
+	m->n_into = 0;
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
@@ -391,7 +463,7 @@ bool rows_build(struct mapping *m, struct err *e)
 	for (size_t i = 0; i < m->channels.n_rows; i++)
 		if (!build_place(m, &m->channels.rows[i], e))
 			return false;
-	return true;
+	return check_merges(m, e);
 }
 
 static bool read_sheet(struct mapping *m, const char *name, struct sheet *s, const struct sheet_column *columns, size_t n, enum load how,
@@ -684,6 +756,8 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
 		jw_kstr(&w, "conv", v[i].key);
 		jw_kint(&w, "decision", p->decision);
 		jw_kstr(&w, "adopt", p->adopt_id);
+		if (p->decision == PLACE_DECIDE_INTO)
+			jw_kstr(&w, "into", p->into);
 		jw_kstr(&w, "name", p->target_name);
 		jw_kint(&w, "privacy", p->privacy);
 		jw_obj_end(&w);

@@ -39,7 +39,8 @@ enum history_by { HISTORY_MONTH, HISTORY_YEAR, HISTORY_ALL };
 struct place {
 	const char *id;            /* source conversation */
 	enum place_action action;
-	const char *target_id;     /* PLACE_ADOPT */
+	const char *target_id;     /* PLACE_ADOPT; NULL with `into`: the chat that is made for that one */
+	const char *into;          /* PLACE_ADOPT: the source conversation whose chat this one is merged into, in the order of time; or NULL */
 	const char *name;          /* in the target; unique among the places of the mapping */
 	bool is_public, archive_at_end, join_members;
 	bool may_be_public;        /* public in the source, or named by channels.allow_public: a public chat may be adopted for it */
@@ -86,6 +87,12 @@ void mapping_free(struct mapping *m);
 const struct mapping_config *mapping_config(const struct mapping *m);
 /* SHA-256 over everything that can change what is written: config, decisions, in canonical form. */
 void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES]);
+
+/* Conversations merged into others: the engine keeps all of them at work at once. */
+enum { MAPPING_MERGED_MAX = 400 };
+/* Is any? */
+bool mapping_merges(const struct mapping *m);
+bool mapping_hosts(const struct mapping *m, const char *conv); /* is any merged into this one? */
 
 /* Decisions. The mapping copies nothing it is given. A user or conversation that has no row falls under the policies. */
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out);

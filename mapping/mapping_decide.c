@@ -317,6 +317,14 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 		p->why = skip ? skip : "default: create";
 		return;
 	}
+	if (d == PLACE_DECIDE_INTO) {
+		const struct place_row *h = rows_place(m, r->into);
+		p->action = PLACE_ADOPT;
+		p->into = r->into;
+		p->target_id = h && h->decision == PLACE_DECIDE_ADOPT ? h->adopt_id : NULL;
+		p->why = arena_fmt(a, "channels.csv: decision into:%s", r->into);
+		return;
+	}
 	p->action = d == PLACE_DECIDE_SKIP ? PLACE_SKIP : d == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE;
 	p->target_id = d == PLACE_DECIDE_ADOPT ? r->adopt_id : NULL;
 	p->why = d == PLACE_DECIDE_SKIP ? "channels.csv: decision skip"
@@ -353,10 +361,19 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	} else {
 		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
+	if (p->into) {
+		const struct place_row *h = rows_place(m, p->into);
+		if (h) {
+			p->name = *h->target_name ? h->target_name : h->name;
+			p->is_public = rows_public(h);
+			note(trace, err_word(N_("merged into the chat '%s', in the order of time")), p->name);
+		}
+	}
 	/* A pilot leaves people or messages of it for later, and nothing can be written into an archived chat. */
 	const struct mapping_config *k = &m->cfg.c;
 	bool partly = k->since_us || k->until_us || k->last_days || k->last_messages || rows_pilot_of_people(m);
 	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
+	p->archive_at_end = p->archive_at_end && !(r && r->hosts); /* what is merged into it may have more to say in a later run */
 	route_place(m, asked, a, p);
 	p->id = asked->id;
 	p->archive_at_end = p->archive_at_end && !partly;

@@ -717,6 +717,10 @@ static bool adopt_conv(struct adopt *x, struct spot *sp)
 		arena_reset(&x->one);
 		if (state_of(x, &k) == OP_REJECTED)
 			return true;
+		if (stream_host(x->s, sp)) { /* it has no chat of its own: the round after its host's is found */
+			x->lacking = true;
+			return true;
+		}
 		ln.chat = find_chat(x, sp, ln.name);
 	}
 	if (!ln.chat)

@@ -858,6 +858,45 @@ static void say_company(struct plan *p, const struct conv *c)
 	}
 }
 
+static int64_t strangers_of(const struct conv *c, const struct conv *readers)
+{
+	struct table in;
+	int64_t n = 0;
+	table_init(&in);
+	for (size_t i = 0; i < c->n_members; i++)
+		table_put(&in, c->members[i], &in);
+	for (size_t i = 0; i < readers->n_members; i++)
+		n += !table_get(&in, readers->members[i]);
+	table_release(&in);
+	return n;
+}
+
+/* Two conversations in one chat: who is in the one reads the other. */
+static void say_merged(struct plan *p, const struct conv *c, const struct spot *host)
+{
+	struct spool_conv h;
+	struct ledger_row shut;
+	if (!host) {
+		say(p, &p->notes, arena_fmt(p->a, "%s (%s) has a chat of its own from an earlier run and stays in it; the mapping merges it into %s", c->name, c->id,
+		                            p->sp->place.into));
+		return;
+	}
+	if (stream_shut(p->s, stream_spot(p->s, host->id), &p->one, &shut))
+		say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) goes into the chat of %s, which an earlier run has archived: unarchive the chat %s first", c->name, c->id,
+		                                 host->id, shut.target ? shut.target : ""));
+	if (!spool_conv(p->s->x.spool, host->id, &p->one, &h))
+		return;
+	int64_t read_c = strangers_of(c, &h.conv), read_h = strangers_of(&h.conv, c);
+	if (c->kind != CONV_PUBLIC && host->place.is_public)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is private and is merged into the public chat of %s", c->name, h.conv.name));
+	else if (c->kind != CONV_PUBLIC && read_c)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is private and is merged into the chat of %s: %lld people who were not in it will read it", c->name,
+		                              h.conv.name, (long long)read_c));
+	if (h.conv.kind != CONV_PUBLIC && read_h && p->sp->place.join_members)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is merged into the chat of %s, which is private: %lld people who were not in that one will read it", c->name,
+		                              h.conv.name, (long long)read_h));
+}
+
 /* What becomes of the chat itself, and who could read what they could not before. */
 static void judge_chat(struct plan *p, const struct conv *c)
 {
@@ -871,11 +910,22 @@ static void judge_chat(struct plan *p, const struct conv *c)
 		b = BUCKET_SKIPPED;
 		rule = pl->why ? pl->why : "channel";
 	} else if (pl->action == PLACE_ADOPT) {
-		const struct target_chat *seen = snap_chat(p->snap, pl->target_id, NULL);
-		p->made = OP_DONE;
+		const struct target_chat *seen = pl->target_id ? snap_chat(p->snap, pl->target_id, NULL) : NULL;
+		struct spot *host = stream_host(p->s, p->sp);
+		const char *dest = pl->into ? stream_spot_target(p->s, p->sp) : pl->target_id;
+		if (host)
+			p->made = state_of(p, stream_lconv(p->s, host), 0, "", OP_CHAT_CREATE, NULL, NULL);
+		if (!pl->into || dest)
+			p->made = OP_DONE;
 		f->action = CHAT_ADOPT;
-		f->target_id = pl->target_id;
-		if (p->snap && !seen)
+		f->target_id = dest;
+		if (p->made == OP_REJECTED) {
+			b = BUCKET_REJECTED;
+			rule = "chat-rejected";
+		}
+		if (pl->into)
+			say_merged(p, c, host);
+		if (p->snap && pl->target_id && !seen)
 			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have", c->name, c->id, pl->target_id));
 		if (seen && seen->is_public && !pl->may_be_public) {
 			const char *said = arena_fmt(p->a, "%s (%s) is %s and must not go into the public chat %s: name it under channels.allow_public, or choose another chat",
@@ -883,7 +933,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 			say(p, &p->unresolved, said);
 			p->f->breach = p->f->breach ? p->f->breach : said;
 		}
-		if (c->kind != CONV_PUBLIC)
+		if (c->kind != CONV_PUBLIC && pl->target_id)
 			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; whoever is in the chat %s%s will read it", c->name, source_privacy(c->kind),
 			                              pl->target_id, seen && seen->is_public ? " (public)" : ""));
 	} else if (p->made == OP_DONE) {

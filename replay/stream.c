@@ -60,7 +60,7 @@ static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
 	(void)n_msgs;
 	if (p.action == PERSON_CREATE && p.email && *p.email) {
 		stream_row(l->s, &k, &l->a, &row);
-		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, 0 };
+		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, NULL, 0 };
 		if (stream_todo(row.state) && !l->each(l->ctx, &spec))
 			l->stopped = true;
 	}
@@ -73,7 +73,8 @@ static bool chat_lane(void *ctx, const struct spool_conv *c)
 	struct lanes *l = ctx;
 	struct spot *sp = stream_spot(l->s, c->conv.id);
 	if (sp->place.action != PLACE_SKIP) {
-		struct lane_spec spec = { LANE_CHAT, arena_fmt(&l->a, "c:%s", sp->id), sp->id, NULL, 0, sp->n_msgs };
+		const struct spot *host = stream_host(l->s, sp);
+		struct lane_spec spec = { .kind = LANE_CHAT, .name = arena_fmt(&l->a, "c:%s", sp->id), .id = sp->id, .host = host ? host->id : NULL, .weight = sp->n_msgs };
 		if (!l->each(l->ctx, &spec))
 			l->stopped = true;
 	}
@@ -104,7 +105,7 @@ static bool doubt_lane(void *ctx, const struct ledger_row *r)
 	bool known = spool_msg(s->x.spool, sp->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
 	if (known && (m.root ? streq(m.root, root) : streq(m.id, root) && m.n_replies > 0))
 		return true; /* its chat tells of this thread */
-	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, 1 };
+	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, NULL, 1 };
 	l->stopped = !l->each(l->ctx, &spec);
 	return !l->stopped;
 }
@@ -359,7 +360,7 @@ static bool announce(struct stream *s, struct spot *sp, const struct spool_meta 
 	if (stream_shut(s, sp, &s->tmp, &shut))
 		return !thread_writes(s, sp, m);
 	*announced = true;
-	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
+	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, NULL, m->n_replies };
 	fn(ctx, &spec);
 	return true;
 }
@@ -470,7 +471,7 @@ static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_
 	struct ledger_row post;
 	struct stream_op op;
 	struct stream_pos pos = { .phase = PH_MSGS };
-	struct lane_spec lane = { LANE_THREAD, NULL, sp->id, m->id, m->ts_us, 0 };
+	struct lane_spec lane = { LANE_THREAD, NULL, sp->id, m->id, m->ts_us, NULL, 0 };
 	bool none = false;
 	struct asked q = { &lane, &pos, 0, NULL, NULL, &none, &none };
 	struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_THREAD_OPEN, 0 };
@@ -1074,6 +1075,13 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 	if (q->pos->phase == PH_MAKE) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+		struct spot *host = g.chat ? NULL : stream_host(s, sp);
+		if (host) {
+			k.conv = stream_lconv(s, host);
+			stream_row(s, &k, a, &row);
+			if (stream_todo(row.state))
+				return STREAM_WAIT; /* its host's lane makes the chat */
+		}
 		if (!g.chat) {
 			stream_row(s, &k, a, &row);
 			if (!stream_todo(row.state)) {

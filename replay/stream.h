@@ -40,6 +40,7 @@ struct lane_spec {
 	const char *id;        /* person: user id · chat, thread: source conv id */
 	const char *root;      /* thread: msg id of the root, else NULL */
 	int64_t root_ts_us;
+	const char *host;      /* chat: the conversation into whose chat it is merged (stream.h), or NULL */
 	int64_t weight;        /* messages it still has to send, roughly: the largest starts first */
 };
 /* All lanes that exist before anything is written: persons to create, then conversations that are not skipped. Threads are

@@ -51,6 +51,8 @@ bool stream_avatar_safe(const char *url);
 struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such conversation */
 int64_t stream_lconv(struct stream *s, struct spot *sp);
 const char *stream_spot_target(struct stream *s, struct spot *sp);
+bool stream_shares(struct stream *s, struct spot *sp); /* does anything go into its chat in the order of time beside it? */
+struct spot *stream_host(struct stream *s, struct spot *sp); /* the conversation into whose chat this one is merged, or NULL */
 
 /* The ledger's row, or one that says OP_ABSENT (also for what was taken back). Has the op still to be done? */
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row);

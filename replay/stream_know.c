@@ -85,8 +85,28 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	sp->place.name = arena_strdup(&s->run, p.name);
 	sp->place.target_id = arena_strdup(&s->run, p.target_id);
 	sp->place.why = arena_strdup(&s->run, p.why);
+	sp->place.into = arena_strdup(&s->run, p.into);
 	table_put(&s->spots, sp->id, sp);
+	struct spot *host = p.into ? stream_spot(s, p.into) : NULL; /* never one that is merged itself: no circle */
+	if (p.into && sp->place.action != PLACE_SKIP && (!host || host->place.action == PLACE_SKIP)) {
+		sp->place.action = PLACE_SKIP;
+		sp->place.why = host && host->place.why ? host->place.why : "channel";
+	}
 	return sp;
+}
+
+struct spot *stream_host(struct stream *s, struct spot *sp)
+{
+	struct ledger_row row;
+	if (!sp->place.into || sp->place.action == PLACE_SKIP)
+		return NULL;
+	/* What has a chat of its own from an earlier run stays in it: nobody's history is torn in two. */
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+	struct arena a;
+	arena_init(&a);
+	bool own = stream_row(s, &k, &a, &row);
+	arena_release(&a);
+	return own ? NULL : stream_spot(s, sp->place.into);
 }
 
 struct spot *stream_spot(struct stream *s, const char *id)
@@ -110,6 +130,11 @@ int64_t stream_lconv(struct stream *s, struct spot *sp)
 	return sp->lconv;
 }
 
+bool stream_shares(struct stream *s, struct spot *sp)
+{
+	return mapping_merges(s->x.mapping) && (stream_host(s, sp) || mapping_hosts(s->x.mapping, sp->id));
+}
+
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
 {
 	*row = (struct ledger_row){ .state = OP_ABSENT };
@@ -129,7 +154,10 @@ const char *stream_spot_target(struct stream *s, struct spot *sp)
 {
 	if (sp->target)
 		return sp->target;
-	if (sp->place.action == PLACE_ADOPT)
+	struct spot *host = stream_host(s, sp);
+	if (host)
+		return sp->target = stream_spot_target(s, host);
+	if (sp->place.action == PLACE_ADOPT && !sp->place.into)
 		return sp->target = sp->place.target_id;
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };

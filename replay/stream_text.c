@@ -482,6 +482,14 @@ static void render_cut(struct stream *s, const struct letter_args *x, const stru
 	render(s, x, w, (int64_t)lo, a, out);
 }
 
+/* In a chat into which several channels were merged: who, and where. A reply stands under what it answers. */
+static const char *author_of(struct stream *s, const struct letter_args *x, struct arena *a)
+{
+	const char *name = author_name(s, x->msg);
+	bool merged = !x->meta->root && x->sp->place.into && x->sp->name && stream_host(s, x->sp);
+	return merged ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
+}
+
 void stream_letter(struct stream *s, const struct letter_args *asked, struct arena *a, struct letter *out)
 {
 	struct letter_args clean = *asked;
@@ -511,7 +519,7 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	}
 	const char *label = "";
 	if (s->cfg->attribution != ATTRIBUTION_NONE && !title)
-		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_name(s, x->msg), a, &out->loss);
+		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_of(s, x, a), a, &out->loss);
 	if (s->cfg->attribution == ATTRIBUTION_LABEL && (s->tr.caps & CAP_LABEL)) {
 		out->label = label;
 		if (*label && !anonymous && x->msg && x->msg->author)

@@ -33,7 +33,7 @@ struct lane {
 	bool cut;                /* the sample ends here: the rest was not looked at */
 };
 
-struct chat { const char *id, *conv; int64_t num; bool created, seen; struct chat *also; /* another conversation in it */ };
+struct chat { const char *id, *conv; int64_t num; bool created, seen; struct chat *mate; /* another conversation of the same chat */ };
 
 struct verify {
 	const struct verify_args *args;
@@ -189,6 +189,18 @@ static void explain_strangers(struct lane *l)
 	l->n_strangers = 0;
 }
 
+static const char *conv_chat(struct verify *v, const char *conv, struct arena *a);
+
+/* Does the channel of this row's conversation go into the chat that is being read? */
+static bool goes_here(struct lane *l, const struct ledger_row *row)
+{
+	struct verify *v = l->v;
+	const char *name = l->chat ? ledger_lane_name(v->args->ledger, row->lane, &v->step) : NULL;
+	const char *conv = name && !strncmp(name, "c:", 2) ? ledger_conv_name(v->args->ledger, row->key.conv, &v->step) : NULL;
+	const char *chat = conv ? conv_chat(v, conv, &v->step) : NULL;
+	return chat && streq(chat, l->chat);
+}
+
 static void unexpected(struct lane *l, const struct seen *s)
 {
 	struct verify *v = l->v;
@@ -197,7 +209,10 @@ static void unexpected(struct lane *l, const struct seen *s)
 		v->out->messages[FIND_FOREIGN]++;
 		return;
 	}
-	if (ledger_owns(v->args->ledger, OP_POST, s->id)) {
+	struct ledger_row owner;
+	if (ledger_find_post(v->args->ledger, s->id, &v->step, &owner)) {
+		if (owner.lane != l->num && goes_here(l, &owner))
+			return; /* another conversation's, of the same chat: its lane looks for it */
 		char *id = arena_strdup(&l->arena, s->id);
 		table_put(&l->early, id, id);
 		return;
@@ -310,7 +325,10 @@ static const char *thread_chat(struct verify *v, int64_t lane, struct arena *a)
 static void remember_chat(struct verify *v, const char *id, const char *conv, int64_t num, bool created)
 {
 	struct chat *c = arena_new(&v->arena, struct chat);
-	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created, .also = table_get(&v->chats, id) };
+	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created };
+	for (const struct chat *k = c->mate = table_get(&v->chats, id); k; k = k->mate)
+		if (k->num == num)
+			return; /* asked for again */
 	table_put(&v->chats, c->id, c);
 }
 
@@ -321,7 +339,7 @@ static const char *conv_chat(struct verify *v, const char *conv, struct arena *a
 	int64_t num = ledger_conv(v->args->ledger, conv);
 	struct opkey k = { .conv = num, .id = "", .kind = OP_CHAT_CREATE };
 	bool created = num >= 0 && ledger_get(v->args->ledger, &k, a, &r) && r.state == OP_DONE;
-	const char *chat = created ? r.target : v->args->chat_of ? v->args->chat_of(v->args->ctx, conv) : NULL;
+	const char *chat = created ? r.target : v->args->chat_of ? arena_strdup(a, v->args->chat_of(v->args->ctx, conv)) : NULL; /* theirs lives until the next question */
 	if (chat)
 		remember_chat(v, chat, conv, num, created);
 	return chat;
@@ -584,15 +602,10 @@ static bool check_company(struct verify *v, const struct chat *c, const struct s
 	return ok && (!portions || !v->args->members_of || check_members(v, c, s->ids, s->n_ids));
 }
 
-static bool on_chat(void *ctx, const struct seen *s)
+static bool check_chat(struct verify *v, struct chat *c, const struct seen *s)
 {
-	struct verify *v = ctx;
-	struct chat *c = table_get(&v->chats, s->id);
 	arena_reset(&v->step);
-	if (!c || c->seen)
-		return !stopping(v);
 	c->seen = true;
-	v->out->chats_ok++;
 	int public = v->args->public_of && c->created ? v->args->public_of(v->args->ctx, c->conv) : -1;
 	if (public >= 0 && (public != 0) != s->is_public) {
 		v->out->privacy_wrong++;
@@ -602,8 +615,19 @@ static bool on_chat(void *ctx, const struct seen *s)
 		v->out->archived_wrong++;
 		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat should be archived");
 	}
-	for (; c && !v->failed; c = c->also)
-		v->failed = !check_company(v, c, s);
+	v->failed = !check_company(v, c, s);
+	return !v->failed;
+}
+
+static bool on_chat(void *ctx, const struct seen *s)
+{
+	struct verify *v = ctx;
+	struct chat *c = table_get(&v->chats, s->id);
+	if (!c || c->seen)
+		return !stopping(v);
+	v->out->chats_ok++;
+	while (c && check_chat(v, c, s))
+		c = c->mate;
 	return !v->failed && !stopping(v);
 }
 

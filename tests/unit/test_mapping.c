@@ -563,7 +563,7 @@ static void test_load_errors(void **state)
 		  "'x' (D1) is a direct message and can never become public", ERR_MAPPING },
 		{ "version: 1\n", "", "C1,a,public,,,,,,Один,,,,\nC2,b,public,,,,,,оДИН,,,,\n", "channels.csv:3:9",
 		  "'C1' and 'C2' would both be called 'оДИН' in the target", ERR_MAPPING },
-		{ "version: 1\n", "", "C1,a,public,,,,,,a,,adopt,,\n", "channels.csv:2:11", "decision 'adopt' is not one of create, adopt:ID, skip", ERR_USAGE },
+		{ "version: 1\n", "", "C1,a,public,,,,,,a,,adopt,,\n", "channels.csv:2:11", "decision 'adopt' is not one of create, adopt:ID, into:ID, skip", ERR_USAGE },
 		{ "version: 1\npeople: {unmatched: fail}\n", "U1,a,,,,,,,,,,\nU2,b,,,bot,,,,,,,\n", "", "users.csv:2:11",
 		  "people.unmatched: fail, and there is no account in the target for 1 people; the first is a (U1)", ERR_MAPPING },
 	};

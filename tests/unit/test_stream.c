@@ -300,7 +300,7 @@ static void chat_waits_for_threads_told_of_now(void **state)
 	struct stream_args args = { w.spool, &fake_map, &fake_ex, NULL, w.ledger, NULL };
 	struct stream *s = stream_open(&args, &e);
 	assert_non_null(s);
-	struct lane_spec lane = { LANE_CHAT, (char[]){ "c:C1" }, "C1", NULL, 0, 5 };
+	struct lane_spec lane = { LANE_CHAT, (char[]){ "c:C1" }, "C1", NULL, 0, NULL, 5 };
 	struct stream_pos pos = { 0 };
 	struct stream_op op;
 	size_t told = 0;
