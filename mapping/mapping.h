@@ -176,4 +176,7 @@ bool mapping_explain(const struct mapping *m, const struct survey *s, const char
 
 const char *mapping_library(void); /* version of what reads the file, for doctor */
 
+/* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
+const char *words_of_rule(const char *why, struct arena *a);
+
 #endif

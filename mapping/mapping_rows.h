@@ -84,7 +84,5 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
 /* prefix + name + suffix; direct messages by the people in them, never the source's technical name. */
 const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a);
-/* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
-const char *words_of_rule(const char *why, struct arena *a);
 
 #endif

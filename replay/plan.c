@@ -30,11 +30,10 @@
 #include "replay/stream_in.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { CUT_BIT = 13 /* of LOSS_CUT */, RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
+enum { CUT_BIT = 13 /* of LOSS_CUT */, RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80, EXPECTED_MAX = 1 << 20 };
 
 const char *item_name(enum item i)
 {
@@ -266,6 +265,18 @@ static void judge_person(struct plan *p, struct facts_person *w, const struct pe
 	}
 }
 
+/* Makes room for one more. How many there are is nearly known beforehand (the reading has counted them), so hardly ever is anything copied. */
+static void *room(struct plan *p, void *v, size_t n, size_t *cap, int64_t expected, size_t size)
+{
+	if (n < *cap)
+		return v;
+	*cap = !*cap && expected > 0 && expected <= EXPECTED_MAX ? (size_t)expected : n < 32 ? 64 : 2 * n;
+	void *larger = arena_calloc(p->a, *cap, size);
+	if (n)
+		memcpy(larger, v, n * size);
+	return larger;
+}
+
 static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 {
 	struct plan *p = ctx;
@@ -274,10 +285,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 	const char *target;
 	arena_reset(&p->one);
 	mapping_person(p->s->x.mapping, u, &p->one, &m);
-	if (f->n_people == p->people_cap) {
-		p->people_cap = p->people_cap ? 2 * p->people_cap : 64;
-		f->people = xrealloc(f->people, p->people_cap * sizeof(*f->people));
-	}
+	f->people = room(p, f->people, f->n_people, &p->people_cap, f->spool.users, sizeof(*f->people));
 	struct facts_person *w = &f->people[f->n_people++];
 	*w = (struct facts_person){ .id = copy(p, u->id), .name = copy(p, m.name), .email = copy(p, m.email ? m.email : u->email),
 	                            .why = copy(p, m.why), .action = m.action, .messages = n_msgs };
@@ -926,10 +934,7 @@ static double chat_bound(const struct plan *p)
 static void begin_chat(struct plan *p, const struct spool_conv *c)
 {
 	struct facts *f = p->f;
-	if (f->n_chats == p->chats_cap) {
-		p->chats_cap = p->chats_cap ? 2 * p->chats_cap : 64;
-		f->chats = xrealloc(f->chats, p->chats_cap * sizeof(*f->chats));
-	}
+	f->chats = room(p, f->chats, f->n_chats, &p->chats_cap, f->spool.convs, sizeof(*f->chats));
 	p->sp = stream_spot(p->s, c->conv.id);
 	p->chat = &f->chats[f->n_chats++];
 	*p->chat = (struct facts_chat){ .id = copy(p, c->conv.id), .name = copy(p, c->conv.name), .kind = c->conv.kind, .archived = c->conv.archived,
@@ -1059,14 +1064,6 @@ static void finish_digest(struct plan *p)
 	for (int k = 0; k <= OP_DELETE; k++)
 		open += lc.by_kind_state[k][OP_INTENT] + lc.by_kind_state[k][OP_UNKNOWN];
 	p->f->nothing_to_do = !p->ops && !open;
-}
-
-/* What grew by realloc goes into the arena, so that the caller owns one thing. */
-static void *settle(struct arena *a, void *v, size_t n, size_t size)
-{
-	void *kept = n ? arena_memdup(a, v, n * size) : NULL;
-	free(v);
-	return kept;
 }
 
 static int64_t caught(const struct plan *p, const char *rule)
@@ -1216,8 +1213,6 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	p.n_named = mapping_rules(m, &names);
 	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
 	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
-	out->chats = settle(a, out->chats, out->n_chats, sizeof(*out->chats));
-	out->people = settle(a, out->people, out->n_people, sizeof(*out->people));
 	if (ok)
 		finish_facts(&p);
 	else

@@ -610,9 +610,15 @@ enum join { JOIN_NOW, JOIN_EXPECTED };
 static size_t joiners(struct stream *s, const struct spot *sp, enum join when, struct arena *a, const char ***ids)
 {
 	struct spool_conv c;
+	struct arena read; /* the record is many times larger than what is taken from it, and a thousand lanes may be here */
 	size_t n = 0, kept = 0;
-	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS))
 		return 0;
+	arena_init(&read);
+	if (!spool_conv(s->x.spool, sp->id, &read, &c)) {
+		arena_release(&read);
+		return 0;
+	}
 	const char **v = arena_array(a, c.conv.n_members + 1, const char *);
 	for (size_t i = 0; i < c.conv.n_members; i++) {
 		const struct someone *w = stream_someone(s, c.conv.members[i]);
@@ -631,6 +637,7 @@ static size_t joiners(struct stream *s, const struct spot *sp, enum join when, s
 		if (target)
 			v[n++] = target;
 	}
+	arena_release(&read);
 	qsort(v, n, sizeof(*v), by_text);
 	for (size_t i = 0; i < n; i++)
 		if (!kept || !streq(v[kept - 1], v[i]))
