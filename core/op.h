@@ -46,6 +46,8 @@ struct op_file {
 	enum file_kind kind;
 	int64_t size;
 	int width, height, duration_ms;
+	const char *waveform; /* FILE_VOICE: loudness from moment to moment, "4,8,12,…" (replay/voice.h); NULL unknown */
+	const struct file *source; /* where its bytes are, for replay */
 };
 
 struct op {

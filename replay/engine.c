@@ -10,6 +10,7 @@
 #include "replay/engine.h"
 
 #include "replay/engine_lanes.h"
+#include "replay/voice.h"
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/log.h"
@@ -551,6 +552,8 @@ static bool build(struct engine *x, struct runner *r)
 		engine_look_blind(x, r, e.msg);
 		return false;
 	}
+	if (h->op.op.key.kind == OP_POST)
+		voice_fill(x->s->wire, &h->op.op, &h->arena);
 	h->built = x->s->ex->build(x->s->target, &h->op.op, &h->arena, &h->req, &e);
 	if (!h->built)
 		engine_step(x, r, LANE_EV_UNFIT, &(struct said){ .why = e.msg });

@@ -336,7 +336,10 @@ static void sort_files(struct stream *s, const struct letter_args *x, struct are
 		if (named[i])
 			continue;
 		out->file_no[out->n_files] = (int)i;
-		out->files[out->n_files++] = (struct op_file){ done ? row.target : "", f->name, f->mime, f->kind, f->size, f->width, f->height, f->duration_ms };
+		out->files[out->n_files++] = (struct op_file){
+			.handle = done ? row.target : "", .name = f->name, .mime = f->mime, .kind = f->kind, .size = f->size, .width = f->width,
+			.height = f->height, .duration_ms = f->duration_ms, .source = f,
+		};
 	}
 }
 
@@ -423,6 +426,9 @@ static void add_notes(struct stream *s, const struct letter_args *x, const bool 
 		name_file(s, b, &m->files[i], x->posted);
 		out->loss |= LOSS_FILE;
 	}
+	for (size_t i = 0; i < m->n_files; i++) /* a card shows nobody what is in it until it is opened */
+		if (m->files[i].title && *m->files[i].title && m->files[i].mime && streq(m->files[i].mime, "text/vcard"))
+			note(b, arena_fmt(b->a, "👤 %s", m->files[i].title));
 	if (m->flags & MSGF_BROADCAST) {
 		note(b, word(s, W_BROADCAST));
 		out->loss |= LOSS_BROADCAST;

@@ -241,6 +241,43 @@ static void not_built(void **state)
 	assert_false(ex->build(t, &op, &arena, &q, &e));
 }
 
+/* "voice" only with both things it needs; else sound like any other. */
+static void voice_notes(void **state)
+{
+	(void)state;
+	struct target *t = greeted("token_bot", NULL);
+	static const struct { enum file_kind kind; int ms; const char *wave, *type; } cases[] = {
+		{ FILE_VOICE, 1600, "0,4,31", "voice" }, { FILE_VOICE, 0, "0,4,31", "audio" }, { FILE_VOICE, 1600, NULL, "audio" },
+		{ FILE_VOICE, 1600, "", "audio" }, { FILE_AUDIO, 1600, "0,4,31", "audio" }, { FILE_PLAIN, 1600, "0,4,31", "file" },
+	};
+	char wide[258];
+	memset(wide, '1', sizeof(wide) - 1);
+	wide[257] = '\0';
+	for (size_t i = 0; i <= countof(cases); i++) {
+		struct op op = op_of(OP_POST);
+		struct op_file f = { .handle = "a/1.opus", .name = "PTT-1.opus", .mime = "audio/ogg", .size = 9, .kind = FILE_VOICE, .duration_ms = 5, .waveform = wide };
+		if (i < countof(cases)) {
+			f.kind = cases[i].kind;
+			f.duration_ms = cases[i].ms;
+			f.waveform = cases[i].wave;
+		}
+		const char *type = i < countof(cases) ? cases[i].type : "audio";
+		op.files = &f;
+		op.n_files = 1;
+		struct http_req q;
+		struct err e = ERR_INIT;
+		const uint64_t fp = ex->fingerprint(&op);
+		assert_true(ex->build(t, &op, &arena, &q, &e));
+		const struct jv *sent = jv_first(jv_get(jv_get(jv_parse(&arena, q.body, q.body_len, &e), "message"), "files"));
+		assert_string_equal(jv_get_str(sent, "file_type"), type);
+		const bool voice = streq(type, "voice");
+		assert_int_equal(jv_get_int(sent, "duration_ms", -1), voice ? 1600 : -1);
+		assert_string_equal(jv_get(sent, "waveform") ? jv_get_str(sent, "waveform") : "", voice ? "0,4,31" : "");
+		f.waveform = NULL;
+		assert_true(fp == ex->fingerprint(&op)); /* it is the same message whether it could be listened to or not */
+	}
+}
+
 static void label_is_cut(void **state)
 {
 	(void)state;
@@ -716,7 +753,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(requests), TEST(not_built), TEST(label_is_cut), TEST(upload_form), TEST(file_names), TEST(answers), TEST(access_must_not_be_given),
+		TEST(requests), TEST(not_built), TEST(voice_notes), TEST(label_is_cut), TEST(upload_form), TEST(file_names), TEST(answers), TEST(access_must_not_be_given),
 		TEST(hello), TEST(permissions), TEST(list_requests), TEST(lists), TEST(matching), TEST(small_things),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
