@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "core/log.h"
 #include "core/outfile.h"
+#include "core/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,10 @@
 
 /* ---- what is known when a mapping is drafted ---- */
 
+/* Of tens of thousands of conversations only what a mapping asks about is kept: ids of members once each, and no topics or pins. */
 struct collected {
+	struct arena *a, list /* a record of spool_convs; reset behind each */;
+	struct table ids;
 	struct user *users; int64_t *user_msgs; size_t n_users, cap_users;
 	struct conv *convs; struct conv_stats *stats; size_t n_convs, cap_convs;
 };
@@ -31,6 +35,16 @@ static bool add_user(void *ctx, const struct user *u, int64_t n)
 	return true;
 }
 
+static const char *known_id(struct collected *c, const char *id)
+{
+	char *had = table_get(&c->ids, id);
+	if (!had) {
+		had = arena_strdup(c->a, id);
+		table_put(&c->ids, had, had);
+	}
+	return had;
+}
+
 static bool add_conv(void *ctx, const struct spool_conv *s)
 {
 	struct collected *c = ctx;
@@ -39,8 +53,16 @@ static bool add_conv(void *ctx, const struct spool_conv *s)
 		c->convs = xrealloc(c->convs, c->cap_convs * sizeof(*c->convs));
 		c->stats = xrealloc(c->stats, c->cap_convs * sizeof(*c->stats));
 	}
-	c->convs[c->n_convs] = s->conv;
+	const char **members = arena_array(c->a, s->conv.n_members, const char *);
+	for (size_t i = 0; i < s->conv.n_members; i++)
+		members[i] = known_id(c, s->conv.members[i]);
+	c->convs[c->n_convs] = (struct conv){
+		.id = arena_strdup(c->a, s->conv.id), .name = arena_strdup(c->a, s->conv.name), .creator = s->conv.creator ? known_id(c, s->conv.creator) : NULL,
+		.kind = s->conv.kind, .archived = s->conv.archived, .general = s->conv.general, .shared = s->conv.shared, .created_us = s->conv.created_us,
+		.members = members, .n_members = s->conv.n_members,
+	};
 	c->stats[c->n_convs++] = (struct conv_stats){ s->n_msgs, s->first_us, s->last_us };
+	arena_reset(&c->list);
 	return true;
 }
 
@@ -55,9 +77,13 @@ static const void *keep(struct project *p, void *v, size_t n, size_t size)
 
 bool stage_survey(struct project *p, enum archives_at at, const struct map_wish *wish, const struct snapshot *snap, struct survey *out, struct err *e)
 {
-	struct collected c = { 0 };
+	struct collected c = { .a = &p->arena };
 	const char *zone = wish->zone ? wish->zone : streq(i18n_lang(), "ru") ? "Europe/Moscow" : NULL;
-	bool ok = spool_users(p->spool, &p->arena, add_user, &c, e) && spool_convs(p->spool, &p->arena, add_conv, &c, e);
+	arena_init(&c.list);
+	table_init(&c.ids);
+	bool ok = spool_users(p->spool, &p->arena, add_user, &c, e) && spool_convs(p->spool, &c.list, add_conv, &c, e);
+	table_release(&c.ids);
+	arena_release(&c.list);
 	/* Paths in a new mvchat.yaml are as seen from the project folder. */
 	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
 	for (size_t i = 0; i < p->n_archives; i++) {
@@ -282,7 +308,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 		if (h->action == CHAT_EXISTS && h->pending && h->target_id && !session_admit(ses, h->target_id, e))
 			return false;
 	}
-	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger };
+	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger, snap };
 	struct stream *stream = stream_open(&sa, e);
 	if (!stream)
 		return false;
@@ -405,6 +431,8 @@ static const char *const *members_of(void *ctx, const char *source_conv, size_t 
 	const char *const *ids = NULL;
 	arena_reset(&v->one);
 	*n = stream_joiners(v->stream, source_conv, &v->one, &ids);
+	if (*n && stream_joining(v->stream, source_conv, &v->one))
+		*n = 0; /* who is still to join is not missing */
 	return ids;
 }
 
@@ -431,7 +459,7 @@ bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
 	struct session *s = p->session;
 	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), s->target_id, e) || !stage_facts(p, NULL, &v->facts, e))
 		return false;
-	struct stream_args sa = { p->spool, p->mapping, s->ex, s->target, p->ledger };
+	struct stream_args sa = { p->spool, p->mapping, s->ex, s->target, p->ledger, NULL };
 	struct found found = { .out = v, .p = p, .stream = stream_open(&sa, e) };
 	if (!found.stream)
 		return false;

@@ -170,6 +170,8 @@ static bool build_message(const struct op *op, struct arena *a, struct jw *w, st
 	const char *label = pachca_label(op, a);
 	if (*label)
 		jw_kstr(w, "display_name", label);
+	if (post && op->avatar && utf8_length(op->avatar) <= PACHCA_AVATAR_MAX)
+		jw_kstr(w, "display_avatar_url", op->avatar);
 	if (post && op->thread)
 		jw_kbool(w, "skip_invite_mentions", true);
 	jw_obj_end(w);

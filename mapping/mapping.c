@@ -5,6 +5,7 @@
 #include "core/canon.h"
 #include "core/json.h"
 #include "core/utf8.h"
+#include "mapping/mapping_members.h"
 #include "mapping/mapping_names.h"
 #include "mapping/mapping_rows.h"
 
@@ -151,6 +152,9 @@ static bool bad_decision(struct err *e, const struct sheet *s, size_t line, size
 
 static const char *lower(const char *s, struct arena *a)
 {
+	const char *big = strpbrk(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	if (!big)
+		return s;
 	char *out = arena_strdup(a, s);
 	for (char *p = out; *p && *p != ':'; p++)
 		if (*p >= 'A' && *p <= 'Z')
@@ -242,15 +246,42 @@ static void share_pilot(struct mapping *m)
 	}
 }
 
+bool rows_pilot_of_people(const struct mapping *m)
+{
+	return m->cfg.only_users.n || m->cfg.only_tags.n;
+}
+
+bool rows_tagged(const struct mapping *m, const char *id)
+{
+	return table_get(&m->tagged, sheet_key(id)) != NULL;
+}
+
+/* Archives know no tags of people: the members list does. */
+static bool read_tags(struct mapping *m, struct err *e)
+{
+	const struct config *c = &m->cfg;
+	table_release(&m->tagged);
+	if (!c->only_tags.n)
+		return true;
+	if (c->members_list)
+		return members_tagged(*c->members_list == '/' ? c->members_list : arena_fmt(&m->a, "%s/%s", m->dir, c->members_list), c->members_list,
+		                      c->only_tags.v, c->only_tags.n, &m->a, &m->tagged, e);
+	err_set(e, ERR_MAPPING, "only.tags needs people.members_list: archives do not know who has which tag");
+	err_hint(e, "name a CSV with the columns userid and tags (or department), or list the people under only.users");
+	return err_where(e, "mvchat.yaml");
+}
+
 static bool in_pilot(struct mapping *m, const struct user_row *u)
 {
+	if (rows_tagged(m, u->id))
+		return true;
 	for (size_t i = 0; i < m->cfg.only_users.n; i++) {
 		const char *p = m->cfg.only_users.v[i];
 		if (streq(p, u->id) || names_glob(p, u->name, &m->a) || (*u->handle && names_glob(p, u->handle, &m->a)) ||
 		    (*u->email && names_glob(p, u->email, &m->a)))
 			return true;
 	}
-	return m->cfg.only_users.n == 0;
+	return !rows_pilot_of_people(m);
 }
 
 static bool build_user(struct mapping *m, const struct sheet_row *r, struct err *e)
@@ -419,6 +450,8 @@ bool rows_build(struct mapping *m, struct err *e)
 	table_release(&m->place_rows);
 	table_release(&m->taken);
 	table_release(&m->mains);
+	if (!read_tags(m, e))
+		return false;
 	for (size_t i = 0; i < m->users.n_rows; i++)
 		if (!build_user(m, &m->users.rows[i], e))
 			return false;
@@ -542,6 +575,7 @@ void mapping_free(struct mapping *m)
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
+	table_release(&m->tagged);
 	table_release(&m->mains);
 	arena_release(&m->a);
 	free(m);
@@ -629,6 +663,8 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kbool(w, "pins", c->c.pins);
 	jw_kint(w, "orphans", c->c.orphans);
 	jw_kint(w, "attribution", c->c.attribution);
+	if (c->c.avatars != AVATARS_MATCH)
+		jw_kint(w, "avatars", c->c.avatars);
 	jw_kint(w, "since", c->c.since_us);
 	jw_kint(w, "until", c->c.until_us);
 	jw_kint(w, "last_days", c->c.last_days);
@@ -668,11 +704,15 @@ static void put_config(struct jw *w, const struct config *c)
 		put_set(w, "extra_channels", c->extras[i].channels.v, c->extras[i].channels.n);
 		put_set(w, "extra_admins", c->extras[i].admins.v, c->extras[i].admins.n);
 		put_set(w, "extra_tags", c->extras[i].tags.v, c->extras[i].tags.n);
+		if (c->extras[i].editors.n) /* keys of today do not change the digests of yesterday */
+			put_set(w, "extra_editors", c->extras[i].editors.v, c->extras[i].editors.n);
 	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);
 	put_set(w, "only_channels", c->only_channels.v, c->only_channels.n);
 	put_set(w, "only_users", c->only_users.v, c->only_users.n);
+	if (c->only_tags.n)
+		put_set(w, "only_tags", c->only_tags.v, c->only_tags.n);
 }
 
 void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
@@ -701,6 +741,8 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
 		else if (u->decision == DECIDE_NOTHING)
 			jw_kstr(&w, "target", u->suggests_match ? u->suggested_id : NULL);
 		jw_kbool(&w, "asks", u->decision == DECIDE_NOTHING && u->asks);
+		if (m->cfg.only_tags.n) /* the list may have changed */
+			jw_kbool(&w, "in_pilot", u->in_pilot);
 		jw_obj_end(&w);
 		digest_add(&d, b.p, b.len);
 	}

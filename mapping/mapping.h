@@ -26,6 +26,7 @@ struct person {
 	bool suspended;            /* PERSON_CREATE without access */
 	uint32_t flags;            /* of the source user */
 	const char *why;           /* the rule that decided, for explain and reports */
+	const char *shares;        /* the main id of a person who has several: name and account are that one's; or NULL */
 	bool unresolved;           /* an open question: the person is only labelled until users.csv answers it */
 };
 
@@ -51,6 +52,7 @@ struct place {
 enum mention_policy { MENTION_MUTE, MENTION_LIVE, MENTION_TEXT };
 enum reaction_policy { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
 enum orphan_policy { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
+enum avatars { AVATARS_MATCH, AVATARS_NONE };
 enum attribution { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
 
 struct mapping_archive { const char *path; const char *format; const char *zone; const char *date_order; const char *key_file; }; /* path and key_file as written, relative to the project; all but path or NULL */
@@ -69,6 +71,7 @@ struct mapping_config {
 	bool pins;
 	enum orphan_policy orphans;
 	enum attribution attribution;
+	enum avatars avatars;                 /* of people with an account in the target, above their messages */
 	const char *label_format;             /* "{name} · {date} {time}" */
 	const char *const *leave_out; size_t n_leave_out; /* message kinds (msg_kind_name) not sent: join, leave, … */
 	int64_t since_us, until_us;           /* 0 = no bound */
@@ -97,7 +100,12 @@ void mapping_person(const struct mapping *m, const struct user *u, struct arena 
 const char *mapping_same_person(const struct mapping *m, const char *id);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
 /* Who is more than a member of a conversation's chat, and which of the target's tags (departments) are members of it as a whole. */
-struct company { const char *const *admins; size_t n_admins; /* source ids of members */ const char *const *tags; size_t n_tags; };
+struct company {
+	const char *const *admins; size_t n_admins;   /* source ids of members */
+	const char *const *editors; size_t n_editors; /* the same; only channels of the target have editors */
+	const char *const *tags; size_t n_tags;
+	bool ignored;                                 /* channels.members names it, but it is a direct message: nothing of that holds */
+};
 void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out);
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
@@ -145,13 +153,13 @@ void mapping_state(const struct mapping *m, struct buf *out);
 size_t mapping_changes(const char *was, const char *is, struct arena *a, const struct mapping_change **out);
 
 /* ---- drafting (mvchat map) ---- */
-struct target_person { const char *id, *name, *email, *phone, *nick; bool bot, suspended; };
+struct target_person { const char *id, *name, *email, *phone, *nick, *avatar /* address, or NULL */; bool bot, suspended; };
 struct target_chat { const char *id, *name; bool is_public, archived, personal; };
 struct conv_stats { int64_t n_msgs, first_us, last_us; };
 struct survey { /* what is known when a draft is made; all borrowed */
 	const struct mapping_archive *archives; size_t n_archives;
 	const struct user *users; const int64_t *user_msgs; size_t n_users;   /* user_msgs[i]: messages written */
-	const struct conv *convs; const struct conv_stats *conv_stats; size_t n_convs;
+	const struct conv *convs; const struct conv_stats *conv_stats; size_t n_convs; /* topics, purposes and pins are not asked for */
 	const struct target_person *people; size_t n_people;    /* the live target, or none */
 	const struct target_chat *chats; size_t n_chats;
 	const char *target, *target_url, *zone, *locale;        /* for a new file; NULL = defaults */

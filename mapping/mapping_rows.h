@@ -48,6 +48,7 @@ struct mapping {
 	struct table mains;         /* source id -> the main id of the same person; people.aliases */
 	struct table taken;         /* folded target names of all rows */
 	size_t n_into;              /* rows that are merged into another */
+	struct table tagged;        /* sheet_key -> a value: people with one of only.tags, by the members list */
 };
 
 /* Reads what the project has. LOAD_ALL: three files must be there and complete; LOAD_DRAFT: what is missing is left empty. */
@@ -62,6 +63,9 @@ bool rows_slurp(const char *path, char **out, size_t *len, struct err *e);
 const struct user_row *rows_user(const struct mapping *m, const char *id);
 const struct place_row *rows_place(const struct mapping *m, const char *id);
 bool rows_allow_public(const struct mapping *m, const char *id, const char *name, struct arena *a);
+/* Is a pilot defined by people? Has somebody one of its tags? */
+bool rows_pilot_of_people(const struct mapping *m);
+bool rows_tagged(const struct mapping *m, const char *id);
 bool rows_may_be_public(enum conv_kind kind);
 bool rows_public(const struct place_row *p); /* is the chat made for it public? */
 /* Which rules are about an author or a conversation; what is not known may be NULL. */

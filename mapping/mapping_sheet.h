@@ -30,7 +30,7 @@ struct sheet_row *sheet_add(struct sheet *s, struct arena *a); /* all cells "" *
 void sheet_write(const struct sheet *s, struct buf *out);
 /* A key as it is compared: without a leading '+' before a digit, which spreadsheets lose. */
 const char *sheet_key(const char *id);
-/* A cell of an own column as it is meant: without blanks around it, apostrophe or ="…". */
+/* A cell of an own column as it is meant: without blanks around it, apostrophe or ="…"; in a, or a part of the cell. */
 const char *sheet_meant(const char *cell, struct arena *a);
 
 #endif

@@ -33,7 +33,7 @@ struct arranger {
 	const struct mapping *m;
 	const struct mapping_config *cfg;
 	struct seating *g;
-	struct arena one, names;
+	struct arena one, names, list /* a record of spool_convs; reset behind each */;
 	struct err *e;
 	struct waiting *waiting; size_t n_waiting, first; /* a ring */
 	struct table chats;      /* chats that were there before -> how many conversations go into them */
@@ -42,7 +42,7 @@ struct arranger {
 
 /* ---- does anything sit elsewhere? ---- */
 
-struct question { const struct mapping *m; struct arena a; bool yes; };
+struct question { const struct mapping *m; struct arena a, list; bool yes; };
 
 static bool ask_place(void *ctx, const struct spool_conv *c)
 {
@@ -51,19 +51,19 @@ static bool ask_place(void *ctx, const struct spool_conv *c)
 	arena_reset(&q->a);
 	mapping_place(q->m, &c->conv, &q->a, &p);
 	q->yes = p.action != PLACE_SKIP && p.placement != PLACEMENT_INLINE;
+	arena_reset(&q->list);
 	return !q->yes;
 }
 
 static bool anything(struct spool *s, const struct mapping *m, bool *yes, struct err *e)
 {
 	struct question q = { .m = m, .yes = mapping_has_routes(m) };
-	struct arena a;
 	bool ok = true;
 	arena_init(&q.a);
-	arena_init(&a);
+	arena_init(&q.list);
 	if (!q.yes)
-		ok = spool_convs(s, &a, ask_place, &q, e);
-	arena_release(&a);
+		ok = spool_convs(s, &q.list, ask_place, &q, e);
+	arena_release(&q.list);
 	arena_release(&q.a);
 	*yes = q.yes;
 	return ok;
@@ -272,6 +272,7 @@ static bool count_chat(void *ctx, const struct spool_conv *c)
 	mapping_place(x->m, &c->conv, &x->one, &p);
 	if (p.action == PLACE_ADOPT && p.target_id)
 		table_put(&x->chats, arena_strdup(&x->names, p.target_id), table_get(&x->chats, p.target_id) ? several : once);
+	arena_reset(&x->list);
 	return true;
 }
 
@@ -297,6 +298,7 @@ static bool arrange_conv(void *ctx, const struct spool_conv *c)
 	}
 out:
 	arena_release(&a);
+	arena_reset(&x->list);
 	return x->ok;
 }
 
@@ -314,20 +316,19 @@ bool arrange(struct spool *s, const struct mapping *m, struct err *e)
 	if (spool_seats_use(s, key))
 		return true;
 	struct arranger x = { .s = s, .m = m, .cfg = mapping_config(m), .g = seating_begin(s, e), .e = e, .routes = mapping_has_routes(m), .ok = true };
-	struct arena a;
 	if (!x.g)
 		return false;
-	arena_init(&a);
+	arena_init(&x.list);
 	arena_init(&x.one);
 	x.waiting = xcalloc(WAITING_MAX, sizeof(*x.waiting));
 	arena_init(&x.names);
 	table_init(&x.chats);
-	bool ok = spool_convs(s, &a, count_chat, &x, e) && spool_convs(s, &a, arrange_conv, &x, e) && x.ok;
+	bool ok = spool_convs(s, &x.list, count_chat, &x, e) && spool_convs(s, &x.list, arrange_conv, &x, e) && x.ok;
 	table_release(&x.chats);
 	arena_release(&x.names);
 	free(x.waiting);
 	arena_release(&x.one);
-	arena_release(&a);
+	arena_release(&x.list);
 	if (ok)
 		return seating_finish(x.g, key, e);
 	seating_drop(x.g);

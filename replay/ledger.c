@@ -229,6 +229,12 @@ static bool make_file(const char *dir, const char *path, struct err *e)
 	return true;
 }
 
+static bool damaged(struct err *e, const char *how)
+{
+	err_set(e, ERR_INTERNAL, "the ledger is damaged: %s", how);
+	return err_hint(e, "put back a backup, or delete ledger.db and ledger.db-wal and rebuild them from the target with: mvchat verify --adopt");
+}
+
 static bool migrate(struct ledger *l, int64_t from, struct err *e)
 {
 	for (int64_t v = from; v < VERSION; v++) {
@@ -237,35 +243,17 @@ static bool migrate(struct ledger *l, int64_t from, struct err *e)
 			" PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
 			(int)v + 1, (long long)clock_wall_us(), (int)v + 1, (int)APPLICATION_ID);
 		if (!exec(l, "BEGIN IMMEDIATE") || !exec(l, migrations[v]) || !exec(l, tail)) {
-			disk_error(l, e, "be brought to the current version");
+			int why = sqlite3_errcode(l->db) & 0xff;
+			if (v > 0 && (why == SQLITE_CONSTRAINT || why == SQLITE_CORRUPT || why == SQLITE_NOTADB || why == SQLITE_ERROR))
+				damaged(e, sqlite3_errmsg(l->db)); /* what is in it cannot have been written by us */
+			else
+				disk_error(l, e, "be brought to the current version");
 			exec(l, "ROLLBACK");
 			return false;
 		}
 		step("ledger-migrated");
 	}
 	return true;
-}
-
-/* Ours, not newer than we are, and brought up to date when we may write. */
-static bool check_version(struct ledger *l, const char *path, struct err *e)
-{
-	int64_t app = pragma_int(l, "PRAGMA application_id"), version = pragma_int(l, "PRAGMA user_version");
-	if (app < 0 || version < 0) {
-		err_set(e, ERR_INTERNAL, "%s cannot be read as a ledger: %s", path, sqlite3_errmsg(l->db));
-		return err_hint(e, "put back a backup, or rebuild the ledger from the target with: mvchat verify --adopt");
-	}
-	if (version > 0 && app != APPLICATION_ID)
-		return err_set(e, ERR_INTERNAL, "%s is a database, but not a ledger of mvchat", path);
-	if (version > VERSION) {
-		err_set(e, ERR_INTERNAL, "this ledger was written by a newer mvchat (version %lld, known is %d)", (long long)version, (int)VERSION);
-		return err_hint(e, "go on with that mvchat, or a newer one; nothing was changed");
-	}
-	l->version = version;
-	if (version == VERSION || (l->mode == LEDGER_READ && version >= READABLE))
-		return true;
-	if (l->mode == LEDGER_READ)
-		return err_set(e, ERR_INTERNAL, "this ledger was written by an older mvchat and is brought up to date by the next apply");
-	return migrate(l, version, e);
 }
 
 static bool quick_check(struct ledger *l, struct err *e)
@@ -280,9 +268,32 @@ static bool quick_check(struct ledger *l, struct err *e)
 			return true;
 		}
 	}
-	err_set(e, ERR_INTERNAL, "the ledger is damaged: %s", said ? said : "no answer");
+	damaged(e, said ? said : "no answer");
 	sqlite3_finalize(s);
-	return err_hint(e, "put back a backup, or rebuild the ledger from the target with: mvchat verify --adopt");
+	return false;
+}
+
+/* Ours, not newer than we are, and brought up to date when we may write. */
+static bool check_version(struct ledger *l, const char *path, struct err *e)
+{
+	int64_t app = pragma_int(l, "PRAGMA application_id"), version = pragma_int(l, "PRAGMA user_version");
+	if (app < 0 || version < 0) {
+		err_set(e, ERR_INTERNAL, "%s cannot be read as a ledger: %s", path, sqlite3_errmsg(l->db));
+		return err_hint(e, "put back a backup, or delete ledger.db and ledger.db-wal and rebuild them from the target with: mvchat verify --adopt");
+	}
+	if (version > 0 && app != APPLICATION_ID)
+		return err_set(e, ERR_INTERNAL, "%s is a database, but not a ledger of mvchat", path);
+	if (version > VERSION) {
+		err_set(e, ERR_INTERNAL, "this ledger was written by a newer mvchat (version %lld, known is %d)", (long long)version, (int)VERSION);
+		return err_hint(e, "go on with that mvchat, or a newer one; nothing was changed");
+	}
+	l->version = version;
+	if (version == VERSION || (l->mode == LEDGER_READ && version >= READABLE))
+		return true;
+	if (l->mode == LEDGER_READ)
+		return err_set(e, ERR_INTERNAL, "this ledger was written by an older mvchat and is brought up to date by the next apply");
+	/* A torn copy must not be taken for one that only needs to be brought up to date. */
+	return (version == 0 || quick_check(l, e)) && migrate(l, version, e);
 }
 
 /* The guarantees rest on these two, so they are read back and not believed. */

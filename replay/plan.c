@@ -375,7 +375,7 @@ static int plan_rest(struct plan *p, const struct spool_meta *m, const struct le
 {
 	int n = 0;
 	for (size_t part = (size_t)from; part < l->n_parts; part++, n++) {
-		struct op op = { .label = "", .body = "" };
+		struct op op = { .key = { .kind = OP_POST }, .label = "", .body = "" };
 		stream_post(p->s, l, part, &op);
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 		++*lane_posts(p, m);
@@ -837,6 +837,10 @@ static void say_company(struct plan *p, const struct conv *c)
 {
 	struct company who;
 	mapping_company(p->s->x.mapping, c, &p->one, &who);
+	if (who.ignored)
+		say(p, &p->notes, arena_fmt(p->a, "channels.members names %s, a direct message: these have no administrators, editors or tags; ignored", c->id));
+	if (who.n_editors && p->sp->place.action != PLACE_ADOPT)
+		say(p, &p->notes, arena_fmt(p->a, "channels.members: nobody becomes an editor of %s: only channels of the target have editors, and a chat is made here", c->name));
 	for (size_t i = 0; i < who.n_tags; i++) {
 		if (state_of(p, stream_lconv(p->s, p->sp), 0, arena_fmt(&p->one, "tag:%s", who.tags[i]), OP_MEMBERS, NULL, NULL) == OP_DONE)
 			continue;
@@ -1244,7 +1248,7 @@ bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *
 bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
                  struct ledger *l, const struct snapshot *snap, uint32_t wish, struct arena *a, struct facts *out, struct err *e)
 {
-	struct stream_args args = { sp, m, ex, t, l };
+	struct stream_args args = { sp, m, ex, t, l, NULL };
 	struct plan p = { .f = out, .snap = snap, .a = a, .e = e, .ok = true };
 	*out = (struct facts){ 0 };
 	if (!(p.s = stream_open(&args, e)))

@@ -654,8 +654,27 @@ static size_t portion_max(const struct stream *s)
 	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
 }
 
-/* After the portions: one op for each administrator and each tag. id: "admin:ACCOUNT", "tag:NAME". */
-struct extra_join { const char *id, *who, *tag; };
+/* After the portions: one op for each administrator, editor and tag. id: "admin:ACCOUNT", "editor:ACCOUNT", "tag:NAME". */
+struct extra_join { const char *id, *who, *tag, *role; };
+
+/* Who has joined gets the role; whoever administers a chat already edits it. */
+static size_t add_roles(struct stream *s, const char *role, const char *const *people, size_t n_people, const char *const *ids, size_t joined,
+                        struct arena *a, struct extra_join *out, size_t n)
+{
+	for (size_t i = 0; i < n_people; i++) {
+		const char *target = stream_user_target(s, people[i], a);
+		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, people[i]));
+		bool in = false, twice = false;
+		for (size_t k = 0; k < joined && !in; k++)
+			in = streq(ids[k], expected);
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = streq(out[k].who, expected);
+		if (in && !twice)
+			out[n++] = (struct extra_join){ arena_fmt(a, "%s:%s", role, expected), expected, NULL, role };
+	}
+	return n;
+}
+
 static size_t extra_joins(struct stream *s, const struct spot *sp, enum join when, struct arena *a, struct extra_join **out)
 {
 	struct spool_conv c;
@@ -666,23 +685,16 @@ static size_t extra_joins(struct stream *s, const struct spot *sp, enum join whe
 	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
 		return 0;
 	mapping_company(s->x.mapping, &c.conv, a, &co);
-	if (!co.n_admins && !co.n_tags)
+	if (sp->place.action != PLACE_ADOPT)
+		co.n_editors = 0; /* there are editors in channels of the target only, and what is made here is a chat */
+	if (!co.n_admins && !co.n_editors && !co.n_tags)
 		return 0;
 	joined = joiners(s, sp, when, a, &ids);
-	*out = arena_array(a, co.n_admins + co.n_tags, struct extra_join);
-	for (size_t i = 0; i < co.n_admins; i++) {
-		const char *target = stream_user_target(s, co.admins[i], a);
-		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, co.admins[i]));
-		bool in = false, twice = false;
-		for (size_t k = 0; k < joined && !in; k++)
-			in = streq(ids[k], expected);
-		for (size_t k = 0; k < n && !twice; k++)
-			twice = streq((*out)[k].who, expected);
-		if (in && !twice)
-			(*out)[n++] = (struct extra_join){ arena_fmt(a, "admin:%s", expected), expected, NULL };
-	}
+	*out = arena_array(a, co.n_admins + co.n_editors + co.n_tags, struct extra_join);
+	n = add_roles(s, "admin", co.admins, co.n_admins, ids, joined, a, *out, n);
+	n = add_roles(s, "editor", co.editors, co.n_editors, ids, joined, a, *out, n);
 	for (size_t i = 0; i < co.n_tags; i++)
-		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i] };
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i], NULL };
 	return n;
 }
 
@@ -705,7 +717,7 @@ static bool next_extra(struct stream *s, const struct goal *g, const char *want,
 		} else {
 			op->ids = one;
 			op->n_ids = 1;
-			op->as = "admin";
+			op->as = v[i].role;
 		}
 		out->src_fp = hash64s(k.id);
 		return true;
@@ -760,6 +772,30 @@ bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a
 	*n = people - at < max ? people - at : max;
 	*ids = all + at;
 	*id = portion_id(*ids, *n, a);
+	return true;
+}
+
+bool stream_joining(struct stream *s, const char *source_conv, struct arena *a)
+{
+	struct spot *sp = stream_spot(s, source_conv);
+	const char *id, *const *ids;
+	struct ledger_row row;
+	size_t n;
+	for (size_t i = 0; sp && stream_portion(s, sp, i, a, &id, &ids, &n); i++) {
+		struct opkey k = { stream_lconv(s, sp), 0, id, OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		if (row.state != OP_DONE)
+			return true;
+	}
+	return false;
+}
+
+bool stream_extra(struct stream *s, struct spot *sp, size_t i, struct arena *a, struct stream_extra *out)
+{
+	struct extra_join *v;
+	if (i >= extra_joins(s, sp, JOIN_NOW, a, &v))
+		return false;
+	*out = (struct stream_extra){ v[i].id, v[i].who, v[i].tag, v[i].role };
 	return true;
 }
 

@@ -63,6 +63,11 @@ int stream_parts_max(struct stream *s, struct spot *sp, const struct spool_meta 
 	arena_init(&a);
 	bool last = st->parts > 0 && ledger_get(s->x.ledger, &k, &a, &post) && ledger_newest(s->x.ledger, post.lane, 1u << OP_POST, &before, &a, &newest) &&
 	            newest.key.conv == k.conv && newest.key.ts_us == k.ts_us && newest.key.part == k.part && streq(newest.key.id, k.id);
+	/* Nor may what goes on be written into another lane than the rest: the mapping's placement can have changed since. */
+	if (last) {
+		const char *lane = m->root && s->threads ? arena_fmt(&a, "t:%s/%s", sp->id, m->root) : arena_fmt(&a, "c:%s", sp->id);
+		last = streq(lane, ledger_lane_name(s->x.ledger, post.lane, &a));
+	}
 	arena_release(&a);
 	return last ? 0 : st->parts;
 }

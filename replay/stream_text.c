@@ -522,6 +522,8 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_of(s, x, a), a, &out->loss);
 	if (s->cfg->attribution == ATTRIBUTION_LABEL && (s->tr.caps & CAP_LABEL)) {
 		out->label = label;
+		if (*label && !anonymous && x->msg && x->msg->author)
+			out->avatar = stream_someone(s, x->msg->author)->avatar;
 	} else if (*label) {
 		text_block(&head, BLOCK_PARA);
 		text_span(&head, SPAN_TEXT, STYLE_BOLD, label, NULL, NULL);
@@ -550,6 +552,7 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op)
 {
 	op->label = l->label;
+	op->avatar = op->key.kind == OP_POST ? l->avatar : NULL;
 	op->body = part < l->n_parts ? l->parts[part] : word(s, W_SHORTENED);
 	if (part + 1 == l->n_parts) {
 		op->files = l->files;

@@ -14,7 +14,7 @@ const words = {
       "mention-muted": "a mention that pings nobody", "reaction-as-text": "reactions written as text", "file-named-only": "a file without its bytes",
       "emoji-as-name": "a custom emoji as its name", "split": "split in several messages", "broadcast-as-note": "\u201calso sent to the channel\u201d as a note",
       "root-placeholder": "the thread\u2019s first message is a place-holder", "link-left": "a link to another message left as it was",
-      "edit-details": "when it was edited, and by whom", "pin": "it was pinned" } },
+      "edit-details": "when it was edited, and by whom", "pin": "it was pinned", "text-cut": "cut: it became too long for where it stands" } },
   ru: { totals: (c, m, u) => `Чатов: ${c} · сообщений: ${m} · людей: ${u}`, bell: n => `Уведомлений: ${n}`, invites: n => ` · приглашений: ${n}`,
     search: "Поиск сообщений", filter: "Найти чат", pick: "Выберите чат", none: "Здесь пока пусто", earlier: "Более ранние", later: "Более новые",
     more: "Показать ещё", thread: n => `Тред: ${n}`, threadTitle: "Тред", members: n => `Участников: ${n}`, membersTitle: "Участники", found: "Найдено",
@@ -27,7 +27,7 @@ const words = {
       "mention-muted": "упоминание без уведомления", "reaction-as-text": "реакции записаны текстом", "file-named-only": "файл без содержимого",
       "emoji-as-name": "своя эмодзи — названием", "split": "разбито на несколько сообщений", "broadcast-as-note": "«также в канал» — пометкой",
       "root-placeholder": "вместо первого сообщения треда — заглушка", "link-left": "ссылка на другое сообщение — как была",
-      "edit-details": "когда и кем изменено", "pin": "было закреплено" } },
+      "edit-details": "когда и кем изменено", "pin": "было закреплено", "text-cut": "обрезано: стало длиннее своего места" } },
 };
 const $ = id => document.getElementById(id);
 const params = new URLSearchParams(location.search);

@@ -26,5 +26,12 @@ for f in README.md README.ru.md CONTRIBUTING.md docs/*.md; do
 	[ ! -s "$T/log" ]
 	say $? "links of $f lead somewhere"
 done
+# What can be lost has a word on the sandbox's page, in both languages.
+: >"$T/log"
+"$MVCHAT" help losses | grep -oE '^  [a-z-]+' | tr -d ' ' | while read -r loss; do
+	[ "$(grep -oF "\"$loss\": \"" sandbox/page/page.js | grep -c .)" = 2 ] || echo "$loss" >>"$T/log"
+done
+[ ! -s "$T/log" ]
+say $? "the sandbox's page has a word for every loss, in both languages"
 printf '1..%d\n' "$n"
 exit "$bad"

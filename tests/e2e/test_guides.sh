@@ -51,4 +51,7 @@ guide() {
 mkdir "$T/pilot.d"
 demo_zip "$T/pilot.d/export.zip"
 guide pilot "$T/pilot.d"
+mkdir "$T/factory.d"
+"$BUILD/tools/gen_whatsapp" --phones "$T/factory.d"
+guide factory "$T/factory.d"
 done_testing

@@ -144,4 +144,34 @@ expect 'edited on request' 0 "$MVCHAT" apply -C "$T/p" --yes --edit-drift --json
 eq 'none is left' "$(number drift "$T/out")" 0
 eq 'all of them, the archived chat opened for them' "$(did)" "1 PUT /chats/N/archive;1 PUT /chats/N/unarchive;$drift PUT /messages/N"
 expect 'and is in order' 0 "$MVCHAT" verify -C "$T/p"
+
+# Texts that need more messages than they stand in, or fewer again.
+many() { awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++) printf "word%05d ", i; printf "the end" }'; }
+longer() { newer "$1"; { printf '['; sep=; say 1 U1 "$(many 8500)"; say 2 U2 "$(many 8500)"; printf ']'; } >"$1/quiet/2024-01-01.json"; }
+shorter() { newer "$1"; { printf '['; sep=; say 1 U1 "$(many 10)"; say 2 U2 "$(many 5000)"; printf ']'; } >"$1/quiet/2024-01-01.json"; }
+use longer
+expect 'a plan with longer texts' 0 "$MVCHAT" plan -C "$T/p" --json
+planned=$(number requests "$T/out")
+eq 'a text will be cut' "$(number text-cut "$T/out")" 1
+mark
+expect 'applied' 0 "$MVCHAT" apply -C "$T/p" --yes
+eq 'the last one goes on, the one before it is edited only' "$(did)" '2 POST /messages;2 PUT /messages/N'
+eq 'as planned' "$planned" 4
+dump "$T/dump4"
+eq 'with a note of how much is missing' "$(grep -c 'word.*continues: [0-9][0-9]* characters more' "$T/dump4")" 1
+eq 'both ends' "$(grep -c 'word00001' "$T/dump4") $(grep -c 'the end' "$T/dump4")" '2 1'
+expect 'in order' 0 "$MVCHAT" verify -C "$T/p"
+mark
+expect 'again' 0 "$MVCHAT" apply -C "$T/p" --yes
+eq 'nothing' "$(did)" ''
+rm "$T"/p/.mvchat/ledger.db*
+run "$MVCHAT" verify -C "$T/p" --adopt
+mark
+run "$MVCHAT" apply -C "$T/p" --yes
+if did | grep -q 'POST /messages'; then not_ok 'a ledger from the target finds them' "$T/out"; else ok 'a ledger from the target finds them'; fi
+use shorter
+mark
+expect 'shorter again' 0 "$MVCHAT" apply -C "$T/p" --yes
+eq 'edited, and what is no longer needed deleted' "$(did)" '1 DELETE /messages/N;2 PUT /messages/N'
+expect 'in order, too' 0 "$MVCHAT" verify -C "$T/p"
 done_testing

@@ -36,7 +36,17 @@ enum twist {
 	CLOCK_BACK,    /* the machine's clock goes back three days */
 	TWO_AT_ONCE,   /* two processes are started */
 	DISK_FULL,     /* the first run may write files up to so many KiB only */
+	EDIT_DRIFT,    /* after a whole run the mapping says otherwise, and apply --edit-drift is killed */
+	DELETE_REMOVED,/* after a whole run a newer export lacks messages, and apply --delete-removed is killed */
+	N_TWIST
 };
+static char *golden_wish[N_TWIST];
+static long wish_steps[N_TWIST], wish_writes[N_TWIST];
+
+static const char *wish_of(enum twist twist)
+{
+	return twist == EDIT_DRIFT ? "--edit-drift" : twist == DELETE_REMOVED ? "--delete-removed" : NULL;
+}
 
 static pid_t command_start(const char *name, const char *scope, const char *dir, const char *url, const char *out, const char *var, const char *value)
 {
@@ -124,7 +134,33 @@ static void rewrite_texts(char *text)
 
 static const char archived[] = "/проект-иней"; /* its chat is closed in the end, and what is closed takes no edits */
 
-static bool copy_later(const char *from, const char *to)
+/* In every day the first message that stands between two others and has nothing to do with a thread is gone. */
+static void drop_one(char *text)
+{
+	char *start = NULL, *before = NULL;
+	int depth = 0, n = 0;
+	bool quoted = false, threads = false;
+	for (char *p = text; *p; p++) {
+		if (quoted && *p == '\\' && p[1]) {
+			p++;
+		} else if (*p == '"') {
+			quoted = !quoted;
+			threads = threads || (quoted && !strncmp(p, "\"thread_ts\"", 11));
+		} else if (!quoted && *p == '{' && depth++ == 0) {
+			if (before) { /* it stands between the first and this one */
+				memset(before, ' ', (size_t)(p - before));
+				return;
+			}
+			start = p;
+			threads = false;
+		} else if (!quoted && *p == '}' && --depth == 0) {
+			before = n++ && !threads ? start : NULL;
+		}
+	}
+}
+
+/* Copies an archive, with the days rewritten, but for those of `except`. */
+static bool copy_archive(const char *from, const char *to, void (*rewrite)(char *), const char *except)
 {
 	DIR *d = opendir(from);
 	bool ok = d && mkdir(to, 0700) == 0;
@@ -137,10 +173,10 @@ static bool copy_later(const char *from, const char *to)
 		fmt_into(b, sizeof(b), "%s/%s", to, en->d_name);
 		ok = stat(a, &st) == 0;
 		if (ok && S_ISDIR(st.st_mode)) {
-			ok = copy_later(a, b);
-		} else if (ok && strncmp(en->d_name, "20", 2) == 0 && !strstr(from, archived)) {
+			ok = copy_archive(a, b, rewrite, except);
+		} else if (ok && strncmp(en->d_name, "20", 2) == 0 && !(except && strstr(from, except))) {
 			char *text = slurp(a);
-			rewrite_texts(text);
+			rewrite(text);
 			ok = spit(b, text);
 			free(text);
 		} else if (ok) {
@@ -157,8 +193,17 @@ static bool later_archive(void)
 	char to[600], day[700], *abs = realpath(archive, NULL);
 	fmt_into(to, sizeof(to), "%s/later", root);
 	fmt_into(day, sizeof(day), "%s/general/2024-01-01.json", to);
-	bool ok = abs && copy_later(abs, to) &&
+	bool ok = abs && copy_archive(abs, to, rewrite_texts, archived) &&
 		spit(day, "[{\"type\": \"message\", \"user\": \"U05SEV0001\", \"ts\": \"1704110400.000100\", \"text\": \"before all the others\"}]\n");
+	free(abs);
+	return ok;
+}
+
+static bool fewer_archive(void)
+{
+	char to[600], *abs = realpath(archive, NULL);
+	fmt_into(to, sizeof(to), "%s/fewer", root);
+	bool ok = abs && copy_archive(abs, to, drop_one, NULL);
 	free(abs);
 	return ok;
 }
@@ -168,15 +213,15 @@ static bool twist_project(const char *dir, enum twist twist)
 	char *abs, later[700];
 	bool ok;
 	switch (twist) {
-	case OTHER_LABEL:
+	case OTHER_LABEL: case EDIT_DRIFT:
 		return change(dir, "mvchat.yaml", "{name} \xc2\xb7 {date} {time}", "{date} {time} / {name}");
-	case LATER_ARCHIVE:
+	case LATER_ARCHIVE: case DELETE_REMOVED:
 		abs = realpath(archive, NULL);
-		fmt_into(later, sizeof(later), "%s/later", root);
+		fmt_into(later, sizeof(later), "%s/%s", root, twist == LATER_ARCHIVE ? "later" : "fewer");
 		ok = abs && change(dir, "mvchat.yaml", abs, later);
 		free(abs);
 		return ok;
-	case CLOCK_BACK: case TWO_AT_ONCE: case DISK_FULL: case AS_IT_WAS:
+	case CLOCK_BACK: case TWO_AT_ONCE: case DISK_FULL: case AS_IT_WAS: case N_TWIST:
 		break;
 	}
 	return true;
@@ -236,7 +281,7 @@ static const char *three_days_ago(void)
 /* The two dumps as the twist lets them be compared. NULL when they are equal, else where the first begins to differ. */
 static const char *differs(char **got, enum twist twist)
 {
-	char *want = xstrdup(twist == LATER_ARCHIVE ? golden_later : golden);
+	char *want = xstrdup(twist == LATER_ARCHIVE ? golden_later : wish_of(twist) ? golden_wish[twist] : golden);
 	if (twist == OTHER_LABEL) {
 		blank_labels(want);
 		blank_labels(*got);
@@ -373,18 +418,30 @@ static const char *run_case(const char *name, const char *faults, const long kil
 		fmt_into(why, sizeof(why), "the sandbox did not start");
 		goto out;
 	}
+	const char *wish = wish_of(twist);
+	for (int tries = 0, st = -1; wish && st != 0; tries++) {
+		st = apply(dir, sb.url, NULL, NULL);
+		if (tries == 6) {
+			fmt_into(why, sizeof(why), "the run before never finished");
+			goto out;
+		}
+	}
+	if (wish && !twist_project(dir, twist)) {
+		fmt_into(why, sizeof(why), "the project cannot be changed");
+		goto out;
+	}
 	for (int k = 0; k < 2 && kills[k]; k++) {
 		char n[32];
 		fmt_into(n, sizeof(n), "%ld", kills[k]);
 		file_limit = twist == DISK_FULL ? kills[k] * 1024 : 0;
-		int st = apply(dir, sb.url, twist == DISK_FULL ? NULL : n, NULL);
+		int st = command("apply", wish, dir, sb.url, twist == DISK_FULL ? NULL : n, NULL);
 		file_limit = 0;
 		if (st == -1) {
 			fmt_into(why, sizeof(why), "run %d hung", k + 1);
 			goto out;
 		}
 	}
-	if (!twist_project(dir, twist)) {
+	if (!wish && !twist_project(dir, twist)) {
 		fmt_into(why, sizeof(why), "the project cannot be changed");
 		goto out;
 	}
@@ -396,7 +453,7 @@ static const char *run_case(const char *name, const char *faults, const long kil
 	if (twist == CLOCK_BACK)
 		setenv("MVCHAT_CLOCK_START", three_days_ago(), 1);
 	for (runs = 0; runs < 6; runs++) {
-		st = apply(dir, sb.url, NULL, NULL);
+		st = command("apply", wish, dir, sb.url, NULL, NULL);
 		if (st == 0 && json_number(dir, "\"writes\":") == 0 && runs > 0)
 			break;
 		if (st == -1 || WIFSIGNALED(st)) {
@@ -556,6 +613,25 @@ static bool prepare_rollback(long *steps, long *writes)
 	return ok;
 }
 
+/* A whole run, the change, and an undisturbed run with the wish: how many steps and writes it has, and what is there then. */
+static bool prepare_wish(enum twist twist)
+{
+	char dir[700];
+	struct sandbox_proc sb;
+	bool silent = false;
+	fmt_into(dir, sizeof(dir), "%s/wish-%d", root, (int)twist);
+	if (!project_make(dir) || !sandbox_up(&sb, dir, NULL))
+		return false;
+	char *count = xstrdup(path_of(dir, "steps"));
+	bool ok = apply(dir, sb.url, NULL, NULL) == 0 && twist_project(dir, twist) && command("apply", wish_of(twist), dir, sb.url, NULL, count) == 0;
+	wish_writes[twist] = json_number(dir, "\"writes\":");
+	wish_steps[twist] = lines_of(count);
+	free(count);
+	sandbox_down(&sb);
+	golden_wish[twist] = dump_of(dir, &silent);
+	return ok && silent && golden_wish[twist] && wish_steps[twist] > 4 && wish_writes[twist] > 4 && !streq(golden_wish[twist], golden);
+}
+
 static bool prepare(long *steps, long *writes)
 {
 	char base[600], *abs = realpath(archive, NULL);
@@ -595,6 +671,8 @@ static bool prepare(long *steps, long *writes)
 	golden_later = later ? sorted(later) : NULL;
 	free(later);
 	if (!golden_later || streq(golden_later, golden))
+		return false;
+	if (!fewer_archive() || !prepare_wish(EDIT_DRIFT) || !prepare_wish(DELETE_REMOVED))
 		return false;
 	return silent && golden && strlen(golden) > 100 && *steps > 0 && *writes > 0;
 }
@@ -704,6 +782,22 @@ int main(int argc, char **argv)
 		family(twists[w].what);
 	}
 
+	static const struct { enum twist twist; const char *name, *what; } wishes[] = {
+		{ EDIT_DRIFT, "drift", "edits of drift, killed and faulted, resumed" },
+		{ DELETE_REMOVED, "removed", "deletions of what the source deleted, killed and faulted, resumed" },
+	};
+	for (size_t w = 0; w < countof(wishes); w++) {
+		long n = short_run ? 6 : 60, of = wish_steps[wishes[w].twist];
+		for (long i = 0; i < n; i++) {
+			char line[200];
+			long at = 1 + (i * 7 + i * of / n) % of, r = 1 + wish_writes[wishes[w].twist] * i / n;
+			fmt_into(line, sizeof(line), "* * #%ld %s\n", writes + r, faults[(size_t)i * 5 % countof(faults)]);
+			twist_now = wishes[w].twist;
+			add(i % 2 ? line : NULL, at, i % 3 == 2 ? 1 + i % 5 : 0, "%s@%ld/%ld", wishes[w].name, at, i);
+		}
+		family(wishes[w].what);
+	}
+
 	long full = short_run ? 4 : 40;
 	for (long i = 0; i < full; i++) {
 		twist_now = DISK_FULL;
@@ -718,7 +812,9 @@ int main(int argc, char **argv)
 			size_t n = 0;
 			for (long k = 1 + pick(3); k > 0; k--)
 				n += (size_t)snprintf(line + n, sizeof(line) - n, "* * #%ld %s\n", 1 + pick(writes), faults[pick((long)countof(faults))]);
-			long k1 = pick(3) ? 1 + pick(steps) : 0, k2 = k1 && pick(2) ? 1 + pick(40) : 0;
+			twist_now = pick(4) ? AS_IT_WAS : pick(2) ? EDIT_DRIFT : DELETE_REMOVED;
+			long of = twist_now == AS_IT_WAS ? steps : wish_steps[twist_now];
+			long k1 = pick(3) ? 1 + pick(of) : 0, k2 = k1 && pick(2) ? 1 + pick(40) : 0;
 			add(line, k1, k2, "seed%ld/%ld", seed, i);
 		}
 		family("random faults and kills");
@@ -751,6 +847,8 @@ int main(int argc, char **argv)
 		remove_tree(root);
 	free(golden);
 	free(golden_later);
+	for (int i = 0; i < N_TWIST; i++)
+		free(golden_wish[i]);
 	free(tasks);
 	return n_bad_lines > 0;
 }

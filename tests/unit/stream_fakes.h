@@ -342,7 +342,7 @@ static uint32_t wished; /* enum stream_wish of the runs to come */
 static const char *drive_with(struct world *w, int stop_after, const char *reject)
 {
 	struct driver d = { .w = w, .stop_after = stop_after, .reject = reject };
-	struct stream_args args = { w->spool, MAP, &fake_ex, NULL, w->ledger };
+	struct stream_args args = { w->spool, MAP, &fake_ex, NULL, w->ledger, NULL };
 	struct err e = ERR_INIT;
 	d.s = stream_open(&args, &e);
 	assert_non_null(d.s);

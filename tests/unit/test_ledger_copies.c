@@ -144,6 +144,32 @@ static int64_t one_number(const char *file, const char *sql)
 	return n;
 }
 
+/* A copy torn while the file was being made: rows that no statement of ours could have written. */
+static void test_torn_copy_is_not_migrated(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'state INTEGER NOT NULL CHECK(state IN (1, 2, 3, 4, 5))', 'state INTEGER') WHERE name = 'op';"
+		" PRAGMA user_version = 1",
+		"DROP TRIGGER done_is_final; DROP TRIGGER only_unsent_goes; UPDATE op SET state = NULL WHERE part = (SELECT part FROM op LIMIT 1)",
+	};
+	struct err e = ERR_INIT;
+	sqlite3 *db;
+	make_version_1();
+	for (size_t i = 0; i < countof(wrong); i++) {
+		assert_int_equal(sqlite3_open(in_dir("ledger.db"), &db), SQLITE_OK);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+		assert_int_equal(sqlite3_exec(db, wrong[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+	}
+	assert_null(ledger_open(dir, LEDGER_WRITE, &e));
+	assert_int_equal(e.code, ERR_INTERNAL);
+	assert_non_null(strstr(e.msg, "damaged"));
+	assert_non_null(strstr(e.hint, "--adopt"));
+	assert_true(one_number("ledger.db", "PRAGMA user_version") < 3);
+	assert_int_equal(one_number("ledger.db", "SELECT count(*) FROM op WHERE state IS NULL"), 4); /* left as it was */
+}
+
 /* A ledger of version 1 is read as it is, brought up to date for writing, and everything in it is still there. */
 static void test_version_1_goes_on(void **state)
 {
@@ -357,7 +383,7 @@ int main(void)
 	clock_init();
 	static const struct CMUnitTest tests[] = {
 #define T(name) { #name, name, setup, teardown, NULL }
-		T(test_version_1_goes_on), T(test_old_copy_is_refused), T(test_lost_and_exchanged), T(test_backup_while_writing), T(test_runs),
+		T(test_version_1_goes_on), T(test_torn_copy_is_not_migrated), T(test_old_copy_is_refused), T(test_lost_and_exchanged), T(test_backup_while_writing), T(test_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
