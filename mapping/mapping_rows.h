@@ -47,8 +47,8 @@ struct mapping {
 	struct table user_rows, place_rows; /* sheet_key -> row */
 	struct table mains;         /* source id -> the main id of the same person; people.aliases */
 	struct table taken;         /* folded target names of all rows */
-	struct table tagged;        /* sheet_key -> a value: people with one of only.tags, by the members list */
 	size_t n_into;              /* rows that are merged into another */
+	struct table tagged;        /* sheet_key -> a value: people with one of only.tags, by the members list */
 };
 
 /* Reads what the project has. LOAD_ALL: three files must be there and complete; LOAD_DRAFT: what is missing is left empty. */
@@ -87,5 +87,7 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
 /* prefix + name + suffix; direct messages by the people in them, never the source's technical name. */
 const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a);
+/* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
+const char *words_of_rule(const char *why, struct arena *a);
 
 #endif

@@ -33,7 +33,7 @@ struct lane {
 	bool cut;                /* the sample ends here: the rest was not looked at */
 };
 
-struct chat { const char *id, *conv; int64_t num; bool created, seen; struct chat *mate; /* another conversation of the same chat */ };
+struct chat { const char *id, *conv; int64_t num; bool created, seen; struct chat *also; /* another conversation in it */ };
 
 struct verify {
 	const struct verify_args *args;
@@ -324,11 +324,11 @@ static const char *thread_chat(struct verify *v, int64_t lane, struct arena *a)
 
 static void remember_chat(struct verify *v, const char *id, const char *conv, int64_t num, bool created)
 {
-	struct chat *c = arena_new(&v->arena, struct chat);
-	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created };
-	for (const struct chat *k = c->mate = table_get(&v->chats, id); k; k = k->mate)
+	for (const struct chat *k = table_get(&v->chats, id); k; k = k->also)
 		if (k->num == num)
 			return; /* asked for again */
+	struct chat *c = arena_new(&v->arena, struct chat);
+	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created, .also = table_get(&v->chats, id) };
 	table_put(&v->chats, c->id, c);
 }
 
@@ -602,32 +602,29 @@ static bool check_company(struct verify *v, const struct chat *c, const struct s
 	return ok && (!portions || !v->args->members_of || check_members(v, c, s->ids, s->n_ids));
 }
 
-static bool check_chat(struct verify *v, struct chat *c, const struct seen *s)
-{
-	arena_reset(&v->step);
-	c->seen = true;
-	int public = v->args->public_of && c->created ? v->args->public_of(v->args->ctx, c->conv) : -1;
-	if (public >= 0 && (public != 0) != s->is_public) {
-		v->out->privacy_wrong++;
-		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, s->is_public ? "the chat is public and should be private" : "the chat is private and should be public");
-	}
-	if (!s->archived && ledger_has(v, c->num, OP_ARCHIVE)) {
-		v->out->archived_wrong++;
-		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat should be archived");
-	}
-	v->failed = !check_company(v, c, s);
-	return !v->failed;
-}
-
 static bool on_chat(void *ctx, const struct seen *s)
 {
 	struct verify *v = ctx;
 	struct chat *c = table_get(&v->chats, s->id);
+	arena_reset(&v->step);
 	if (!c || c->seen)
 		return !stopping(v);
+	c->seen = true;
 	v->out->chats_ok++;
-	while (c && check_chat(v, c, s))
-		c = c->mate;
+	const struct chat *made = c; /* the conversation for which we made it, if we did */
+	for (struct chat *k = c; k; k = k->also)
+		made = k->created ? k : made;
+	int public = v->args->public_of && made->created ? v->args->public_of(v->args->ctx, made->conv) : -1;
+	if (public >= 0 && (public != 0) != s->is_public) {
+		v->out->privacy_wrong++;
+		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, s->is_public ? "the chat is public and should be private" : "the chat is private and should be public");
+	}
+	if (!s->archived && ledger_has(v, made->num, OP_ARCHIVE)) {
+		v->out->archived_wrong++;
+		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat should be archived");
+	}
+	for (; c && !v->failed; c = c->also)
+		v->failed = !check_company(v, c, s);
 	return !v->failed && !stopping(v);
 }
 
