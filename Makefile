@@ -8,7 +8,7 @@ BUILD := build/$(MODE)
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 PKG_CONFIG ?= pkg-config
-PKGS := libzip libdeflate zlib libarchive jansson yajl libfyaml sqlite3 libcurl libxml-2.0 libpcre2-8 libmicrohttpd libxxhash nettle
+PKGS := libzip libdeflate zlib libarchive jansson yajl libfyaml sqlite3 libcurl libxml-2.0 libpcre2-8 libmicrohttpd libxxhash nettle opusfile
 TEST_PKGS := cmocka
 
 CSTD := -std=c11 -D_XOPEN_SOURCE=700

@@ -132,6 +132,7 @@ static bool text_hazard(void *ctx, const struct spool_hazard *h)
 	char sentence[SENTENCE_MAX];
 	if (h->level == HAZARD_LOSS)
 		v->losses++;
+	v->n++;
 	printf("  %s %8s × ", mark[h->level], num(h->n));
 	out_pad(safe(h->name), 26);
 	printf("  %s\n", safe(hazard_sentence(h->what, sentence, sizeof(sentence))));
@@ -228,7 +229,10 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	putchar('\n');
 	apps_print(sp);
 	out_title(_("Worth knowing"));
+	v->n = 0;
 	spool_hazards(sp, text_hazard, v);
+	if (!v->n)
+		printf("  %s\n", _("nothing"));
 	if (c->bad) {
 		putchar('\n');
 		out_title(_("Records that could not be read"));

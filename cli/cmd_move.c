@@ -67,9 +67,9 @@ static void say(struct move *m, enum voice v, const char *fmt, ...)
 	else if (opt_given(m->a, "quiet"))
 		return;
 	else if (v == VOICE_STAGE)
-		printf("%d/%d %s\n", m->stage, STAGES, line);
+		out_wrapped(arena_fmt(&m->p.arena, "%d/%d ", m->stage, STAGES), line);
 	else
-		printf("    %s\n", line);
+		out_wrapped("    ", line);
 	fflush(stdout);
 }
 
@@ -217,7 +217,7 @@ static bool inspect(struct move *m, struct err *e)
 	if (!project_spool(&m->p, e))
 		return false;
 	spool_count(m->p.spool, &c);
-	say(m, VOICE_DETAIL, _("%s messages (%s … %s) · %s people · %s conversations · %s files"), num(c.stored), day(c.first_us), day(c.last_us),
+	say(m, VOICE_DETAIL, _("messages: %s (%s … %s) · people: %s · conversations: %s · files: %s"), num(c.stored), day(c.first_us), day(c.last_us),
 	    num(c.users), num(c.convs), num(c.files));
 	if (c.bad)
 		say(m, VOICE_DETAIL, _("%s records could not be read; 'mvchat inspect ARCHIVE' shows their places"), num(c.bad));
@@ -231,7 +231,7 @@ static bool files(struct move *m, struct err *e)
 	(void)e;
 	spool_count(m->p.spool, &c);
 	say(m, VOICE_STAGE, "%s", _("Files: what the archive has, and what it only links to"));
-	say(m, VOICE_DETAIL, _("%s in the archive · %s only linked, named in the text with their link"), num(c.files_present), num(c.files_linked));
+	say(m, VOICE_DETAIL, _("in the archive: %s · only linked, named in the text with their link: %s"), num(c.files_present), num(c.files_linked));
 	return true;
 }
 
@@ -246,7 +246,7 @@ static bool draft(struct move *m, struct err *e)
 		wish.url = arena_fmt(&p->arena, "http://127.0.0.1:%d/api/shared/v1", m->sandbox.port);
 	if (!stage_survey(p, ARCHIVES_NAMED, &wish, &m->snap, &s, e) || !mapping_draft(p->dir, &s, &p->arena, &r, e))
 		return false;
-	say(m, VOICE_DETAIL, _("%s people have an account · %s get one · %s are shown by name only · %s conversations"), num((int64_t)r.n_people_matched),
+	say(m, VOICE_DETAIL, _("people with an account: %s · who get one: %s · shown by name only: %s · conversations: %s"), num((int64_t)r.n_people_matched),
 	    num((int64_t)r.n_people_create), num((int64_t)r.n_people_label), num((int64_t)(r.n_places_create + r.n_places_adopt)));
 	for (size_t i = 0; i < r.n_unresolved && i < 10; i++)
 		say(m, VOICE_DETAIL, "? %s", safe(r.unresolved[i]));
@@ -285,9 +285,17 @@ static void say_when(struct move *m)
 	}
 	if (m->people_to_come)
 		say(m, VOICE_DETAIL, _("first: %s accounts are made; nobody gets an invitation"), num(m->people_to_come));
-	if (last)
-		say(m, VOICE_DETAIL, _("then: people join each chat the moment its history is in, so nobody is notified of old messages; %s of %s chats within %s, the last (%s) after %s at the earliest"),
-		    num(soon), num(all), span_of(SOON_S), safe(last->target_name && *last->target_name ? last->target_name : last->name), span_of(f->people_s));
+	if (!last)
+		return;
+	const char *name = safe(last->target_name && *last->target_name ? last->target_name : last->name);
+	say(m, VOICE_DETAIL, "%s", _("then: people join each chat the moment its history is in, so nobody is notified of old messages"));
+	if (all == 1)
+		say(m, VOICE_DETAIL, _("the one chat (%s) is complete after %s at the earliest"), name, span_of(f->people_s));
+	else if (soon == all)
+		say(m, VOICE_DETAIL, _("the last of %s chats (%s) is complete after %s at the earliest"), num(all), name, span_of(f->people_s));
+	else
+		say(m, VOICE_DETAIL, _("of %s chats %s are complete within %lld minutes; the last one (%s) after %s at the earliest"), num(all), num(soon), SOON_S / 60LL, name,
+		    span_of(f->people_s));
 }
 
 static bool plan(struct move *m, struct err *e)
@@ -310,7 +318,7 @@ static bool plan(struct move *m, struct err *e)
 	}
 	say(m, VOICE_DETAIL, "%s", facts_verdict(f));
 	if (nameless && !m->exists)
-		say(m, VOICE_DETAIL, _("%s people have no account and get none: 'unmatched: create' in mvchat.yaml, or --create-people at the start, makes them"),
+		say(m, VOICE_DETAIL, _("%s people have no account and get none: 'unmatched: create' in mvchat.yaml, or --create-people at the start, makes them where an e-mail is known"),
 		    num(nameless));
 	if (!f->nothing_to_do)
 		say_when(m);
@@ -367,7 +375,7 @@ static bool replay(struct move *m, struct err *e)
 	if (m->replay.has_after) {
 		const struct engine_result *r = &m->replay.result;
 		people_ready(m);
-		say(m, VOICE_DETAIL, _("%s messages, %s people and chats, %s files in %s"), num(r->posted), num(r->created), num(r->uploaded),
+		say(m, VOICE_DETAIL, _("messages: %s · people, chats and threads: %s · files: %s · time: %s"), num(r->posted), num(r->created), num(r->uploaded),
 		    span_of((double)r->elapsed_us / 1e6));
 		say(m, VOICE_DETAIL, "%s", facts_verdict(&m->replay.after));
 	}
@@ -411,11 +419,14 @@ static void look_at_it(struct move *m)
 {
 	if (!m->rehearses || opt_given(m->a, "json") || opt_given(m->a, "quiet"))
 		return;
-	printf(_("\nLook at the chats: http://127.0.0.1:%d/\n"), m->sandbox.port);
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || stop_signal) {
-		printf(_("once 'mvchat sandbox -C %s --store %s --port %d' serves them.\n"), m->p.dir, sandbox_store(m), m->sandbox.port);
+		printf(_("\nTo look at the chats at http://127.0.0.1:%d/:\n"), m->sandbox.port);
+		printf("  mvchat sandbox -C %s --store %s --port %d\n", m->p.dir, sandbox_store(m), m->sandbox.port);
 		return;
 	}
+	printf(_("\nLook at the chats: http://127.0.0.1:%d/\n"), m->sandbox.port);
+	ledger_close(m->p.ledger); /* nothing more is written: other commands may work here now */
+	m->p.ledger = NULL;
 	printf("%s\n", _("The sandbox goes on until Ctrl-C."));
 	fflush(stdout);
 	while (!stop_signal)

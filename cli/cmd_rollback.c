@@ -412,7 +412,7 @@ int rollback_command(const struct args *a, enum rollback_how how)
 	if (rate != 100) {
 		pool_rate(&s->pool, &s->traits, (double)rate / 100);
 	}
-	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
+	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger, NULL };
 	stream = stream_open(&sa, &e);
 	if (!stream)
 		goto fail;

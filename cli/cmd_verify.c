@@ -125,7 +125,7 @@ static int adopt(const struct args *a)
 		goto fail;
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p.mapping, digest);
-	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger };
+	struct stream_args sa = { p.spool, p.mapping, s->ex, s->target, p.ledger, NULL };
 	stream = stream_open(&sa, &e);
 	if (!stream)
 		goto fail;

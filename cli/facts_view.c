@@ -101,6 +101,15 @@ static void print_table(const struct facts *f)
 	}
 }
 
+/* A rule in the reader's language; documents and JSON keep the key. */
+static void print_reason(const char *why)
+{
+	struct arena a;
+	arena_init(&a);
+	printf("  %s\n", safe(why ? words_of_rule(why, &a) : ""));
+	arena_release(&a);
+}
+
 static void print_chats(const struct facts *f)
 {
 	size_t shown = 0;
@@ -114,7 +123,7 @@ static void print_chats(const struct facts *f)
 		out_pad(kind_word(c->kind), 10);
 		out_pad(safe(c->target_name && *c->target_name ? c->target_name : c->name), 30);
 		if (c->action == CHAT_SKIP)
-			printf("  %s\n", safe(c->why));
+			print_reason(c->why);
 		else
 			printf(_("  %s to send, %s sent, %s left out%s\n"), num(c->pending), num(c->sent), num(c->skipped),
 			       c->edits ? _(", some changed") : "");
@@ -197,7 +206,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 		for (size_t i = 0; i < f->n_rules; i++) {
 			printf("  %8s  ", num(f->rules[i].n));
 			out_pad(item_word(f->rules[i].item), 14);
-			printf("  %s\n", safe(f->rules[i].rule));
+			print_reason(f->rules[i].rule);
 		}
 		putchar('\n');
 	}

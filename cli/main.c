@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 const struct command *const commands[] = { &cmd_move, &cmd_inspect, &cmd_fetch, &cmd_map, &cmd_plan, &cmd_apply, &cmd_verify, &cmd_rollback, &cmd_status, &cmd_report, &cmd_archive,
 	&cmd_doctor, &cmd_sandbox, NULL };
@@ -99,9 +102,19 @@ static bool common(const struct args *a, struct err *e)
 int main(int argc, char **argv)
 {
 	umask(077); /* spool, ledger and tables hold private things */
+#ifdef __GLIBC__
+	/* Large blocks always go back to the system: glibc would raise this bound with each one freed, and keep them. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
 	clock_init();
 	i18n_init(early_lang(argc, argv));
 	catch_signals();
+	/* --lang is the one option that may stand before the command: it was read above. */
+	while (argc > 1 && (!strncmp(argv[1], "--lang=", 7) || (streq(argv[1], "--lang") && argc > 2))) {
+		int used = argv[1][6] ? 1 : 2;
+		argc -= used;
+		argv += used;
+	}
 	const char *name = argc > 1 ? argv[1] : "help";
 	if (streq(name, "--version") || streq(name, "version")) {
 		puts("mvchat " MVCHAT_VERSION);

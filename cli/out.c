@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { SLOTS = 8, SLOT_BYTES = 4096 };
@@ -75,6 +76,43 @@ const char *span_of(double seconds)
 	else
 		snprintf(out, SLOT_BYTES, _("%lld h %02lld min"), (long long)(s / 3600), (long long)(s % 3600 / 60));
 	return out;
+}
+
+/* 0: not a terminal, nothing is broken */
+static size_t screen_width(void)
+{
+	struct winsize w;
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+}
+
+void out_wrapped(const char *lead, const char *text)
+{
+	enum { NARROWEST = 20 };
+	size_t width = screen_width(), indent = utf8_width(lead), at = indent;
+	fputs(lead, stdout);
+	if (width < NARROWEST) {
+		printf("%s\n", text);
+		return;
+	}
+	for (bool first = true; *text; first = false) {
+		size_t n = strcspn(text, " ");
+		char *word = xstrndup(text, n);
+		size_t w = utf8_width(word);
+		if (!first && at + 1 + w > width) {
+			printf("\n%*s", (int)indent, "");
+			at = indent;
+		} else if (!first) {
+			putchar(' ');
+			at++;
+		}
+		fputs(word, stdout);
+		free(word);
+		at += w;
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
 }
 
 void out_title(const char *s)

@@ -13,6 +13,8 @@ const char *day(int64_t wall_us);          /* "2024-03-12", "–" for 0 */
 const char *span_of(double seconds);       /* "2 h 05 min", "45 s" */
 
 void out_title(const char *s);             /* a heading; bold on a terminal that wants it */
+/* lead, then text broken between words at the terminal's width and indented under itself; elsewhere one line. */
+void out_wrapped(const char *lead, const char *text);
 /* "  label ........ value" lines; width counts columns of the label. */
 void out_row(int width, const char *label, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Pads s to columns (not bytes) on stdout. */

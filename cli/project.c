@@ -64,8 +64,25 @@ bool project_mapping(struct project *p, struct err *e)
 	return project_mapping_as(p, DECIDED_ALL, e);
 }
 
+/* `move` makes a folder of its own, and the next command is easily typed without -C. NULL: nothing was forgotten. */
+static const char *forgotten_folder(const struct project *p)
+{
+	static const char *const folders[][2] = { { "mvchat-move", "mvchat-move/mvchat.yaml" }, { "mvchat-rehearsal", "mvchat-rehearsal/mvchat.yaml" } };
+	if (!streq(p->dir, ".") || access("mvchat.yaml", F_OK) == 0)
+		return NULL;
+	for (size_t i = 0; i < countof(folders); i++)
+		if (access(folders[i][1], F_OK) == 0)
+			return folders[i][0];
+	return NULL;
+}
+
 bool project_mapping_as(struct project *p, enum decided need, struct err *e)
 {
+	const char *elsewhere = forgotten_folder(p);
+	if (elsewhere) {
+		err_set(e, ERR_MAPPING, _("there is no project in this folder"));
+		return err_hint(e, _("the one that 'mvchat move' made: -C %s"), elsewhere);
+	}
 	p->mapping = need == DECIDED_ALL ? mapping_load(p->dir, e) : mapping_load_open(p->dir, e);
 	if (!p->mapping)
 		return false;
@@ -447,6 +464,16 @@ static const char *bond_of(struct project *p)
 	return id;
 }
 
+/* A folder that `move --to sandbox` made goes to its own sandbox on this machine and nowhere else: the sandbox's tokens are no
+ * secrets, and a real one must not be shown to it. */
+static bool rehearses(struct project *p, const struct mapping_config *c)
+{
+	static const char here[] = "http://127.0.0.1:";
+	return c->target_url && !strncmp(c->target_url, here, sizeof(here) - 1) && access(arena_fmt(&p->arena, "%s/sandbox.db", p->state), F_OK) == 0 &&
+	       (!c->admin_token_env || streq(c->admin_token_env, "PACHCA_ADMIN_TOKEN")) && !c->admin_token_file &&
+	       (!c->bot_token_env || streq(c->bot_token_env, "PACHCA_BOT_TOKEN")) && !c->bot_token_file;
+}
+
 bool project_session(struct project *p, const struct args *a, const char *exporter, const char *url, enum tokens need, struct err *e)
 {
 	const struct mapping_config *c = p->mapping ? mapping_config(p->mapping) : NULL;
@@ -456,6 +483,11 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		return err_hint(e, _("known targets: pachca"));
 	}
 	err_clear(e);
+	bool rehearsal = c && !opt_given(a, "url") && rehearses(p, c);
+	if (rehearsal) {
+		setenv("PACHCA_ADMIN_TOKEN", "sandbox-admin-token", 1);
+		setenv("PACHCA_BOT_TOKEN", "sandbox-bot-token", 1);
+	}
 	struct tokens_found admins, bots;
 	if (!tokens(p, c && c->admin_token_env ? c->admin_token_env : "PACHCA_ADMIN_TOKEN", c ? c->admin_token_file : NULL, &admins, e) ||
 	    !tokens(p, c && c->bot_token_env ? c->bot_token_env : "PACHCA_BOT_TOKEN", c ? c->bot_token_file : NULL, &bots, e))
@@ -486,5 +518,8 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		.bond = bots.n > 1 ? bond_of(p) : NULL,
 	};
 	p->session = session_open(&sa, e);
+	if (!p->session && rehearsal)
+		err_hint(e, _("is the rehearsal's sandbox running? mvchat sandbox -C %s --store %s/sandbox.db --port %d"), p->dir, p->state,
+		         atoi(c->target_url + sizeof("http://127.0.0.1:") - 1));
 	return p->session != NULL;
 }

@@ -112,6 +112,7 @@ static const struct { const char *rule, *sentence; } rules[] = {
 	{ "only.until", N_("written after the chosen period") },
 	{ "only.channels: not listed", N_("not among the chosen conversations") },
 	{ "only.users: nobody listed is a member", N_("none of the chosen people is a member") },
+	{ "only.tags: nobody with these tags is a member", N_("none of the chosen people is a member") },
 	{ "policy channels.dm: skip", N_("direct conversations are not carried over") },
 	{ "policy channels.group_dm: skip", N_("group conversations are not carried over") },
 	{ "policy channels.archived: skip", N_("archived channels are not carried over") },
@@ -152,6 +153,8 @@ static const char *const forms[] = {
 	N_("%s (%s) has its chat already, which is public, and is not closed; the mapping says private"),
 	N_("%s (%s) has its chat already, which is private, and is not opened; the mapping says public"),
 	N_("the tag '%s' joins %s: the target tells its people so, there is no silent way"),
+	N_("channels.members names %s, a direct message: these have no administrators, editors or tags; ignored"),
+	N_("channels.members: nobody becomes an editor of %s: only channels of the target have editors, and a chat is made here"),
 	N_("%s messages in %s conversations will stand after later ones that an earlier run has sent: the target orders by arrival"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
@@ -160,6 +163,11 @@ static const char *const forms[] = {
 	N_("%s <%s> gets an account and an invitation"),
 	N_("%s <%s> gets an account"),
 	N_("%s is private; everybody with the tag '%s' will read it"),
+	N_("%s (%s) has a chat of its own from an earlier run and stays in it; the mapping merges it into %s"),
+	N_("%s (%s) goes into the chat of %s, which an earlier run has archived: unarchive the chat %s first"),
+	N_("%s is private and is merged into the public chat of %s"),
+	N_("%s is private and is merged into the chat of %s: %s people who were not in it will read it"),
+	N_("%s is merged into the chat of %s, which is private: %s people who were not in that one will read it"),
 	N_("%s is private and becomes public"),
 	N_("%s is a group conversation and becomes public"),
 	N_("%s is a direct conversation and becomes public"),
@@ -197,6 +205,9 @@ static const char *const forms[] = {
 	N_("the person we created is not in the target"),
 	N_("the same message is there a second time"),
 	N_("this person is not a member of the chat"),
+	N_("this person is not an administrator of the chat"),
+	N_("this person is not an editor of the chat"),
+	N_("this tag is not a member of the chat"),
 };
 
 enum { BLANKS_MAX = 5 };

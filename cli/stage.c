@@ -308,7 +308,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 		if (h->action == CHAT_EXISTS && h->pending && h->target_id && !session_admit(ses, h->target_id, e))
 			return false;
 	}
-	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger };
+	struct stream_args sa = { p->spool, p->mapping, ses->ex, ses->target, p->ledger, snap };
 	struct stream *stream = stream_open(&sa, e);
 	if (!stream)
 		return false;
@@ -412,8 +412,11 @@ static bool place_of(struct found *v, const char *source_conv, struct place *pl)
 
 static const char *chat_of(void *ctx, const char *source_conv)
 {
+	struct found *v = ctx;
 	struct place pl;
-	return place_of(ctx, source_conv, &pl) && pl.action == PLACE_ADOPT ? pl.target_id : NULL;
+	if (!place_of(v, source_conv, &pl) || pl.action != PLACE_ADOPT)
+		return NULL;
+	return pl.into ? stream_chat_target(v->stream, source_conv, &v->one) : pl.target_id;
 }
 
 static int public_of(void *ctx, const char *source_conv)
@@ -428,6 +431,8 @@ static const char *const *members_of(void *ctx, const char *source_conv, size_t 
 	const char *const *ids = NULL;
 	arena_reset(&v->one);
 	*n = stream_joiners(v->stream, source_conv, &v->one, &ids);
+	if (*n && stream_joining(v->stream, source_conv, &v->one))
+		*n = 0; /* who is still to join is not missing */
 	return ids;
 }
 
@@ -454,7 +459,7 @@ bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
 	struct session *s = p->session;
 	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), s->target_id, e) || !stage_facts(p, NULL, &v->facts, e))
 		return false;
-	struct stream_args sa = { p->spool, p->mapping, s->ex, s->target, p->ledger };
+	struct stream_args sa = { p->spool, p->mapping, s->ex, s->target, p->ledger, NULL };
 	struct found found = { .out = v, .p = p, .stream = stream_open(&sa, e) };
 	if (!found.stream)
 		return false;

@@ -46,6 +46,8 @@ struct op_file {
 	enum file_kind kind;
 	int64_t size;
 	int width, height, duration_ms;
+	const char *waveform; /* FILE_VOICE: loudness from moment to moment, "4,8,12,…" (replay/voice.h); NULL unknown */
+	const struct file *source; /* where its bytes are, for replay */
 };
 
 struct op {
@@ -62,10 +64,11 @@ struct op {
 	bool is_public, is_channel;
 	/* MEMBERS */
 	const char *const *ids; size_t n_ids;
-	const char *as;            /* these, members already, become "admin"; or NULL */
+	const char *as;            /* these, members already, become "admin" or "editor"; or NULL */
 	const char *const *tags; size_t n_tags; /* ids or names: everybody who has one of them joins; taken back: those leave with it */
 	/* POST, EDIT */
 	const char *label;         /* who and when, for display_name; "" = none */
+	const char *avatar;        /* POST: address of the author's picture, or NULL; no part of what is compared */
 	const char *body;          /* rendered for this target; may be "" when there are files */
 	const struct op_file *files; size_t n_files;
 	/* UPLOAD */

@@ -62,16 +62,18 @@ struct outcome {
 };
 
 /* Read back. Rows are generic; what a field means depends on the list. */
-enum list_kind { LIST_USERS, LIST_CHATS, LIST_MEMBERS, LIST_MESSAGES, LIST_REACTIONS, LIST_USERS_FIND /* scope = e-mail */ };
+enum list_kind { LIST_USERS, LIST_CHATS, LIST_MEMBERS, LIST_MESSAGES, LIST_REACTIONS, LIST_USERS_FIND /* scope = e-mail */,
+	LIST_ADMINS, LIST_EDITORS /* members with this role; scope = chat */, LIST_TAGS_FIND /* scope = name */ };
 struct seen {
 	const char *id;
 	const char *author;        /* message: user id · chat: owner id · reaction: user id */
 	const char *name;          /* chat: name · user: full name · message: label shown ("" none) · reaction: emoji */
 	const char *body;          /* message: content · user: e-mail or "" */
-	const char *phone, *nick;  /* user; or NULL */
+	const char *phone, *nick, *avatar; /* user; or NULL */
 	const char *thread, *thread_chat; /* message: its thread, or NULL */
 	const char *const *file_names; size_t n_files;
 	const char *const *ids; size_t n_ids;     /* chat: member ids */
+	const char *const *tags; size_t n_tags;   /* chat: ids of the tags that are members */
 	int64_t ts_us;
 	bool is_public, archived, suspended, bot, personal, is_channel;
 	const char *role;          /* user, or NULL */

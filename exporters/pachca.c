@@ -191,7 +191,7 @@ static bool hello_parse(struct target *t, int i, const struct http_resp *r, stru
 	bool other = what >= HELLO_OTHER_TOKEN, bot = other || what < HELLO_ADMIN_TOKEN;
 	bool profile = what == HELLO_BOT_PROFILE || what == HELLO_ADMIN_PROFILE || what == HELLO_OTHER_PROFILE;
 	struct pachca_account *who = other ? &t->others[k] : bot ? &t->bot : &t->admin;
-	const char *whose = other ? arena_fmt(a, "bot token number %zu", k + 2) : bot ? "bot token" : "administrator's token";
+	const char *whose = other ? arena_fmt(a, err_word(N_("bot token number %zu")), k + 2) : err_word(bot ? N_("bot token") : N_("administrator's token"));
 	if (what == HELLO_ADMIN_PROFILE && r->status == 403)
 		return true; /* token/info has told all that is needed; the profile would only confirm it */
 	if (http_verdict(r) != V_DONE && !(what == HELLO_OTHER_KNOWN && r->status == 404))

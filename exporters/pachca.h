@@ -13,7 +13,9 @@
 enum {
 	PACHCA_TEXT_MAX = 40000,  /* bytes; stated for incoming webhooks, assumed for messages */
 	PACHCA_NAME_MAX = 255,    /* characters (spec: maxLength) */
+	PACHCA_WAVEFORM_MAX = 256,
 	PACHCA_LABEL_MAX = 255,   /* characters in the spec; we count bytes, which is never more */
+	PACHCA_AVATAR_MAX = 255,  /* characters (spec: maxLength of display_avatar_url) */
 	PACHCA_BODY_MAX = 8 << 20,
 };
 

@@ -20,6 +20,8 @@ bool pachca_list_build(const struct target *t, enum list_kind kind, const char *
 	struct buf b;
 	switch (kind) {
 	case LIST_MEMBERS:
+	case LIST_ADMINS:
+	case LIST_EDITORS:
 	case LIST_MESSAGES:
 	case LIST_REACTIONS:
 		if (!pachca_is_id(scope))
@@ -28,6 +30,7 @@ bool pachca_list_build(const struct target *t, enum list_kind kind, const char *
 	case LIST_USERS:
 	case LIST_CHATS:
 	case LIST_USERS_FIND:
+	case LIST_TAGS_FIND:
 		break;
 	}
 	buf_init(&b, 65536);
@@ -47,6 +50,15 @@ bool pachca_list_build(const struct target *t, enum list_kind kind, const char *
 		break;
 	case LIST_MEMBERS:
 		buf_addf(&b, "/chats/%s/members?limit=50", scope);
+		break;
+	case LIST_ADMINS:
+	case LIST_EDITORS:
+		buf_addf(&b, "/chats/%s/members?role=%s&limit=50", scope, kind == LIST_ADMINS ? "admin" : "editor");
+		break;
+	case LIST_TAGS_FIND:
+		out->auth = t->has_admin ? AUTH_ADMIN : AUTH_BOT;
+		buf_adds(&b, "/group_tags?limit=50&names[]=");
+		http_escape(&b, scope ? scope : "");
 		break;
 	case LIST_MESSAGES:
 		out->rate = REQ_READ;
@@ -114,10 +126,25 @@ static void read_user(const struct jv *d, struct arena *a, struct seen *s)
 	s->body = text_of(d, "email");
 	s->phone = jv_get_str(d, "phone_number");
 	s->nick = jv_get_str(d, "nickname");
+	s->avatar = jv_get_str(d, "image_url");
 	s->role = jv_get_str(d, "role");
 	s->suspended = jv_get_bool(d, "suspended");
 	s->bot = jv_get_bool(d, "bot");
 	s->ts_us = read_time(jv_get_str(d, "created_at"));
+}
+
+static const char *const *read_ids(const struct jv *list, struct arena *a, size_t *n)
+{
+	*n = 0;
+	if (!jv_is(list, JV_ARR) || !list->n)
+		return NULL;
+	const char **ids = arena_array(a, list->n, const char *);
+	jv_each(list, it) {
+		const char *id = pachca_id(it, a);
+		if (id)
+			ids[(*n)++] = id;
+	}
+	return ids;
 }
 
 static void read_chat(const struct jv *d, struct arena *a, struct seen *s)
@@ -129,16 +156,8 @@ static void read_chat(const struct jv *d, struct arena *a, struct seen *s)
 	s->personal = jv_get_bool(d, "personal");
 	s->is_channel = jv_get_bool(d, "channel");
 	s->ts_us = read_time(jv_get_str(d, "created_at"));
-	const struct jv *m = jv_get(d, "member_ids");
-	if (!jv_is(m, JV_ARR) || !m->n)
-		return;
-	const char **ids = arena_array(a, m->n, const char *);
-	jv_each(m, it) {
-		const char *id = pachca_id(it, a);
-		if (id)
-			ids[s->n_ids++] = id;
-	}
-	s->ids = ids;
+	s->ids = read_ids(jv_get(d, "member_ids"), a, &s->n_ids);
+	s->tags = read_ids(jv_get(d, "group_tag_ids"), a, &s->n_tags);
 }
 
 static void read_message(const struct jv *d, struct arena *a, struct seen *s)
@@ -174,6 +193,8 @@ static bool read_row(enum list_kind kind, const struct jv *d, struct arena *a, s
 	case LIST_USERS:
 	case LIST_USERS_FIND:
 	case LIST_MEMBERS:
+	case LIST_ADMINS:
+	case LIST_EDITORS:
 		read_user(d, a, s);
 		break;
 	case LIST_CHATS:
@@ -184,6 +205,9 @@ static bool read_row(enum list_kind kind, const struct jv *d, struct arena *a, s
 		break;
 	case LIST_REACTIONS:
 		read_reaction(d, a, s);
+		break;
+	case LIST_TAGS_FIND:
+		s->name = text_of(d, "name");
 		break;
 	}
 	return s->id != NULL;

@@ -51,14 +51,21 @@ static bool shown_as_image(const struct op_file *f)
 	return false;
 }
 
+/* "voice" needs a duration and a waveform: what could not be listened to (AMR, damaged, very long) is sound like any other. */
+static bool told_as_voice(const struct op_file *f)
+{
+	return f->kind == FILE_VOICE && f->duration_ms > 0 && f->waveform && *f->waveform && strlen(f->waveform) <= PACHCA_WAVEFORM_MAX;
+}
+
 static const char *file_type(const struct op_file *f)
 {
 	switch (f->kind) {
 	case FILE_IMAGE:
 		return shown_as_image(f) ? "image" : "file";
 	case FILE_AUDIO:
-	case FILE_VOICE: /* "voice" needs a waveform, which no export has */
 		return "audio";
+	case FILE_VOICE:
+		return told_as_voice(f) ? "voice" : "audio";
 	case FILE_PLAIN:
 	case FILE_VIDEO:
 	case FILE_CANVAS:
@@ -82,6 +89,10 @@ static void write_files(struct jw *w, const struct op *op, struct arena *a)
 		if (shown_as_image(f) && f->width > 0 && f->height > 0) {
 			jw_kint(w, "width", f->width);
 			jw_kint(w, "height", f->height);
+		}
+		if (told_as_voice(f)) {
+			jw_kint(w, "duration_ms", f->duration_ms);
+			jw_kstr(w, "waveform", f->waveform);
 		}
 		jw_obj_end(w);
 	}
@@ -170,6 +181,8 @@ static bool build_message(const struct op *op, struct arena *a, struct jw *w, st
 	const char *label = pachca_label(op, a);
 	if (*label)
 		jw_kstr(w, "display_name", label);
+	if (post && op->avatar && utf8_length(op->avatar) <= PACHCA_AVATAR_MAX)
+		jw_kstr(w, "display_avatar_url", op->avatar);
 	if (post && op->thread)
 		jw_kbool(w, "skip_invite_mentions", true);
 	jw_obj_end(w);

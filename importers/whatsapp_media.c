@@ -7,6 +7,7 @@
 #include "importers/whatsapp.h"
 
 #include "core/utf8.h"
+#include "importers/whatsapp_card.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -228,47 +229,6 @@ static void opus_length(const unsigned char *first, const unsigned char *p, size
 		f->duration_ms = (int)((at - skip) / 48);
 }
 
-/* RFC 6350, 6.4.1: the first TEL, added behind the name. */
-static void card_phone(struct source *s, const char *p, size_t n, struct file *f)
-{
-	for (size_t i = 0; i + 4 < n && f->title; i++) {
-		const char *q = p + i, *nl, *colon;
-		if ((i && q[-1] != '\n') || !(nl = memchr(q, '\n', n - i)) || !(colon = memchr(q, ':', (size_t)(nl - q))))
-			continue;
-		const char *dot = memchr(q, '.', (size_t)(colon - q)); /* "item1.TEL" */
-		q = dot ? dot + 1 : q;
-		if (colon - q < 3 || memcmp(q, "TEL", 3) || (q[3] != ':' && q[3] != ';'))
-			continue;
-		while (nl > colon + 1 && (nl[-1] == '\r' || nl[-1] == ' '))
-			nl--;
-		size_t len = (size_t)(nl - colon - 1);
-		if (len >= 3 && len <= 40 && strspn(colon + 1, "+0123456789 ()-.") >= len)
-			f->title = arena_fmt(s->step, "%s, %.*s", f->title, (int)len, colon + 1);
-		return;
-	}
-}
-
-/* RFC 6350, 6.2.1: FN, the name as it is shown. */
-static void card_name(struct source *s, const char *p, size_t n, struct file *f)
-{
-	for (size_t i = 0; i + 3 < n; i++) {
-		if ((i && p[i - 1] != '\n') || memcmp(p + i, "FN", 2) || (p[i + 2] != ':' && p[i + 2] != ';'))
-			continue;
-		const char *colon = memchr(p + i, ':', n - i), *nl = memchr(p + i, '\n', n - i);
-		const char *end = nl ? nl : p + n;
-		if (!colon || colon > end)
-			return;
-		while (end > colon + 1 && (end[-1] == '\r' || end[-1] == ' '))
-			end--;
-		buf_reset(&s->norm);
-		wa_norm(colon + 1, (size_t)(end - colon - 1) < 300 ? (size_t)(end - colon - 1) : 0, &s->norm);
-		if (s->norm.len && utf8_valid(s->norm.p, s->norm.len) && !memchr(s->norm.p, '=', s->norm.len)) /* not quoted-printable */
-			f->title = arena_strndup(s->step, s->norm.p, s->norm.len);
-		card_phone(s, p, n, f);
-		return;
-	}
-}
-
 /* The beginning of an image or a card; of a voice note, which is read through, the end, with its first 64 bytes in `first`. */
 static size_t read_part(struct vfile *v, char *p, size_t cap, bool through, unsigned char first[64])
 {
@@ -288,6 +248,13 @@ static size_t read_part(struct vfile *v, char *p, size_t cap, bool through, unsi
 	return n;
 }
 
+static void card_title(struct source *s, const char *p, size_t n, struct file *f)
+{
+	wa_card_read(p, n, &s->norm);
+	if (s->norm.len && !s->norm.full)
+		f->title = arena_strndup(s->step, s->norm.p, s->norm.len);
+}
+
 void wa_media_describe(struct source *s, struct file *f)
 {
 	const struct entry *en = f->entry ? vault_find(s->v, f->entry) : NULL;
@@ -304,7 +271,7 @@ void wa_media_describe(struct source *s, struct file *f)
 	if (voice)
 		opus_length(first, (const unsigned char *)p, n, f);
 	else if (card)
-		card_name(s, p, n, f);
+		card_title(s, p, n, f);
 	else
 		image_size((const unsigned char *)p, n, f);
 	free(p);

@@ -5,6 +5,7 @@
 #include "core/canon.h"
 #include "core/json.h"
 #include "core/utf8.h"
+#include "mapping/mapping_members.h"
 #include "mapping/mapping_names.h"
 #include "mapping/mapping_rows.h"
 
@@ -245,15 +246,42 @@ static void share_pilot(struct mapping *m)
 	}
 }
 
+bool rows_pilot_of_people(const struct mapping *m)
+{
+	return m->cfg.only_users.n || m->cfg.only_tags.n;
+}
+
+bool rows_tagged(const struct mapping *m, const char *id)
+{
+	return table_get(&m->tagged, sheet_key(id)) != NULL;
+}
+
+/* Archives know no tags of people: the members list does. */
+static bool read_tags(struct mapping *m, struct err *e)
+{
+	const struct config *c = &m->cfg;
+	table_release(&m->tagged);
+	if (!c->only_tags.n)
+		return true;
+	if (c->members_list)
+		return members_tagged(*c->members_list == '/' ? c->members_list : arena_fmt(&m->a, "%s/%s", m->dir, c->members_list), c->members_list,
+		                      c->only_tags.v, c->only_tags.n, &m->a, &m->tagged, e);
+	err_set(e, ERR_MAPPING, "only.tags needs people.members_list: archives do not know who has which tag");
+	err_hint(e, "name a CSV with the columns userid and tags (or department), or list the people under only.users");
+	return err_where(e, "mvchat.yaml");
+}
+
 static bool in_pilot(struct mapping *m, const struct user_row *u)
 {
+	if (rows_tagged(m, u->id))
+		return true;
 	for (size_t i = 0; i < m->cfg.only_users.n; i++) {
 		const char *p = m->cfg.only_users.v[i];
 		if (streq(p, u->id) || names_glob(p, u->name, &m->a) || (*u->handle && names_glob(p, u->handle, &m->a)) ||
 		    (*u->email && names_glob(p, u->email, &m->a)))
 			return true;
 	}
-	return m->cfg.only_users.n == 0;
+	return !rows_pilot_of_people(m);
 }
 
 static bool build_user(struct mapping *m, const struct sheet_row *r, struct err *e)
@@ -283,7 +311,7 @@ static bool build_user(struct mapping *m, const struct sheet_row *r, struct err 
 
 static bool place_decision(struct mapping *m, const struct sheet_row *r, struct place_row *p, struct err *e)
 {
-	static const char *const words[] = { "create", "adopt", "skip" };
+	static const char *const words[] = { "create", "adopt", "into", "skip" };
 	static const char *const privacy_words[] = { "private", "public" };
 	const char *d = lower(sheet_meant(r->cells[C_DECISION], &m->a), &m->a);
 	const char *v = lower(sheet_meant(r->cells[C_PRIVACY], &m->a), &m->a);
@@ -294,8 +322,12 @@ static bool place_decision(struct mapping *m, const struct sheet_row *r, struct 
 	else if (!strncmp(d, "adopt:", 6) && *sheet_meant(d + 6, &m->a)) {
 		p->decision = PLACE_DECIDE_ADOPT;
 		p->adopt_id = read_id(sheet_meant(d + 6, &m->a), &m->a);
+	} else if (!strncmp(d, "into:", 5) && *sheet_meant(d + 5, &m->a)) {
+		p->decision = PLACE_DECIDE_INTO;
+		p->into = sheet_meant(sheet_meant(r->cells[C_DECISION], &m->a) + 5, &m->a); /* an id: its case counts */
+		m->n_into++;
 	} else if (*d)
-		return bad_decision(e, &m->channels, r->line, C_DECISION, d, words, countof(words), "create, adopt:ID, skip");
+		return bad_decision(e, &m->channels, r->line, C_DECISION, d, words, countof(words), "create, adopt:ID, into:ID, skip");
 	if (streq(v, "private"))
 		p->privacy = PRIVACY_PRIVATE;
 	else if (streq(v, "public"))
@@ -333,23 +365,93 @@ static bool build_place(struct mapping *m, const struct sheet_row *r, struct err
 	if (!place_decision(m, r, p, e) || !check_privacy(m, p, e))
 		return false;
 	table_put(&m->place_rows, sheet_key(p->id), p);
-	if (!*p->target_name || p->decision == PLACE_DECIDE_SKIP || p->decision == PLACE_DECIDE_ADOPT || p->stale)
+	if (!*p->target_name || p->decision == PLACE_DECIDE_SKIP || p->decision == PLACE_DECIDE_ADOPT || p->decision == PLACE_DECIDE_INTO || p->stale)
 		return true;
 	const struct place_row *was = table_put(&m->taken, names_fold(p->target_name, &m->a), p);
 	if (was) {
 		err_set(e, ERR_MAPPING, "'%s' and '%s' would both be called '%s' in the target", was->id, p->id, p->target_name);
-		err_hint(e, "give one of them another target_name; two source channels cannot go into one");
+		err_hint(e, "give one of them another target_name; or merge one into the other: into:%s in its 'decision' cell", was->id);
 		return cell_where(e, &m->channels, p->line, C_TARGET_NAME);
+	}
+	return true;
+}
+
+bool rows_public(const struct place_row *p)
+{
+	return p->kind == CONV_PUBLIC ? p->privacy != PRIVACY_PRIVATE : p->privacy == PRIVACY_PUBLIC;
+}
+
+static bool merge_wrong(struct mapping *m, const struct place_row *p, const char *hint, struct err *e)
+{
+	err_hint(e, "%s", hint);
+	return cell_where(e, &m->channels, p->line, C_DECISION);
+}
+
+/* What is merged into what. People who join the one read what was written in the other. */
+static bool check_merge(struct mapping *m, struct place_row *p, struct err *e)
+{
+	struct place_row *h = table_get(&m->place_rows, sheet_key(p->into));
+	for (size_t i = 0; i < m->place_rows.n && !h; i++) {
+		struct place_row *r = m->place_rows.rows[i].value;
+		h = streq(p->into, r->name) && *r->name ? r : NULL;
+	}
+	if (!h || h->stale) {
+		err_set(e, ERR_MAPPING, h ? "'%s' is to go into '%s', which the archives no longer have" : "'%s' is to go into '%s', which has no row in channels.csv",
+		        p->id, p->into);
+		return merge_wrong(m, p, "into: takes an id of the first column", e);
+	}
+	if (h == p) {
+		err_set(e, ERR_MAPPING, "'%s' is to go into itself", p->id);
+		return merge_wrong(m, p, "empty its 'decision' cell", e);
+	}
+	if (h->decision == PLACE_DECIDE_INTO || h->decision == PLACE_DECIDE_SKIP) {
+		err_set(e, ERR_MAPPING, h->decision == PLACE_DECIDE_SKIP ? "'%s' is to go into '%s', which is left out" : "'%s' is to go into '%s', which itself goes into another",
+		        p->id, h->id);
+		return merge_wrong(m, p, "name a channel that has a chat of its own", e);
+	}
+	if (route_splits(m, h, &m->a)) {
+		err_set(e, ERR_MAPPING, "'%s' is to go into '%s', whose history goes into a second chat (history: archive-chat)", p->id, h->id);
+		return merge_wrong(m, p, "place the history of that channel inline or in threads", e);
+	}
+	if (p->kind == CONV_DM || p->kind == CONV_GROUP || h->kind == CONV_DM || h->kind == CONV_GROUP) {
+		err_set(e, ERR_MAPPING, "'%s' is to go into '%s': direct messages are never merged", p->id, h->id);
+		return merge_wrong(m, p, "merge channels only", e);
+	}
+	if (p->kind != CONV_PUBLIC && rows_public(h) && !rows_allow_public(m, p->id, p->name, &m->a)) {
+		err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would go into the public chat of '%s'", p->name, p->id, h->id);
+		err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else choose another decision", p->name);
+		return cell_where(e, &m->channels, p->line, C_DECISION);
+	}
+	p->into = h->id;
+	h->hosts = true;
+	return true;
+}
+
+static bool check_merges(struct mapping *m, struct err *e)
+{
+	for (size_t i = 0; i < m->place_rows.n && m->n_into; i++) {
+		struct place_row *p = m->place_rows.rows[i].value;
+		if (p->decision != PLACE_DECIDE_INTO || p->stale)
+			continue;
+		if (m->n_into > MAPPING_MERGED_MAX) {
+			err_set(e, ERR_MAPPING, "%zu channels are merged into others; at most %d can be", m->n_into, MAPPING_MERGED_MAX);
+			return cell_where(e, &m->channels, p->line, C_DECISION);
+		}
+		if (!check_merge(m, p, e))
+			return false;
 	}
 	return true;
 }
 
 bool rows_build(struct mapping *m, struct err *e)
 {
+	m->n_into = 0;
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
 	table_release(&m->mains);
+	if (!read_tags(m, e))
+		return false;
 	for (size_t i = 0; i < m->users.n_rows; i++)
 		if (!build_user(m, &m->users.rows[i], e))
 			return false;
@@ -361,7 +463,7 @@ bool rows_build(struct mapping *m, struct err *e)
 	for (size_t i = 0; i < m->channels.n_rows; i++)
 		if (!build_place(m, &m->channels.rows[i], e))
 			return false;
-	return true;
+	return check_merges(m, e);
 }
 
 static bool read_sheet(struct mapping *m, const char *name, struct sheet *s, const struct sheet_column *columns, size_t n, enum load how,
@@ -473,6 +575,7 @@ void mapping_free(struct mapping *m)
 	table_release(&m->user_rows);
 	table_release(&m->place_rows);
 	table_release(&m->taken);
+	table_release(&m->tagged);
 	table_release(&m->mains);
 	arena_release(&m->a);
 	free(m);
@@ -560,6 +663,8 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kbool(w, "pins", c->c.pins);
 	jw_kint(w, "orphans", c->c.orphans);
 	jw_kint(w, "attribution", c->c.attribution);
+	if (c->c.avatars != AVATARS_MATCH)
+		jw_kint(w, "avatars", c->c.avatars);
 	jw_kint(w, "since", c->c.since_us);
 	jw_kint(w, "until", c->c.until_us);
 	jw_kint(w, "last_days", c->c.last_days);
@@ -599,11 +704,15 @@ static void put_config(struct jw *w, const struct config *c)
 		put_set(w, "extra_channels", c->extras[i].channels.v, c->extras[i].channels.n);
 		put_set(w, "extra_admins", c->extras[i].admins.v, c->extras[i].admins.n);
 		put_set(w, "extra_tags", c->extras[i].tags.v, c->extras[i].tags.n);
+		if (c->extras[i].editors.n) /* keys of today do not change the digests of yesterday */
+			put_set(w, "extra_editors", c->extras[i].editors.v, c->extras[i].editors.n);
 	}
 	put_set(w, "leave_out", c->c.leave_out, c->c.n_leave_out);
 	put_set(w, "allow_public", c->allow_public.v, c->allow_public.n);
 	put_set(w, "only_channels", c->only_channels.v, c->only_channels.n);
 	put_set(w, "only_users", c->only_users.v, c->only_users.n);
+	if (c->only_tags.n)
+		put_set(w, "only_tags", c->only_tags.v, c->only_tags.n);
 }
 
 void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
@@ -632,6 +741,8 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
 		else if (u->decision == DECIDE_NOTHING)
 			jw_kstr(&w, "target", u->suggests_match ? u->suggested_id : NULL);
 		jw_kbool(&w, "asks", u->decision == DECIDE_NOTHING && u->asks);
+		if (m->cfg.only_tags.n) /* the list may have changed */
+			jw_kbool(&w, "in_pilot", u->in_pilot);
 		jw_obj_end(&w);
 		digest_add(&d, b.p, b.len);
 	}
@@ -645,6 +756,8 @@ void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES])
 		jw_kstr(&w, "conv", v[i].key);
 		jw_kint(&w, "decision", p->decision);
 		jw_kstr(&w, "adopt", p->adopt_id);
+		if (p->decision == PLACE_DECIDE_INTO)
+			jw_kstr(&w, "into", p->into);
 		jw_kstr(&w, "name", p->target_name);
 		jw_kint(&w, "privacy", p->privacy);
 		jw_obj_end(&w);

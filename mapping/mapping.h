@@ -26,6 +26,7 @@ struct person {
 	bool suspended;            /* PERSON_CREATE without access */
 	uint32_t flags;            /* of the source user */
 	const char *why;           /* the rule that decided, for explain and reports */
+	const char *shares;        /* the main id of a person who has several: name and account are that one's; or NULL */
 	bool unresolved;           /* an open question: the person is only labelled until users.csv answers it */
 };
 
@@ -38,7 +39,8 @@ enum history_by { HISTORY_MONTH, HISTORY_YEAR, HISTORY_ALL };
 struct place {
 	const char *id;            /* source conversation */
 	enum place_action action;
-	const char *target_id;     /* PLACE_ADOPT */
+	const char *target_id;     /* PLACE_ADOPT; NULL with `into`: the chat that is made for that one */
+	const char *into;          /* PLACE_ADOPT: the source conversation whose chat this one is merged into, in the order of time; or NULL */
 	const char *name;          /* in the target; unique among the places of the mapping */
 	bool is_public, archive_at_end, join_members;
 	bool may_be_public;        /* public in the source, or named by channels.allow_public: a public chat may be adopted for it */
@@ -50,6 +52,7 @@ struct place {
 enum mention_policy { MENTION_MUTE, MENTION_LIVE, MENTION_TEXT };
 enum reaction_policy { REACTION_TEXT, REACTION_NATIVE, REACTION_DROP };
 enum orphan_policy { ORPHAN_PLACEHOLDER, ORPHAN_SKIP };
+enum avatars { AVATARS_MATCH, AVATARS_NONE };
 enum attribution { ATTRIBUTION_LABEL, ATTRIBUTION_HEADER, ATTRIBUTION_NONE };
 
 struct mapping_archive { const char *path; const char *format; const char *zone; const char *date_order; const char *key_file; }; /* path and key_file as written, relative to the project; all but path or NULL */
@@ -68,6 +71,7 @@ struct mapping_config {
 	bool pins;
 	enum orphan_policy orphans;
 	enum attribution attribution;
+	enum avatars avatars;                 /* of people with an account in the target, above their messages */
 	const char *label_format;             /* "{name} · {date} {time}" */
 	const char *const *leave_out; size_t n_leave_out; /* message kinds (msg_kind_name) not sent: join, leave, … */
 	int64_t since_us, until_us;           /* 0 = no bound */
@@ -84,13 +88,24 @@ const struct mapping_config *mapping_config(const struct mapping *m);
 /* SHA-256 over everything that can change what is written: config, decisions, in canonical form. */
 void mapping_digest(const struct mapping *m, uint8_t out[DIGEST_BYTES]);
 
+/* Conversations merged into others: the engine keeps all of them at work at once. */
+enum { MAPPING_MERGED_MAX = 400 };
+/* Is any? */
+bool mapping_merges(const struct mapping *m);
+bool mapping_hosts(const struct mapping *m, const char *conv); /* is any merged into this one? */
+
 /* Decisions. The mapping copies nothing it is given. A user or conversation that has no row falls under the policies. */
 void mapping_person(const struct mapping *m, const struct user *u, struct arena *a, struct person *out);
 /* The id under which a person is known who has several (people.aliases), or the id itself. */
 const char *mapping_same_person(const struct mapping *m, const char *id);
 void mapping_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out);
 /* Who is more than a member of a conversation's chat, and which of the target's tags (departments) are members of it as a whole. */
-struct company { const char *const *admins; size_t n_admins; /* source ids of members */ const char *const *tags; size_t n_tags; };
+struct company {
+	const char *const *admins; size_t n_admins;   /* source ids of members */
+	const char *const *editors; size_t n_editors; /* the same; only channels of the target have editors */
+	const char *const *tags; size_t n_tags;
+	bool ignored;                                 /* channels.members names it, but it is a direct message: nothing of that holds */
+};
 void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out);
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
@@ -138,7 +153,7 @@ void mapping_state(const struct mapping *m, struct buf *out);
 size_t mapping_changes(const char *was, const char *is, struct arena *a, const struct mapping_change **out);
 
 /* ---- drafting (mvchat map) ---- */
-struct target_person { const char *id, *name, *email, *phone, *nick; bool bot, suspended; };
+struct target_person { const char *id, *name, *email, *phone, *nick, *avatar /* address, or NULL */; bool bot, suspended; };
 struct target_chat { const char *id, *name; bool is_public, archived, personal; };
 struct conv_stats { int64_t n_msgs, first_us, last_us; };
 struct survey { /* what is known when a draft is made; all borrowed */
@@ -167,5 +182,8 @@ void mapping_explain_msg(const struct mapping *m, const struct conv *c, const st
 bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e);
 
 const char *mapping_library(void); /* version of what reads the file, for doctor */
+
+/* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
+const char *words_of_rule(const char *why, struct arena *a);
 
 #endif

@@ -20,6 +20,7 @@ static const char *const values_by[] = { "month", "year", "all", NULL };
 static const char *const values_carry[] = { "same", "any", NULL };
 static const char *const values_mentions[] = { "mute", "live", "text", NULL };
 static const char *const values_reactions[] = { "text", "native", "drop", NULL };
+static const char *const values_avatars[] = { "match", "none", NULL };
 static const char *const values_orphans[] = { "placeholder", "skip", NULL };
 static const char *const values_attribution[] = { "label", "header", "none", NULL };
 static const char *const values_do[] = { "drop", "route", NULL };
@@ -65,6 +66,7 @@ const struct config_key config_keys[] = {
 	{ "channels.members", KEY_ITEMS, NULL },
 	{ "channels.members[].channel", KEY_WORDS, NULL },
 	{ "channels.members[].admin", KEY_WORDS, NULL },
+	{ "channels.members[].editor", KEY_WORDS, NULL },
 	{ "channels.members[].tag", KEY_WORDS, NULL },
 	{ "channels.archived", KEY_ENUM, values_archived },
 	{ "channels.join_members", KEY_BOOL, NULL },
@@ -81,6 +83,7 @@ const struct config_key config_keys[] = {
 	{ "messages.reactions", KEY_ENUM, values_reactions },
 	{ "messages.pins", KEY_BOOL, NULL },
 	{ "messages.orphans", KEY_ENUM, values_orphans },
+	{ "messages.avatars", KEY_ENUM, values_avatars },
 	{ "messages.attribution", KEY_ENUM, values_attribution },
 	{ "text", KEY_ITEMS, NULL },
 	{ "text[].name", KEY_TEXT, NULL },
@@ -107,6 +110,7 @@ const struct config_key config_keys[] = {
 	{ "only", KEY_SECTION, NULL },
 	{ "only.channels", KEY_LIST, NULL },
 	{ "only.users", KEY_LIST, NULL },
+	{ "only.tags", KEY_LIST, NULL },
 	{ "only.since", KEY_DATE, NULL },
 	{ "only.until", KEY_DATE, NULL },
 	{ "only.last_days", KEY_COUNT, NULL },
@@ -463,7 +467,7 @@ static bool read_value(struct reader *r, const struct config_key *k, struct fy_n
 
 /* Enum choices arrive as indexes into the value lists above; kept apart so that the lists and the C enums need not agree. */
 struct choices { int locale, unmatched, deactivated, guests, bots, strangers, dm, group_dm, archived, placement, mentions, reactions,
-	orphans, attribution, history_by; };
+	orphans, avatars, attribution, history_by; };
 
 static const struct config_key *find_key(const char *path)
 {
@@ -806,7 +810,7 @@ static bool on_extra_key(struct reader *r, void *ctx, const struct config_key *k
 {
 	struct extra *x = ((struct item *)ctx)->v;
 	const struct target_of places[] = { { .path = "channels.members[].channel", .list = &x->channels }, { .path = "channels.members[].admin", .list = &x->admins },
-		{ .path = "channels.members[].tag", .list = &x->tags } };
+		{ .path = "channels.members[].editor", .list = &x->editors }, { .path = "channels.members[].tag", .list = &x->tags } };
 	for (size_t i = 0; i < countof(places); i++)
 		if (streq(places[i].path, k->path))
 			return read_value(r, k, v, &places[i], at);
@@ -818,7 +822,7 @@ static bool extra_done(struct reader *r, struct item *it, const char *name)
 	const struct extra *x = it->v;
 	if (!x->channels.n)
 		return missing(r, name, "channel", it->at);
-	return x->admins.n || x->tags.n || missing(r, name, "admin", it->at);
+	return x->admins.n || x->editors.n || x->tags.n || missing(r, name, "admin", it->at);
 }
 
 /* Nobody can be two people: an id stands in one group, once. */
@@ -969,10 +973,12 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "messages.reactions", .choice = &x->ch.reactions },
 		{ .path = "messages.pins", .flag = &c->c.pins },
 		{ .path = "messages.orphans", .choice = &x->ch.orphans },
+		{ .path = "messages.avatars", .choice = &x->ch.avatars },
 		{ .path = "messages.attribution", .choice = &x->ch.attribution },
 		{ .path = "redact", .list = &c->redact },
 		{ .path = "only.channels", .list = &c->only_channels },
 		{ .path = "only.users", .list = &c->only_users },
+		{ .path = "only.tags", .list = &c->only_tags },
 		{ .path = "only.since", .text = &c->since },
 		{ .path = "only.until", .text = &c->until },
 		{ .path = "only.last_days", .number = &c->c.last_days },
@@ -1083,6 +1089,7 @@ static void settle(struct reader *r, const struct everything *x)
 	c->c.mentions = mentions[ch->mentions];
 	c->c.reactions = reactions[ch->reactions];
 	c->c.orphans = orphans[ch->orphans];
+	c->c.avatars = ch->avatars ? AVATARS_NONE : AVATARS_MATCH;
 	c->c.attribution = attributions[ch->attribution];
 	c->c.locale = values_locale[ch->locale];
 	if (!c->c.admin_token_env && !c->c.admin_token_file)

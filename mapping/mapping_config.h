@@ -64,12 +64,12 @@ struct config {
 	bool has_routes;
 	bool join_members;
 	const char *prefix, *suffix;
-	struct string_list allow_public, only_channels, only_users;
+	struct string_list allow_public, only_channels, only_users, only_tags;
 	const char *since, *until; /* as written, for sentences; or NULL */
 	struct string_list *aliases; size_t n_aliases; /* each: source ids of one person, the main one first */
 	const char *members_list;                     /* relative to the project, or NULL */
-	/* channels.members: for the channels so called, these are administrators, these tags join. */
-	struct extra { struct string_list channels, admins, tags; } *extras; size_t n_extras;
+	/* channels.members: for the channels so called, these are administrators or editors, these tags join. */
+	struct extra { struct string_list channels, admins, editors, tags; } *extras; size_t n_extras;
 	struct rename { const char *match, *to; const struct regex *re; } *renames; size_t n_renames;
 };
 const char *people_policy_name(enum people_policy p);

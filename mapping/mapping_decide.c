@@ -156,6 +156,7 @@ static bool by_alias(const struct mapping *m, const struct user *u, struct arena
 		p->suspended = false;
 		p->email = p->role = NULL;
 	}
+	p->shares = r->id;
 	p->why = arena_fmt(a, "people.aliases: the same person as %s", r->id);
 	return true;
 }
@@ -191,7 +192,7 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 		by_policy(m, r, u, email, a, p);
 		note_why(trace, p->why);
 	}
-	bool in = m->cfg.only_users.n == 0 || (r && r->in_pilot);
+	bool in = !rows_pilot_of_people(m) || (r ? r->in_pilot : rows_tagged(m, u->id));
 	if (!r && m->cfg.only_users.n)
 		for (size_t i = 0; i < m->cfg.only_users.n && !in; i++) {
 			const char *g = m->cfg.only_users.v[i];
@@ -202,7 +203,7 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 		p->action = PERSON_LABEL;
 		p->target_id = NULL;
 		p->suspended = p->unresolved = false;
-		p->why = "only.users: not listed, so no account is used";
+		p->why = m->cfg.only_users.n ? "only.users: not listed, so no account is used" : "only.tags: without these tags, so no account is used";
 		note_why(trace, p->why);
 	}
 	if (p->action != PERSON_CREATE)
@@ -266,11 +267,11 @@ static bool pilot_channel(const struct mapping *m, const struct conv *c, const s
 
 static bool pilot_members(const struct mapping *m, const struct conv *c)
 {
-	if (m->cfg.only_users.n == 0)
+	if (!rows_pilot_of_people(m))
 		return true;
 	for (size_t i = 0; i < c->n_members; i++) {
 		const struct user_row *r = rows_user(m, c->members[i]);
-		if (r ? r->in_pilot : false)
+		if (r ? r->in_pilot : rows_tagged(m, c->members[i]))
 			return true;
 		for (size_t j = 0; !r && j < m->cfg.only_users.n; j++)
 			if (streq(m->cfg.only_users.v[j], c->members[i]))
@@ -303,7 +304,7 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 		note(trace, "only.channels: listed");
 	if (!pilot_members(m, c)) {
 		p->action = PLACE_SKIP;
-		p->why = "only.users: nobody listed is a member";
+		p->why = m->cfg.only_users.n ? "only.users: nobody listed is a member" : "only.tags: nobody with these tags is a member";
 		return;
 	}
 	if (d == PLACE_DECIDE_NOTHING) {
@@ -314,6 +315,14 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 		const char *skip = skip_policy(&m->cfg, c);
 		p->action = skip ? PLACE_SKIP : PLACE_CREATE;
 		p->why = skip ? skip : "default: create";
+		return;
+	}
+	if (d == PLACE_DECIDE_INTO) {
+		const struct place_row *h = rows_place(m, r->into);
+		p->action = PLACE_ADOPT;
+		p->into = r->into;
+		p->target_id = h && h->decision == PLACE_DECIDE_ADOPT ? h->adopt_id : NULL;
+		p->why = arena_fmt(a, "channels.csv: decision into:%s", r->into);
 		return;
 	}
 	p->action = d == PLACE_DECIDE_SKIP ? PLACE_SKIP : d == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE;
@@ -352,10 +361,19 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	} else {
 		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
+	if (p->into) {
+		const struct place_row *h = rows_place(m, p->into);
+		if (h) {
+			p->name = *h->target_name ? h->target_name : h->name;
+			p->is_public = rows_public(h);
+			note(trace, err_word(N_("merged into the chat '%s', in the order of time")), p->name);
+		}
+	}
 	/* A pilot leaves people or messages of it for later, and nothing can be written into an archived chat. */
 	const struct mapping_config *k = &m->cfg.c;
-	bool partly = k->since_us || k->until_us || k->last_days || k->last_messages || m->cfg.only_users.n;
+	bool partly = k->since_us || k->until_us || k->last_days || k->last_messages || rows_pilot_of_people(m);
 	p->archive_at_end = c->archived && p->action == PLACE_CREATE && m->cfg.archived == ARCHIVED_ARCHIVE;
+	p->archive_at_end = p->archive_at_end && !(r && r->hosts); /* what is merged into it may have more to say in a later run */
 	route_place(m, asked, a, p);
 	p->id = asked->id;
 	p->archive_at_end = p->archive_at_end && !partly;
@@ -388,11 +406,11 @@ static bool extra_covers(const struct extra *x, const struct conv *c, enum extra
 	return false;
 }
 
-static bool is_admin(const struct mapping *m, const struct extra *x, const struct conv *c, const char *member, struct arena *a)
+static bool names_member(const struct mapping *m, const struct string_list *l, const struct conv *c, const char *member, struct arena *a)
 {
 	const struct user_row *r = rows_user(m, member);
-	for (size_t i = 0; i < x->admins.n; i++) {
-		const char *s = x->admins.v[i];
+	for (size_t i = 0; i < l->n; i++) {
+		const char *s = l->v[i];
 		if (streq(s, member) || (streq(s, "creator") && c->creator && streq(c->creator, member)) ||
 		    (r && (names_glob(s, r->name, a) || (*r->handle && names_glob(s, r->handle, a)) || (*r->email && names_glob(s, r->email, a)))))
 			return true;
@@ -411,23 +429,30 @@ static void once(const char **v, size_t *n, const char *s)
 void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out)
 {
 	const struct config *k = &m->cfg;
-	size_t tags = 0, n_admins = 0, n_tags = 0;
+	size_t tags = 0, n_admins = 0, n_editors = 0, n_tags = 0;
 	*out = (struct company){ 0 };
-	if (c->kind != CONV_PUBLIC && c->kind != CONV_PRIVATE)
+	if (c->kind != CONV_PUBLIC && c->kind != CONV_PRIVATE) {
+		for (size_t i = 0; i < k->n_extras && !out->ignored; i++)
+			out->ignored = extra_covers(&k->extras[i], c, EXTRA_TAG, a); /* by its name: a pattern takes what it can */
 		return;
+	}
 	for (size_t i = 0; i < k->n_extras; i++)
 		tags += k->extras[i].tags.n;
 	const char **admins = k->n_extras ? arena_array(a, c->n_members + 1, const char *) : NULL, **names = k->n_extras ? arena_array(a, tags + 1, const char *) : NULL;
+	const char **editors = k->n_extras ? arena_array(a, c->n_members + 1, const char *) : NULL;
 	for (size_t i = 0; i < k->n_extras; i++) {
 		const struct extra *x = &k->extras[i];
-		bool admins_here = x->admins.n && extra_covers(x, c, EXTRA_ADMIN, a), tags_here = x->tags.n && extra_covers(x, c, EXTRA_TAG, a);
-		for (size_t j = 0; j < c->n_members && admins_here; j++)
-			if (is_admin(m, x, c, c->members[j], a))
+		bool admins_here = (x->admins.n || x->editors.n) && extra_covers(x, c, EXTRA_ADMIN, a), tags_here = x->tags.n && extra_covers(x, c, EXTRA_TAG, a);
+		for (size_t j = 0; j < c->n_members && admins_here; j++) {
+			if (names_member(m, &x->admins, c, c->members[j], a))
 				once(admins, &n_admins, c->members[j]);
+			if (names_member(m, &x->editors, c, c->members[j], a))
+				once(editors, &n_editors, c->members[j]);
+		}
 		for (size_t j = 0; j < x->tags.n && tags_here; j++)
 			once(names, &n_tags, x->tags.v[j]);
 	}
-	*out = (struct company){ admins, n_admins, names, n_tags };
+	*out = (struct company){ admins, n_admins, editors, n_editors, names, n_tags, false };
 }
 
 /* ---- messages ---- */
@@ -624,12 +649,42 @@ static const char *action_name(enum person_action x)
 	return "?";
 }
 
+/* Without a survey, what the tables say stands for the source. */
+static struct user user_of_row(const struct user_row *r)
+{
+	return (struct user){ .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL,
+		.flags = r->flags };
+}
+
+/* The other ids of somebody who has several. */
+static void explain_ids(const struct mapping *m, const char *id, struct arena *a, struct buf *out)
+{
+	const char *main = mapping_same_person(m, id), *others = "";
+	for (size_t i = 0; i < m->cfg.n_aliases; i++)
+		for (size_t j = 0; streq(m->cfg.aliases[i].v[0], main) && j < m->cfg.aliases[i].n; j++)
+			if (!streq(m->cfg.aliases[i].v[j], id))
+				others = arena_fmt(a, "%s%s%s", others, *others ? ", " : "", m->cfg.aliases[i].v[j]);
+	if (*others)
+		note(out, "people.aliases: other ids of this person: %s", others);
+}
+
 static void explain_person(const struct mapping *m, const struct user *u, struct arena *a, struct buf *out)
 {
 	struct person p;
 	buf_addf(out, err_word("person %s (%s)"), u->name && *u->name ? u->name : u->id, u->id);
 	buf_addc(out, '\n');
 	decide_person(m, u, a, &p, out);
+	explain_ids(m, u->id, a, out);
+	if (p.shares && p.action == PERSON_LABEL) {
+		struct person main;
+		struct user as = user_of_row(rows_user(m, p.shares));
+		decide_person(m, &as, a, &main, NULL);
+		if (main.action == PERSON_CREATE) {
+			buf_addf(out, err_word("  = the account that is created for %s%s"), p.shares, main.suspended ? err_word(", suspended") : "");
+			buf_addc(out, '\n');
+			return;
+		}
+	}
 	buf_addf(out, "  = %s%s%s%s%s\n", err_word(action_name(p.action)), p.target_id ? " " : "", p.target_id ? p.target_id : "",
 	         p.suspended ? err_word(", suspended") : "", p.unresolved ? err_word("; an open question, answer it in users.csv") : "");
 }
@@ -666,15 +721,13 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 	mapping_company(m, c, a, &who);
 	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_admins; i++)
 		note(out, "channels.members: %s becomes an administrator of the chat", who.admins[i]);
+	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_editors; i++)
+		note(out, p.action == PLACE_ADOPT ? N_("channels.members: %s becomes an editor, if the chat is a channel of the target")
+		                                  : N_("channels.members: %s does not become an editor, as only channels of the target have some"), who.editors[i]);
+	if (who.ignored)
+		note(out, "channels.members: direct messages have no administrators, editors or tags; ignored");
 	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_tags; i++)
 		note(out, "channels.members: everybody with the tag '%s' is in the chat", who.tags[i]);
-}
-
-/* Without a survey, what the tables say stands for the source. */
-static struct user user_of_row(const struct user_row *r)
-{
-	return (struct user){ .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL,
-		.flags = r->flags };
 }
 
 static void explain_rules(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct buf *out)

@@ -358,7 +358,7 @@ static void suggest_places(struct draft *d)
 		struct sheet_row *r = &d->m->channels.rows[(size_t)(uintptr_t)table_get(&index, sheet_key(c->id)) - 1];
 		if (row->decision == PLACE_DECIDE_NOTHING)
 			r->cells[C_SUGGESTION] = p.action == PLACE_SKIP ? "skip" : "create";
-		if (p.action == PLACE_ADOPT)
+		if (p.action == PLACE_ADOPT && !p.into)
 			check_adopted(d, c, &p);
 	}
 	arena_release(&step);

@@ -14,6 +14,12 @@ enum { THREAD_NAME_MAX = 200 };
 static enum placement placement_of(const struct mapping *m, const struct conv *c, const struct place *p, struct arena *a)
 {
 	const struct place_row *r = rows_place(m, c->id);
+	const struct place_row *h = p->into ? rows_place(m, p->into) : NULL;
+	if (h) { /* all of a chat is placed the same way */
+		const struct conv host = { .id = h->id, .name = h->name, .kind = h->kind };
+		const struct place hp = { .action = h->decision == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE };
+		return placement_of(m, &host, &hp, a);
+	}
 	for (size_t i = 0; i < m->cfg.n_placed; i++)
 		for (size_t k = 0; k < m->cfg.placed[i].channels.n; k++) {
 			const char *g = m->cfg.placed[i].channels.v[k];
@@ -22,6 +28,13 @@ static enum placement placement_of(const struct mapping *m, const struct conv *c
 		}
 	/* People talk in a chat that was there before: history does not come among them unless somebody says so. */
 	return m->cfg.placement_auto ? p->action == PLACE_ADOPT ? PLACEMENT_THREADS : PLACEMENT_INLINE : m->cfg.placement;
+}
+
+bool route_splits(const struct mapping *m, const struct place_row *h, struct arena *a)
+{
+	const struct conv c = { .id = h->id, .name = h->name, .kind = h->kind };
+	const struct place p = { .action = h->decision == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE };
+	return placement_of(m, &c, &p, a) == PLACEMENT_ARCHIVE_CHAT;
 }
 
 void route_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *p)
@@ -39,6 +52,17 @@ void route_place(const struct mapping *m, const struct conv *c, struct arena *a,
 	p->action = PLACE_CREATE;
 	p->target_id = NULL;
 	p->archive_at_end = true;
+}
+
+bool mapping_merges(const struct mapping *m)
+{
+	return m->n_into > 0;
+}
+
+bool mapping_hosts(const struct mapping *m, const char *conv)
+{
+	const struct place_row *r = m->n_into ? rows_place(m, conv) : NULL;
+	return r && r->hosts;
 }
 
 bool mapping_has_routes(const struct mapping *m)

@@ -26,14 +26,14 @@ struct user_row {
 	const char *reason;
 	size_t line, row;           /* in the file; among the sheet's rows */
 };
-enum place_decision { PLACE_DECIDE_NOTHING, PLACE_DECIDE_CREATE, PLACE_DECIDE_ADOPT, PLACE_DECIDE_SKIP };
+enum place_decision { PLACE_DECIDE_NOTHING, PLACE_DECIDE_CREATE, PLACE_DECIDE_ADOPT, PLACE_DECIDE_SKIP, PLACE_DECIDE_INTO };
 enum privacy { PRIVACY_AS_SOURCE, PRIVACY_PRIVATE, PRIVACY_PUBLIC };
 struct place_row {
-	const char *id, *name, *target_name, *adopt_id;
+	const char *id, *name, *target_name, *adopt_id, *into; /* the row it is merged into */
 	enum conv_kind kind;        /* 0: not said */
 	enum place_decision decision;
 	enum privacy privacy;
-	bool stale;
+	bool stale, hosts;          /* ... hosts: others are merged into it */
 	uint64_t rules;             /* bit i: rule i is about this conversation, or about all */
 	size_t line, row;
 };
@@ -47,6 +47,8 @@ struct mapping {
 	struct table user_rows, place_rows; /* sheet_key -> row */
 	struct table mains;         /* source id -> the main id of the same person; people.aliases */
 	struct table taken;         /* folded target names of all rows */
+	size_t n_into;              /* rows that are merged into another */
+	struct table tagged;        /* sheet_key -> a value: people with one of only.tags, by the members list */
 };
 
 /* Reads what the project has. LOAD_ALL: three files must be there and complete; LOAD_DRAFT: what is missing is left empty. */
@@ -61,7 +63,11 @@ bool rows_slurp(const char *path, char **out, size_t *len, struct err *e);
 const struct user_row *rows_user(const struct mapping *m, const char *id);
 const struct place_row *rows_place(const struct mapping *m, const char *id);
 bool rows_allow_public(const struct mapping *m, const char *id, const char *name, struct arena *a);
+/* Is a pilot defined by people? Has somebody one of its tags? */
+bool rows_pilot_of_people(const struct mapping *m);
+bool rows_tagged(const struct mapping *m, const char *id);
 bool rows_may_be_public(enum conv_kind kind);
+bool rows_public(const struct place_row *p); /* is the chat made for it public? */
 /* Which rules are about an author or a conversation; what is not known may be NULL. */
 uint64_t rows_rules_author(const struct mapping *m, const char *id, const char *name, const char *handle, const char *email, struct arena *a);
 uint64_t rows_rules_place(const struct mapping *m, const char *id, const char *name, struct arena *a);
@@ -73,6 +79,7 @@ enum people_policy rows_policy(const struct config *c, uint32_t flags, const cha
 uint64_t rows_rules_about(const struct mapping *m, const struct msg_meta *mm);
 void rows_words(const struct msg *msg, struct buf *out);
 /* mapping_route.c: where in the target the history of this conversation goes; what else it changes about the place. */
+bool route_splits(const struct mapping *m, const struct place_row *h, struct arena *a); /* its history goes into a second chat */
 void route_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *p);
 
 /* With trace, each rule looked at is one line in it. */

@@ -102,11 +102,17 @@ struct reading {
 	bool at_start, have_header, failed;
 };
 
+/* Most of a table repeats the row above: its kinds, dates and decisions are kept once. */
+static bool same_text(const char *above, const char *p, size_t len)
+{
+	return above && !strncmp(above, p, len) && !above[len];
+}
+
 static void on_cell(void *p, size_t len, void *ctx)
 {
 	struct reading *r = ctx;
 	if (r->n < COLUMNS_MAX)
-		r->cells[r->n] = len ? arena_strndup(r->a, p, len) : "";
+		r->cells[r->n] = !len ? "" : same_text(r->cells[r->n], p, len) ? r->cells[r->n] : arena_strndup(r->a, p, len);
 	r->n++;
 }
 

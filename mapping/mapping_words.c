@@ -74,7 +74,8 @@ bool looks_like_token(const char *s)
 static const char *const whole[] = {
 	N_("users.csv: decision match"), N_("users.csv: decision create"), N_("users.csv: decision create-suspended"), N_("users.csv: decision label"),
 	N_("users.csv: decision skip"), N_("channels.csv: decision create"), N_("channels.csv: decision skip"), N_("default: create"),
-	N_("only.channels: not listed"), N_("only.users: nobody listed is a member"), N_("only.users: not listed, so no account is used"),
+	N_("only.channels: not listed"), N_("only.users: nobody listed is a member"), N_("only.tags: nobody with these tags is a member"),
+	N_("only.tags: without these tags, so no account is used"), N_("only.users: not listed, so no account is used"),
 	N_("people: skip"), N_("rules-limit"), N_("redaction-limit"), N_("empty"),
 };
 /* A key that goes on with something of the project's: how it begins, how it ends. */

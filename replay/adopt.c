@@ -112,6 +112,11 @@ static struct seen copy_seen(struct arena *a, const struct seen *s)
 		ids[i] = arena_strdup(a, s->ids[i]);
 	c.ids = ids;
 	c.n_ids = s->n_ids;
+	const char **tags = arena_array(a, s->n_tags + 1, const char *);
+	for (size_t i = 0; i < s->n_tags; i++)
+		tags[i] = arena_strdup(a, s->tags[i]);
+	c.tags = tags;
+	c.n_tags = s->n_tags;
 	return c;
 }
 
@@ -562,6 +567,70 @@ static bool adopt_members(struct adopt *x, const struct lane_now *ln, const stru
 	return ok;
 }
 
+struct tag_named { struct arena *a; const char *name, *id; };
+
+static bool on_tag(void *ctx, const struct seen *s)
+{
+	struct tag_named *t = ctx;
+	if (!t->id && streq(s->name, t->name))
+		t->id = arena_strdup(t->a, s->id);
+	return true;
+}
+
+/* The tag's id when it is a member of the chat, else *id is NULL. A tag may be given by its id or its name. */
+static bool tag_in_chat(struct adopt *x, const struct seen *chat, const char *tag, const char **id)
+{
+	struct tag_named t = { &x->conv, tag, NULL };
+	bool in = false;
+	*id = NULL;
+	for (int pass = 0; pass < 2 && !in && chat && chat->n_tags; pass++) {
+		if (pass && !session_list(x->args->session, LIST_TAGS_FIND, tag, OLDEST_FIRST, on_tag, &t, x->err))
+			return false;
+		const char *want = pass ? t.id : tag;
+		for (size_t i = 0; want && i < chat->n_tags && !in; i++)
+			in = streq(chat->tags[i], want);
+		*id = in ? want : NULL;
+	}
+	return true;
+}
+
+/* Roles and tags that are as they should be. The owner of a chat needs no role. */
+static bool adopt_extras(struct adopt *x, const struct lane_now *ln, const struct seen *chat)
+{
+	struct joined held[2] = { { .a = &x->conv }, { .a = &x->conv } };
+	bool listed[2] = { false, false }, ok = true;
+	struct stream_extra e;
+	arena_reset(&x->one);
+	for (size_t i = 0; i < countof(held); i++)
+		table_init(&held[i].ids);
+	for (size_t i = 0; ok && stream_extra(x->s, ln->sp, i, &x->one, &e); i++) {
+		struct opkey k = { stream_lconv(x->s, ln->sp), 0, e.id, OP_MEMBERS, 0 };
+		const char *tag = NULL;
+		bool there;
+		if (settled(state_of(x, &k))) {
+			x->out->known += x->round == 0;
+			continue;
+		}
+		if (e.tag) {
+			ok = tag_in_chat(x, chat, e.tag, &tag);
+			there = tag != NULL;
+		} else {
+			size_t editor = streq(e.role, "editor");
+			if (!listed[editor])
+				ok = session_list(x->args->session, editor ? LIST_EDITORS : LIST_ADMINS, ln->chat, OLDEST_FIRST, on_member, &held[editor], x->err);
+			listed[editor] = true;
+			there = table_get(&held[editor].ids, e.who) || (chat && streq(chat->author, e.who));
+		}
+		if (ok && there && free_to_write(x, &k, ln->name))
+			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(e.id), .id = ln->chat, .id2 = tag });
+		else if (ok)
+			missing(x, &k, ln->name, e.tag ? "the tag is not a member of the chat" : "this person has not this role in the chat");
+	}
+	for (size_t i = 0; i < countof(held); i++)
+		table_release(&held[i].ids);
+	return ok;
+}
+
 /* Pins cannot be read. They come before people join and before archiving: where one of these is done, the pins were. */
 static void adopt_pins(struct adopt *x, const struct lane_now *ln, bool witnessed)
 {
@@ -599,7 +668,7 @@ static bool adopt_finish(struct adopt *x, const struct lane_now *ln)
 	bool archives = stream_archives(x->s, ln->sp, &x->one, &st);
 	bool archived = chat && chat->archived && (archives || st == OP_DONE);
 	/* The order of rows is the order of writing: pins before people. Whether people are in is asked first. */
-	if (!adopt_members(x, ln, chat, &all_in))
+	if (!adopt_members(x, ln, chat, &all_in) || !adopt_extras(x, ln, chat))
 		return false;
 	adopt_pins(x, ln, (all_in && ln->sp->place.placement != PLACEMENT_THREADS) || archived); /* there people do not wait for pins */
 	if (archives && archived && free_to_write(x, &k, ln->name))
@@ -648,6 +717,10 @@ static bool adopt_conv(struct adopt *x, struct spot *sp)
 		arena_reset(&x->one);
 		if (state_of(x, &k) == OP_REJECTED)
 			return true;
+		if (stream_host(x->s, sp)) { /* it has no chat of its own: the round after its host's is found */
+			x->lacking = true;
+			return true;
+		}
 		ln.chat = find_chat(x, sp, ln.name);
 	}
 	if (!ln.chat)

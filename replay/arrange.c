@@ -248,7 +248,7 @@ static void seat(struct arranger *x, const struct spool_conv *c, const struct pl
 	} else if (p->placement == PLACEMENT_THREADS && m->kind != MSG_LOST_ROOT) {
 		history(x, p->history_by, m->ts_us, id, &st.root_ts_us, title);
 		st.root = id;
-		bool shared = p->action == PLACE_ADOPT && table_get(&x->chats, p->target_id) == several;
+		bool shared = p->into || (p->action == PLACE_ADOPT && table_get(&x->chats, p->target_id) == several);
 		seating_title(x->g, c->num, st.root_ts_us, id, shared ? arena_fmt(&x->one, "%s · %s", title, c->conv.name) : title);
 	}
 	seating_put(x->g, &st);
@@ -270,7 +270,7 @@ static bool count_chat(void *ctx, const struct spool_conv *c)
 	struct place p;
 	arena_reset(&x->one);
 	mapping_place(x->m, &c->conv, &x->one, &p);
-	if (p.action == PLACE_ADOPT)
+	if (p.action == PLACE_ADOPT && p.target_id)
 		table_put(&x->chats, arena_strdup(&x->names, p.target_id), table_get(&x->chats, p.target_id) ? several : once);
 	arena_reset(&x->list);
 	return true;

@@ -10,6 +10,7 @@
 #include "replay/engine.h"
 
 #include "replay/engine_lanes.h"
+#include "replay/voice.h"
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/log.h"
@@ -150,6 +151,8 @@ static void rewind_op(struct hot *h)
 	h->built = false;
 }
 
+static void housed(struct engine *x, struct runner *host);
+
 void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said)
 {
 	static const struct said nothing = { NULL, NULL, NULL };
@@ -172,6 +175,8 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		count_done(x, r);
 		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
 			pool_room_put(&x->s->pool, said->id, pool_all(&x->s->pool));
+		if (h->op.op.key.kind == OP_CHAT_CREATE)
+			housed(x, r);
 		if (ev == LANE_EV_FOUND) {
 			x->res->adopted++;
 			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
@@ -237,10 +242,28 @@ static bool on_lane(void *ctx, const struct lane_spec *spec)
 	if (r) {
 		if (x->a->small_first && spec->kind == LANE_CHAT && spec->weight <= x->a->small_first)
 			r->weight += HURRY;
+		if (spec->host)
+			lanes_join(&x->lanes, r, spec->host);
 		lanes_wait(&x->lanes, r);
 		x->people_left += spec->kind == LANE_PERSON;
 	}
 	return true;
+}
+
+/* The chats into which others are merged: their own lanes belong to those companies. */
+static void house(struct engine *x)
+{
+	struct buf name;
+	buf_init(&name, 1 << 20);
+	for (struct company_lanes *c = x->lanes.companies; c; c = c->next) {
+		buf_reset(&name);
+		buf_adds(&name, "c:");
+		buf_adds(&name, c->host);
+		struct runner *host = lanes_find(&x->lanes, name.p);
+		if (host)
+			lanes_join(&x->lanes, host, c->host);
+	}
+	buf_release(&name);
 }
 
 static struct heap *next_heap(struct engine *x)
@@ -283,13 +306,37 @@ static void stopped(struct engine *x, const struct runner *r)
 /* A chat that has nothing more to wait for goes on to its end. */
 static void wake(struct engine *x, struct runner *chat)
 {
-	if (chat->threads_open || x->people_left || chat->lane.state != LANE_PARKED || chat->later || x->halting)
+	if (chat->threads_open || (x->people_left && !chat->unhoused) || chat->lane.state != LANE_PARKED || chat->later || x->halting)
 		return;
+	if (chat->company && chat->through && !chat->company->finish)
+		return;
+	chat->unhoused = false;
 	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
 	if (chat->hot)
 		return; /* parked in this very tick and still among the active ones */
 	x->n_parked--;
 	lanes_wait(&x->lanes, chat);
+}
+
+/* The chat of a company is made, or never will be. */
+static void housed(struct engine *x, struct runner *host)
+{
+	for (size_t i = 0; host->company && i < host->company->n; i++)
+		if (host->company->v[i]->unhoused)
+			wake(x, host->company->v[i]);
+}
+
+/* Has the last lane of a company come to the end of its messages? Then all go on to the rest. */
+static void company_through(struct engine *x, struct company_lanes *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->v[i]->through)
+			return;
+	if (c->finish || c->stopped)
+		return;
+	c->finish = true;
+	for (size_t i = 0; i < c->n; i++)
+		wake(x, c->v[i]);
 }
 
 static void thread_over(struct engine *x, struct runner *chat)
@@ -321,7 +368,16 @@ static void retire(struct engine *x, size_t i)
 	enum lane_state st = (enum lane_state)r->lane.state;
 	if (st == LANE_PARKED) {
 		x->n_parked++;
+		if (r->company)
+			company_through(x, r->company);
 		return;
+	}
+	struct company_lanes *company = r->company;
+	if (company) {
+		housed(x, r);
+		lanes_leave(r);
+		company->stopped |= st == LANE_STOPPED;
+		company_through(x, company);
 	}
 	if (r->kind == LANE_PERSON && --x->people_left == 0)
 		people_over(x);
@@ -405,6 +461,7 @@ static enum stream_got next_op(struct engine *x, struct runner *r, const struct 
 	const struct engine_source *src = x->a->source;
 	struct hot *h = r->hot;
 	size_t open = r->threads_open + (r->kind == LANE_CHAT && x->people_left > 0); /* its end waits for them as for a thread */
+	open += r->company && !r->company->finish; /* ... and for all that goes into the same chat */
 	if (src)
 		return src->next(src->src, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
 	return stream_next(x->a->stream, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
@@ -439,6 +496,8 @@ static bool pull(struct engine *x, struct runner *r)
 		}
 		break;
 	case STREAM_WAIT:
+		r->unhoused = r->company && !r->company->finish && !stream_chat_target(x->a->stream, r->id, &x->scratch);
+		r->through = r->company && !r->unhoused && !r->threads_open;
 		lane_step(&r->lane, LANE_EV_WAIT, SETTLE_STOP, &x->limits);
 		break;
 	case STREAM_LATER:
@@ -493,6 +552,8 @@ static bool build(struct engine *x, struct runner *r)
 		engine_look_blind(x, r, e.msg);
 		return false;
 	}
+	if (h->op.op.key.kind == OP_POST)
+		voice_fill(x->s->wire, &h->op.op, &h->arena);
 	h->built = x->s->ex->build(x->s->target, &h->op.op, &h->arena, &h->req, &e);
 	if (!h->built)
 		engine_step(x, r, LANE_EV_UNFIT, &(struct said){ .why = e.msg });
@@ -551,6 +612,11 @@ static void grant_all(struct engine *x, int64_t now)
 		return;
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
+		if (r->company && lanes_must_wait(r)) {
+			if (r->company->stopped)
+				engine_step(x, r, LANE_EV_HALT, NULL);
+			continue;
+		}
 		if ((r->lane.state == LANE_READY || r->lane.state == LANE_LOOK) && r->not_before <= now)
 			may[n++] = r;
 	}
@@ -640,6 +706,8 @@ static void wait(struct engine *x)
 		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)))
 			until = now;
 		int64_t at = r->not_before > x->closed_us || r->lane.state == LANE_SETTLING ? r->not_before : x->closed_us;
+		if (timed && r->company && lanes_must_wait(r))
+			continue;
 		if (timed && !x->halting && x->flying < FLIGHT_MAX && at < until)
 			until = at;
 	}
@@ -751,7 +819,7 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	const struct engine_source *src = args->source;
 	if (!(src ? src->lanes(src->src, on_lane, x, &x->err) : stream_lanes(args->stream, on_lane, x, &x->err)))
 		x->broken = true;
-	else if (loop(x))
+	else if (house(x), loop(x))
 		count_waiting(x);
 	struct err last = ERR_INIT;
 	bool in_tx = !x->wrote || !x->broken; /* a commit that failed has ended its transaction */

@@ -27,6 +27,12 @@ void lanes_release(struct lanes *l)
 			next = r->chain;
 			runner_free(r);
 		}
+	for (struct company_lanes *c = l->companies, *next; c; c = next) {
+		next = c->next;
+		free(c->host);
+		free(c->v);
+		free(c);
+	}
 	free(l->buckets);
 	free(l->people.v);
 	free(l->chats.v);
@@ -85,6 +91,76 @@ struct runner *lanes_add(struct lanes *l, const struct lane_spec *spec, struct r
 	*p = r;
 	l->n++;
 	return r;
+}
+
+struct runner *lanes_find(struct lanes *l, const char *name)
+{
+	return *place(l, name);
+}
+
+void lanes_join(struct lanes *l, struct runner *r, const char *host)
+{
+	struct company_lanes *c = l->companies;
+	while (c && !streq(c->host, host))
+		c = c->next;
+	if (!c) {
+		c = xcalloc(1, sizeof(*c));
+		c->host = xstrdup(host);
+		c->next = l->companies;
+		l->companies = c;
+	}
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 4;
+		c->v = xrealloc(c->v, c->cap * sizeof(*c->v));
+	}
+	c->v[c->n++] = r;
+	r->company = c;
+}
+
+void lanes_leave(struct runner *r)
+{
+	struct company_lanes *c = r->company;
+	for (size_t i = 0; c && i < c->n; i++)
+		if (c->v[i] == r) {
+			c->v[i] = c->v[--c->n];
+			break;
+		}
+	r->company = NULL;
+}
+
+/* Is what this lane does, or will do next, before that post? What is not known yet may be. */
+static bool goes_before(const struct runner *r, const struct runner *other)
+{
+	if (other->through)
+		return false;
+	if (!other->hot || other->lane.state == LANE_NEXT || other->lane.state == LANE_PARKED)
+		return other->lane.state != LANE_PARKED || other->unhoused;
+	const struct opkey *a = &other->hot->op.op.key, *b = &r->hot->op.op.key;
+	switch (a->kind) {
+	case OP_POST:
+		if (other->lane.state != LANE_READY || other->lane.mid || other->lane.row != LANE_ROW_NONE)
+			return true; /* it is out, or its outcome is open */
+		break;
+	case OP_UPLOAD: case OP_EDIT: case OP_DELETE:
+		break;
+	case OP_CHAT_CREATE:
+		return true;
+	case OP_USER_CREATE: case OP_THREAD_OPEN: case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:
+		return false;
+	}
+	int c = a->ts_us != b->ts_us ? (a->ts_us < b->ts_us ? -1 : 1) : strcmp(other->id, r->id);
+	return c < 0;
+}
+
+bool lanes_must_wait(const struct runner *r)
+{
+	const struct company_lanes *c = r->company;
+	if (!c || r->hot->op.op.key.kind != OP_POST || r->lane.state != LANE_READY || r->lane.mid || r->lane.row != LANE_ROW_NONE)
+		return false;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i] != r && goes_before(r, c->v[i]))
+			return true;
+	return c->stopped;
 }
 
 void lanes_drop(struct lanes *l, struct runner *r)

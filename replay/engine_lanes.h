@@ -31,9 +31,22 @@ struct hot {
 	size_t rows, members;
 };
 
+/* The lanes of one chat: its own conversation's and those of the conversations that are merged into it. They take turns, the oldest
+ * message first, so that the chat is in the order of time and at most one of its posts is open; and nobody joins before all are in. */
+struct company_lanes {
+	char *host;              /* the conversation whose chat it is; owned */
+	struct runner **v; size_t n, cap; /* those that live */
+	bool finish;             /* all messages are in: members and the rest may follow */
+	bool stopped;            /* one of them needs a person: the others halt rather than overtake it */
+	struct company_lanes *next;
+};
+
 struct runner {
 	struct runner *chain;        /* same hash bucket */
 	struct runner *parent;       /* a thread's chat */
+	struct company_lanes *company; /* NULL: alone in its chat */
+	bool through;                /* of a company: it has no more messages, nor have its threads */
+	bool unhoused;               /* of a company: parked until the chat is made */
 	struct hot *hot;             /* NULL while waiting or parked */
 	char *name;                  /* owned; id and root lie behind it */
 	const char *id, *root;
@@ -51,12 +64,19 @@ struct lanes {
 	struct runner **buckets;
 	size_t n_buckets, n;         /* n: all that live */
 	struct heap people, chats, threads;
+	struct company_lanes *companies;
 };
 
 void lanes_init(struct lanes *l);
 void lanes_release(struct lanes *l);
 /* NULL when a lane of this name lives already. */
 struct runner *lanes_add(struct lanes *l, const struct lane_spec *spec, struct runner *parent);
+/* Puts a lane into the company of a host's chat; asked for the merged lanes, and for all chats once one is (a host has no word of it). */
+struct runner *lanes_find(struct lanes *l, const char *name); /* or NULL */
+void lanes_join(struct lanes *l, struct runner *r, const char *host);
+void lanes_leave(struct runner *r);
+/* Must this post wait for another lane of its chat? */
+bool lanes_must_wait(const struct runner *r);
 void lanes_drop(struct lanes *l, struct runner *r); /* frees it; it must not be in a heap */
 void lanes_wait(struct lanes *l, struct runner *r); /* puts it into its heap */
 struct runner *heap_top(const struct heap *h);

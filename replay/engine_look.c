@@ -26,7 +26,9 @@ static const char *scope_of(const struct op *op, enum list_kind list)
 		return op->email ? op->email : "";
 	case LIST_REACTIONS:
 		return op->target_id ? op->target_id : "";
-	case LIST_MEMBERS: case LIST_MESSAGES:
+	case LIST_TAGS_FIND:
+		return op->n_tags ? op->tags[0] : "";
+	case LIST_MEMBERS: case LIST_ADMINS: case LIST_EDITORS: case LIST_MESSAGES:
 		break;
 	}
 	return op->chat ? op->chat : "";

@@ -256,11 +256,13 @@ static bool migrate(struct ledger *l, int64_t from, struct err *e)
 	return true;
 }
 
-static bool quick_check(struct ledger *l, struct err *e)
+/* The whole check, indexes too: the promises of the schema live in them, and a copy torn by hand may hold a table and indexes of
+ * different moments. */
+static bool sound(struct ledger *l, struct err *e)
 {
 	sqlite3_stmt *s = NULL;
 	const char *said = sqlite3_errmsg(l->db);
-	if (sqlite3_prepare_v2(l->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK) {
+	if (sqlite3_prepare_v2(l->db, "PRAGMA integrity_check(1)", -1, &s, NULL) == SQLITE_OK) {
 		if (sqlite3_step(s) == SQLITE_ROW)
 			said = (const char *)sqlite3_column_text(s, 0);
 		if (said && streq(said, "ok")) {
@@ -293,7 +295,7 @@ static bool check_version(struct ledger *l, const char *path, struct err *e)
 	if (l->mode == LEDGER_READ)
 		return err_set(e, ERR_INTERNAL, "this ledger was written by an older mvchat and is brought up to date by the next apply");
 	/* A torn copy must not be taken for one that only needs to be brought up to date. */
-	return (version == 0 || quick_check(l, e)) && migrate(l, version, e);
+	return (version == 0 || sound(l, e)) && migrate(l, version, e);
 }
 
 /* The guarantees rest on these two, so they are read back and not believed. */
@@ -359,7 +361,7 @@ static bool open_write(struct ledger *l, const char *dir, const char *path, stru
 	if (!check_version(l, path, e) || !set_durable(l, e))
 		return false;
 	bool clean = pragma_int(l, "SELECT clean FROM status") == 1;
-	if ((!clean || pragma_int(l, "PRAGMA page_count") <= SMALL_PAGES) && !quick_check(l, e))
+	if ((!clean || pragma_int(l, "PRAGMA page_count") <= SMALL_PAGES) && !sound(l, e))
 		return false;
 	return claim(l, dir, e) && (exec(l, "UPDATE status SET clean = 0") || disk_error(l, e, "be written"));
 }

@@ -22,7 +22,7 @@ enum op_state { OP_ABSENT = 0, OP_INTENT = 1, OP_UNKNOWN = 2, OP_DONE = 3, OP_RE
 
 /* dir: state folder (.mvchat), which must exist. LEDGER_READ of a missing ledger gives an empty one in memory.
  * NULL + err: ERR_LOCKED when another process writes (its pid in msg) or
- * the ledger is not the newest of its project (a copy put back, see ledger_outdated), ERR_INTERNAL when damaged (quick_check). */
+ * the ledger is not the newest of its project (a copy put back, see ledger_outdated), ERR_INTERNAL when damaged (integrity_check). */
 struct ledger *ledger_open(const char *dir, enum ledger_mode mode, struct err *e);
 void ledger_close(struct ledger *l);
 /* Was more written in this project than this ledger knows of? Then it is for reading and for LEDGER_REBUILD only, and what it

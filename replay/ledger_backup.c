@@ -21,7 +21,7 @@ static bool broken(struct err *e, const char *path, sqlite3 *db)
 static bool sound(sqlite3 *db)
 {
 	sqlite3_stmt *s = NULL;
-	bool ok = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW &&
+	bool ok = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW &&
 	          streq((const char *)sqlite3_column_text(s, 0), "ok");
 	sqlite3_finalize(s);
 	return ok;

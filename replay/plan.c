@@ -30,11 +30,10 @@
 #include "replay/stream_in.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { CUT_BIT = 13 /* of LOSS_CUT */, RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80 };
+enum { CUT_BIT = 13 /* of LOSS_CUT */, RULES_MAX = 500, SENTENCES_MAX = 1000, WHY_MAX = 80, EXPECTED_MAX = 1 << 20 };
 
 const char *item_name(enum item i)
 {
@@ -266,6 +265,18 @@ static void judge_person(struct plan *p, struct facts_person *w, const struct pe
 	}
 }
 
+/* Makes room for one more. How many there are is nearly known beforehand (the reading has counted them), so hardly ever is anything copied. */
+static void *room(struct plan *p, void *v, size_t n, size_t *cap, int64_t expected, size_t size)
+{
+	if (n < *cap)
+		return v;
+	*cap = !*cap && expected > 0 && expected <= EXPECTED_MAX ? (size_t)expected : n < 32 ? 64 : 2 * n;
+	void *larger = arena_calloc(p->a, *cap, size);
+	if (n)
+		memcpy(larger, v, n * size);
+	return larger;
+}
+
 static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 {
 	struct plan *p = ctx;
@@ -274,10 +285,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 	const char *target;
 	arena_reset(&p->one);
 	mapping_person(p->s->x.mapping, u, &p->one, &m);
-	if (f->n_people == p->people_cap) {
-		p->people_cap = p->people_cap ? 2 * p->people_cap : 64;
-		f->people = xrealloc(f->people, p->people_cap * sizeof(*f->people));
-	}
+	f->people = room(p, f->people, f->n_people, &p->people_cap, f->spool.users, sizeof(*f->people));
 	struct facts_person *w = &f->people[f->n_people++];
 	*w = (struct facts_person){ .id = copy(p, u->id), .name = copy(p, m.name), .email = copy(p, m.email ? m.email : u->email),
 	                            .why = copy(p, m.why), .action = m.action, .messages = n_msgs };
@@ -837,6 +845,10 @@ static void say_company(struct plan *p, const struct conv *c)
 {
 	struct company who;
 	mapping_company(p->s->x.mapping, c, &p->one, &who);
+	if (who.ignored)
+		say(p, &p->notes, arena_fmt(p->a, "channels.members names %s, a direct message: these have no administrators, editors or tags; ignored", c->id));
+	if (who.n_editors && p->sp->place.action != PLACE_ADOPT)
+		say(p, &p->notes, arena_fmt(p->a, "channels.members: nobody becomes an editor of %s: only channels of the target have editors, and a chat is made here", c->name));
 	for (size_t i = 0; i < who.n_tags; i++) {
 		if (state_of(p, stream_lconv(p->s, p->sp), 0, arena_fmt(&p->one, "tag:%s", who.tags[i]), OP_MEMBERS, NULL, NULL) == OP_DONE)
 			continue;
@@ -844,6 +856,45 @@ static void say_company(struct plan *p, const struct conv *c)
 			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; everybody with the tag '%s' will read it", c->name, source_privacy(c->kind), who.tags[i]));
 		say(p, &p->notes, arena_fmt(p->a, "the tag '%s' joins %s: the target tells its people so, there is no silent way", who.tags[i], c->name));
 	}
+}
+
+static int64_t strangers_of(const struct conv *c, const struct conv *readers)
+{
+	struct table in;
+	int64_t n = 0;
+	table_init(&in);
+	for (size_t i = 0; i < c->n_members; i++)
+		table_put(&in, c->members[i], &in);
+	for (size_t i = 0; i < readers->n_members; i++)
+		n += !table_get(&in, readers->members[i]);
+	table_release(&in);
+	return n;
+}
+
+/* Two conversations in one chat: who is in the one reads the other. */
+static void say_merged(struct plan *p, const struct conv *c, const struct spot *host)
+{
+	struct spool_conv h;
+	struct ledger_row shut;
+	if (!host) {
+		say(p, &p->notes, arena_fmt(p->a, "%s (%s) has a chat of its own from an earlier run and stays in it; the mapping merges it into %s", c->name, c->id,
+		                            p->sp->place.into));
+		return;
+	}
+	if (stream_shut(p->s, stream_spot(p->s, host->id), &p->one, &shut))
+		say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) goes into the chat of %s, which an earlier run has archived: unarchive the chat %s first", c->name, c->id,
+		                                 host->id, shut.target ? shut.target : ""));
+	if (!spool_conv(p->s->x.spool, host->id, &p->one, &h))
+		return;
+	int64_t read_c = strangers_of(c, &h.conv), read_h = strangers_of(&h.conv, c);
+	if (c->kind != CONV_PUBLIC && host->place.is_public)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is private and is merged into the public chat of %s", c->name, h.conv.name));
+	else if (c->kind != CONV_PUBLIC && read_c)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is private and is merged into the chat of %s: %lld people who were not in it will read it", c->name,
+		                              h.conv.name, (long long)read_c));
+	if (h.conv.kind != CONV_PUBLIC && read_h && p->sp->place.join_members)
+		say(p, &p->privacy, arena_fmt(p->a, "%s is merged into the chat of %s, which is private: %lld people who were not in that one will read it", c->name,
+		                              h.conv.name, (long long)read_h));
 }
 
 /* What becomes of the chat itself, and who could read what they could not before. */
@@ -859,11 +910,22 @@ static void judge_chat(struct plan *p, const struct conv *c)
 		b = BUCKET_SKIPPED;
 		rule = pl->why ? pl->why : "channel";
 	} else if (pl->action == PLACE_ADOPT) {
-		const struct target_chat *seen = snap_chat(p->snap, pl->target_id, NULL);
-		p->made = OP_DONE;
+		const struct target_chat *seen = pl->target_id ? snap_chat(p->snap, pl->target_id, NULL) : NULL;
+		struct spot *host = stream_host(p->s, p->sp);
+		const char *dest = pl->into ? stream_spot_target(p->s, p->sp) : pl->target_id;
+		if (host)
+			p->made = state_of(p, stream_lconv(p->s, host), 0, "", OP_CHAT_CREATE, NULL, NULL);
+		if (!pl->into || dest)
+			p->made = OP_DONE;
 		f->action = CHAT_ADOPT;
-		f->target_id = pl->target_id;
-		if (p->snap && !seen)
+		f->target_id = dest;
+		if (p->made == OP_REJECTED) {
+			b = BUCKET_REJECTED;
+			rule = "chat-rejected";
+		}
+		if (pl->into)
+			say_merged(p, c, host);
+		if (p->snap && pl->target_id && !seen)
 			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have", c->name, c->id, pl->target_id));
 		if (seen && seen->is_public && !pl->may_be_public) {
 			const char *said = arena_fmt(p->a, "%s (%s) is %s and must not go into the public chat %s: name it under channels.allow_public, or choose another chat",
@@ -871,7 +933,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 			say(p, &p->unresolved, said);
 			p->f->breach = p->f->breach ? p->f->breach : said;
 		}
-		if (c->kind != CONV_PUBLIC)
+		if (c->kind != CONV_PUBLIC && pl->target_id)
 			say(p, &p->privacy, arena_fmt(p->a, "%s is %s; whoever is in the chat %s%s will read it", c->name, source_privacy(c->kind),
 			                              pl->target_id, seen && seen->is_public ? " (public)" : ""));
 	} else if (p->made == OP_DONE) {
@@ -922,10 +984,7 @@ static double chat_bound(const struct plan *p)
 static void begin_chat(struct plan *p, const struct spool_conv *c)
 {
 	struct facts *f = p->f;
-	if (f->n_chats == p->chats_cap) {
-		p->chats_cap = p->chats_cap ? 2 * p->chats_cap : 64;
-		f->chats = xrealloc(f->chats, p->chats_cap * sizeof(*f->chats));
-	}
+	f->chats = room(p, f->chats, f->n_chats, &p->chats_cap, f->spool.convs, sizeof(*f->chats));
 	p->sp = stream_spot(p->s, c->conv.id);
 	p->chat = &f->chats[f->n_chats++];
 	*p->chat = (struct facts_chat){ .id = copy(p, c->conv.id), .name = copy(p, c->conv.name), .kind = c->conv.kind, .archived = c->conv.archived,
@@ -1057,14 +1116,6 @@ static void finish_digest(struct plan *p)
 	p->f->nothing_to_do = !p->ops && !open;
 }
 
-/* What grew by realloc goes into the arena, so that the caller owns one thing. */
-static void *settle(struct arena *a, void *v, size_t n, size_t size)
-{
-	void *kept = n ? arena_memdup(a, v, n * size) : NULL;
-	free(v);
-	return kept;
-}
-
 static int64_t caught(const struct plan *p, const char *rule)
 {
 	for (size_t i = 0; i < p->rules.n; i++) {
@@ -1194,7 +1245,7 @@ bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *
 bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
                  struct ledger *l, const struct snapshot *snap, uint32_t wish, struct arena *a, struct facts *out, struct err *e)
 {
-	struct stream_args args = { sp, m, ex, t, l };
+	struct stream_args args = { sp, m, ex, t, l, NULL };
 	struct plan p = { .f = out, .snap = snap, .a = a, .e = e, .ok = true };
 	*out = (struct facts){ 0 };
 	if (!(p.s = stream_open(&args, e)))
@@ -1212,8 +1263,6 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	p.n_named = mapping_rules(m, &names);
 	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
 	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
-	out->chats = settle(a, out->chats, out->n_chats, sizeof(*out->chats));
-	out->people = settle(a, out->people, out->n_people, sizeof(*out->people));
 	if (ok)
 		finish_facts(&p);
 	else

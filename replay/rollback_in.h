@@ -16,6 +16,8 @@ struct rb_conv {
 	bool given_up;           /* foretold: emptied, renamed, archived */
 	int64_t kept, others /* ours, not to be taken back */, foreign;
 	struct rb_lane *lanes;   /* through next_of_conv */
+	struct rb_conv *mate;    /* goes into the same chat, and has been read before this one; NULL: none */
+	bool shares;             /* its chat holds another conversation's messages, too */
 };
 struct rb_lane {
 	struct rb_lane *next_of_conv;

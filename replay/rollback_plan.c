@@ -81,8 +81,11 @@ static struct rb_conv *conv_of(struct rollback *rb, int64_t num)
 		c->chat = c->id ? stream_chat_target(rb->args.stream, c->id, &rb->arena) : NULL;
 	}
 	table_put(&rb->convs, arena_strdup(&rb->arena, key), c);
-	if (c->chat)
-		table_put(&rb->by_chat, c->chat, c);
+	if (c->chat && (c->mate = table_put(&rb->by_chat, c->chat, c))) {
+		c->shares = true;
+		for (struct rb_conv *other = c->mate; other; other = other->mate)
+			other->shares = true;
+	}
 	return c;
 }
 
@@ -143,10 +146,13 @@ static bool on_chat(void *ctx, const struct seen *s)
 	struct rb_conv *c = table_get(&rb->by_chat, s->id);
 	if (!c)
 		return !stopping(rb);
-	c->name = arena_strdup(&rb->arena, s->name);
-	c->archived = s->archived;
-	c->is_public = s->is_public;
-	c->alone = c->created && !s->is_public && s->n_ids == 1;
+	const char *name = arena_strdup(&rb->arena, s->name);
+	for (; c; c = c->mate) {
+		c->name = name;
+		c->archived = s->archived;
+		c->is_public = s->is_public;
+		c->alone = c->created && !s->is_public && s->n_ids == 1;
+	}
 	return !stopping(rb);
 }
 
@@ -168,11 +174,16 @@ static void shut(struct rb_conv *c, enum keep why)
 /* Chats that somebody else has archived, and those we cannot see, are left alone as they are. */
 static void judge_conv(struct rollback *rb, struct rb_conv *c)
 {
-	struct ledger_row row;
-	struct opkey k = { c->num, 0, "", OP_ARCHIVE, 0 };
+	struct rb_conv *mate = c->chat ? table_get(&rb->by_chat, c->chat) : NULL;
+	bool opens = false; /* archived by us, whichever conversation of the chat did it */
+	for (; mate && !opens; mate = mate->mate) {
+		struct ledger_row row;
+		struct opkey k = { mate->num, 0, "", OP_ARCHIVE, 0 };
+		opens = ledger_get(rb->args.ledger, &k, &rb->tmp, &row) && row.state == OP_DONE && rb_in_scope(rb, &row);
+	}
 	if (!c->name)
 		shut(c, KEEP_CLOSED);
-	else if (c->archived && !(ledger_get(rb->args.ledger, &k, &rb->tmp, &row) && row.state == OP_DONE && rb_in_scope(rb, &row)))
+	else if (c->archived && !opens)
 		shut(c, KEEP_ARCHIVED);
 }
 
@@ -358,7 +369,7 @@ static bool read_lane(struct rollback *rb, struct rb_lane *l)
 
 bool rb_gives_up(const struct rollback *rb, const struct rb_conv *c)
 {
-	return c->created && !c->shut && !c->kept && !c->others && (!c->foreign || rb->args.force == ROLLBACK_FORCE);
+	return c->created && !c->shares && !c->shut && !c->kept && !c->others && (!c->foreign || rb->args.force == ROLLBACK_FORCE);
 }
 
 static bool chat_in_scope(struct rollback *rb, const struct rb_conv *c)

@@ -272,7 +272,7 @@ static bool add_person(void *ctx, const struct seen *r)
 	}
 	g->out->people[g->out->n_people++] = (struct target_person){
 		.id = arena_strdup(g->a, r->id), .name = arena_strdup(g->a, r->name ? r->name : ""), .email = or_null(g->a, r->body),
-		.phone = or_null(g->a, r->phone), .nick = or_null(g->a, r->nick), .bot = r->bot, .suspended = r->suspended,
+		.phone = or_null(g->a, r->phone), .nick = or_null(g->a, r->nick), .avatar = or_null(g->a, r->avatar), .bot = r->bot, .suspended = r->suspended,
 	};
 	return true;
 }

@@ -60,7 +60,7 @@ static bool person_lane(void *ctx, const struct user *u, int64_t n_msgs)
 	(void)n_msgs;
 	if (p.action == PERSON_CREATE && p.email && *p.email) {
 		stream_row(l->s, &k, &l->a, &row);
-		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, 0 };
+		struct lane_spec spec = { LANE_PERSON, arena_fmt(&l->a, "p:%s", u->id), u->id, NULL, 0, NULL, 0 };
 		if (stream_todo(row.state) && !l->each(l->ctx, &spec))
 			l->stopped = true;
 	}
@@ -73,7 +73,8 @@ static bool chat_lane(void *ctx, const struct spool_conv *c)
 	struct lanes *l = ctx;
 	struct spot *sp = stream_spot(l->s, c->conv.id);
 	if (sp->place.action != PLACE_SKIP) {
-		struct lane_spec spec = { LANE_CHAT, arena_fmt(&l->a, "c:%s", sp->id), sp->id, NULL, 0, sp->n_msgs };
+		const struct spot *host = stream_host(l->s, sp);
+		struct lane_spec spec = { .kind = LANE_CHAT, .name = arena_fmt(&l->a, "c:%s", sp->id), .id = sp->id, .host = host ? host->id : NULL, .weight = sp->n_msgs };
 		if (!l->each(l->ctx, &spec))
 			l->stopped = true;
 	}
@@ -104,7 +105,7 @@ static bool doubt_lane(void *ctx, const struct ledger_row *r)
 	bool known = spool_msg(s->x.spool, sp->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
 	if (known && (m.root ? streq(m.root, root) : streq(m.id, root) && m.n_replies > 0))
 		return true; /* its chat tells of this thread */
-	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, 1 };
+	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, NULL, 1 };
 	l->stopped = !l->each(l->ctx, &spec);
 	return !l->stopped;
 }
@@ -359,7 +360,7 @@ static bool announce(struct stream *s, struct spot *sp, const struct spool_meta 
 	if (stream_shut(s, sp, &s->tmp, &shut))
 		return !thread_writes(s, sp, m);
 	*announced = true;
-	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, m->n_replies };
+	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, NULL, m->n_replies };
 	fn(ctx, &spec);
 	return true;
 }
@@ -470,7 +471,7 @@ static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_
 	struct ledger_row post;
 	struct stream_op op;
 	struct stream_pos pos = { .phase = PH_MSGS };
-	struct lane_spec lane = { LANE_THREAD, NULL, sp->id, m->id, m->ts_us, 0 };
+	struct lane_spec lane = { LANE_THREAD, NULL, sp->id, m->id, m->ts_us, NULL, 0 };
 	bool none = false;
 	struct asked q = { &lane, &pos, 0, NULL, NULL, &none, &none };
 	struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_THREAD_OPEN, 0 };
@@ -610,9 +611,15 @@ enum join { JOIN_NOW, JOIN_EXPECTED };
 static size_t joiners(struct stream *s, const struct spot *sp, enum join when, struct arena *a, const char ***ids)
 {
 	struct spool_conv c;
+	struct arena read; /* the record is many times larger than what is taken from it, and a thousand lanes may be here */
 	size_t n = 0, kept = 0;
-	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS))
 		return 0;
+	arena_init(&read);
+	if (!spool_conv(s->x.spool, sp->id, &read, &c)) {
+		arena_release(&read);
+		return 0;
+	}
 	const char **v = arena_array(a, c.conv.n_members + 1, const char *);
 	for (size_t i = 0; i < c.conv.n_members; i++) {
 		const struct someone *w = stream_someone(s, c.conv.members[i]);
@@ -631,6 +638,7 @@ static size_t joiners(struct stream *s, const struct spot *sp, enum join when, s
 		if (target)
 			v[n++] = target;
 	}
+	arena_release(&read);
 	qsort(v, n, sizeof(*v), by_text);
 	for (size_t i = 0; i < n; i++)
 		if (!kept || !streq(v[kept - 1], v[i]))
@@ -653,8 +661,27 @@ static size_t portion_max(const struct stream *s)
 	return s->tr.members_max > 0 ? (size_t)s->tr.members_max : 50;
 }
 
-/* After the portions: one op for each administrator and each tag. id: "admin:ACCOUNT", "tag:NAME". */
-struct extra_join { const char *id, *who, *tag; };
+/* After the portions: one op for each administrator, editor and tag. id: "admin:ACCOUNT", "editor:ACCOUNT", "tag:NAME". */
+struct extra_join { const char *id, *who, *tag, *role; };
+
+/* Who has joined gets the role; whoever administers a chat already edits it. */
+static size_t add_roles(struct stream *s, const char *role, const char *const *people, size_t n_people, const char *const *ids, size_t joined,
+                        struct arena *a, struct extra_join *out, size_t n)
+{
+	for (size_t i = 0; i < n_people; i++) {
+		const char *target = stream_user_target(s, people[i], a);
+		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, people[i]));
+		bool in = false, twice = false;
+		for (size_t k = 0; k < joined && !in; k++)
+			in = streq(ids[k], expected);
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = streq(out[k].who, expected);
+		if (in && !twice)
+			out[n++] = (struct extra_join){ arena_fmt(a, "%s:%s", role, expected), expected, NULL, role };
+	}
+	return n;
+}
+
 static size_t extra_joins(struct stream *s, const struct spot *sp, enum join when, struct arena *a, struct extra_join **out)
 {
 	struct spool_conv c;
@@ -665,23 +692,16 @@ static size_t extra_joins(struct stream *s, const struct spot *sp, enum join whe
 	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
 		return 0;
 	mapping_company(s->x.mapping, &c.conv, a, &co);
-	if (!co.n_admins && !co.n_tags)
+	if (sp->place.action != PLACE_ADOPT)
+		co.n_editors = 0; /* there are editors in channels of the target only, and what is made here is a chat */
+	if (!co.n_admins && !co.n_editors && !co.n_tags)
 		return 0;
 	joined = joiners(s, sp, when, a, &ids);
-	*out = arena_array(a, co.n_admins + co.n_tags, struct extra_join);
-	for (size_t i = 0; i < co.n_admins; i++) {
-		const char *target = stream_user_target(s, co.admins[i], a);
-		const char *expected = target ? target : arena_fmt(a, "new %s", mapping_same_person(s->x.mapping, co.admins[i]));
-		bool in = false, twice = false;
-		for (size_t k = 0; k < joined && !in; k++)
-			in = streq(ids[k], expected);
-		for (size_t k = 0; k < n && !twice; k++)
-			twice = streq((*out)[k].who, expected);
-		if (in && !twice)
-			(*out)[n++] = (struct extra_join){ arena_fmt(a, "admin:%s", expected), expected, NULL };
-	}
+	*out = arena_array(a, co.n_admins + co.n_editors + co.n_tags, struct extra_join);
+	n = add_roles(s, "admin", co.admins, co.n_admins, ids, joined, a, *out, n);
+	n = add_roles(s, "editor", co.editors, co.n_editors, ids, joined, a, *out, n);
 	for (size_t i = 0; i < co.n_tags; i++)
-		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i] };
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i], NULL };
 	return n;
 }
 
@@ -704,7 +724,7 @@ static bool next_extra(struct stream *s, const struct goal *g, const char *want,
 		} else {
 			op->ids = one;
 			op->n_ids = 1;
-			op->as = "admin";
+			op->as = v[i].role;
 		}
 		out->src_fp = hash64s(k.id);
 		return true;
@@ -759,6 +779,30 @@ bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a
 	*n = people - at < max ? people - at : max;
 	*ids = all + at;
 	*id = portion_id(*ids, *n, a);
+	return true;
+}
+
+bool stream_joining(struct stream *s, const char *source_conv, struct arena *a)
+{
+	struct spot *sp = stream_spot(s, source_conv);
+	const char *id, *const *ids;
+	struct ledger_row row;
+	size_t n;
+	for (size_t i = 0; sp && stream_portion(s, sp, i, a, &id, &ids, &n); i++) {
+		struct opkey k = { stream_lconv(s, sp), 0, id, OP_MEMBERS, 0 };
+		stream_row(s, &k, a, &row);
+		if (row.state != OP_DONE)
+			return true;
+	}
+	return false;
+}
+
+bool stream_extra(struct stream *s, struct spot *sp, size_t i, struct arena *a, struct stream_extra *out)
+{
+	struct extra_join *v;
+	if (i >= extra_joins(s, sp, JOIN_NOW, a, &v))
+		return false;
+	*out = (struct stream_extra){ v[i].id, v[i].who, v[i].tag, v[i].role };
 	return true;
 }
 
@@ -1031,6 +1075,13 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 	if (q->pos->phase == PH_MAKE) {
 		struct ledger_row row;
 		struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+		struct spot *host = g.chat ? NULL : stream_host(s, sp);
+		if (host) {
+			k.conv = stream_lconv(s, host);
+			stream_row(s, &k, a, &row);
+			if (stream_todo(row.state))
+				return STREAM_WAIT; /* its host's lane makes the chat */
+		}
 		if (!g.chat) {
 			stream_row(s, &k, a, &row);
 			if (!stream_todo(row.state)) {

@@ -15,12 +15,14 @@
 #include "replay/spool.h"
 
 struct stream;
+struct snapshot; /* session.h */
 struct stream_args {
 	struct spool *spool;
 	const struct mapping *mapping;
 	const struct exporter *exporter;
 	const struct target *target;
 	struct ledger *ledger;
+	const struct snapshot *snap; /* or NULL: what the target's accounts look like; borrowed */
 };
 struct stream *stream_open(const struct stream_args *args, struct err *e);
 void stream_close(struct stream *s);
@@ -38,6 +40,7 @@ struct lane_spec {
 	const char *id;        /* person: user id · chat, thread: source conv id */
 	const char *root;      /* thread: msg id of the root, else NULL */
 	int64_t root_ts_us;
+	const char *host;      /* chat: the conversation into whose chat it is merged (stream.h), or NULL */
 	int64_t weight;        /* messages it still has to send, roughly: the largest starts first */
 };
 /* All lanes that exist before anything is written: persons to create, then conversations that are not skipped. Threads are
@@ -74,6 +77,8 @@ void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream
 const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a);
 /* Target ids of the people who should be in a conversation's chat (sorted, each once); in a. */
 size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a, const char *const **ids);
+/* Is somebody of them still to be let in? */
+bool stream_joining(struct stream *s, const char *source_conv, struct arena *a);
 /* The time of the oldest of the last `want` messages of a conversation (spool's number), replies included; 0: it has no more. */
 int64_t stream_count_since(struct spool *sp, int64_t conv, int64_t want);
 /* Target chat id of a source conversation, or NULL. */

@@ -58,6 +58,8 @@ int stream_parts_max(struct stream *s, struct spot *sp, const struct spool_meta 
 	struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_POST, st->parts - 1 };
 	struct arena a;
 	int64_t before = 0;
+	if (stream_shares(s, sp))
+		return st->parts; /* what stands behind it may be in another lane */
 	arena_init(&a);
 	bool last = st->parts > 0 && ledger_get(s->x.ledger, &k, &a, &post) && ledger_newest(s->x.ledger, post.lane, 1u << OP_POST, &before, &a, &newest) &&
 	            newest.key.conv == k.conv && newest.key.ts_us == k.ts_us && newest.key.part == k.part && streq(newest.key.id, k.id);

@@ -7,7 +7,7 @@
 #include "replay/stream.h"
 
 /* A person of the source, as far as messages need it; kept for the life of the stream. */
-struct someone { const char *name; const char *target; /* PERSON_MATCH, or made by us */ enum person_action action; uint32_t flags; bool suspended, known; };
+struct someone { const char *name; const char *target; /* PERSON_MATCH, or made by us */ enum person_action action; uint32_t flags; bool suspended, known; const char *avatar; /* may be shown above messages, or NULL */ };
 
 /* A conversation of the source and its place in the target. */
 struct spot {
@@ -46,9 +46,13 @@ struct stream {
 };
 
 struct someone *stream_someone(struct stream *s, const char *id);
+/* May this address stand in a message that everybody loads? Only https, a public name, nothing behind the path: no token. */
+bool stream_avatar_safe(const char *url);
 struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such conversation */
 int64_t stream_lconv(struct stream *s, struct spot *sp);
 const char *stream_spot_target(struct stream *s, struct spot *sp);
+bool stream_shares(struct stream *s, struct spot *sp); /* does anything go into its chat in the order of time beside it? */
+struct spot *stream_host(struct stream *s, struct spot *sp); /* the conversation into whose chat this one is merged, or NULL */
 
 /* The ledger's row, or one that says OP_ABSENT (also for what was taken back). Has the op still to be done? */
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row);
@@ -87,7 +91,7 @@ bool standing_settled(struct stream *s, struct spot *sp, const struct standing *
 
 /* A message put into the target's words. */
 struct letter {
-	const char *label;
+	const char *label, *avatar;   /* avatar: goes with a label only; or NULL */
 	const char *const *parts; size_t n_parts;
 	uint32_t loss;
 	struct op_file *files; size_t n_files; /* ride on the last part ... */
@@ -165,6 +169,9 @@ int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int6
 bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state);
 /* Portion i (from 0) of the people who join: its id in the ledger and who is in it. false: there is none with this number. */
 bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a, const char **id, const char *const **ids, size_t *n);
+/* After them: role or tag i that this chat is given: its id in the ledger, whose ("" for a tag), which. false: as above. */
+struct stream_extra { const char *id, *who, *tag, *role; };
+bool stream_extra(struct stream *s, struct spot *sp, size_t i, struct arena *a, struct stream_extra *out);
 bool stream_uploadable(const struct stream *s, const struct file *f);
 
 #endif

@@ -3,11 +3,50 @@
 #include "replay/stream_in.h"
 
 #include "replay/arrange.h"
+#include "replay/session.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+enum { AVATAR_MAX = 255 };
 
 /* ---- people and places ---- */
+
+bool stream_avatar_safe(const char *url)
+{
+	static const char *const PRIVATE[] = { "slack.com", "slack-files.com", "whatsapp.net", "localhost", "local", "internal", "lan" };
+	size_t n = url ? strlen(url) : 0;
+	if (n <= 8 || n > AVATAR_MAX || strncmp(url, "https://", 8) != 0 || strpbrk(url, "?#@\\\"<> ;"))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (url[i] <= ' ' || url[i] == 0x7f)
+			return false; /* other characters than ASCII, too: char is signed, or they are above */
+	const char *host = url + 8;
+	size_t len = strcspn(host, "/"), last = len;
+	while (last && host[last - 1] != '.')
+		last--;
+	if (!last || memchr(host, ':', len) || host[0] == '.' || last == len || (host[last] >= '0' && host[last] <= '9') || host[0] == '[')
+		return false; /* a name with a dot, no port, no number */
+	for (size_t i = 0; i < countof(PRIVATE); i++) {
+		size_t m = strlen(PRIVATE[i]);
+		if (len >= m && !strncasecmp(host + len - m, PRIVATE[i], m) && (len == m || host[len - m - 1] == '.'))
+			return false;
+	}
+	return true;
+}
+
+/* The account's own picture, else the one the source knows. */
+static const char *avatar_of(struct stream *s, const struct person *p, const struct user *u)
+{
+	const struct snapshot *snap = s->x.snap;
+	if (p->action != PERSON_MATCH || !p->target_id || s->cfg->avatars != AVATARS_MATCH)
+		return NULL;
+	for (size_t i = 0; snap && i < snap->n_people; i++)
+		if (streq(snap->people[i].id, p->target_id) && stream_avatar_safe(snap->people[i].avatar))
+			return arena_strdup(&s->run, snap->people[i].avatar);
+	return stream_avatar_safe(u->avatar_url) ? arena_strdup(&s->run, u->avatar_url) : NULL;
+}
 
 struct someone *stream_someone(struct stream *s, const char *id)
 {
@@ -24,7 +63,7 @@ struct someone *stream_someone(struct stream *s, const char *id)
 		struct person p;
 		mapping_person(s->x.mapping, &u, &a, &p);
 		*w = (struct someone){ arena_strdup(&s->run, p.name), p.action == PERSON_MATCH ? arena_strdup(&s->run, p.target_id) : NULL,
-		                       p.action, p.flags | u.flags, p.suspended, true };
+		                       p.action, p.flags | u.flags, p.suspended, true, avatar_of(s, &p, &u) };
 	}
 	arena_release(&a);
 	table_put(&s->people, arena_strdup(&s->run, id), w);
@@ -46,8 +85,28 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	sp->place.name = arena_strdup(&s->run, p.name);
 	sp->place.target_id = arena_strdup(&s->run, p.target_id);
 	sp->place.why = arena_strdup(&s->run, p.why);
+	sp->place.into = arena_strdup(&s->run, p.into);
 	table_put(&s->spots, sp->id, sp);
+	struct spot *host = p.into ? stream_spot(s, p.into) : NULL; /* never one that is merged itself: no circle */
+	if (p.into && sp->place.action != PLACE_SKIP && (!host || host->place.action == PLACE_SKIP)) {
+		sp->place.action = PLACE_SKIP;
+		sp->place.why = host && host->place.why ? host->place.why : "channel";
+	}
 	return sp;
+}
+
+struct spot *stream_host(struct stream *s, struct spot *sp)
+{
+	struct ledger_row row;
+	if (!sp->place.into || sp->place.action == PLACE_SKIP)
+		return NULL;
+	/* What has a chat of its own from an earlier run stays in it: nobody's history is torn in two. */
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+	struct arena a;
+	arena_init(&a);
+	bool own = stream_row(s, &k, &a, &row);
+	arena_release(&a);
+	return own ? NULL : stream_spot(s, sp->place.into);
 }
 
 struct spot *stream_spot(struct stream *s, const char *id)
@@ -71,6 +130,11 @@ int64_t stream_lconv(struct stream *s, struct spot *sp)
 	return sp->lconv;
 }
 
+bool stream_shares(struct stream *s, struct spot *sp)
+{
+	return mapping_merges(s->x.mapping) && (stream_host(s, sp) || mapping_hosts(s->x.mapping, sp->id));
+}
+
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
 {
 	*row = (struct ledger_row){ .state = OP_ABSENT };
@@ -90,7 +154,10 @@ const char *stream_spot_target(struct stream *s, struct spot *sp)
 {
 	if (sp->target)
 		return sp->target;
-	if (sp->place.action == PLACE_ADOPT)
+	struct spot *host = stream_host(s, sp);
+	if (host)
+		return sp->target = stream_spot_target(s, host);
+	if (sp->place.action == PLACE_ADOPT && !sp->place.into)
 		return sp->target = sp->place.target_id;
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };

@@ -336,7 +336,10 @@ static void sort_files(struct stream *s, const struct letter_args *x, struct are
 		if (named[i])
 			continue;
 		out->file_no[out->n_files] = (int)i;
-		out->files[out->n_files++] = (struct op_file){ done ? row.target : "", f->name, f->mime, f->kind, f->size, f->width, f->height, f->duration_ms };
+		out->files[out->n_files++] = (struct op_file){
+			.handle = done ? row.target : "", .name = f->name, .mime = f->mime, .kind = f->kind, .size = f->size, .width = f->width,
+			.height = f->height, .duration_ms = f->duration_ms, .source = f,
+		};
 	}
 }
 
@@ -423,6 +426,9 @@ static void add_notes(struct stream *s, const struct letter_args *x, const bool 
 		name_file(s, b, &m->files[i], x->posted);
 		out->loss |= LOSS_FILE;
 	}
+	for (size_t i = 0; i < m->n_files; i++) /* a card shows nobody what is in it until it is opened */
+		if (m->files[i].title && *m->files[i].title && m->files[i].mime && streq(m->files[i].mime, "text/vcard"))
+			note(b, arena_fmt(b->a, "👤 %s", m->files[i].title));
 	if (m->flags & MSGF_BROADCAST) {
 		note(b, word(s, W_BROADCAST));
 		out->loss |= LOSS_BROADCAST;
@@ -482,6 +488,14 @@ static void render_cut(struct stream *s, const struct letter_args *x, const stru
 	render(s, x, w, (int64_t)lo, a, out);
 }
 
+/* In a chat into which several channels were merged: who, and where. A reply stands under what it answers. */
+static const char *author_of(struct stream *s, const struct letter_args *x, struct arena *a)
+{
+	const char *name = author_name(s, x->msg);
+	bool merged = !x->meta->root && x->sp->place.into && x->sp->name && stream_host(s, x->sp);
+	return merged ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
+}
+
 void stream_letter(struct stream *s, const struct letter_args *asked, struct arena *a, struct letter *out)
 {
 	struct letter_args clean = *asked;
@@ -511,9 +525,11 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	}
 	const char *label = "";
 	if (s->cfg->attribution != ATTRIBUTION_NONE && !title)
-		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_name(s, x->msg), a, &out->loss);
+		label = make_label(s, x->meta->ts_us, anonymous ? word(s, W_SYSTEM) : author_of(s, x, a), a, &out->loss);
 	if (s->cfg->attribution == ATTRIBUTION_LABEL && (s->tr.caps & CAP_LABEL)) {
 		out->label = label;
+		if (*label && !anonymous && x->msg && x->msg->author)
+			out->avatar = stream_someone(s, x->msg->author)->avatar;
 	} else if (*label) {
 		text_block(&head, BLOCK_PARA);
 		text_span(&head, SPAN_TEXT, STYLE_BOLD, label, NULL, NULL);
@@ -542,6 +558,7 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 void stream_post(struct stream *s, const struct letter *l, size_t part, struct op *op)
 {
 	op->label = l->label;
+	op->avatar = op->key.kind == OP_POST ? l->avatar : NULL;
 	op->body = part < l->n_parts ? l->parts[part] : word(s, W_SHORTENED);
 	if (part + 1 == l->n_parts) {
 		op->files = l->files;

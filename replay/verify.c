@@ -33,7 +33,7 @@ struct lane {
 	bool cut;                /* the sample ends here: the rest was not looked at */
 };
 
-struct chat { const char *id, *conv; int64_t num; bool created, seen; };
+struct chat { const char *id, *conv; int64_t num; bool created, seen; struct chat *also; /* another conversation in it */ };
 
 struct verify {
 	const struct verify_args *args;
@@ -189,6 +189,18 @@ static void explain_strangers(struct lane *l)
 	l->n_strangers = 0;
 }
 
+static const char *conv_chat(struct verify *v, const char *conv, struct arena *a);
+
+/* Does the channel of this row's conversation go into the chat that is being read? */
+static bool goes_here(struct lane *l, const struct ledger_row *row)
+{
+	struct verify *v = l->v;
+	const char *name = l->chat ? ledger_lane_name(v->args->ledger, row->lane, &v->step) : NULL;
+	const char *conv = name && !strncmp(name, "c:", 2) ? ledger_conv_name(v->args->ledger, row->key.conv, &v->step) : NULL;
+	const char *chat = conv ? conv_chat(v, conv, &v->step) : NULL;
+	return chat && streq(chat, l->chat);
+}
+
 static void unexpected(struct lane *l, const struct seen *s)
 {
 	struct verify *v = l->v;
@@ -197,7 +209,10 @@ static void unexpected(struct lane *l, const struct seen *s)
 		v->out->messages[FIND_FOREIGN]++;
 		return;
 	}
-	if (ledger_owns(v->args->ledger, OP_POST, s->id)) {
+	struct ledger_row owner;
+	if (ledger_find_post(v->args->ledger, s->id, &v->step, &owner)) {
+		if (owner.lane != l->num && goes_here(l, &owner))
+			return; /* another conversation's, of the same chat: its lane looks for it */
 		char *id = arena_strdup(&l->arena, s->id);
 		table_put(&l->early, id, id);
 		return;
@@ -309,8 +324,11 @@ static const char *thread_chat(struct verify *v, int64_t lane, struct arena *a)
 
 static void remember_chat(struct verify *v, const char *id, const char *conv, int64_t num, bool created)
 {
+	for (const struct chat *k = table_get(&v->chats, id); k; k = k->also)
+		if (k->num == num)
+			return; /* asked for again */
 	struct chat *c = arena_new(&v->arena, struct chat);
-	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created };
+	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created, .also = table_get(&v->chats, id) };
 	table_put(&v->chats, c->id, c);
 }
 
@@ -321,7 +339,7 @@ static const char *conv_chat(struct verify *v, const char *conv, struct arena *a
 	int64_t num = ledger_conv(v->args->ledger, conv);
 	struct opkey k = { .conv = num, .id = "", .kind = OP_CHAT_CREATE };
 	bool created = num >= 0 && ledger_get(v->args->ledger, &k, a, &r) && r.state == OP_DONE;
-	const char *chat = created ? r.target : v->args->chat_of ? v->args->chat_of(v->args->ctx, conv) : NULL;
+	const char *chat = created ? r.target : v->args->chat_of ? arena_strdup(a, v->args->chat_of(v->args->ctx, conv)) : NULL; /* theirs lives until the next question */
 	if (chat)
 		remember_chat(v, chat, conv, num, created);
 	return chat;
@@ -487,6 +505,8 @@ static bool on_user(void *ctx, const struct seen *s)
 	return !stopping(v);
 }
 
+/* ---- who is in a chat ---- */
+
 static bool ledger_has(struct verify *v, int64_t conv, enum op_kind kind)
 {
 	struct ledger_row r;
@@ -525,6 +545,63 @@ static bool check_members(struct verify *v, const struct chat *c, const char *co
 	return ok;
 }
 
+static bool has_role(struct verify *v, const char *chat, enum list_kind role, struct members *m)
+{
+	*m = (struct members){ .v = v };
+	table_init(&m->ids);
+	return session_list(v->args->session, role, chat, OLDEST_FIRST, on_member, m, v->err);
+}
+
+/* Portions of members, roles and tags that the ledger calls done: their rows stand before those of the messages. A role is asked for
+ * once for each chat that has somebody in it; the owner needs none. */
+static bool check_company(struct verify *v, const struct chat *c, const struct seen *s)
+{
+	static const struct { const char *prefix, *what; enum list_kind list; } ROLES[] = {
+		{ "admin:", "this person is not an administrator of the chat", LIST_ADMINS },
+		{ "editor:", "this person is not an editor of the chat", LIST_EDITORS },
+	};
+	struct members held[countof(ROLES)];
+	bool asked[countof(ROLES)] = { false, false }, portions = false, ok = true;
+	struct ledger_row r;
+	if (c->num < 0)
+		return true;
+	struct ledger_walk *w = ledger_walk(v->args->ledger, c->num);
+	while (ok && ledger_walk_next(w, &r) && !r.key.ts_us) {
+		const char *who = NULL, *what = NULL;
+		bool there = true;
+		if (r.key.kind != OP_MEMBERS || r.state != OP_DONE)
+			continue;
+		if (!strncmp(r.key.id, "tag:", 4) && r.target2) {
+			who = r.target2;
+			what = "this tag is not a member of the chat";
+			there = false;
+			for (size_t i = 0; i < s->n_tags && !there; i++)
+				there = streq(s->tags[i], who);
+		}
+		for (size_t i = 0; i < countof(ROLES); i++) {
+			size_t n = strlen(ROLES[i].prefix);
+			if (strncmp(r.key.id, ROLES[i].prefix, n) != 0)
+				continue;
+			who = r.key.id + n;
+			what = ROLES[i].what;
+			if (!asked[i])
+				ok = has_role(v, c->id, ROLES[i].list, &held[i]);
+			asked[i] = true;
+			there = !ok || table_get(&held[i].ids, who) || streq(s->author, who);
+		}
+		portions = portions || !who;
+		if (!there) {
+			v->out->members_missing++;
+			tell(v, FIND_MISSING, c->conv, NULL, c->id, who, what);
+		}
+	}
+	ledger_walk_end(w);
+	for (size_t i = 0; i < countof(ROLES); i++)
+		if (asked[i])
+			table_release(&held[i].ids);
+	return ok && (!portions || !v->args->members_of || check_members(v, c, s->ids, s->n_ids));
+}
+
 static bool on_chat(void *ctx, const struct seen *s)
 {
 	struct verify *v = ctx;
@@ -534,17 +611,20 @@ static bool on_chat(void *ctx, const struct seen *s)
 		return !stopping(v);
 	c->seen = true;
 	v->out->chats_ok++;
-	int public = v->args->public_of && c->created ? v->args->public_of(v->args->ctx, c->conv) : -1;
+	const struct chat *made = c; /* the conversation for which we made it, if we did */
+	for (struct chat *k = c; k; k = k->also)
+		made = k->created ? k : made;
+	int public = v->args->public_of && made->created ? v->args->public_of(v->args->ctx, made->conv) : -1;
 	if (public >= 0 && (public != 0) != s->is_public) {
 		v->out->privacy_wrong++;
 		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, s->is_public ? "the chat is public and should be private" : "the chat is private and should be public");
 	}
-	if (!s->archived && ledger_has(v, c->num, OP_ARCHIVE)) {
+	if (!s->archived && ledger_has(v, made->num, OP_ARCHIVE)) {
 		v->out->archived_wrong++;
 		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat should be archived");
 	}
-	if (v->args->members_of && ledger_has(v, c->num, OP_MEMBERS))
-		v->failed = !check_members(v, c, s->ids, s->n_ids);
+	for (; c && !v->failed; c = c->also)
+		v->failed = !check_company(v, c, s);
 	return !v->failed && !stopping(v);
 }
 

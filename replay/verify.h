@@ -8,7 +8,9 @@
 enum finding { FIND_MATCH, FIND_MISSING, FIND_ALTERED, FIND_FOREIGN, FIND_MISPLACED, FIND_TWICE, N_FINDING };
 struct verify_result {
 	int64_t messages[N_FINDING];      /* FOREIGN: other people's, not counted against us */
-	int64_t users_ok, users_missing, chats_ok, chats_missing, members_missing, privacy_wrong, archived_wrong;
+	int64_t users_ok, users_missing, chats_ok, chats_missing;
+	int64_t members_missing;          /* people, their roles, and tags */
+	int64_t privacy_wrong, archived_wrong;
 	int64_t lists;                    /* requests made */
 	bool clean;                       /* nothing missing, altered, misplaced, twice, and nothing wrong with people and chats */
 	int64_t reactions_ok, reactions_missing; /* those we made */
@@ -23,7 +25,7 @@ struct verify_args {
 	void (*progress)(void *ctx, int64_t lanes_done, int64_t lanes_total);
 	/* Optional, about a source conversation: the target chat it was adopted into (NULL: it was not; chats that were created
 	 * are in the ledger); should it be public (1), private (0), or is that not known (-1); target ids of the people who
-	 * should be in it (asked only where members were added). */
+	 * should be in it (asked only where members were added; none, when some are still to join). */
 	const char *(*chat_of)(void *ctx, const char *source_conv);
 	int (*public_of)(void *ctx, const char *source_conv);
 	const char *const *(*members_of)(void *ctx, const char *source_conv, size_t *n);

@@ -40,6 +40,8 @@ struct wire_done { void *tag; enum wire_class cls; struct http_resp resp; /* val
 void wire_first_bot(struct wire *w, int bot);
 /* Starts a request; everything is copied except stream files' names (copied too). tag comes back in wire_done. */
 bool wire_send(struct wire *w, const struct http_req *r, void *tag, struct err *e);
+/* Opens a file as wire_send does for a stream; NULL + err. */
+struct vfile *wire_file(struct wire *w, const struct file *f, struct err *e);
 size_t wire_in_flight(const struct wire *w);
 /* Waits until something finished or the deadline (clock_mono_us) passed or a signal came; fills at most max rows. */
 size_t wire_poll(struct wire *w, int64_t deadline_mono_us, struct wire_done *out, size_t max);

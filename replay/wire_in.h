@@ -14,6 +14,7 @@ enum {
 	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 64, ANSWER_MAX = 32 << 20,
 	HEAD_MAX = 256 << 10,     /* bytes of an answer's header fields; libcurl keeps each of them */
 	KEEP_ANSWER = 256 << 10,  /* memory of an answer kept for the next one */
+	CALL_CHUNK = 4096,        /* of the memory for one request: an address, tokens, an ordinary message */
 	IDLE_CONNECTION_S = 30,   /* an older one has likely been closed at the other end: do not try our luck */
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
 	HANG_MS = 150,            /* virtual clock: a server silent for so long of real time is taken to hang */

@@ -256,6 +256,7 @@ struct call *wire_call_new(struct wire *w)
 	if (!c->easy)
 		die("out of memory (curl_easy)");
 	arena_init(&c->arena);
+	c->arena.chunk = CALL_CHUNK;
 	buf_init(&c->answer, (size_t)w->answer_max);
 	return c;
 }

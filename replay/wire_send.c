@@ -253,6 +253,14 @@ static void copy_file(struct arena *a, struct file *to, const struct file *f)
 	to->entry = arena_strdup(a, f->entry);
 }
 
+struct vfile *wire_file(struct wire *w, const struct file *f, struct err *e)
+{
+	if (w->open_file)
+		return w->open_file(w->ctx, f, e);
+	err_set(e, ERR_ARCHIVE, "no archive to read files from");
+	return NULL;
+}
+
 /* Opens the file to be streamed now, so that one that is not there costs no request. */
 static bool open_stream(struct wire *w, struct call *c, const struct file *f)
 {

@@ -52,6 +52,26 @@ expect 'verify' 0 "$MVCHAT" verify -C "$T/p"
 expect 'nothing is left' 0 "$MVCHAT" plan -C "$T/p" --exit-code
 has 'one was told, once for each chat' "$T/dump" '"notifications":2,'
 
+# The ledger is lost: roles and tags are found again, too, and nothing is sent.
+cp -R "$T/p" "$T/lost"
+rm -f "$T/lost/.mvchat/"ledger.db*
+expect 'adopt' 0 "$MVCHAT" verify -C "$T/lost" --adopt --settle 0
+expect 'nothing is left to send' 0 "$MVCHAT" plan -C "$T/lost" --exit-code
+expect 'apply after it' 0 "$MVCHAT" apply -C "$T/lost" --yes --json
+eq 'sends no write' "$(number requests "$T/out")" 0
+expect 'and verify finds everybody in' 0 "$MVCHAT" verify -C "$T/lost"
+
+# A role and a tag taken away in the target are told.
+gen=$(bot '/chats?limit=50&availability=is_member' | grep -oE '"id":[0-9]+,"name":"general"' | grep -oE '[0-9]+' | head -1)
+ctl -g -X PUT -H 'Authorization: Bearer sandbox-bot-token' -H 'Content-Type: application/json' -d '{"role":"member"}' "$URL/chats/$id/members/$ivan" >/dev/null
+ctl -g -X DELETE -H 'Authorization: Bearer sandbox-bot-token' "$URL/chats/$gen/group_tags/$tag" >/dev/null
+expect 'verify sees it' 7 "$MVCHAT" verify -C "$T/p"
+has 'the role' "$T/out" 'is not an administrator of the chat'
+has 'the tag' "$T/out" 'this tag is not a member of the chat'
+ctl -g -X PUT -H 'Authorization: Bearer sandbox-bot-token' -H 'Content-Type: application/json' -d '{"role":"admin"}' "$URL/chats/$id/members/$ivan" >/dev/null
+ctl -g -X POST -H 'Authorization: Bearer sandbox-bot-token' -H 'Content-Type: application/json' -d "{\"group_tag_ids\":[$tag]}" "$URL/chats/$gen/group_tags" >/dev/null
+expect 'and that it is as it was' 0 "$MVCHAT" verify -C "$T/p"
+
 # By its number; and one that is not there.
 members general "$tag"
 expect 'a number instead of the name: the same again, once' 0 "$MVCHAT" apply -C "$T/p" --yes
@@ -66,4 +86,10 @@ expect 'rollback' 0 "$MVCHAT" rollback -C "$T/p" --all --yes
 "$MVCHAT" sandbox --store "$STORE" --dump >"$T/dump"
 grep -F '"tags":["Бухгалтерия"]' "$T/dump" >"$T/left"
 eq 'no chat has the tag' "$(wc -l <"$T/left")" 0
+
+# What cannot hold is told: a direct message has no roles, a chat that is made here no editors.
+sed "s/^channels:\$/channels:\\n  members:\\n    - {channel: [D05DM00001, general], admin: creator, editor: ivan.petrov}/" "$T/drafted.yaml" >"$T/p/mvchat.yaml"
+expect 'plan' 0 "$MVCHAT" plan -C "$T/p"
+has 'the direct message is named' "$T/out" 'channels.members names D05DM00001, a direct message'
+has 'and the editor who does not become one' "$T/out" 'nobody becomes an editor of general'
 done_testing

@@ -22,6 +22,19 @@ has 'nothing is left to do' "$T/out" 'nothing is left to do'
 expect 'accounts for people are a decision of the start' 2 "$MVCHAT" move --to sandbox --create-people
 has 'later it is the mapping that decides' "$T/err" 'unmatched: create'
 
+expect 'the folder was forgotten' 4 "$MVCHAT" plan
+has 'it is named' "$T/err" '-C mvchat-rehearsal'
+expect 'the rehearsal sleeps' 5 "$MVCHAT" plan -C mvchat-rehearsal
+has 'the command that wakes it' "$T/err" 'mvchat sandbox -C mvchat-rehearsal --store mvchat-rehearsal/.mvchat/sandbox.db --port'
+port=$(sed -n 's#^ *url: "http://127.0.0.1:\([0-9]*\)/.*#\1#p' mvchat-rehearsal/mvchat.yaml)
+"$MVCHAT" sandbox -q --store mvchat-rehearsal/.mvchat/sandbox.db --port "$port" --port-file "$T/awake" &
+awake=$! i=0
+until [ -s "$T/awake" ] || [ $i -gt 500 ]; do i=$((i + 1)); sleep 0.02; done
+expect 'awake, it needs no token, and sees no real one' 0 env PACHCA_BOT_TOKEN=real-bot-token "$MVCHAT" plan -C mvchat-rehearsal --exit-code
+sandbox_stop "$awake"
+expect '--lang may stand before the command' 0 "$MVCHAT" --lang ru help
+has 'and is heeded' "$T/out" 'Вызов'
+
 # Killed at many steps, each time the same command.
 kills=0
 for k in 1 2 5 11 23 40 60 90 130 170 210 250; do

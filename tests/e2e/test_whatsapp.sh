@@ -49,6 +49,28 @@ has 'and says so' "$T/out" 'The replay is complete'
 ctl "$PAGE/sandbox/dump" >"$T/dump"
 eq 'nine photos, with their sizes' "$(grep -oE '"sha256":"[0-9a-f]+","type":"image"' "$T/dump" | wc -l | tr -d ' ')" 9
 
+# Voice messages: what can be listened to goes as one, with its length and wave; what only has the name of one goes as sound.
+sandbox voice
+mkdir "$T/v" "$T/vp"
+cp fixtures/media/voice.opus "$T/v/PTT-20240203-WA0001.opus"
+cp fixtures/whatsapp/android-group-ru/archive/PTT-20240203-WA0002.opus "$T/v/"
+printf 'BEGIN:VCARD\r\nVERSION:2.1\r\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=98=D0=B2=\r\n=D0=B0=D0=BD\r\nTEL;CELL:+79161112233\r\nTEL;WORK:84950000000\r\nEND:VCARD\r\n' \
+	>"$T/v/Driver.vcf"
+cat >"$T/v/WhatsApp Chat with Ann.txt" <<'TXT'
+03/02/2024, 10:00 - Ann: PTT-20240203-WA0001.opus (file attached)
+13/02/2024, 10:01 - Bob: PTT-20240203-WA0002.opus (file attached)
+13/02/2024, 10:02 - Bob: Driver.vcf (file attached)
+TXT
+expect 'a chat with voice messages' 0 "$MVCHAT" map -C "$T/vp" --zone Europe/Moscow --url "$URL" "$T/v"
+eq 'is written' "$(cd "$T" && "$MVCHAT" apply -C vp --yes --json >run 2>err; number posted run)" 3
+ctl "$PAGE/sandbox/dump" >"$T/dump"
+eq 'one as a voice message, which the target takes with duration and waveform only' \
+	"$(grep -oE '"name":"PTT-[^}]*"type":"voice"' "$T/dump" | cut -d'"' -f4)" PTT-20240203-WA0001.opus
+eq 'one as sound' "$(grep -oE '"name":"PTT-[^}]*"type":"audio"' "$T/dump" | cut -d'"' -f4)" PTT-20240203-WA0002.opus
+has 'a card: who it is of, in words' "$T/dump" '👤 Иван, +79161112233, 84950000000'
+expect 'and verified' 0 "$MVCHAT" verify -C "$T/vp"
+eq 'and then nothing' "$(cd "$T" && "$MVCHAT" apply -C vp --yes --json >run 2>err; number posted run)" 0
+
 # A date that nothing proves: both readings are shown, and how to say which.
 mkdir "$T/u"
 printf '03/04/24, 10:00 - Ann: one\n05/04/24, 10:00 - Bob: two\n' >"$T/u/WhatsApp Chat with Ann.txt"

@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
-flags="-std=c11 -D_XOPEN_SOURCE=700 -I. -Ibuild/release -DMVCHAT_VERSION=__FILE__ -DMVCHAT_LOCALEDIR=__FILE__ $(pkg-config --cflags libzip libarchive jansson yajl libfyaml sqlite3 libcurl libxml-2.0 libpcre2-8 libmicrohttpd libxxhash nettle cmocka)"
+flags="-std=c11 -D_XOPEN_SOURCE=700 -I. -Ibuild/release -DMVCHAT_VERSION=__FILE__ -DMVCHAT_LOCALEDIR=__FILE__ $(pkg-config --cflags libzip libarchive jansson yajl libfyaml sqlite3 libcurl libxml-2.0 libpcre2-8 libmicrohttpd libxxhash nettle opusfile cmocka)"
 src=$(ls core/*.c importers/*.c mapping/*.c exporters/*.c replay/*.c sandbox/*.c cli/*.c)
 have() { command -v "$1" >/dev/null 2>&1 || { echo "lint: $1 is not installed: skipped"; return 1; }; }
 if have clang-tidy; then

@@ -22,7 +22,7 @@ static struct mapping *real_map;
 #define MAP real_map
 #else
 #define MAP (&fake_map)
-struct mapping { struct mapping_config cfg; const char *skip_author; const char *skip_conv, *private_as_public; uint8_t digest; };
+struct mapping { struct mapping_config cfg; const char *skip_author; const char *skip_conv, *private_as_public; bool merges; uint8_t digest; };
 static struct mapping fake_map;
 
 const struct mapping_config *mapping_config(const struct mapping *m) { return &m->cfg; }
@@ -64,6 +64,8 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 	return NULL;
 }
 bool mapping_has_routes(const struct mapping *m) { (void)m; return false; }
+bool mapping_merges(const struct mapping *m) { return m->merges; }
+bool mapping_hosts(const struct mapping *m, const char *conv) { return m->merges && streq(conv, "C1"); }
 enum route_answer mapping_route(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a, struct route *out)
 {
 	(void)m, (void)mm, (void)msg, (void)a, (void)out;
@@ -340,7 +342,7 @@ static uint32_t wished; /* enum stream_wish of the runs to come */
 static const char *drive_with(struct world *w, int stop_after, const char *reject)
 {
 	struct driver d = { .w = w, .stop_after = stop_after, .reject = reject };
-	struct stream_args args = { w->spool, MAP, &fake_ex, NULL, w->ledger };
+	struct stream_args args = { w->spool, MAP, &fake_ex, NULL, w->ledger, NULL };
 	struct err e = ERR_INIT;
 	d.s = stream_open(&args, &e);
 	assert_non_null(d.s);

@@ -291,6 +291,12 @@ static void fate(struct flight *f, const char *body, bool writes)
 	}
 }
 
+struct vfile *wire_file(struct wire *x, const struct file *f, struct err *e)
+{
+	(void)x, (void)f, (void)e;
+	return NULL;
+}
+
 bool wire_send(struct wire *x, const struct http_req *r, void *tag, struct err *e)
 {
 	(void)x, (void)e;
@@ -432,13 +438,13 @@ bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_sp
 		char name[16], id[16];
 		snprintf(name, sizeof(name), "p:%d", i);
 		snprintf(id, sizeof(id), "%d", i);
-		each(ctx, &(struct lane_spec){ LANE_PERSON, name, id, NULL, 0, 1 });
+		each(ctx, &(struct lane_spec){ LANE_PERSON, name, id, NULL, 0, NULL, 1 });
 	}
 	for (int i = 0; i < src.n_chats; i++) {
 		char name[16], id[16];
 		snprintf(name, sizeof(name), "c:%d", i);
 		snprintf(id, sizeof(id), "%d", i);
-		each(ctx, &(struct lane_spec){ LANE_CHAT, name, id, NULL, 0, src.n_msgs[i] });
+		each(ctx, &(struct lane_spec){ LANE_CHAT, name, id, NULL, 0, NULL, src.n_msgs[i] });
 	}
 	return true;
 }
@@ -497,7 +503,7 @@ enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, stru
 				char name[32], id[16];
 				snprintf(name, sizeof(name), "t:%s/%s", lane->id, k.id);
 				snprintf(id, sizeof(id), "%s", k.id);
-				on_thread(ctx, &(struct lane_spec){ LANE_THREAD, name, lane->id, id, k.ts_us, m->n_replies });
+				on_thread(ctx, &(struct lane_spec){ LANE_THREAD, name, lane->id, id, k.ts_us, NULL, m->n_replies });
 			}
 			continue;
 		}

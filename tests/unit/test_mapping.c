@@ -57,7 +57,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	static const char *const names[] = { "mvchat.yaml", "users.csv", "channels.csv" };
+	static const char *const names[] = { "mvchat.yaml", "users.csv", "channels.csv", "members.csv" };
 	(void)state;
 	for (size_t i = 0; i < countof(names); i++) {
 		char path[128];
@@ -89,7 +89,7 @@ static void test_yaml_errors(void **state)
 		{ "version: 1\nonly: {since: 2024-02-30}\n", "mvchat.yaml:2:15", "'only.since': '2024-02-30' is not a date written as 2024-03-31", "", ERR_USAGE },
 		{ "version: 1\nonly: {since: 2024-02-02, until: 2024-02-01}\n", "mvchat.yaml",
 		  "only.since (2024-02-02) is later than only.until (2024-02-01)", "", ERR_USAGE },
-		{ "version: 1\nonly: {last_weeks_of: 3}\n", "mvchat.yaml:2:8", "unknown key 'only.last_weeks_of'", "known here: channels, users, since, until, last_days, last_messages", ERR_USAGE },
+		{ "version: 1\nonly: {last_weeks_of: 3}\n", "mvchat.yaml:2:8", "unknown key 'only.last_weeks_of'", "known here: channels, users, tags, since, until, last_days, last_messages", ERR_USAGE },
 		{ "version: 1\nonly: {last_days: 0}\n", "mvchat.yaml:2:19", "'only.last_days': '0' is not a whole number, at least 1", "", ERR_USAGE },
 		{ "version: 1\nonly: {last_messages: many}\n", "mvchat.yaml:2:23", "'only.last_messages': 'many' is not a whole number, at least 1", "", ERR_USAGE },
 		{ "version: 1\nmessages:\n  leave_out: [join, jion]\n", "mvchat.yaml:3:21",
@@ -563,7 +563,7 @@ static void test_load_errors(void **state)
 		  "'x' (D1) is a direct message and can never become public", ERR_MAPPING },
 		{ "version: 1\n", "", "C1,a,public,,,,,,Один,,,,\nC2,b,public,,,,,,оДИН,,,,\n", "channels.csv:3:9",
 		  "'C1' and 'C2' would both be called 'оДИН' in the target", ERR_MAPPING },
-		{ "version: 1\n", "", "C1,a,public,,,,,,a,,adopt,,\n", "channels.csv:2:11", "decision 'adopt' is not one of create, adopt:ID, skip", ERR_USAGE },
+		{ "version: 1\n", "", "C1,a,public,,,,,,a,,adopt,,\n", "channels.csv:2:11", "decision 'adopt' is not one of create, adopt:ID, into:ID, skip", ERR_USAGE },
 		{ "version: 1\npeople: {unmatched: fail}\n", "U1,a,,,,,,,,,,\nU2,b,,,bot,,,,,,,\n", "", "users.csv:2:11",
 		  "people.unmatched: fail, and there is no account in the target for 1 people; the first is a (U1)", ERR_MAPPING },
 	};
@@ -820,9 +820,19 @@ static void test_aliases_and_members(void **state)
 	assert_int_equal(p.action, PERSON_LABEL); /* one account, made for U2 */
 	assert_string_equal(p.name, "Мария Ли");
 	assert_string_equal(mapping_same_person(m, "U8"), "U2");
+	struct buf b;
+	struct err e = ERR_INIT;
+	buf_init(&b, 65536);
+	assert_true(mapping_explain(m, &s, "U8", &b, &e));
+	assert_non_null(strstr(b.p, "  = the account that is created for U2\n"));
+	assert_non_null(strstr(b.p, "people.aliases: other ids of this person: U2\n"));
+	assert_null(strstr(b.p, "name in the label only"));
+	buf_reset(&b);
+	assert_true(mapping_explain(m, &s, "U9", &b, &e));
+	assert_non_null(strstr(b.p, "  = existing account 10\n"));
+	buf_release(&b);
 	assert_string_equal(mapping_same_person(m, "U2"), "U2");
 	mapping_free(m);
-	struct err e = ERR_INIT;
 	put("mvchat.yaml", "version: 1\npeople: {aliases: [[U1, UX]]}\n");
 	assert_null(mapping_load(dir, &e));
 	assert_string_equal(e.msg, "people.aliases: 'UX' has no row in users.csv");
@@ -868,7 +878,7 @@ static void test_company(void **state)
 	};
 	struct arena a;
 	arena_init(&a);
-	put("mvchat.yaml", "version: 1\nchannels:\n  members:\n    - {channel: '*', admin: creator, tag: всем}\n"
+	put("mvchat.yaml", "version: 1\nchannels:\n  members:\n    - {channel: '*', admin: creator, editor: U1, tag: всем}\n"
 	                   "    - {channel: '#Sales', admin: ['anna@*', U9], tag: [Отдел, Отдел]}\n");
 	char text[512];
 	snprintf(text, sizeof(text), "%sU2,Анна,,anna@x.ru,,,,,,,,\n", users_head);
@@ -883,8 +893,67 @@ static void test_company(void **state)
 		if (who.n_tags)
 			assert_string_equal(who.tags[who.n_tags - 1], "Отдел");
 		assert_int_equal(who.n_admins, t[i].admins);
+		bool channel = t[i].kind == CONV_PUBLIC || t[i].kind == CONV_PRIVATE;
+		assert_int_equal(who.n_editors, channel);
+		if (channel)
+			assert_string_equal(who.editors[0], "U1");
+		/* a direct message that is called by its name is told, one that a pattern takes is not */
+		assert_int_equal(who.ignored, !channel && (streq(c.name, "sales") || streq(c.id, "C1")));
 	}
 	mapping_free(m);
+	arena_release(&a);
+}
+
+/* A pilot of a department: who has the tag stands in the members list. */
+static void test_tag_pilot(void **state)
+{
+	(void)state;
+	static const struct { const char *only, *list; bool a, b, c; const char *error; } t[] = {
+		{ "tags: [продажи]", "userid,email,tags\nU1,,\"Склад; Продажи \"\nU2,,Склад\n", true, false, false, NULL },
+		{ "tags: [ПРОД*]", "userid,department\nU1,Склад\nU2,Продажи\nU3,Продажи\n", false, true, true, NULL },
+		{ "{tags: [Продажи], users: [U2]}", "userid,tags\nU1,Продажи\n", true, true, false, NULL },
+		{ "tags: [Продажи]", "userid,email\nU1,\n", false, false, false, "only.tags: 'members.csv' has neither a column 'tags' nor 'department'" },
+		{ "tags: [Продажи, Отдел]", "userid,tags\nU1,Продажи\n", false, false, false, "only.tags: nobody in 'members.csv' has the tag 'Отдел'" },
+		{ "tags: [Продажи]", NULL, false, false, false, "only.tags needs people.members_list: archives do not know who has which tag" },
+	};
+	struct arena a;
+	char text[512];
+	uint8_t before[DIGEST_BYTES] = { 0 }, now[DIGEST_BYTES];
+	arena_init(&a);
+	snprintf(text, sizeof(text), "%sU1,Анна,,anna@x.ru,,,match,11,100,e-mail,,\nU2,Б,,b@x.ru,,,match,12,100,e-mail,,\n", users_head);
+	put("users.csv", text);
+	put("channels.csv", channels_head);
+	for (size_t i = 0; i < countof(t); i++) {
+		static const char *const one[] = { "U3" };
+		struct err e = ERR_INIT;
+		struct person p;
+		struct place q;
+		const char *only = t[i].only;
+		snprintf(text, sizeof(text), "version: 1\n%sonly: %s%s%s\n", t[i].list ? "people: {members_list: members.csv}\n" : "", *only == '{' ? "" : "{", only, *only == '{' ? "" : "}");
+		put("mvchat.yaml", text);
+		if (t[i].list)
+			put("members.csv", t[i].list);
+		struct mapping *m = mapping_load(dir, &e);
+		if (t[i].error) {
+			assert_null(m);
+			assert_string_equal(e.msg, t[i].error);
+			continue;
+		}
+		assert_non_null(m);
+		mapping_person(m, &(struct user){ .id = "U1", .name = "Анна" }, &a, &p);
+		assert_int_equal(p.action == PERSON_MATCH, t[i].a);
+		if (!t[i].a)
+			assert_string_equal(p.why, "only.tags: without these tags, so no account is used");
+		mapping_person(m, &(struct user){ .id = "U2", .name = "Б" }, &a, &p);
+		assert_int_equal(p.action == PERSON_MATCH, t[i].b);
+		/* somebody without a row */
+		mapping_place(m, &(struct conv){ .id = "C1", .name = "x", .kind = CONV_PUBLIC, .members = one, .n_members = 1 }, &a, &q);
+		assert_int_equal(q.action == PLACE_CREATE, t[i].c);
+		mapping_digest(m, now);
+		assert_memory_not_equal(now, before, DIGEST_BYTES);
+		memcpy(before, now, DIGEST_BYTES);
+		mapping_free(m);
+	}
 	arena_release(&a);
 }
 
@@ -1015,7 +1084,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_privacy, begin, end),
 		cmocka_unit_test_setup_teardown(test_digest, begin, end),
 		cmocka_unit_test_setup_teardown(test_pilot_and_skips, begin, end),
-		cmocka_unit_test(test_examples), cmocka_unit_test(test_schema),
+		cmocka_unit_test_setup_teardown(test_tag_pilot, begin, end), cmocka_unit_test(test_examples), cmocka_unit_test(test_schema),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

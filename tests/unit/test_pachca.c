@@ -158,6 +158,14 @@ static void requests(void **state)
 	               "{\"message\":{\"entity_type\":\"thread\",\"entity_id\":265142,\"content\":\"Hello\",\"skip_invite_mentions\":true},\"link_preview\":false}",
 	               AUTH_BOT, REQ_POST, "thread/265142");
 	op = op_of(OP_POST);
+	uint64_t without = ex->fingerprint(&op);
+	op.avatar = "https://app.pachca.com/users/12/photo.jpg";
+	assert_true(ex->fingerprint(&op) == without); /* old ledgers know nothing of pictures */
+	expect_request(t, &op, "POST", "/messages",
+	               "{\"message\":{\"entity_type\":\"discussion\",\"entity_id\":334,\"content\":\"Hello\",\"display_name\":\"Anna · 14.11.2023 22:13\","
+	               "\"display_avatar_url\":\"https://app.pachca.com/users/12/photo.jpg\"},\"link_preview\":false}",
+	               AUTH_BOT, REQ_POST, "334");
+	op = op_of(OP_POST);
 	op.body = " \n";
 	op.label = NULL;
 	op.files = &sent_photo;
@@ -187,6 +195,22 @@ static void requests(void **state)
 	expect_request(t, &op, "POST", "/messages/194275/reactions", "{\"code\":\":party:\",\"name\":\":party:\"}", AUTH_BOT, REQ_OTHER, "");
 	op = op_of(OP_MEMBERS);
 	expect_request(t, &op, "POST", "/chats/334/members", "{\"member_ids\":[501,502],\"silent\":true}", AUTH_BOT, REQ_OTHER, "");
+	const char *const one[] = { "501" }, *const name[] = { "R&D отдел" }, *const number[] = { "86" };
+	op.ids = one;
+	op.n_ids = 1;
+	op.as = "admin";
+	expect_request(t, &op, "PUT", "/chats/334/members/501", "{\"role\":\"admin\"}", AUTH_BOT, REQ_OTHER, "");
+	op.as = "editor";
+	expect_request(t, &op, "PUT", "/chats/334/members/501", "{\"role\":\"editor\"}", AUTH_BOT, REQ_OTHER, "");
+	op = op_of(OP_MEMBERS);
+	op.n_ids = 0;
+	op.n_tags = 1;
+	op.tags = number;
+	expect_request(t, &op, "POST", "/chats/334/group_tags", "{\"group_tag_ids\":[86]}", AUTH_BOT, REQ_OTHER, "");
+	op.tags = name;
+	op.step = 1;
+	op.carry = "9111"; /* what looking the name up left */
+	expect_request(t, &op, "POST", "/chats/334/group_tags", "{\"group_tag_ids\":[9111]}", AUTH_BOT, REQ_OTHER, "");
 	op = op_of(OP_ARCHIVE);
 	expect_request(t, &op, "PUT", "/chats/334/archive", NULL, AUTH_BOT, REQ_OTHER, "");
 	op = op_of(OP_UPLOAD);
@@ -215,6 +239,43 @@ static void not_built(void **state)
 	op = op_of(OP_UPLOAD);
 	op.step = 1; /* no carry */
 	assert_false(ex->build(t, &op, &arena, &q, &e));
+}
+
+/* "voice" only with both things it needs; else sound like any other. */
+static void voice_notes(void **state)
+{
+	(void)state;
+	struct target *t = greeted("token_bot", NULL);
+	static const struct { enum file_kind kind; int ms; const char *wave, *type; } cases[] = {
+		{ FILE_VOICE, 1600, "0,4,31", "voice" }, { FILE_VOICE, 0, "0,4,31", "audio" }, { FILE_VOICE, 1600, NULL, "audio" },
+		{ FILE_VOICE, 1600, "", "audio" }, { FILE_AUDIO, 1600, "0,4,31", "audio" }, { FILE_PLAIN, 1600, "0,4,31", "file" },
+	};
+	char wide[258];
+	memset(wide, '1', sizeof(wide) - 1);
+	wide[257] = '\0';
+	for (size_t i = 0; i <= countof(cases); i++) {
+		struct op op = op_of(OP_POST);
+		struct op_file f = { .handle = "a/1.opus", .name = "PTT-1.opus", .mime = "audio/ogg", .size = 9, .kind = FILE_VOICE, .duration_ms = 5, .waveform = wide };
+		if (i < countof(cases)) {
+			f.kind = cases[i].kind;
+			f.duration_ms = cases[i].ms;
+			f.waveform = cases[i].wave;
+		}
+		const char *type = i < countof(cases) ? cases[i].type : "audio";
+		op.files = &f;
+		op.n_files = 1;
+		struct http_req q;
+		struct err e = ERR_INIT;
+		const uint64_t fp = ex->fingerprint(&op);
+		assert_true(ex->build(t, &op, &arena, &q, &e));
+		const struct jv *sent = jv_first(jv_get(jv_get(jv_parse(&arena, q.body, q.body_len, &e), "message"), "files"));
+		assert_string_equal(jv_get_str(sent, "file_type"), type);
+		const bool voice = streq(type, "voice");
+		assert_int_equal(jv_get_int(sent, "duration_ms", -1), voice ? 1600 : -1);
+		assert_string_equal(jv_get(sent, "waveform") ? jv_get_str(sent, "waveform") : "", voice ? "0,4,31" : "");
+		f.waveform = NULL;
+		assert_true(fp == ex->fingerprint(&op)); /* it is the same message whether it could be listened to or not */
+	}
 }
 
 static void label_is_cut(void **state)
@@ -518,6 +579,9 @@ static void list_requests(void **state)
 		{ LIST_USERS_FIND, "a+b@x.ru", NEWEST_FIRST, "c=", "/users?limit=50&query=a%2Bb%40x.ru&cursor=c%3D", AUTH_ADMIN, REQ_OTHER },
 		{ LIST_CHATS, "", OLDEST_FIRST, NULL, "/chats?sort=id&order=asc&availability=is_member&archived=true&limit=50", AUTH_BOT, REQ_OTHER },
 		{ LIST_MEMBERS, "334", OLDEST_FIRST, NULL, "/chats/334/members?limit=50", AUTH_BOT, REQ_OTHER },
+		{ LIST_ADMINS, "334", OLDEST_FIRST, NULL, "/chats/334/members?role=admin&limit=50", AUTH_BOT, REQ_OTHER },
+		{ LIST_EDITORS, "334", OLDEST_FIRST, "c", "/chats/334/members?role=editor&limit=50&cursor=c", AUTH_BOT, REQ_OTHER },
+		{ LIST_TAGS_FIND, "R&D", OLDEST_FIRST, NULL, "/group_tags?limit=50&names[]=R%26D", AUTH_ADMIN, REQ_OTHER },
 		{ LIST_MESSAGES, "334", NEWEST_FIRST, "x", "/messages?chat_id=334&sort=id&order=desc&limit=50&cursor=x", AUTH_BOT, REQ_READ },
 		{ LIST_REACTIONS, "5", OLDEST_FIRST, NULL, "/messages/5/reactions?limit=50", AUTH_BOT, REQ_OTHER },
 	};
@@ -582,6 +646,8 @@ static void lists(void **state)
 	assert_string_equal(p.v[0].name, "Anna Li");
 	assert_string_equal(p.v[0].body, "anna@example.org");
 	assert_string_equal(p.v[0].role, "user");
+	assert_string_equal(p.v[0].avatar, "https://app.pachca.com/users/501/photo.jpg");
+	assert_null(p.v[1].avatar);
 	assert_string_equal(p.v[1].name, "bot9");
 	assert_string_equal(p.v[1].body, "");
 	assert_true(p.v[1].bot && p.v[1].suspended && !p.v[0].bot && !p.v[0].suspended);
@@ -687,7 +753,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(requests), TEST(not_built), TEST(label_is_cut), TEST(upload_form), TEST(file_names), TEST(answers), TEST(access_must_not_be_given),
+		TEST(requests), TEST(not_built), TEST(voice_notes), TEST(label_is_cut), TEST(upload_form), TEST(file_names), TEST(answers), TEST(access_must_not_be_given),
 		TEST(hello), TEST(permissions), TEST(list_requests), TEST(lists), TEST(matching), TEST(small_things),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

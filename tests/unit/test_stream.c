@@ -1,6 +1,7 @@
 /* The stream: the exact sequence of ops for small models, and what is left to do after stops, changes and refusals. */
 #include "stream_fakes.h"
 
+#include "replay/session.h"
 #include "replay/stream_in.h"
 
 #define TEN "0123456789"
@@ -296,10 +297,10 @@ static void chat_waits_for_threads_told_of_now(void **state)
 	small_model(&w);
 	world_ready(&w);
 	drive_with(&w, 9, NULL); /* all of the chat, and the intent of its first thread */
-	struct stream_args args = { w.spool, &fake_map, &fake_ex, NULL, w.ledger };
+	struct stream_args args = { w.spool, &fake_map, &fake_ex, NULL, w.ledger, NULL };
 	struct stream *s = stream_open(&args, &e);
 	assert_non_null(s);
-	struct lane_spec lane = { LANE_CHAT, (char[]){ "c:C1" }, "C1", NULL, 0, 5 };
+	struct lane_spec lane = { LANE_CHAT, (char[]){ "c:C1" }, "C1", NULL, 0, NULL, 5 };
 	struct stream_pos pos = { 0 };
 	struct stream_op op;
 	size_t told = 0;
@@ -309,6 +310,58 @@ static void chat_waits_for_threads_told_of_now(void **state)
 	assert_int_equal(stream_next(s, &lane, &pos, 0, count_thread, &told, &w.a, &op, &e), STREAM_OP);
 	assert_int_equal(op.op.key.kind, OP_PIN);
 	stream_pos_release(&pos);
+	stream_close(s);
+	world_end(&w);
+}
+
+/* ---- pictures ---- */
+
+static void pictures_of_accounts(void **state)
+{
+	(void)state;
+	static const struct { const char *url; bool safe; } URLS[] = {
+		{ "https://app.pachca.com/users/12/photo.jpg", true }, { "https://avatars.slack-edge.com/2024-01-01/1_2_512.png", true },
+		{ "http://app.pachca.com/a.jpg", false }, { "https://app.pachca.com/a.jpg?token=x", false }, { "https://u:p@x.ru/a.jpg", false },
+		{ "https://files.slack.com/a.jpg", false }, { "https://SLACK.com/a.jpg", false }, { "https://notslack.com/a.jpg", true },
+		{ "https://10.0.0.1/a.jpg", false }, { "https://[::1]/a.jpg", false }, { "https://intranet/a.jpg", false }, { "https://x.ru:8443/a.jpg", false },
+		{ "https://nas.local/a.jpg", false }, { "https://x.ru/a b", false }, { "https://x.ru/\xd1\x84", false }, { "https://x.ru./a", false }, { "", false }, { NULL, false },
+	};
+	for (size_t i = 0; i < countof(URLS); i++)
+		assert_int_equal(stream_avatar_safe(URLS[i].url), URLS[i].safe);
+	char longest[257] = "https://x.ru/";
+	memset(longest + 13, 'a', 256 - 13);
+	assert_false(stream_avatar_safe(longest));
+	longest[255] = '\0';
+	assert_true(stream_avatar_safe(longest));
+
+	struct world w;
+	struct err e = ERR_INIT;
+	world_begin(&w);
+	small_model(&w);
+	static const struct user more[] = {
+		{ .id = "P1", .name = "Ann", .email = "71", .name_source = NAME_LISTED, .avatar_url = "https://src.example/1.png" },
+		{ .id = "P2", .name = "Bob", .email = "72", .name_source = NAME_LISTED, .avatar_url = "https://src.example/2.png" },
+		{ .id = "P3", .name = "Cid", .email = "73", .name_source = NAME_LISTED, .avatar_url = "https://src.example/3.png?x=1" },
+		{ .id = "P4", .name = "Dan", .email = "new4", .name_source = NAME_LISTED, .avatar_url = "https://src.example/4.png" },
+		{ .id = "P5", .name = "Eve", .name_source = NAME_LISTED, .avatar_url = "https://src.example/5.png" },
+	};
+	for (size_t i = 0; i < countof(more); i++)
+		assert_true(w.sink.user(w.sink.ctx, &more[i]));
+	world_ready(&w);
+	struct target_person accounts[] = { { .id = "71", .avatar = "https://dst.example/71.png" }, { .id = "72", .avatar = "https://dst.example/72.png?token=s" } };
+	struct snapshot snap = { .people = accounts, .n_people = countof(accounts) };
+	struct stream_args args = { w.spool, &fake_map, &fake_ex, NULL, w.ledger, &snap };
+	struct stream *s = stream_open(&args, &e);
+	assert_non_null(s);
+	assert_string_equal(stream_someone(s, "P1")->avatar, "https://dst.example/71.png");
+	assert_string_equal(stream_someone(s, "P2")->avatar, "https://src.example/2.png"); /* the account's has a token */
+	assert_null(stream_someone(s, "P3")->avatar);
+	assert_null(stream_someone(s, "P4")->avatar); /* no account yet */
+	assert_null(stream_someone(s, "P5")->avatar);
+	stream_close(s);
+	fake_map.cfg.avatars = AVATARS_NONE;
+	s = stream_open(&args, &e);
+	assert_null(stream_someone(s, "P1")->avatar);
 	stream_close(s);
 	world_end(&w);
 }
@@ -868,7 +921,7 @@ int main(void)
 		cmocka_unit_test(refused_root_keeps_its_replies_back),
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
 		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
-		cmocka_unit_test(links_lead_somewhere_in_the_end), cmocka_unit_test(links_after_any_death), cmocka_unit_test(links_that_stay),
+		cmocka_unit_test(pictures_of_accounts), cmocka_unit_test(links_lead_somewhere_in_the_end), cmocka_unit_test(links_after_any_death), cmocka_unit_test(links_that_stay),
 		cmocka_unit_test(many_links), cmocka_unit_test(forms_of_links),
 		cmocka_unit_test(archived_chats_open_for_what_is_new), cmocka_unit_test(deleted_in_the_source), cmocka_unit_test(pilots_stand_ins),
 		cmocka_unit_test(drift_is_edited_when_asked), cmocka_unit_test(refused_edits_are_told), cmocka_unit_test(refused_after_an_edit), cmocka_unit_test(longer_than_posted),

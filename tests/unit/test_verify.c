@@ -21,10 +21,10 @@
 
 /* ---- the target ---- */
 
-struct thing { const char *chat, *id, *author, *body; bool is_public, archived; const char *const *ids; size_t n_ids; };
+struct thing { const char *chat, *id, *author, *body; bool is_public, archived; const char *const *ids; size_t n_ids; const char *const *tags; size_t n_tags; };
 enum { THINGS = 64 };
-static struct thing messages[THINGS], chats[THINGS], users[THINGS], members[THINGS];
-static size_t n_messages, n_chats, n_users, n_members;
+static struct thing messages[THINGS], chats[THINGS], users[THINGS], members[THINGS], admins[THINGS], editors[THINGS];
+static size_t n_messages, n_chats, n_users, n_members, n_admins, n_editors;
 static const char *denied_chat, *broken_chat;
 static int64_t generated; /* LIST_MESSAGES of chat "big": so many, ids 1… */
 
@@ -53,13 +53,14 @@ bool session_list(struct session *s, enum list_kind kind, const char *scope, enu
 		}
 		return true;
 	}
-	const struct thing *t = kind == LIST_MESSAGES ? messages : kind == LIST_CHATS ? chats : kind == LIST_USERS ? users : members;
-	size_t n = kind == LIST_MESSAGES ? n_messages : kind == LIST_CHATS ? n_chats : kind == LIST_USERS ? n_users : n_members;
+	const struct thing *t = kind == LIST_MESSAGES ? messages : kind == LIST_CHATS ? chats : kind == LIST_USERS ? users : kind == LIST_ADMINS ? admins : kind == LIST_EDITORS ? editors : members;
+	size_t n = kind == LIST_MESSAGES ? n_messages : kind == LIST_CHATS ? n_chats : kind == LIST_USERS ? n_users : kind == LIST_ADMINS ? n_admins : kind == LIST_EDITORS ? n_editors : n_members;
 	for (size_t i = 0; i < n; i++) {
-		if ((kind == LIST_MESSAGES || kind == LIST_MEMBERS) && !streq(t[i].chat, scope))
+		if (kind != LIST_CHATS && kind != LIST_USERS && !streq(t[i].chat, scope))
 			continue;
 		struct seen r = { .id = t[i].id, .author = t[i].author ? t[i].author : US, .name = "", .body = t[i].body ? t[i].body : "",
-			          .is_public = t[i].is_public, .archived = t[i].archived, .ids = t[i].ids, .n_ids = t[i].n_ids };
+			          .is_public = t[i].is_public, .archived = t[i].archived, .ids = t[i].ids, .n_ids = t[i].n_ids,
+			          .tags = t[i].tags, .n_tags = t[i].n_tags };
 		if (!each(ctx, &r))
 			return true;
 	}
@@ -110,7 +111,7 @@ static int setup(void **state)
 	if (!ledger)
 		fail_msg("%s", e.msg);
 	run = ledger_run_begin(ledger, "test", digest, NULL);
-	n_messages = n_chats = n_users = n_members = 0;
+	n_messages = n_chats = n_users = n_members = n_admins = n_editors = 0;
 	denied_chat = broken_chat = NULL;
 	generated = 0;
 	ledger_begin(ledger);
@@ -608,6 +609,38 @@ static void chat_members(void **state)
 	assert_int_equal(r.members_missing, 2);
 }
 
+/* Roles and tags: what the ledger says was given and the chat does not have. */
+static void chat_company(void **state)
+{
+	(void)state;
+	static const char *const ALL[] = { "10", "13", "12", "11" }, *const TAGS[] = { "77", "86" };
+	chat_made();
+	wanted_public = -1;
+	chats[0].ids = ALL;
+	chats[0].n_ids = countof(ALL);
+	did("c:C1", key_of("C1", 0, "admin:11", OP_MEMBERS), "", "500", NULL);
+	did("c:C1", key_of("C1", 0, "admin:12", OP_MEMBERS), "", "500", NULL);
+	did("c:C1", key_of("C1", 0, "editor:13", OP_MEMBERS), "", "500", NULL);
+	did("c:C1", key_of("C1", 0, "tag:Sales", OP_MEMBERS), "", "500", "86");
+	struct verify_result r = verify(true);
+	assert_int_equal(r.members_missing, 4);
+	assert_string_equal(told, "missing C1 - 11;missing C1 - 12;missing C1 - 13;missing C1 - 86;");
+	assert_false(r.clean);
+	admins[n_admins++] = (struct thing){ .chat = "500", .id = "11" };
+	admins[n_admins++] = (struct thing){ .chat = "501", .id = "12" };
+	editors[n_editors++] = (struct thing){ .chat = "500", .id = "12" }; /* another role than it was given */
+	editors[n_editors++] = (struct thing){ .chat = "500", .id = "13" };
+	chats[0].tags = TAGS;
+	chats[0].n_tags = 1;
+	r = verify(true);
+	assert_string_equal(told, "missing C1 - 12;missing C1 - 86;");
+	chats[0].n_tags = 2;
+	chats[0].author = "12"; /* the owner needs no role */
+	r = verify(true);
+	assert_int_equal(r.members_missing, 0);
+	assert_true(r.clean);
+}
+
 #define with_ledger(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -620,7 +653,7 @@ int main(void)
 		with_ledger(in_another_chat_than_the_ledger_says), with_ledger(a_page_that_comes_again_counts_once),
 		with_ledger(edits_and_deletions), with_ledger(a_thread_is_read_from_its_own_chat), with_ledger(an_adopted_chat),
 		with_ledger(a_chat_closed_to_us_is_a_finding_and_no_network_is_an_error), with_ledger(stopping_is_not_clean),
-		with_ledger(a_long_lane), with_ledger(people), with_ledger(privacy_and_archive), with_ledger(chat_members),
+		with_ledger(a_long_lane), with_ledger(people), with_ledger(privacy_and_archive), with_ledger(chat_members), with_ledger(chat_company),
 	};
 	return cmocka_run_group_tests_name("verify", tests, NULL, NULL);
 }
