@@ -186,7 +186,8 @@ static bool text_fact(void *ctx, const char *archive, const char *key, const cha
 		fmt_into(v->last_archive, sizeof(v->last_archive), "%s", archive);
 		out_row(26, _("archive"), "%s", safe(slash && slash[1] ? slash + 1 : archive));
 	}
-	out_row(26, safe(key), "%s", safe(value));
+	char sentence[640];
+	out_row(26, safe(fact_name(key)), "%s", safe(fact_sentence(value, sentence, sizeof(sentence))));
 	return true;
 }
 

@@ -82,6 +82,9 @@ const char *report_finding_word(enum finding f);
 const char *report_sentence(const char *english, char *out, size_t size);
 /* The same for what an importer says of an archive. */
 const char *hazard_sentence(const char *english, char *out, size_t size);
+/* Facts of an archive: the key's name; the value, put into the reader's language where it is a known sentence. */
+const char *fact_name(const char *key);
+const char *fact_sentence(const char *english, char *out, size_t size);
 enum { SENTENCE_MAX = 1024 };
 
 /* Parts of the JSON form that the commands' --json shares. */

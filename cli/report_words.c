@@ -210,7 +210,7 @@ static const char *const forms[] = {
 	N_("this tag is not a member of the chat"),
 };
 
-enum { BLANKS_MAX = 5 };
+enum { BLANKS_MAX = 10 };
 struct piece { const char *p; size_t n; };
 
 /* Does text have this form? Each %s takes as little as it can, the last as much as is left. */
