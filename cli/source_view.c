@@ -14,7 +14,7 @@
 
 enum { TEXT_MAX = 64 << 10, WHO_MAX = 12 /* names of one reaction */ };
 
-struct seen_file { dev_t dev; ino_t ino; struct timespec changed; };
+struct seen_file { dev_t dev; ino_t ino; };
 struct source_view {
 	char *ledger_path, *spool_path, *state;
 	struct seen_file ledger_file, spool_file; /* what is open */
