@@ -57,7 +57,8 @@ static bool add_conv(void *ctx, const struct spool_conv *s)
 	for (size_t i = 0; i < s->conv.n_members; i++)
 		members[i] = known_id(c, s->conv.members[i]);
 	c->convs[c->n_convs] = (struct conv){
-		.id = arena_strdup(c->a, s->conv.id), .name = arena_strdup(c->a, s->conv.name), .creator = s->conv.creator ? known_id(c, s->conv.creator) : NULL,
+		.id = arena_strdup(c->a, s->conv.id), .name = arena_strdup(c->a, s->conv.name), .space = s->conv.space ? arena_strdup(c->a, s->conv.space) : NULL,
+		.creator = s->conv.creator ? known_id(c, s->conv.creator) : NULL,
 		.kind = s->conv.kind, .archived = s->conv.archived, .general = s->conv.general, .shared = s->conv.shared, .created_us = s->conv.created_us,
 		.members = members, .n_members = s->conv.n_members,
 	};

@@ -158,6 +158,7 @@ bool slack_push_apps(struct source *s);                                     /* a
 
 /* slack_lists.c */
 bool slack_read_users(struct source *s, const struct space *sp);
+const char *slack_space_name(struct source *s, const struct space *sp); /* of a Grid's workspace; NULL at the root; in the step arena */
 bool slack_read_channels(struct source *s, const struct space *sp);
 bool slack_read_others(struct source *s, const struct space *sp);
 bool slack_find_team(struct source *s);

@@ -27,7 +27,10 @@ static const char *const words[N_WORD][2] = {
 	[W_SYSTEM] = { "System", "Система" },
 	[W_SHORTENED] = { "(text shortened)", "(текст сокращён)" },
 };
-enum { NAMES_MAX = 20 }; /* people named after one emoji; the rest is a number */
+enum {
+	NAMES_MAX = 20,       /* people named after one emoji; the rest is a number */
+	CALL_MAX = 64 * 1024, /* bytes of a line about a call */
+};
 
 static const char *word(const struct stream *s, enum word w)
 {
@@ -214,6 +217,27 @@ static const char *ask_date(void *ctx, int64_t unix_s)
 	local_time(q->s, unix_s * 1000000, &z);
 	put_date(q->s, &z, date);
 	return arena_fmt(q->a, "%s %02d:%02d", date, z.hour, z.minute);
+}
+
+static const char *ask_call(void *ctx, const struct span *call)
+{
+	struct asking *q = ctx;
+	long minutes, people;
+	struct buf b;
+	if (!streq(q->s->cfg->locale, "ru"))
+		return NULL;
+	text_call(call, &minutes, &people);
+	buf_init(&b, CALL_MAX);
+	buf_adds(&b, "Звонок");
+	if (*call->text)
+		buf_addf(&b, ": %s", call->text);
+	if (minutes)
+		buf_addf(&b, ", %ld мин", minutes);
+	if (people)
+		buf_addf(&b, ", участников: %ld", people);
+	const char *text = b.full ? NULL : arena_strndup(q->a, b.p, b.len);
+	buf_release(&b);
+	return text;
 }
 
 static const char *ask_live(void *ctx, const char *id)
@@ -449,7 +473,7 @@ static void render(struct stream *s, const struct letter_args *x, const struct w
 {
 	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off,
 	                    .meta = x->meta, .want = x->ahead };
-	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
+	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_call, ask_live };
 	struct text rest = *w->rest, end = { 0 };
 	if (at != AT_END) {
 		size_t left;
