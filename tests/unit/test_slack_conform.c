@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tests/conform/jsonl_sink.h"
+#include "tests/conform/stop_check.h"
 #include "tests/tools/hostile.h"
 
 #include <dirent.h>
@@ -257,37 +257,10 @@ static void zips(void **state)
 	}
 }
 
-static size_t stop_after;
-static bool stop_msg(void *ctx, const char *conv_id, const struct msg *m)
-{
-	struct jsonl *j = ctx;
-	jsonl_msg(ctx, conv_id, m);
-	return j->msgs < stop_after;
-}
-
-/* A sink that has enough ends the walk at once, with an error; the same source can be walked again. */
 static void stopped(void **state)
 {
-	struct err e = ERR_INIT;
 	(void)state;
-	struct vault *v = vault_open("fixtures/slack/demo", NULL, NULL, &e);
-	assert_non_null(v);
-	struct source *s = importer_slack.open(v, NULL, &e);
-	assert_non_null(s);
-	for (stop_after = 1; stop_after < 140; stop_after += 20) {
-		struct jsonl j;
-		struct sink sink;
-		struct arena step;
-		jsonl_sink(&j, &sink, OUT_MAX);
-		sink.msg = stop_msg;
-		arena_init(&step);
-		assert_false(importer_slack.walk(s, &sink, &step, &e));
-		assert_int_equal(j.msgs, stop_after);
-		arena_release(&step);
-		buf_release(&j.out);
-	}
-	importer_slack.close(s);
-	vault_close(v);
+	stop_check(&importer_slack, "fixtures/slack/demo", 140, 20);
 }
 
 /* What nobody knows is refused with the names of what is known. */

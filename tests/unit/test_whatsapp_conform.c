@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/conform/jsonl_sink.h"
+#include "tests/conform/stop_check.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -170,36 +170,10 @@ static void table_in_step(void **state)
 	buf_release(&b);
 }
 
-static size_t stop_after;
-static bool stop_msg(void *ctx, const char *conv_id, const struct msg *m)
-{
-	struct jsonl *j = ctx;
-	jsonl_msg(ctx, conv_id, m);
-	return j->msgs < stop_after;
-}
-
 static void stopped(void **state)
 {
-	struct err e = ERR_INIT;
 	(void)state;
-	struct vault *v = vault_open("fixtures/whatsapp/ios-group-ru/archive", NULL, NULL, &e);
-	assert_non_null(v);
-	struct source *s = importer_whatsapp.open(v, NULL, &e);
-	assert_non_null(s);
-	for (stop_after = 1; stop_after < 15; stop_after += 4) {
-		struct jsonl j;
-		struct sink sink;
-		struct arena step;
-		jsonl_sink(&j, &sink, OUT_MAX);
-		sink.msg = stop_msg;
-		arena_init(&step);
-		assert_false(importer_whatsapp.walk(s, &sink, &step, &e));
-		assert_int_equal(j.msgs, stop_after);
-		arena_release(&step);
-		buf_release(&j.out);
-	}
-	importer_whatsapp.close(s);
-	vault_close(v);
+	stop_check(&importer_whatsapp, "fixtures/whatsapp/ios-group-ru/archive", 15, 4);
 }
 
 int main(void)
