@@ -263,12 +263,7 @@ bool stage_confirm(enum consent consent, const struct facts *f, const char *agai
 	if (f->deletes)
 		printf(_("%s messages that the source no longer has will be DELETED in the target.\n"), num(f->deletes));
 	printf(_("Write %s messages into the target? [y/N] "), num(f->bucket[ITEM_MSG][BUCKET_PENDING]));
-	fflush(stdout);
-	char line[16];
-	if (!fgets(line, sizeof(line), stdin))
-		line[0] = '\0';
-	/* "д" is 0xD0 0xB4, "Д" 0xD0 0x94 in UTF-8 */
-	if (line[0] == 'y' || line[0] == 'Y' || !strncmp(line, "\xd0\xb4", 2) || !strncmp(line, "\xd0\x94", 2))
+	if (out_yes())
 		return true;
 	err_set(e, ERR_PARTIAL, _("stopped before writing anything"));
 	return err_hint(e, _("nothing was changed"));
