@@ -68,7 +68,9 @@ struct seen {
 static void same_again(struct seen *s, size_t from, const struct buf *again)
 {
 	const size_t n = s->j.out.len - from - 1;
-	CHECK(utf8_valid(s->j.out.p + from, n) && again->len == n && !memcmp(again->p, s->j.out.p + from, n));
+	CHECK(utf8_valid(s->j.out.p + from, n));
+	if (again->len != n || memcmp(again->p, s->j.out.p + from, n) != 0)
+		die("property does not hold: '%.*s' is read as '%.*s'", (int)n, s->j.out.p + from, (int)again->len, again->p);
 }
 
 static bool user(void *ctx, const struct user *u)
