@@ -1,4 +1,4 @@
-/* stream_in.h: what stream.c (order), stream_text.c (words), plan.c (counting) and adopt.c (finding again) share. Nobody else
+/* stream_in.h: what stream.c (order), stream_text.c (words), plan*.c (counting) and adopt.c (finding again) share. Nobody else
  * includes it. */
 #ifndef MVCHAT_STREAM_IN_H
 #define MVCHAT_STREAM_IN_H
