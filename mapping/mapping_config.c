@@ -87,10 +87,19 @@ static void add_redactions(struct reader *r)
 	if (c->n_own_substs)
 		memcpy(v, c->substs, c->n_own_substs * sizeof(*v));
 	c->n_substs = c->n_own_substs;
+	c->shown = arena_array(r->a, c->n_own_substs + c->redact.n + 1, const char *);
+	for (; c->n_shown < c->n_own_substs; c->n_shown++) {
+		v[c->n_shown].shown = c->n_shown;
+		c->shown[c->n_shown] = !strncmp(v[c->n_shown].name, "text[", 5) ? v[c->n_shown].name : arena_fmt(r->a, "text: %s", v[c->n_shown].name);
+	}
 	for (size_t which = 0; redaction_names[which]; which++) /* in our order, each once */
 		for (size_t i = 0; i < c->redact.n; i++)
 			if (streq(c->redact.v[i], redaction_names[which])) {
-				c->n_substs += redaction_add(which, c->c.locale, r->a, v + c->n_substs);
+				size_t n = redaction_add(which, c->c.locale, r->a, v + c->n_substs);
+				for (size_t k = 0; k < n; k++)
+					v[c->n_substs + k].shown = c->n_shown;
+				c->n_substs += n;
+				c->shown[c->n_shown++] = arena_fmt(r->a, "redact: %s", redaction_names[which]);
 				break;
 			}
 	c->substs = v;

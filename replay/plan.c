@@ -270,23 +270,13 @@ static void finish_digest(struct plan *p)
 	p->f->nothing_to_do = !p->ops && !open;
 }
 
-static int64_t caught(const struct plan *p, const char *rule)
-{
-	for (size_t i = 0; i < p->rules.n; i++) {
-		const struct facts_rule *r = p->rules.rows[i].value;
-		if (r->item == ITEM_MSG && streq(r->rule, rule))
-			return r->n;
-	}
-	return 0;
-}
-
 /* A rule that does nothing is probably mistaken; a pilot should say what it is a pilot of. */
 static void say_notes(struct plan *p)
 {
 	const char *const *names;
 	mapping_rules(p->s->x.mapping, &names);
 	for (size_t i = 0; i < p->n_named; i++) {
-		if (caught(p, names[i]))
+		if (plan_left_out(p, names[i]))
 			continue;
 		int64_t seated = spool_seats_picked(p->s->x.spool, i);
 		if (seated) {
@@ -298,6 +288,12 @@ static void say_notes(struct plan *p)
 		else
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", names[i]));
 	}
+	const char *const *changes;
+	size_t n_changes = mapping_replacements(p->s->x.mapping, &changes);
+	bool first = !p->f->bucket[ITEM_MSG][BUCKET_SENT] && p->f->bucket[ITEM_MSG][BUCKET_PENDING];
+	for (size_t i = 0; i < n_changes && first; i++) /* what is built in need not find anything */
+		if (!p->changed[i] && strncmp(changes[i], "redact: ", 8) != 0)
+			plan_say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", changes[i]));
 	if (p->elsewhere)
 		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before under other rules: they stay where they are", (long long)p->elsewhere));
 	if (p->f->heard)
@@ -387,20 +383,21 @@ static void finish_facts(struct plan *p)
 	say_seats(p);
 	say_late(p);
 	plan_say_end(p, &p->notes, &f->notes, &f->n_notes);
+	plan_finish_caught(p);
 	finish_digest(p);
 }
 
 bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
               struct ledger *l, const struct snapshot *snap, struct arena *a, struct facts *out, struct err *e)
 {
-	return plan_wished(sp, m, ex, t, tr, l, snap, 0, a, out, e);
+	return plan_wished(sp, m, ex, t, tr, l, snap, 0, 0, a, out, e);
 }
 
 bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
-                 struct ledger *l, const struct snapshot *snap, uint32_t wish, struct arena *a, struct facts *out, struct err *e)
+                 struct ledger *l, const struct snapshot *snap, uint32_t wish, size_t examples, struct arena *a, struct facts *out, struct err *e)
 {
 	struct stream_args args = { sp, m, ex, t, l, NULL };
-	struct plan p = { .f = out, .snap = snap, .a = a, .e = e, .ok = true };
+	struct plan p = { .f = out, .snap = snap, .a = a, .e = e, .ok = true, .examples = examples < PLAN_EXAMPLES_MAX ? examples : PLAN_EXAMPLES_MAX };
 	*out = (struct facts){ 0 };
 	if (!(p.s = stream_open(&args, e)))
 		return false;
@@ -412,6 +409,7 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	arena_init(&p.lists);
 	digest_init(&p.digest);
 	table_init(&p.rules);
+	table_init(&p.samples);
 	spool_count(sp, &out->spool);
 	const char *const *names;
 	p.n_named = mapping_rules(m, &names);
@@ -422,6 +420,7 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	else
 		digest_end(&p.digest, out->digest);
 	table_release(&p.rules);
+	table_release(&p.samples);
 	arena_release(&p.one);
 	arena_release(&p.conv);
 	arena_release(&p.lists);

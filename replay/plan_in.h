@@ -1,5 +1,5 @@
 /* plan_in.h: what the parts of the plan share: plan.c (people, the whole), plan_msg.c (messages), plan_chat.c (chats, pins),
- * plan_count.c (sums, sentences, requests). For nobody else. */
+ * plan_caught.c (what rules catch), plan_count.c (sums, sentences, requests). For nobody else. */
 #ifndef MVCHAT_PLAN_IN_H
 #define MVCHAT_PLAN_IN_H
 
@@ -11,6 +11,7 @@
 #include "replay/stream_in.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -31,6 +32,9 @@ struct plan {
 	struct digest digest;
 	struct table rules;            /* "item rule" -> int64_t */
 	struct sentences unresolved, privacy, notes;
+	size_t examples;               /* of each rule */
+	struct table samples;          /* rule -> struct facts_caught with the examples found so far */
+	int64_t changed[MAPPING_REPLACEMENTS_MAX]; /* messages to be sent that replacement i changes */
 	int64_t n_late, n_late_chats;  /* messages that will stand after later ones; chats with such */
 	int64_t n_made, n_shut, n_guests; /* accounts to be created: all; of them without access; guests */
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
@@ -80,6 +84,15 @@ static inline const char *plan_copy(struct plan *p, const char *s)
 {
 	return arena_strdup(p->a, s);
 }
+
+/* ---- plan_caught.c ---- */
+/* An example of a message that the rule so called catches; it may not be kept. w: where the walk stands. */
+void plan_example(struct plan *p, const char *rule, enum sample_of what, size_t i, struct spool_walk *w, const struct spool_meta *m);
+void plan_example_left_out(struct plan *p, const char *rule, struct spool_walk *w, const struct spool_meta *m);
+void plan_example_moved(struct plan *p, struct spool_walk *w, const struct spool_meta *m);
+void plan_changed(struct plan *p, const struct letter *l, struct spool_walk *w, const struct spool_meta *m);
+int64_t plan_left_out(const struct plan *p, const char *rule); /* messages */
+void plan_finish_caught(struct plan *p);
 
 /* ---- plan_msg.c ---- */
 /* Every message of the conversation p->sp. */

@@ -5,12 +5,14 @@
 enum { CUT_BIT = 13 /* of LOSS_CUT */ };
 
 /* What a message still needs, with its losses, as if all its uploads were done. */
-static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
+static void plan_send(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
 	struct letter l;
 	struct letter_args x = { .sp = p->sp, .meta = m, .msg = msg, .fate = fate, .rule = rule, .posted = st->parts > 0, .want = LETTER_ALL,
 	                         .ahead = AHEAD_OF_UNSENT };
 	stream_letter(p->s, &x, &p->one, &l);
+	if (fate == FATE_SEND)
+		plan_changed(p, &l, w, m);
 	int todo = l.n_uploads;
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
 		if (l.upload <= (int)i && stream_uploadable(p->s, &msg->files[i])) {
@@ -373,7 +375,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (st->complete && p->sp->place.action != PLACE_SKIP)
 		p->elsewhere += stands_elsewhere(p, m, st);
 	if (send)
-		plan_send(p, m, &msg, st, fate, rule);
+		plan_send(p, w, m, &msg, st, fate, rule);
 	else if (st->complete)
 		plan_count_loss(p, st->loss | (st->parts > 1 ? LOSS_SPLIT : 0));
 	if (!(again && plan_again(p, m, &msg, st)) && links)
@@ -385,6 +387,10 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->kind == MSG_LOST_ROOT)
 		return true; /* ours, not the source's: in no bucket */
 	plan_count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
+	if (b == BUCKET_SKIPPED && p->examples && p->sp->place.action != PLACE_SKIP && rule)
+		plan_example_left_out(p, rule, w, m);
+	else if (b != BUCKET_SKIPPED && p->examples)
+		plan_example_moved(p, w, m);
 	if (b == BUCKET_SKIPPED && p->n_named && p->sp->place.action != PLACE_SKIP) {
 		uint64_t hits = stream_rule_hits(p->s, p->sp, m);
 		for (size_t i = 0; i < p->n_named; i++)
