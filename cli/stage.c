@@ -200,7 +200,7 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 		tr = p->session->traits;
 	else
 		ex->traits(t, &tr);
-	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, &p->arena, f, e))
+	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, (size_t)p->examples, &p->arena, f, e))
 		return false;
 	note_changes(p, f);
 	return true;

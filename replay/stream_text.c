@@ -53,6 +53,15 @@ static void local_time(const struct stream *s, int64_t ts_us, struct zoned *z)
 		*z = (struct zoned){ 1970, 1, 1, 0, 0, 0, 0 };
 }
 
+const char *stream_when(const struct stream *s, int64_t ts_us, struct arena *a)
+{
+	struct zoned z;
+	char date[32];
+	local_time(s, ts_us, &z);
+	put_date(s, &z, date);
+	return arena_fmt(a, "%s %02d:%02d", date, z.hour, z.minute);
+}
+
 static void put_zone(const struct zoned *z, char out[32])
 {
 	int off = z->offset_s < 0 ? -z->offset_s : z->offset_s;
@@ -111,7 +120,7 @@ static const char *make_label(struct stream *s, int64_t ts_us, const char *name,
 	return label;
 }
 
-static const char *author_name(struct stream *s, const struct msg *m)
+const char *stream_author_name(struct stream *s, const struct msg *m)
 {
 	if (m->author_name && *m->author_name)
 		return m->author_name;
@@ -416,7 +425,7 @@ static void add_quote(struct stream *s, const struct letter_args *x, struct text
 		text_span(b, SPAN_TEXT, 0, word(s, W_LEFT_OUT), NULL, NULL);
 		return;
 	}
-	text_span(b, SPAN_TEXT, 0, author_name(s, &m), NULL, NULL);
+	text_span(b, SPAN_TEXT, 0, stream_author_name(s, &m), NULL, NULL);
 	text_span(b, SPAN_TEXT, 0, ": ", NULL, NULL);
 	if (!text_is_empty(&clean.body))
 		quote_words(b, &clean.body);
@@ -515,7 +524,7 @@ static void render_cut(struct stream *s, const struct letter_args *x, const stru
 /* In a chat into which several channels were merged: who, and where. A reply stands under what it answers. */
 static const char *author_of(struct stream *s, const struct letter_args *x, struct arena *a)
 {
-	const char *name = author_name(s, x->msg);
+	const char *name = stream_author_name(s, x->msg);
 	bool merged = !x->meta->root && x->sp->place.into && x->sp->name && stream_host(s, x->sp);
 	return merged ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
 }
@@ -525,9 +534,10 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	struct letter_args clean = *asked;
 	const struct letter_args *x = &clean;
 	struct msg redacted;
-	const char *stand_in = placeholder(s, x, mapping_redact_msg(s->x.mapping, x->msg, a, &redacted));
+	struct mapping_hits hits;
+	const char *stand_in = placeholder(s, x, mapping_redact_seen(s->x.mapping, x->msg, a, &redacted, &hits));
 	clean.msg = &redacted;
-	*out = (struct letter){ .label = "", .upload = -1 };
+	*out = (struct letter){ .label = "", .upload = -1, .hits = hits };
 	struct text_builder head, tail;
 	text_begin(&head, a);
 	text_begin(&tail, a);
