@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW_MIN = 4096, WINDOW_MAX = 24576, TWINS = 3 };
+enum { WINDOW_MIN = 4096, WINDOW_MAX = 24576, TWINS = 3, BRIEF_BYTES = 24 };
 static const int64_t second = 1000000, minute = 60ll * 1000000, hour = 3600ll * 1000000;
 
 /* A row of either copy in the window: one block of memory. */
@@ -31,7 +31,7 @@ struct row {
 	const char *line; size_t line_n;
 	uint64_t words, lead, idh;
 	uint32_t kind, flags, no;
-	bool stranger, fine, media;
+	bool stranger, fine, media, unclear;
 	struct row *pair;
 };
 
@@ -110,6 +110,8 @@ static void features(struct row *r, const struct msg *m)
 	else if ((streq(sub, "location") && place_of(m, &w)) || (streq(sub, "poll") && question_of(m, &w)) || (fold_words_of(m, &w), true))
 		r->words = w.h;
 	r->lead = w.lead;
+	if (!notice && !r->media && w.bytes < BRIEF_BYTES)
+		r->flags |= ALIGN_BRIEF;
 	if (!r->words && !notice)
 		r->words = r->media ? 1 : 2; /* a file without a caption; nothing at all */
 	if (notice && *sub)
@@ -363,6 +365,7 @@ static bool leave_a(struct folding *g, struct row *r)
 		spool_put_count(g->s, g->f->b, &b, -1);
 		g->s->counts.merged++;
 		g->f->same++;
+		g->f->unclear += r->unclear;
 		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
 		fold_translate(g->f, &g->step, &b);
 		int64_t gone = fold_lacking(&a) + fold_lacking(&b);
@@ -448,7 +451,7 @@ static int by_at(const void *x, const void *y)
 static void pair_up(struct folding *g)
 {
 	struct align_item *ia = xcalloc(g->a.n + 1, sizeof(*ia)), *ib = xcalloc(g->b.n + 1, sizeof(*ib));
-	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
+	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .certain = g->native, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
 	for (size_t i = 0; i < g->f->c->n_shifts; i++) {
 		const struct align_shift *s = &g->f->c->shifts[i];
 		rules.slack_us = !i || s->slack_us > rules.slack_us ? s->slack_us : rules.slack_us;
@@ -470,6 +473,8 @@ static void pair_up(struct folding *g)
 		}
 	}
 	align_match(ia, g->a.n, ib, g->b.n, &rules);
+	for (size_t i = 0; i < g->a.n; i++)
+		g->a.v[i]->unclear = ia[i].unclear;
 	for (size_t i = 0; i < g->a.n; i++)
 		if (ia[i].pair >= 0) {
 			g->a.v[i]->pair = g->b.v[ia[i].pair];

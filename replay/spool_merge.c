@@ -517,6 +517,17 @@ static bool tell_merge(struct merging *g, const struct chat *h, const struct fol
 	return spool_put_archive_fact(g->s, f->cb->archive, "merged", text);
 }
 
+static void tell_unclear(struct merging *g, const struct chat *h, const struct fold *f)
+{
+	char what[320];
+	if (!f->unclear)
+		return;
+	snprintf(what, sizeof(what), "in \"%.80s\" %zu short texts cannot be told for certain from others of the same minute in another copy: each was taken for one message, and may be two",
+	         h->first->title, f->unclear);
+	what[utf8_cut(what, strlen(what))] = '\0';
+	spool_put_hazard(g->s, HAZARD_WARN, "short-texts-unclear", f->cb->label, what);
+}
+
 /* A file that one export lacks and another has is no loss. */
 static void take_back_losses(struct merging *g, int64_t n)
 {
@@ -548,6 +559,7 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, st
 		sqlite3_finalize(st);
 		c->tally->gone = true;
 		take_back_losses(g, f.made_up);
+		tell_unclear(g, h, &f);
 	}
 	survey_free(&a);
 	survey_free(&b);

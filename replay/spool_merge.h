@@ -46,7 +46,7 @@ struct fold {
 	struct written *written;              /* what was written of the chat, loaded */
 	bool b_is_newer;                      /* b goes on longer: of two edits its is the later */
 	/* out */
-	size_t same, added, media, later, notices;
+	size_t same, added, media, later, notices, unclear;
 	int64_t made_up;                      /* files that an export lacks and another has */
 };
 bool fold_copy(struct fold *f);

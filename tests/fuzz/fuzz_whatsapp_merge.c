@@ -15,6 +15,10 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
+#endif
 
 enum { PHONES = 3, KEYS = 4000 };
 struct key { char conv[300], id[80]; int64_t ts_us; uint64_t words; bool later; };
@@ -176,19 +180,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		p = stop + 1;
 	}
 	struct keys a = { calloc(KEYS, sizeof(struct key)), 0 }, b = { calloc(KEYS, sizeof(struct key)), 0 };
-	build(dir, phones, NULL, &a);
-	build(dir, phones, &a, &b); /* all of it written: nothing may move */
-	for (size_t i = 0; i < a.n || i < b.n; i++)
-		if (i >= a.n || i >= b.n || memcmp(&a.v[i], &b.v[i], sizeof(*a.v)) != 0)
-			broken("not the same when all is written", i < a.n ? &a.v[i] : &b.v[i]);
-	size_t some = 0; /* a part of it, in no order */
-	for (size_t i = 0; i < a.n; i++)
-		if (hash64s(a.v[i].id) % 3 == 0)
-			a.v[some++] = a.v[i];
-	a.n = some;
-	build(dir, phones, &a, &b);
-	still_there(&a, &b);
-	if (phones > 1) { /* one more phone */
+	unsigned turn = 7; /* all of them; when exploring one, for speed */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+	turn = 1u << hash64(data, size, 0) % 3;
+#endif
+	if (turn & 3)
+		build(dir, phones, NULL, &a);
+	if (turn & 1) {
+		build(dir, phones, &a, &b); /* all of it written: nothing may move */
+		for (size_t i = 0; i < a.n || i < b.n; i++)
+			if (i >= a.n || i >= b.n || memcmp(&a.v[i], &b.v[i], sizeof(*a.v)) != 0)
+				broken("not the same when all is written", i < a.n ? &a.v[i] : &b.v[i]);
+	}
+	if (turn & 2) {
+		size_t some = 0; /* a part of it, in no order */
+		for (size_t i = 0; i < a.n; i++)
+			if (hash64s(a.v[i].id) % 3 == 0)
+				a.v[some++] = a.v[i];
+		a.n = some;
+		build(dir, phones, &a, &b);
+		still_there(&a, &b);
+	}
+	if (turn & 4 && phones > 1) { /* one more phone */
 		build(dir, phones - 1, NULL, &a);
 		build(dir, phones, &a, &b);
 		still_there(&a, &b);
@@ -203,3 +216,61 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rmdir(dir);
 	return 0;
 }
+
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+
+/* What phones differ in is lines: one is left out, comes twice, moves, is on the other phone too, has another time. */
+static uint32_t next(uint32_t *state, size_t n)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return (uint32_t)((*state >> 8) % n);
+}
+
+/* The beginning of a line, and its length with its end. */
+static size_t line_at(const uint8_t *data, size_t size, uint32_t *state, size_t *len)
+{
+	size_t at = next(state, size), end;
+	while (at && data[at - 1] != '\n' && data[at - 1] != 0xff)
+		at--;
+	for (end = at; end < size && data[end] != '\n' && data[end] != 0xff; end++)
+		;
+	end += end < size && data[end] == '\n';
+	*len = end - at;
+	return at;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+	uint32_t state = seed;
+	uint8_t line[1024];
+	if (size < 20 || next(&state, 5) == 0)
+		return LLVMFuzzerMutate(data, size, max);
+	for (uint32_t times = 1 + next(&state, 4); times && size > 20; times--) {
+		size_t len, to_len, at = line_at(data, size, &state, &len), to;
+		uint32_t how = next(&state, 8);
+		if (!len || len > sizeof(line))
+			continue;
+		memcpy(line, data + at, len);
+		if (how < 2 || how == 7) { /* left out; moved */
+			memmove(data + at, data + at + len, size - at - len);
+			size -= len;
+		}
+		if (how < 2)
+			continue;
+		if (how == 6) { /* another digit of its time */
+			size_t k = next(&state, len < 20 ? len : 20);
+			if (line[k] >= '0' && line[k] <= '9')
+				data[at + k] = (uint8_t)('0' + next(&state, 6));
+			continue;
+		}
+		to = line_at(data, size, &state, &to_len); /* once more, anywhere */
+		if (size + len > max)
+			continue;
+		memmove(data + to + len, data + to, size - to);
+		memcpy(data + to, line, len);
+		size += len;
+	}
+	return size;
+}
+
+#endif
