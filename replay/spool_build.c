@@ -50,6 +50,7 @@ static const char *const puts_sql[N_PUT] = {
 	[GET_CONV_LINE] = "SELECT line FROM conv WHERE num=?1",
 	[PUT_BAD] = "INSERT INTO bad(place,what,archive) VALUES(?1,?2,?3)",
 	[PUT_FACT] = "INSERT INTO fact(archive,key,value) VALUES(?1,?2,?3)",
+	[PUT_DROP] = "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3",
 };
 
 void spool_build_free(struct build *b)
