@@ -76,7 +76,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 {
 	/* One transaction for everything: with journal_mode=OFF it costs no memory, and no page is written twice for a commit. */
 	if (!spool_db_run(s, "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=2; BEGIN", e) ||
+	                "PRAGMA secure_delete=OFF; PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=3; BEGIN", e) ||
 	    !spool_db_run(s, schema, e))
 		return false;
 	struct build *b = s->b = xcalloc(1, sizeof(*b));
@@ -468,14 +468,24 @@ static bool group_threads(struct spool *s, struct err *e)
 	                  " FROM msg INDEXED BY reply WHERE root IS NOT NULL GROUP BY conv,root", e);
 }
 
+/* Putting copies together (spool_merge.c) needs the index, too. */
+static bool has_index(struct spool *s)
+{
+	sqlite3_stmt *st = spool_db_once(s, "SELECT 1 FROM sqlite_master WHERE type='index' AND name='by_id'");
+	bool has = spool_db_step(s, st);
+	sqlite3_finalize(st);
+	return has;
+}
+
 static bool finish_threads(struct spool *s, struct err *e)
 {
-	if (spool_put_untimed(s)) {
+	if (spool_put_untimed(s) && (spool_put_named(s) || s->counts.pins)) {
 		/* Sorting takes as much memory again as the cache may; together they stay within what reading took. */
 		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); PRAGMA cache_size=-12288", e))
 			return false;
-		s->by_id = true;
 	}
+	if (has_index(s))
+		s->ids = SPOOL_IDS_INDEXED;
 	if (!group_threads(s, e))
 		return false;
 	if (any_nested(s)) {
@@ -612,7 +622,9 @@ static bool finish_info(struct spool *s)
 		s->counts.last_us = sqlite3_column_int64(st, 1);
 	}
 	sqlite3_finalize(st);
-	bool ok = put_info(s, "archives", s->n_archives) && put_info(s, "by_id", s->by_id);
+	if (s->ids == SPOOL_IDS_TIMED && spool_put_untimed(s))
+		s->ids = SPOOL_IDS_LOOSE;
+	bool ok = put_info(s, "archives", s->n_archives) && put_info(s, "ids", s->ids);
 	for (size_t i = 0; ok && i < SPOOL_N_COUNTS; i++)
 		ok = put_info(s, spool_db_counts[i].key, *spool_db_count_at(&s->counts, i));
 	/* Of several archives the place says which. */
