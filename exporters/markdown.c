@@ -242,7 +242,7 @@ static struct md_piece *add_piece(struct md_pieces *v, const char *s, size_t n, 
 	if (!n)
 		return NULL;
 	if (v->n == v->cap) {
-		v->cap = v->cap ? v->cap * 2 : 32;
+		v->cap = v->cap ? v->cap * 2 : 8;
 		v->v = xrealloc(v->v, v->cap * sizeof(*v->v));
 	}
 	v->v[v->n] = (struct md_piece){ .s = s, .n = n, .style = style, .raw = raw };
@@ -418,7 +418,7 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 static struct md_line *add_line(struct md_job *j, const char *s, size_t n, int code)
 {
 	if (j->n_lines == j->cap_lines) {
-		j->cap_lines = j->cap_lines ? j->cap_lines * 2 : 64;
+		j->cap_lines = j->cap_lines ? j->cap_lines * 2 : 16;
 		j->lines = xrealloc(j->lines, j->cap_lines * sizeof(*j->lines));
 	}
 	struct md_line *l = &j->lines[j->n_lines++];
