@@ -39,12 +39,24 @@ static const char *word(const struct stream *s, enum word w)
 
 /* ---- label ---- */
 
+/* n in so many digits and the character behind them; every message has a dozen, which is too many for printf. */
+static char *digits(char *to, int n, int width, char behind)
+{
+	for (int i = width; i-- > 0; n /= 10)
+		to[i] = (char)('0' + n % 10);
+	to[width] = behind;
+	return to + width + 1;
+}
+
 static void put_date(const struct stream *s, const struct zoned *z, char out[32])
 {
-	if (streq(s->cfg->locale, "ru"))
-		snprintf(out, 32, "%02d.%02d.%04d", z->day, z->month, z->year);
+	bool day_first = streq(s->cfg->locale, "ru");
+	if (z->year < 0 || z->year > 9999)
+		snprintf(out, 32, "%d-%02d-%02d", z->year, z->month, z->day);
+	else if (day_first)
+		digits(digits(digits(out, z->day, 2, '.'), z->month, 2, '.'), z->year, 4, '\0');
 	else
-		snprintf(out, 32, "%04d-%02d-%02d", z->year, z->month, z->day);
+		digits(digits(digits(out, z->year, 4, '-'), z->month, 2, '-'), z->day, 2, '\0');
 }
 
 static void local_time(const struct stream *s, int64_t ts_us, struct zoned *z)
@@ -79,8 +91,10 @@ static void format_label(const struct stream *s, int64_t ts_us, const char *name
 	char date[32], time[32], zone[32];
 	local_time(s, ts_us, &z);
 	put_date(s, &z, date);
-	snprintf(time, sizeof(time), "%02d:%02d", z.hour, z.minute);
-	put_zone(&z, zone);
+	digits(digits(time, z.hour, 2, ':'), z.minute, 2, '\0');
+	zone[0] = '\0';
+	if (strstr(s->cfg->label_format, "{zone}"))
+		put_zone(&z, zone);
 	const struct { const char *key, *value; uint32_t loss; } keys[] = {
 		{ "{name}", name, s->tr.caps & CAP_AUTHOR ? 0 : LOSS_AUTHOR },
 		{ "{date}", date, s->tr.caps & CAP_TIME ? 0 : LOSS_TIME },
@@ -88,7 +102,7 @@ static void format_label(const struct stream *s, int64_t ts_us, const char *name
 		{ "{zone}", zone, 0 },
 	};
 	for (const char *p = s->cfg->label_format; *p;) {
-		size_t k = 0;
+		size_t k = *p == '{' ? 0 : countof(keys);
 		while (k < countof(keys) && strncmp(p, keys[k].key, strlen(keys[k].key)) != 0)
 			k++;
 		if (k == countof(keys)) {
