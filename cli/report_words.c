@@ -158,7 +158,7 @@ static const char *const forms[] = {
 	N_("%s messages in %s conversations will stand after later ones that an earlier run has sent: the target orders by arrival"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
 	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
-	N_("%s (%s) is to go into the chat %s, which the target does not have"),
+	N_("%s (%s) is to go into the chat %s, which the target does not have, or in which our bot is not"),
 	N_("%s <%s> gets an account without access"),
 	N_("%s <%s> gets an account and an invitation"),
 	N_("%s <%s> gets an account"),

@@ -89,6 +89,8 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
 	for (size_t i = 0; i < p->n_archives; i++) {
 		seen[i] = p->archives[i];
+		if (at == ARCHIVES_OF_MAPPING)
+			seen[i].path = mapping_config(p->mapping)->archives[i].path; /* as it is listed there */
 		if (at == ARCHIVES_NAMED && seen[i].path[0] != '/' && !streq(p->dir, ".")) {
 			char *abs = realpath(seen[i].path, NULL);
 			if (abs)
@@ -121,6 +123,11 @@ enum { STATE_MAX = 128 << 20 };
 static const char *state_path(struct project *p)
 {
 	return arena_fmt(&p->arena, "%s/mapping.state", p->state);
+}
+
+bool stage_accepted(struct project *p)
+{
+	return access(state_path(p), F_OK) == 0;
 }
 
 size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out)

@@ -83,6 +83,8 @@ struct mapping;
 struct mapping *mapping_load(const char *dir, struct err *e);
 /* The same while people are still undecided under a policy that insists on an answer: for refreshing and comparing. */
 struct mapping *mapping_load_open(const char *dir, struct err *e);
+/* The same where tables may be missing, in part or as a whole, because they are about to be drafted. */
+struct mapping *mapping_load_draft(const char *dir, struct err *e);
 void mapping_free(struct mapping *m);
 const struct mapping_config *mapping_config(const struct mapping *m);
 /* SHA-256 over everything that can change what is written: config, decisions, in canonical form. */

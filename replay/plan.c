@@ -204,7 +204,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		/* What goes into threads that hold history reaches nobody. */
 		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
 		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
-		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+		if (p->chat->action == CHAT_ADOPT && p->sp->place.target_id && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
 			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);

@@ -524,6 +524,11 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 		arena_reset(&s->trial);
 		if (!m.n_reacts || !(target = post_target(s, &k, 0, &s->trial, &row)))
 			continue;
+		struct standing st = { .loss = row.loss };
+		if (row.loss & LOSS_ROOT)
+			standing_get(s, k.conv, m.ts_us, m.id, &st);
+		if (st.loss & LOSS_ROOT)
+			continue; /* what stands there is not the message people reacted to */
 		*broken = !spool_walk_body(w, &s->trial, &msg, e);
 		k.kind = OP_REACT;
 		for (size_t i = 0; !found && !*broken && i < msg.n_reacts; i++) {
