@@ -12,6 +12,9 @@ enum {
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
 	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
+	UPLOADS_MAX = FLIGHT_MAX, /* files uploaded ahead of their messages at once */
+	AHEAD_FILES = 16,    /* ... of one lane, those that are done and wait for their message among them */
+	BLOBS_MAX = 48,      /* of what is out, to the storage: a slow one must not keep messages from going */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
 
@@ -41,6 +44,16 @@ struct company_lanes {
 	struct company_lanes *next;
 };
 
+/* What of a lane's files is uploaded, or being so, ahead of its messages; engine_ahead.c. */
+struct ahead {
+	struct stream_pos pos;       /* how far it has looked */
+	struct { int64_t ts_us, bytes; char *id; } file[AHEAD_FILES]; size_t n; /* in the order of their messages */
+	int64_t bytes;
+	size_t look;                 /* messages it may look at */
+	uint32_t busy;               /* of the files: those under way */
+	bool over, fresh, full;      /* no more files · there may be one right behind · the next is too large until others have gone */
+};
+
 struct runner {
 	struct runner *chain;        /* same hash bucket */
 	struct runner *parent;       /* a thread's chat */
@@ -48,6 +61,10 @@ struct runner {
 	bool through;                /* of a company: it has no more messages, nor have its threads */
 	bool unhoused;               /* of a company: parked until the chat is made */
 	struct hot *hot;             /* NULL while waiting or parked */
+	struct ahead *ahead;         /* or NULL */
+	struct runner *owner;        /* of an upload ahead: whose; NULL once that rests */
+	bool uploads;                /* it is one upload ahead, no lane */
+	bool awaits;                 /* in LANE_NEXT: until one of its uploads ahead is over */
 	char *name;                  /* owned; id and root lie behind it */
 	const char *id, *root;
 	struct stream_pos pos;
@@ -95,12 +112,13 @@ struct engine {
 	struct engine_result *res;
 	struct lane_limits limits;
 	struct lanes lanes;
-	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_active_people, n_parked, n_later /* of those parked */;
-	struct hot *spare[HOT_MAX]; size_t n_spare;
+	struct runner *active[HOT_MAX + UPLOADS_MAX]; size_t n_active, n_active_chats, n_active_people, n_uploads, n_parked, n_later /* of those parked */;
+	struct hot *spare[HOT_MAX + UPLOADS_MAX]; size_t n_spare;
 	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];
 	struct arena scratch;        /* one answer */
-	size_t people_left, flying;
+	size_t people_left, flying, blobs /* of those flying: to the storage */;
+	bool files;                  /* there are some to be uploaded */
 	uint32_t wrote;              /* enum wrote: what the open transaction holds */
 	bool halting, broken /* err is set: end with false */;
 	struct err err;
@@ -116,6 +134,16 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
 int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
 struct gate *engine_gate(struct engine *x, const struct http_req *req);
+
+uint32_t engine_bots(struct engine *x, struct runner *r); /* who may write where this lane writes */
+
+/* engine_ahead.c */
+void engine_ahead(struct engine *x);                                /* begins what may be begun */
+bool engine_ahead_has(const struct engine *x, const struct runner *r, const struct opkey *k); /* is this upload under way beside the lane? */
+void engine_ahead_moved(struct runner *r, const struct opkey *k);   /* the lane has passed an op */
+void engine_ahead_over(struct engine *x, struct runner *u);         /* an upload is over, one way or the other; frees it */
+void engine_ahead_leave(struct engine *x, struct runner *r);        /* the lane rests */
+void engine_ahead_free(struct runner *r);
 
 /* engine_answer.c */
 void engine_answer(struct engine *x, const struct wire_done *d);
