@@ -601,17 +601,11 @@ static uint64_t record_key(const struct opkey *k)
 	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
 }
 
-/* Of what is out so much goes to the storage that more would keep messages from going. */
-static bool storage_busy(const struct engine *x, const struct runner *r)
-{
-	return x->blobs >= BLOBS_MAX && r->lane.state == LANE_READY && r->hot->built && r->hot->req.rate == REQ_BLOB;
-}
-
 /* One lane that could go: slot, then intent. */
 static void grant(struct engine *x, struct runner *r, int64_t now)
 {
 	struct hot *h = r->hot;
-	if (!build(x, r) || storage_busy(x, r))
+	if (engine_full(x, r) || !build(x, r) || engine_full(x, r))
 		return;
 	struct gate *g = engine_gate(x, &h->req);
 	bool was_probing = g->probing;
@@ -627,7 +621,7 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 	if (at)
 		return;
 	engine_step(x, r, LANE_EV_GRANTED, NULL);
-	x->blobs += h->req.rate == REQ_BLOB;
+	engine_blob_out(x, r);
 	x->batch[x->n_batch++] = r;
 }
 
@@ -649,7 +643,7 @@ static void grant_all(struct engine *x, int64_t now)
 {
 	struct runner *may[HOT_MAX + UPLOADS_MAX];
 	size_t n = 0;
-	if (x->halting || x->flying >= FLIGHT_MAX || x->closed_us > now)
+	if (x->halting || x->closed_us > now)
 		return;
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
@@ -663,7 +657,7 @@ static void grant_all(struct engine *x, int64_t now)
 	}
 	qsort(may, n, sizeof(may[0]), by_weight); /* what takes longest goes first: the schedule is as long as the longest lane */
 	bool over = false;
-	for (size_t i = 0; i < n && x->flying + x->n_batch < FLIGHT_MAX && !x->halting; i++) {
+	for (size_t i = 0; i < n && !x->halting; i++) {
 		if (enough(x, may[i]))
 			over = true;
 		else
@@ -698,7 +692,7 @@ static void refused_to_send(struct engine *x, struct runner *r, struct err *e)
 	struct hot *h = r->hot;
 	pool_return(&x->s->pool, &h->req, clock_mono_us());
 	engine_gate(x, &h->req)->probing = false;
-	x->blobs -= h->req.rate == REQ_BLOB;
+	engine_blob_back(x, r, WIRE_LOCAL);
 	if (r->lane.state == LANE_LOOKING) {
 		engine_step(x, r, LANE_EV_AGAIN, NULL);
 		engine_break(x, e);
@@ -751,9 +745,9 @@ static void wait(struct engine *x)
 		if (may_pull(x, r))
 			until = now;
 		int64_t at = r->not_before > x->closed_us || r->lane.state == LANE_SETTLING ? r->not_before : x->closed_us;
-		if (timed && ((r->company && lanes_must_wait(r)) || storage_busy(x, r) || (others && enough(x, r))))
+		if (timed && ((r->company && lanes_must_wait(r)) || engine_full(x, r) || (others && enough(x, r))))
 			continue;
-		if (timed && !x->halting && x->flying < FLIGHT_MAX && at < until)
+		if (timed && !x->halting && at < until)
 			until = at;
 	}
 	if (until == NEVER && !x->flying)

@@ -4,18 +4,68 @@
  * like any other and stand in the lane of their message; nobody sees an upload before that names it, so several may be under way at once,
  * and what a dead process left open is simply forgotten (ledger_forget_uploads): at worst the storage holds a file that nobody uses.
  * The lane itself uploads what nobody has begun, and waits for what somebody has.
- * Promises: each file is begun once; how far it goes ahead is bounded per lane (files, bytes, messages looked at) and in all.
+ * Promises: each file is begun once; how far it goes ahead is bounded per lane (files, bytes, messages looked at) and in all; what is on its way
+ * to the storage takes no room from messages.
  * Called by engine.c. Does not: send, or decide what is uploaded (stream_ahead).
  */
 #include "replay/engine_lanes.h"
 
+#include "core/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t AHEAD_BYTES = 64 << 20;
+static const int64_t AHEAD_BYTES = 64 << 20, SECOND_US = 1000000;
+/* Bytes on their way to the storage at once: as many as a thin line takes within the time of one request, at first. More while they arrive
+ * quickly, fewer when they do not. */
+static const int64_t WINDOW_MIN = 4 << 20, WINDOW_MAX = INT64_C(1) << 30, QUICK_S = 10, SLOW_S = 25;
 enum {
 	LOOK_AGAIN = 64, /* messages passed: then looking ahead is worth while again */
 };
+
+/* ---- on the way to the storage ---- */
+
+static bool is_blob(const struct runner *r)
+{
+	return r->hot->built && r->hot->req.rate == REQ_BLOB && r->lane.state != LANE_LOOK;
+}
+
+static int64_t size_of(const struct runner *r)
+{
+	const struct file *f = r->hot->req.stream;
+	return f && f->size > 0 ? f->size : 0;
+}
+
+bool engine_full(const struct engine *x, const struct runner *r)
+{
+	if (!is_blob(r))
+		return x->flying + x->n_batch >= FLIGHT_MAX + x->blobs.n;
+	return x->blobs.n >= BLOBS_MAX || (x->blobs.n && x->blobs.bytes + size_of(r) > (x->blobs.window > WINDOW_MIN ? x->blobs.window : WINDOW_MIN));
+}
+
+void engine_blob_out(struct engine *x, struct runner *r)
+{
+	if (r->hot->req.rate != REQ_BLOB)
+		return;
+	r->hot->blob_us = clock_mono_us();
+	x->blobs.n++;
+	x->blobs.bytes += size_of(r);
+}
+
+void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class cls)
+{
+	if (r->hot->req.rate != REQ_BLOB)
+		return;
+	int64_t took = clock_mono_us() - r->hot->blob_us, *window = &x->blobs.window;
+	x->blobs.n--;
+	x->blobs.bytes -= size_of(r);
+	if (*window < WINDOW_MIN)
+		*window = WINDOW_MIN;
+	if (cls == WIRE_UNKNOWN || took > SLOW_S * SECOND_US)
+		*window = *window / 2 > WINDOW_MIN ? *window / 2 : WINDOW_MIN;
+	else if (cls == WIRE_ANSWER && took < QUICK_S * SECOND_US && *window < WINDOW_MAX)
+		*window += size_of(r);
+}
 
 /* ---- what is ahead of a lane ---- */
 

@@ -9,12 +9,12 @@ enum {
 	HOT_MAX = 1024,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
 	HOT_CHUNK = 4096,   /* of a hot lane's memory: an ordinary message takes one or two */
-	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	FLIGHT_MAX = 64,    /* requests to the target out at once */
+	BLOBS_MAX = 64,     /* files on their way to the storage at once; both together are wire's number of connections */
 	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
-	UPLOADS_MAX = FLIGHT_MAX, /* files uploaded ahead of their messages at once */
+	UPLOADS_MAX = 96,   /* files uploaded ahead of their messages at once, in whatever step */
 	AHEAD_FILES = 16,    /* ... of one lane, those that are done and wait for their message among them */
-	BLOBS_MAX = 48,      /* of what is out, to the storage: a slow one must not keep messages from going */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
 
@@ -28,7 +28,7 @@ struct hot {
 	struct lane_look look;       /* reading back, see engine_look.c */
 	bool looking;
 	const char *cursor, *anchor;
-	int64_t sent_us;
+	int64_t sent_us, blob_us;    /* blob_us: when the file left for the storage */
 	uint64_t sent_fp;            /* the ledger's fingerprint of what was sent; 0 none */
 	char *found, *found2;        /* in arena */
 	size_t rows, members;
@@ -114,10 +114,11 @@ struct engine {
 	struct lanes lanes;
 	struct runner *active[HOT_MAX + UPLOADS_MAX]; size_t n_active, n_active_chats, n_active_people, n_uploads, n_parked, n_later /* of those parked */;
 	struct hot *spare[HOT_MAX + UPLOADS_MAX]; size_t n_spare;
-	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
+	struct runner *batch[FLIGHT_MAX + BLOBS_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];
 	struct arena scratch;        /* one answer */
-	size_t people_left, flying, blobs /* of those flying: to the storage */;
+	size_t people_left, flying;
+	struct { size_t n; int64_t bytes, window; } blobs; /* granted or flying, to the storage; how many bytes may be */
 	bool files;                  /* there are some to be uploaded */
 	uint32_t wrote;              /* enum wrote: what the open transaction holds */
 	bool halting, broken /* err is set: end with false */;
@@ -144,6 +145,10 @@ void engine_ahead_moved(struct runner *r, const struct opkey *k);   /* the lane 
 void engine_ahead_over(struct engine *x, struct runner *u);         /* an upload is over, one way or the other; frees it */
 void engine_ahead_leave(struct engine *x, struct runner *r);        /* the lane rests */
 void engine_ahead_free(struct runner *r);
+/* What goes to the storage, so that it neither keeps messages from going nor chokes a thin line. */
+bool engine_full(const struct engine *x, const struct runner *r); /* may its next request not go for what is out already? */
+void engine_blob_out(struct engine *x, struct runner *r);
+void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class cls);
 
 /* engine_answer.c */
 void engine_answer(struct engine *x, const struct wire_done *d);

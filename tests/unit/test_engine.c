@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-enum { MAX_CHATS = 8, MAX_MSGS = 7, MAX_ROWS = 400, MAX_PLACES = 64, SETTLE_S = 30, PAGE = 3, KILLED = 9, MAX_FLY = 64, MAX_PEOPLE = 20000 };
+enum { MAX_CHATS = 8, MAX_MSGS = 7, MAX_ROWS = 400, MAX_PLACES = 64, SETTLE_S = 30, PAGE = 3, KILLED = 9, MAX_FLY = 128, MAX_PEOPLE = 20000 };
 static const int64_t SECOND = 1000000;
 
 /* ---- the source ---- */
