@@ -16,6 +16,7 @@
 #include "embed/replay/schema_v2.sql.h"
 #include "embed/replay/schema_v3.sql.h"
 #include "embed/replay/schema_v4.sql.h"
+#include "embed/replay/schema_v5.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 4,
+	VERSION = 5,
 	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
@@ -39,7 +40,8 @@ enum {
 
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
 static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql,
-                                                 (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql };
+                                                 (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql,
+                                                 (const char *)embed_schema_v5_sql };
 
 static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
@@ -62,11 +64,12 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_UNKNOWN] = "UPDATE OR ROLLBACK op SET state = 2, why = ?6"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
 	[S_UNSENT] = "DELETE FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
+	[S_UPLOAD_AGAIN] = "UPDATE OR ROLLBACK op SET state = 1, why = NULL WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 2",
 	[S_UNSENT_EDIT] = "UPDATE OR ROLLBACK op SET state = 3, target = ?6, target2 = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9,"
 		" sent = ?10, run = ?11 WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
 	[S_GONE] = "UPDATE OR ROLLBACK op SET state = 5"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 3",
-	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND state IN (1, 2)",
+	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND kind <> 3 AND state IN (1, 2)",
 	[S_ANCHOR] = "SELECT target FROM op WHERE lane = ?1 AND ((1 << kind) & ?2) AND state = 3 ORDER BY seq DESC LIMIT 1",
 	[S_OWNS] = "SELECT 1 FROM op WHERE kind = ?1 AND target = ?2 AND state = 3 LIMIT 1",
 	[S_OWNS_POST] = "SELECT 1 FROM op WHERE kind = 4 AND target = ?2 AND target IS NOT NULL AND state = 3 AND ?1 = 4",
@@ -891,8 +894,27 @@ static bool unsent_edit(struct ledger *l, const struct opkey *k)
 
 void ledger_unsent(struct ledger *l, const struct opkey *k)
 {
-	if (may_change(l) && !unsent_edit(l, k))
+	if (!may_change(l))
+		return;
+	if (k->kind == OP_UPLOAD) {
+		sqlite3_stmt *s = stmt(l, S_UPLOAD_AGAIN);
+		bind_key(s, k);
+		if (sqlite3_step(s) != SQLITE_DONE)
+			fail(l, "be written");
+		done_with(s);
+	}
+	if (!unsent_edit(l, k))
 		simple(l, S_UNSENT, k, NULL, NULL, "unsent");
+}
+
+/* There is hardly anything open: the index of what is open is all that is read. */
+void ledger_forget_uploads(struct ledger *l)
+{
+	if (!may_change(l))
+		return;
+	if (!exec(l, "UPDATE op SET state = 1, why = NULL WHERE state IN (1, 2) AND state = 2 AND kind = 3;"
+	             " DELETE FROM op WHERE state IN (1, 2) AND state = 1 AND kind = 3"))
+		fail(l, "be written");
 }
 
 void ledger_gone(struct ledger *l, const struct opkey *k)

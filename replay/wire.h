@@ -19,7 +19,7 @@ struct wire_config {
 	const char *const *more_bot_tokens;    /* of further bots, NULL-terminated, at most BOTS_MAX - 1; or NULL */
 	const char *cacert, *proxy;            /* or NULL; proxies of the environment are honoured by libcurl */
 	int connect_timeout_s, timeout_s;      /* 0 = 15, 60 */
-	int max_connections;                   /* 0 = 64 */
+	int max_connections;                   /* 0 = 128 */
 	int64_t max_answer_bytes;              /* 0 = 32 MiB */
 	/* Opens a file of the archive for streaming (http_req.stream). */
 	struct vfile *(*open_file)(void *ctx, const struct file *f, struct err *e);
