@@ -8,7 +8,7 @@
 enum {
 	HOT_MAX = 1024,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
-	HOT_CHUNK = 4096,   /* of a hot lane's memory: an ordinary message takes one or two */
+	HOT_CHUNK = 2048,   /* of a hot lane's memory: an ordinary message and its request take one */
 	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
 	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */

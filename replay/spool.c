@@ -280,7 +280,7 @@ struct spool *spool_open(const char *path, enum spool_mode mode, struct err *e)
 	else if (mode == SPOOL_BUILD)
 		ok = spool_build_begin(s, e);
 	else
-		ok = sqlite3_exec(s->db, "PRAGMA cache_size=-8192; PRAGMA mmap_size=0", NULL, NULL, NULL) == SQLITE_OK ? start_read(s, path, e)
+		ok = sqlite3_exec(s->db, "PRAGMA cache_size=-4096; PRAGMA mmap_size=0", NULL, NULL, NULL) == SQLITE_OK ? start_read(s, path, e)
 		                                                                                        : spool_db_fail(s, "cannot read", e);
 	if (ok)
 		return s;
