@@ -569,7 +569,8 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *pos, struct arena *a, struct stream_op *out)
 {
 	struct spool_conv c;
-	if (!s->cfg->pins || !(s->tr.caps & CAP_PIN) || !spool_conv(s->x.spool, g->sp->id, a, &c))
+	arena_reset(&s->trial); /* the record is many times larger than what is taken from it */
+	if (!s->cfg->pins || !(s->tr.caps & CAP_PIN) || !spool_conv(s->x.spool, g->sp->id, &s->trial, &c))
 		return false;
 	for (; (size_t)pos->part < c.conv.n_pins; pos->part++) {
 		const char *id = c.conv.pins[pos->part].msg_id, *target;
@@ -713,9 +714,10 @@ static size_t extra_joins(struct stream *s, const struct spot *sp, enum join whe
 	const char **ids = NULL;
 	size_t n = 0, joined;
 	*out = NULL;
-	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+	arena_reset(&s->trial);
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, &s->trial, &c))
 		return 0;
-	mapping_company(s->x.mapping, &c.conv, a, &co);
+	mapping_company(s->x.mapping, &c.conv, &s->trial, &co);
 	if (sp->place.action != PLACE_ADOPT)
 		co.n_editors = 0; /* there are editors in channels of the target only, and what is made here is a chat */
 	if (!co.n_admins && !co.n_editors && !co.n_tags)
@@ -725,7 +727,7 @@ static size_t extra_joins(struct stream *s, const struct spot *sp, enum join whe
 	n = add_roles(s, "admin", co.admins, co.n_admins, ids, joined, a, *out, n);
 	n = add_roles(s, "editor", co.editors, co.n_editors, ids, joined, a, *out, n);
 	for (size_t i = 0; i < co.n_tags; i++)
-		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i], NULL };
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", arena_strdup(a, co.tags[i]), NULL };
 	return n;
 }
 
