@@ -20,6 +20,7 @@ struct project {
 	struct arena arena;          /* the run's */
 	struct arena facts;          /* what stage_facts has counted */
 	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
+	int64_t examples;            /* of each rule in the plan: private text */
 	struct mapping *mapping;
 	struct spool *spool;
 	struct filestore *fetched;   /* files fetched since the export; open with the spool */

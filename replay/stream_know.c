@@ -323,6 +323,19 @@ uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_
 	return mapping_rule_hits(s->x.mapping, &mm, read ? &msg : NULL, &s->words);
 }
 
+bool stream_route_of(struct stream *s, struct spot *sp, const struct spool_meta *m, size_t *rule)
+{
+	struct msg_meta mm = meta_of(s, sp, m);
+	struct msg msg;
+	struct route r;
+	arena_reset(&s->words);
+	enum route_answer got = mapping_route(s->x.mapping, &mm, NULL, &s->words, &r);
+	if (got == ROUTE_ASK_TEXT && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL))
+		got = mapping_route(s->x.mapping, &mm, &msg, &s->words, &r);
+	*rule = got == ROUTE_YES ? r.rule : 0;
+	return got == ROUTE_YES;
+}
+
 /* Will any reply be sent? Asked only for first messages that are themselves left out. */
 static bool any_reply_goes(struct stream *s, struct spot *sp, const char *root)
 {

@@ -27,7 +27,10 @@ static const char *const words[N_WORD][2] = {
 	[W_SYSTEM] = { "System", "Система" },
 	[W_SHORTENED] = { "(text shortened)", "(текст сокращён)" },
 };
-enum { NAMES_MAX = 20 }; /* people named after one emoji; the rest is a number */
+enum {
+	NAMES_MAX = 20,       /* people named after one emoji; the rest is a number */
+	CALL_MAX = 64 * 1024, /* bytes of a line about a call */
+};
 
 static const char *word(const struct stream *s, enum word w)
 {
@@ -60,6 +63,15 @@ static void local_time(const struct stream *s, int64_t ts_us, struct zoned *z)
 {
 	if (!zone_local(s->cfg->zone, ts_us, z) && !zone_local("UTC", ts_us, z))
 		*z = (struct zoned){ 1970, 1, 1, 0, 0, 0, 0 };
+}
+
+const char *stream_when(const struct stream *s, int64_t ts_us, struct arena *a)
+{
+	struct zoned z;
+	char date[32];
+	local_time(s, ts_us, &z);
+	put_date(s, &z, date);
+	return arena_fmt(a, "%s %02d:%02d", date, z.hour, z.minute);
 }
 
 static void put_zone(const struct zoned *z, char out[32])
@@ -122,7 +134,7 @@ static const char *make_label(struct stream *s, int64_t ts_us, const char *name,
 	return label;
 }
 
-static const char *author_name(struct stream *s, const struct msg *m)
+const char *stream_author_name(struct stream *s, const struct msg *m)
 {
 	if (m->author_name && *m->author_name)
 		return m->author_name;
@@ -228,6 +240,27 @@ static const char *ask_date(void *ctx, int64_t unix_s)
 	local_time(q->s, unix_s * 1000000, &z);
 	put_date(q->s, &z, date);
 	return arena_fmt(q->a, "%s %02d:%02d", date, z.hour, z.minute);
+}
+
+static const char *ask_call(void *ctx, const struct span *call)
+{
+	struct asking *q = ctx;
+	long minutes, people;
+	struct buf b;
+	if (!streq(q->s->cfg->locale, "ru"))
+		return NULL;
+	text_call(call, &minutes, &people);
+	buf_init(&b, CALL_MAX);
+	buf_adds(&b, "Звонок");
+	if (*call->text)
+		buf_addf(&b, ": %s", call->text);
+	if (minutes)
+		buf_addf(&b, ", %ld мин", minutes);
+	if (people)
+		buf_addf(&b, ", участников: %ld", people);
+	const char *text = b.full ? NULL : arena_strndup(q->a, b.p, b.len);
+	buf_release(&b);
+	return text;
 }
 
 static const char *ask_live(void *ctx, const char *id)
@@ -406,7 +439,7 @@ static void add_quote(struct stream *s, const struct letter_args *x, struct text
 		text_span(b, SPAN_TEXT, 0, word(s, W_LEFT_OUT), NULL, NULL);
 		return;
 	}
-	text_span(b, SPAN_TEXT, 0, author_name(s, &m), NULL, NULL);
+	text_span(b, SPAN_TEXT, 0, stream_author_name(s, &m), NULL, NULL);
 	text_span(b, SPAN_TEXT, 0, ": ", NULL, NULL);
 	if (!text_is_empty(&clean.body))
 		quote_words(b, &clean.body);
@@ -463,7 +496,7 @@ static void render(struct stream *s, const struct letter_args *x, const struct w
 {
 	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off,
 	                    .meta = x->meta, .want = x->ahead };
-	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
+	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_call, ask_live };
 	struct text rest = *w->rest, end = { 0 };
 	if (at != AT_END) {
 		size_t left;
@@ -505,7 +538,7 @@ static void render_cut(struct stream *s, const struct letter_args *x, const stru
 /* In a chat into which several channels were merged: who, and where. A reply stands under what it answers. */
 static const char *author_of(struct stream *s, const struct letter_args *x, struct arena *a)
 {
-	const char *name = author_name(s, x->msg);
+	const char *name = stream_author_name(s, x->msg);
 	bool merged = !x->meta->root && x->sp->place.into && x->sp->name && stream_host(s, x->sp);
 	return merged ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
 }
@@ -515,9 +548,10 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	struct letter_args clean = *asked;
 	const struct letter_args *x = &clean;
 	struct msg redacted;
-	const char *stand_in = placeholder(s, x, mapping_redact_msg(s->x.mapping, x->msg, a, &redacted));
+	struct mapping_hits hits;
+	const char *stand_in = placeholder(s, x, mapping_redact_seen(s->x.mapping, x->msg, a, &redacted, &hits));
 	clean.msg = &redacted;
-	*out = (struct letter){ .label = "", .upload = -1 };
+	*out = (struct letter){ .label = "", .upload = -1, .hits = hits };
 	struct text_builder head, tail;
 	text_begin(&head, a);
 	text_begin(&tail, a);
