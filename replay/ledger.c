@@ -428,6 +428,7 @@ void ledger_close(struct ledger *l)
 		sqlite3_step(stmt(l, S_ROLLBACK));
 	for (size_t i = 0; i < N_LEDGER_STMT; i++)
 		sqlite3_finalize(l->stmt[i]);
+	ledger_walks_release(l);
 	if (l->mode == LEDGER_WRITE && !l->failed)
 		exec(l, "UPDATE status SET clean = 1");
 	if (sqlite3_close(l->db) != SQLITE_OK)

@@ -15,9 +15,12 @@ enum ledger_stmt {
 	N_LEDGER_STMT
 };
 
+enum ledger_walk_kind { WALK_CONV, WALK_RECORD, WALK_LOSS, WALK_LANE, N_LEDGER_WALK };
+
 struct ledger {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[N_LEDGER_STMT]; /* prepared on first use, kept */
+	struct ledger_walk *idle[N_LEDGER_WALK]; /* ledger_read.c's */
 	enum ledger_mode mode;
 	int lock_fd;
 	bool in_tx;      /* a transaction is open: by ledger_begin, or because a name had to be made outside of one */
@@ -42,6 +45,7 @@ struct ledger {
 enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
+void ledger_walks_release(struct ledger *l);
 
 /* ledger_was.c: the second id of an edit that is not DONE; false: it says nothing. The target's id stays a part of text. */
 struct ledger_was { int64_t src_fp, body_fp, loss, sent_us, run; const char *target; };
