@@ -55,6 +55,7 @@ static const char *const puts_sql[N_PUT] = {
 	[GET_CONV_LINE] = "SELECT line FROM conv WHERE num=?1",
 	[PUT_BAD] = "INSERT INTO bad(place,what,archive) VALUES(?1,?2,?3)",
 	[PUT_FACT] = "INSERT INTO fact(archive,key,value) VALUES(?1,?2,?3)",
+	[PUT_DROP] = "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3",
 };
 
 void spool_build_free(struct build *b)
@@ -296,6 +297,7 @@ static bool put_conv(void *ctx, const struct conv *c)
 		now.topic = or_old(now.topic, old.topic);
 		now.purpose = or_old(now.purpose, old.purpose);
 		now.creator = or_old(now.creator, old.creator);
+		now.space = or_old(now.space, old.space);
 		if (now.kind == CONV_PUBLIC && old.kind != CONV_PUBLIC)
 			now.kind = old.kind;
 		if (!now.created_us)
@@ -335,7 +337,7 @@ bool spool_put_hazard(void *ctx, enum hazard_level level, const char *name, cons
 		if (b->oddities.n >= HAZARDS_KEPT)
 			return true;
 		o = arena_new(&b->run, struct oddity);
-		*o = (struct oddity){ level, arena_strdup(&b->run, name), arena_strdup(&b->run, where), arena_strdup(&b->run, what), 0 };
+		*o = (struct oddity){ level, arena_strdup(&b->run, name), arena_strdup(&b->run, where), arena_strdup(&b->run, what), 0, b->read ? -1 : ((struct spool *)ctx)->n_archives - 1 };
 		table_put(&b->oddities, o->name, o);
 	}
 	o->n++;
@@ -630,7 +632,9 @@ static bool finish_info(struct spool *s)
 	bool ok = put_info(s, "archives", s->n_archives) && put_info(s, "ids", s->ids);
 	for (size_t i = 0; ok && i < SPOOL_N_COUNTS; i++)
 		ok = put_info(s, spool_db_counts[i].key, *spool_db_count_at(&s->counts, i));
-	st = spool_db_once(s, "INSERT INTO hazard(level,name,place,what,n) VALUES(?1,?2,?3,?4,?5)");
+	/* Of several archives the place says which. */
+	st = spool_db_once(s, "INSERT INTO hazard(level,name,place,what,n) VALUES(?1,?2,CASE WHEN ?3<>'' THEN "
+	                      "coalesce((SELECT path||': ' FROM archive WHERE num=?6 AND (SELECT count(*) FROM archive)>1),'') ELSE '' END||?3,?4,?5)");
 	for (size_t i = 0; ok && i < b->oddities.n; i++) {
 		const struct oddity *o = b->oddities.rows[i].value;
 		if (!o->n)
@@ -641,6 +645,7 @@ static bool finish_info(struct spool *s)
 		spool_db_text(st, 3, o->where);
 		spool_db_text(st, 4, o->what);
 		sqlite3_bind_int64(st, 5, o->n);
+		sqlite3_bind_int(st, 6, o->archive);
 		ok = sqlite3_step(st) == SQLITE_DONE || spool_put_failed(s, "cannot write");
 	}
 	sqlite3_finalize(st);
@@ -664,6 +669,7 @@ static bool seal(struct spool *s, struct err *e)
 bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
+	b->read = true;
 	/* Conversations first: threads are counted in their rows. */
 	if (!spool_put_settle(s) || (b->n_copies > 1 && !spool_db_run(s, CACHE_MERGING, &b->err)) || !spool_merge(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;

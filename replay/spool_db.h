@@ -30,15 +30,16 @@ struct spool_copy {
 	int archive;
 	uint64_t sketch[2 * SPOOL_SKETCH], limit;
 	size_t n_sketch;
-	size_t chat; enum conv_kind kind; const char *title; /* spool_merge.c's */
+	size_t chat; enum conv_kind kind; const char *title; int64_t written; /* spool_merge.c's */
 };
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
-struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; };
-enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PUT_CONV, GET_CONV_LINE, PUT_BAD, PUT_FACT, N_PUT };
+struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; int archive; /* where `where` is; -1 found out after reading */ };
+enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PUT_CONV, GET_CONV_LINE, PUT_BAD, PUT_FACT, PUT_DROP, N_PUT };
 struct build {
 	struct arena run, step;
 	struct table convs, users, oddities; /* struct tally, struct who, struct oddity */
 	struct table integrations;           /* spool_apps.c's */
+	bool read;                           /* all archives are read */
 	struct tally *last;                  /* records come conversation by conversation */
 	struct buf line;
 	sqlite3_stmt *st[N_PUT];
