@@ -31,9 +31,9 @@ static const char schema[] =
 	"CREATE TABLE alias(alias TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID;"
 	"CREATE TABLE conv(num INTEGER PRIMARY KEY, id TEXT UNIQUE, line BLOB, msgs INTEGER DEFAULT 0, replies INTEGER DEFAULT 0,"
 	" threads INTEGER DEFAULT 0, files INTEGER DEFAULT 0, reacts INTEGER DEFAULT 0, first INTEGER DEFAULT 0, last INTEGER DEFAULT 0);"
-	"CREATE TABLE msg(conv INTEGER, ts INTEGER, id TEXT, root TEXT, root_ts INTEGER, author TEXT, kind INTEGER, flags INTEGER,"
-	" files INTEGER, reacts INTEGER, reactors INTEGER, replies INTEGER, present INTEGER, empty INTEGER, edited INTEGER,"
-	" fp INTEGER, body BLOB, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
+	"CREATE TABLE msg(conv INTEGER, ts INTEGER, id TEXT, root TEXT, root_ts INTEGER, author TEXT, kind INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	" files INTEGER NOT NULL, reacts INTEGER NOT NULL, reactors INTEGER NOT NULL, replies INTEGER NOT NULL, present INTEGER NOT NULL,"
+	" empty INTEGER NOT NULL, edited INTEGER NOT NULL, fp INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
 	/* root_ts is in it so that threads can be grouped without their messages being read. */
 	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
