@@ -164,6 +164,59 @@ static void test_writer(void **state)
 	buf_release(&b);
 }
 
+/* Strings of every length with something to escape at every place, into buffers that hold all, some or nothing of it. */
+static void test_writer_lengths(void **state)
+{
+	static const struct { char c; const char *shown; } odd[] = { { 'x', "x" }, { '"', "\\\"" }, { '\\', "\\\\" }, { '\n', "\\n" }, { '\x1f', "\\u001f" }, { '\0', "\\u0000" }, { '\x7f', "\x7f" }, { '\xd0', "\xd0" } };
+	(void)state;
+	for (size_t n = 1; n < 70; n++)
+		for (size_t at = 0; at < n; at++)
+			for (size_t o = 0; o < countof(odd); o++) {
+				char *s = malloc(n), want[200], key[80];
+				struct buf b;
+				struct jw w;
+				memset(s, 'a', n);
+				s[at] = odd[o].c;
+				if (at + 20 < n)
+					s[at + 20] = odd[o].c;
+				memcpy(key, s, n);
+				key[n] = '\0';
+				size_t k = 0;
+				want[k++] = ',', want[k++] = '"';
+				for (size_t i = 0; i < n; i++)
+					k += (size_t)sprintf(want + k, "%s", s[i] == 'a' ? "a" : odd[o].shown);
+				want[k++] = '"', want[k++] = ':';
+				for (size_t max = k; max + 12 > k && max; max--) {
+					buf_init(&b, max);
+					w = (struct jw){ .out = &b, .comma = true };
+					if (odd[o].c)
+						jw_key(&w, key);
+					else
+						jw_strn(&w, s, n), buf_addc(&b, ':');
+					assert_int_equal(b.full, max < k);
+					assert_true(b.len <= max && b.len + 6 >= max);
+					if (max == k)
+						assert_memory_equal(b.p, want, k);
+					buf_release(&b);
+				}
+				free(s);
+			}
+	for (int shift = 0; shift < 64; shift++)
+		for (int less = -11; less < 12; less++)
+			for (int sign = -1; sign < 2; sign += 2) {
+				const int64_t v = sign * ((INT64_MAX >> shift) / 10 * 10 + less % (shift ? 12 : 8));
+				char want[32];
+				struct buf b;
+				struct jw w;
+				buf_init(&b, 100);
+				jw_init(&w, &b);
+				jw_int(&w, v);
+				snprintf(want, sizeof(want), "%lld", (long long)v);
+				assert_string_equal(b.p, want);
+				buf_release(&b);
+			}
+}
+
 /* ---- getters ---- */
 
 static void test_getters(void **state)
@@ -654,6 +707,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_writer),
+		cmocka_unit_test(test_writer_lengths),
 		cmocka_unit_test(test_getters),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_broken),
