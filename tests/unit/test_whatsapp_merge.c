@@ -584,24 +584,24 @@ static const char *talk(int hours, const char *minute)
  * sent again: ids are passed on where clocks agree, and else given to the twin. */
 static void ids_pass_on(void **state)
 {
-	static const char *const all_of_it = "Анна: да\nАнна: кабель привезли на склад сегодня утром\nАнна: да\n";
 	static const struct archive v[] = { { NULL, "a", "UTC" }, { NULL, "b", "UTC" } };
-	static const char *const firsts[][2] = {
-		{ "", "Анна: кабель привезли на склад сегодня утром\nАнна: да\n" },           /* nothing, then the second */
-		{ "Анна: да\n", "Анна: кабель привезли на склад сегодня утром\nАнна: да\n" }, /* one of them, then seen to be the second */
+	static const char *const cases[][3] = { /* the second phone's minute; the first's, and later */
+		{ "Анна: да\nАнна: кабель привезли на склад сегодня утром\nАнна: да\n", "", "Анна: кабель привезли на склад сегодня утром\nАнна: да\n" },
+		{ "Анна: да\nАнна: кабель привезли на склад сегодня утром\nАнна: да\n", "Анна: да\n", "Анна: кабель привезли на склад сегодня утром\nАнна: да\n" },
+		{ "Анна: да\nАнна: кабель привезли на склад сегодня утром\nБорис: да\n", "", "Борис: да\n" }, /* now the first of its minute, but another's */
 	};
 	struct keys *past = malloc(sizeof(*past));
 	(void)state;
 	for (int hours = 0; hours <= 3; hours += 3)
-		for (size_t i = 0; i < countof(firsts); i++) {
+		for (size_t i = 0; i < countof(cases); i++) {
 			clean();
-			put_text("a", "WhatsApp Chat with X.txt", talk(0, firsts[i][0]));
-			put_text("b", "WhatsApp Chat with X.txt", talk(hours, all_of_it));
+			put_text("a", "WhatsApp Chat with X.txt", talk(0, cases[i][1]));
+			put_text("b", "WhatsApp Chat with X.txt", talk(hours, cases[i][0]));
 			struct spool *s = read_archives(v, 2, NULL);
 			take_keys(s, past);
 			assert_int_equal(past->n, 9);
 			spool_close(s);
-			put_text("a", "WhatsApp Chat with X.txt", talk(0, firsts[i][1]));
+			put_text("a", "WhatsApp Chat with X.txt", talk(0, cases[i][2]));
 			s = read_archives(v, 2, past);
 			check_keys(s, past);
 			assert_int_equal(count_new(s, past), 0);
