@@ -48,7 +48,7 @@ struct folding {
 	struct side a, b;
 	struct arena step;
 	struct buf line;
-	sqlite3_stmt *moved, *has;
+	sqlite3_stmt *moved;
 	bool dry;                      /* only learns who is who */
 	bool replies;                  /* ids that change must be told to those who reply */
 	bool native;                   /* equal ids are equal messages */
@@ -397,17 +397,6 @@ static bool leave_a(struct folding *g, struct row *r)
 	return true;
 }
 
-/* Does the chat have a message with this id? */
-static bool id_is_there(struct folding *g, const char *id)
-{
-	sqlite3_reset(g->has);
-	sqlite3_bind_int64(g->has, 1, g->f->a->num);
-	spool_db_text(g->has, 2, id);
-	bool found = spool_db_step(g->s, g->has);
-	sqlite3_reset(g->has);
-	return found;
-}
-
 /* What only the second copy has. */
 static bool leave_b(struct folding *g, struct row *r)
 {
@@ -427,8 +416,9 @@ static bool leave_b(struct folding *g, struct row *r)
 		m.edited_us = m.ts_us;
 	const char *plain = salted(g, r, ahead(g, r));
 	id = plain;
-	for (unsigned k = 0; id_is_there(g, id); k++)
+	for (unsigned k = 0; idfilter_has(&g->f->sa->ids, id); k++)
 		id = other_id(g, r, plain, k);
+	idfilter_add(&g->f->sa->ids, id);
 	m.id = id;
 	if (!claim(g, r, id) || !fold_put(g->s, g->f->a->num, &m, &g->line) || !tell_moved(g, r->id, id, m.ts_us))
 		return !(g->failed = true);
@@ -640,12 +630,11 @@ bool fold_copy(struct fold *f)
 	g.comparable = g.native || (f->ca->ids == f->cb->ids && f->c->n_shifts == 1 && llabs(f->c->shifts[0].shift_us) < minute && f->ca->zone && f->cb->zone &&
 	                            streq(f->ca->zone, f->cb->zone));
 	g.replies = any_replies(s, f->a->num, f->b->num);
-	bool ok = spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
+	bool ok = spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
 	if (!ok)
 		s->b->failed = true;
 	if (ok) {
 		g.moved = spool_db_once(s, "INSERT OR REPLACE INTO temp.moved VALUES(?1,?2,?3)");
-		g.has = spool_db_once(s, "SELECT 1 FROM msg INDEXED BY by_id WHERE conv=?1 AND id=?2");
 	}
 	for (size_t i = 0; i < f->sb->people.n; i++)
 		strangers |= !f->sb->people.v[i]->same;
@@ -658,7 +647,6 @@ bool fold_copy(struct fold *f)
 	}
 	ok = ok && pass(&g) && mend_replies(&g);
 	sqlite3_finalize(g.moved);
-	sqlite3_finalize(g.has);
 	if (ok) {
 		sqlite3_stmt *st = spool_db_once(s, "DELETE FROM msg WHERE conv=?1");
 		sqlite3_bind_int64(st, 1, f->b->num);

@@ -60,8 +60,8 @@ void people_free(struct people *p)
 void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
 {
 	struct arena a;
-	sqlite3_stmt *st = spool_db_once(s, "SELECT ts,author,kind,body FROM msg WHERE conv=?1 ORDER BY ts,id");
-	*out = (struct survey_of){ .first_us = 0 };
+	sqlite3_stmt *st = spool_db_once(s, "SELECT ts,author,kind,body,id FROM msg WHERE conv=?1 ORDER BY ts,id");
+	*out = (struct survey_of){ .ids = out->ids };
 	table_init(&out->people.by_id);
 	arena_init(&a);
 	sqlite3_bind_int64(st, 1, conv);
@@ -69,6 +69,8 @@ void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
 		struct msg m;
 		const char *author = spool_db_col(st, 1);
 		int64_t ts = sqlite3_column_int64(st, 0);
+		if (out->ids.bits)
+			idfilter_add(&out->ids, spool_db_col(st, 4));
 		if (!author)
 			continue;
 		struct person *who = people_get(s->b, &out->people, author);
@@ -94,6 +96,7 @@ void survey_free(struct survey_of *o)
 {
 	align_sample_free(&o->texts);
 	people_free(&o->people);
+	idfilter_free(&o->ids);
 }
 
 static void vote(struct person *p, uint32_t no, uint32_t bytes)
@@ -265,7 +268,7 @@ static bool talk_of_both(const struct spool_copy *a, const struct spool_copy *b)
 static size_t chat_of(struct merging *g, const struct spool_copy *c)
 {
 	size_t best = g->n_chats, best_fits = 0;
-	struct survey_of own, other;
+	struct survey_of own = { .first_us = 0 }, other = { .first_us = 0 };
 	bool surveyed = false;
 	struct { const struct spool_copy *copy; struct compared cmp; enum verdict v; } apart = { .copy = NULL };
 	for (size_t i = 0; i < g->b->n_copies && g->b->copies[i] != c; i++) {
@@ -543,8 +546,9 @@ static void take_back_losses(struct merging *g, int64_t n)
 
 static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, struct written *w)
 {
-	struct survey_of a, b;
+	struct survey_of a = { .first_us = 0 }, b = { .first_us = 0 };
 	struct compared cmp;
+	idfilter_init(&a.ids, (size_t)(h->first->tally->msgs + c->tally->msgs));
 	survey_copy(g->s, h->first->tally->num, &a);
 	survey_copy(g->s, c->tally->num, &b);
 	compare_copies(&a, &b, &cmp);
@@ -575,7 +579,7 @@ static const char *own_id(struct merging *g, const struct chat *h)
 	return id;
 }
 
-/* How many messages of each copy were written of what is loaded; the most. */
+/* How many messages of each copy were written of what is loaded; the most, or -1: it failed. */
 static int64_t count_written(struct merging *g, size_t chat, struct written *w)
 {
 	int64_t most = 0;
@@ -583,6 +587,9 @@ static int64_t count_written(struct merging *g, size_t chat, struct written *w)
 		struct spool_copy *c = g->b->copies[i];
 		if (c->chat != chat)
 			continue;
+		if (w->n && !c->listed && !written_list(w, c->tally->num))
+			return -1;
+		c->listed |= w->n > 0;
 		c->written = written_in(w, c->tally->num);
 		most = c->written > most ? c->written : most;
 	}
@@ -599,8 +606,8 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 		return false;
 	int64_t most = count_written(g, chat, w);
 	h->id = own;
-	if (!g->b->past.conv)
-		return true;
+	if (!g->b->past.conv || most < 0)
+		return most >= 0;
 	for (size_t i = 0; i < g->b->n_copies; i++) {
 		const struct spool_copy *c = g->b->copies[i];
 		bool again = c->chat != chat;
@@ -614,6 +621,8 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 			if (!written_load(w, id))
 				return false;
 			int64_t n = w->n ? count_written(g, chat, w) : 0;
+			if (n < 0)
+				return false;
 			if (n > most) {
 				most = n;
 				h->id = id;
@@ -623,9 +632,9 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 	if (!streq(loaded, h->id)) {
 		if (!written_load(w, h->id))
 			return false;
-		count_written(g, chat, w);
+		most = count_written(g, chat, w);
 	}
-	return true;
+	return most >= 0;
 }
 
 /* The copy that the others are put into is the one by which the chat was written before: ids, clock and people's ids are its. Where
@@ -661,11 +670,10 @@ static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 	}
 	ok = ok && written_settle(&w, h->first->tally->num);
 	if (ok && w.n) {
-		int64_t found = written_in(&w, h->first->tally->num);
 		char what[320];
 		snprintf(what, sizeof(what), "of %zu messages written before, only %lld are in these exports: keep the earlier exports in the list, or what has other ids now is written again",
-		         w.n, (long long)found);
-		if (found * 10 < (int64_t)w.n * 9)
+		         w.n, (long long)w.found);
+		if (w.found * 10 < (int64_t)w.n * 9)
 			spool_put_hazard(g->s, HAZARD_WARN, "written-not-found", h->first->label, what);
 	}
 	written_free(&w);

@@ -3,6 +3,7 @@
 #define MVCHAT_SPOOL_MERGE_H
 
 #include "replay/align.h"
+#include "replay/idfilter.h"
 #include "replay/spool_db.h"
 
 /* A person as one copy calls them, and who that is in the other. */
@@ -22,8 +23,8 @@ struct person *people_get(struct build *b, struct people *p, const char *id);
 void people_free(struct people *p);
 
 /* What a pass over a copy shows. */
-struct survey_of { struct align_sample texts; struct people people; int64_t first_us, last_us; size_t authored; };
-void survey_copy(struct spool *s, int64_t conv, struct survey_of *out);
+struct survey_of { struct align_sample texts; struct people people; int64_t first_us, last_us; size_t authored; struct idfilter ids; };
+void survey_copy(struct spool *s, int64_t conv, struct survey_of *out); /* out->ids, where it was made: gets their ids */
 void survey_free(struct survey_of *o);
 
 /* How two copies compare. */
@@ -55,13 +56,15 @@ bool fold_copy(struct fold *f);
 struct written {
 	struct spool *s;
 	size_t n;                             /* messages */
-	uint64_t *bits; size_t n_bits;        /* a filter of their ids */
+	int64_t found;                        /* of them, when settled */
+	struct idfilter ids;
 	sqlite3_stmt *has, *claim;
 };
 void written_init(struct written *w, struct spool *s);
 void written_free(struct written *w);
 bool written_load(struct written *w, const char *conv_id);                    /* instead of what was loaded before */
 bool written_has(struct written *w, const char *id);
+bool written_list(struct written *w, int64_t conv);                           /* the ids of a copy, as they are now; for the next two */
 int64_t written_in(struct written *w, int64_t conv);                          /* how many of them are there, by their ids */
 bool written_claim(struct written *w, const char *id, const char *was);       /* the message may have been written under `was` */
 bool written_settle(struct written *w, int64_t conv);                         /* gives ids and times back; the chat is complete */
