@@ -376,6 +376,12 @@ int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t 
 
 struct pacer *pacer_new(const struct traits *t, double factor) { (void)t, (void)factor; return NULL; }
 void pacer_free(struct pacer *p) { (void)p; }
+
+void pacer_recall(struct pacer *p, enum req_class c, const char *scope, const int64_t *ago, size_t n, enum recall how, int64_t now)
+{
+	(void)p, (void)c, (void)scope, (void)ago, (void)n, (void)how, (void)now;
+}
+
 void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t now) { (void)p, (void)c; *slot(scope) = now; }
 void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now) { (void)p, (void)c, (void)scope, (void)now; }
 
