@@ -601,12 +601,37 @@ static uint64_t record_key(const struct opkey *k)
 	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
 }
 
+/* The limits of a chat do not begin anew with this process: what the ledger says was sent there a moment ago counts. A clock that was set
+ * back since must not make it look like the future: then the last of it was just now. */
+static void recall(struct engine *x, struct runner *r, int64_t now)
+{
+	enum { LATELY = 256 };
+	const uint32_t kinds = 1u << OP_POST | 1u << OP_EDIT | 1u << OP_DELETE;
+	const struct rate *rate = &x->s->traits.rate[REQ_POST];
+	int64_t v[LATELY], ago[LATELY], from = clock_wall_us();
+	r->recalled = true;
+	if (rate->per_s <= 0 || !ledger_sent(x->l, r->num, kinds, v, 1))
+		return;
+	int64_t full = (int64_t)(rate->burst / rate->per_s * 1e6); /* after so long nothing of it is left */
+	from = v[0] > from ? v[0] : from;
+	if (from - v[0] >= full)
+		return;
+	size_t n = ledger_sent(x->l, r->num, kinds, v, LATELY), used = 1;
+	while (used < n && v[used - 1] - v[used] < full)
+		used++;
+	for (size_t i = 0; i < used; i++)
+		ago[i] = from > v[used - 1 - i] ? from - v[used - 1 - i] : 0;
+	pool_recall(&x->s->pool, &r->hot->req, engine_bots(x, r), ago, used, used < LATELY ? RECALL_ALL : RECALL_REST, now);
+}
+
 /* One lane that could go: slot, then intent. */
 static void grant(struct engine *x, struct runner *r, int64_t now)
 {
 	struct hot *h = r->hot;
 	if (engine_full(x, r) || !build(x, r) || engine_full(x, r))
 		return;
+	if (!r->recalled && h->req.rate == REQ_POST)
+		recall(x, r, now);
 	struct gate *g = engine_gate(x, &h->req);
 	bool was_probing = g->probing;
 	int64_t at = engine_gate_ask(g, now);

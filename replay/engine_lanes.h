@@ -64,6 +64,7 @@ struct runner {
 	struct ahead *ahead;         /* or NULL */
 	struct runner *owner;        /* of an upload ahead: whose; NULL once that rests */
 	bool uploads;                /* it is one upload ahead, no lane */
+	bool recalled;               /* what earlier runs have sent here lately has been asked for */
 	bool awaits;                 /* in LANE_NEXT: until one of its uploads ahead is over */
 	char *name;                  /* owned; id and root lie behind it */
 	const char *id, *root;

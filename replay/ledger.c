@@ -78,6 +78,7 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_NEWEST] = "SELECT " OP_COLUMNS ", seq FROM op WHERE lane = ?1 AND seq < ?2 AND ((1 << kind) & ?3) AND state = 3"
 		" ORDER BY seq DESC LIMIT 1",
 	[S_FIND_POST] = "SELECT " OP_COLUMNS " FROM op WHERE kind = 4 AND target = ?1 AND target IS NOT NULL",
+	[S_SENT] = "SELECT sent FROM op WHERE lane = ?1 AND ((1 << kind) & ?2) ORDER BY seq DESC LIMIT ?3",
 	[S_CONV] = "SELECT num FROM conv WHERE name = ?1",
 	[S_CONV_ADD] = "INSERT INTO conv(name) VALUES(?1)",
 	[S_CONV_NAME] = "SELECT name FROM conv WHERE num = ?1",
@@ -113,7 +114,7 @@ sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql)
 	return s;
 }
 
-static sqlite3_stmt *stmt(struct ledger *l, enum ledger_stmt n)
+sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n)
 {
 	if (!l->stmt[n] && sqlite3_prepare_v3(l->db, sql_of[n], -1, SQLITE_PREPARE_PERSISTENT, &l->stmt[n], NULL) != SQLITE_OK)
 		die("ledger: %s: %s", sqlite3_errmsg(l->db), sql_of[n]);
@@ -425,7 +426,7 @@ void ledger_close(struct ledger *l)
 	if (!l)
 		return;
 	if (l->in_tx) /* names only, or a caller that gave up: either way it does not count */
-		sqlite3_step(stmt(l, S_ROLLBACK));
+		sqlite3_step(ledger_stmt(l, S_ROLLBACK));
 	for (size_t i = 0; i < N_LEDGER_STMT; i++)
 		sqlite3_finalize(l->stmt[i]);
 	ledger_walks_release(l);
@@ -448,7 +449,7 @@ static void open_tx(struct ledger *l)
 {
 	if (l->mode != LEDGER_WRITE)
 		die("ledger: opened for reading");
-	sqlite3_stmt *s = stmt(l, S_BEGIN);
+	sqlite3_stmt *s = ledger_stmt(l, S_BEGIN);
 	if (sqlite3_step(s) != SQLITE_DONE)
 		fail(l, "be written");
 	sqlite3_reset(s);
@@ -471,22 +472,22 @@ bool ledger_commit(struct ledger *l, struct err *e)
 	l->in_tx = l->asked_tx = false;
 	step("ledger-commit");
 	if (!l->failed && l->fresh) {
-		sqlite3_stmt *s = stmt(l, S_COUNT_INTENTS);
+		sqlite3_stmt *s = ledger_stmt(l, S_COUNT_INTENTS);
 		sqlite3_bind_int64(s, 1, l->fresh);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			fail(l, "be written");
 		sqlite3_reset(s);
 	}
 	if (!l->failed) {
-		sqlite3_stmt *s = stmt(l, S_COMMIT);
+		sqlite3_stmt *s = ledger_stmt(l, S_COMMIT);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			fail(l, "be written");
 		sqlite3_reset(s);
 	}
 	if (l->failed) {
 		if (!sqlite3_get_autocommit(l->db)) {
-			sqlite3_step(stmt(l, S_ROLLBACK));
-			sqlite3_reset(stmt(l, S_ROLLBACK));
+			sqlite3_step(ledger_stmt(l, S_ROLLBACK));
+			sqlite3_reset(ledger_stmt(l, S_ROLLBACK));
 		}
 		if (e)
 			*e = l->why;
@@ -606,7 +607,7 @@ static bool stale(struct ledger *l, int64_t run)
 
 static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt add, const char *name)
 {
-	sqlite3_stmt *s = stmt(l, get);
+	sqlite3_stmt *s = ledger_stmt(l, get);
 	bind_str(s, 1, name);
 	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
 	done_with(s);
@@ -617,7 +618,7 @@ static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt a
 		open_tx(l);
 	if (l->failed)
 		return -1;
-	s = stmt(l, add);
+	s = ledger_stmt(l, add);
 	bind_str(s, 1, name);
 	if (sqlite3_step(s) == SQLITE_DONE)
 		n = sqlite3_last_insert_rowid(l->db);
@@ -629,7 +630,7 @@ static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt a
 
 static const char *name_of(struct ledger *l, enum ledger_stmt get, int64_t num, struct arena *a)
 {
-	sqlite3_stmt *s = stmt(l, get);
+	sqlite3_stmt *s = ledger_stmt(l, get);
 	sqlite3_bind_int64(s, 1, num);
 	const char *name = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
 	done_with(s);
@@ -705,21 +706,21 @@ static bool row_or_none(struct ledger *l, sqlite3_stmt *s, struct arena *a, stru
 
 bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_GET);
+	sqlite3_stmt *s = ledger_stmt(l, S_GET);
 	bind_key(s, k);
 	return row_or_none(l, s, a, out);
 }
 
 bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_OPEN);
+	sqlite3_stmt *s = ledger_stmt(l, S_OPEN);
 	sqlite3_bind_int64(s, 1, lane);
 	return row_or_none(l, s, a, out);
 }
 
 const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a)
 {
-	sqlite3_stmt *s = stmt(l, S_ANCHOR);
+	sqlite3_stmt *s = ledger_stmt(l, S_ANCHOR);
 	sqlite3_bind_int64(s, 1, lane);
 	sqlite3_bind_int64(s, 2, kinds);
 	int rc = sqlite3_step(s);
@@ -732,7 +733,7 @@ const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct
 
 bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *before, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_NEWEST);
+	sqlite3_stmt *s = ledger_stmt(l, S_NEWEST);
 	sqlite3_bind_int64(s, 1, lane);
 	sqlite3_bind_int64(s, 2, *before ? *before : INT64_MAX);
 	sqlite3_bind_int64(s, 3, kinds);
@@ -750,7 +751,7 @@ bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *befo
 
 bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_FIND_POST);
+	sqlite3_stmt *s = ledger_stmt(l, S_FIND_POST);
 	bind_str(s, 1, target);
 	return row_or_none(l, s, a, out);
 }
@@ -770,7 +771,7 @@ static enum ledger_stmt owns_stmt(enum op_kind kind)
 
 bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target)
 {
-	sqlite3_stmt *s = stmt(l, owns_stmt(kind));
+	sqlite3_stmt *s = ledger_stmt(l, owns_stmt(kind));
 	sqlite3_bind_int(s, 1, (int)kind);
 	bind_str(s, 2, target);
 	int rc = sqlite3_step(s);
@@ -808,7 +809,7 @@ static bool may_change(const struct ledger *l)
 static sqlite3_stmt *bind_intent(struct ledger *l, enum ledger_stmt n, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp,
                                  uint32_t loss, int64_t run, int64_t now_us)
 {
-	sqlite3_stmt *s = stmt(l, n);
+	sqlite3_stmt *s = ledger_stmt(l, n);
 	bind_key(s, k);
 	sqlite3_bind_int64(s, 6, lane);
 	sqlite3_bind_int64(s, 7, (int64_t)src_fp);
@@ -844,7 +845,7 @@ static void simple(struct ledger *l, enum ledger_stmt n, const struct opkey *k, 
 {
 	if (!may_change(l))
 		return;
-	sqlite3_stmt *s = stmt(l, n);
+	sqlite3_stmt *s = ledger_stmt(l, n);
 	bind_key(s, k);
 	if (sqlite3_bind_parameter_count(s) >= 6)
 		bind_str(s, 6, a);
@@ -879,7 +880,7 @@ static bool unsent_edit(struct ledger *l, const struct opkey *k)
 	arena_init(&a);
 	bool edited = k->kind == OP_EDIT && ledger_get(l, k, &a, &row) && ledger_was_read(row.target2, &was);
 	if (edited) {
-		sqlite3_stmt *s = stmt(l, S_UNSENT_EDIT);
+		sqlite3_stmt *s = ledger_stmt(l, S_UNSENT_EDIT);
 		bind_key(s, k);
 		bind_str(s, 6, was.target);
 		sqlite3_bind_int64(s, 7, was.src_fp);
@@ -898,7 +899,7 @@ void ledger_unsent(struct ledger *l, const struct opkey *k)
 	if (!may_change(l))
 		return;
 	if (k->kind == OP_UPLOAD) {
-		sqlite3_stmt *s = stmt(l, S_UPLOAD_AGAIN);
+		sqlite3_stmt *s = ledger_stmt(l, S_UPLOAD_AGAIN);
 		bind_key(s, k);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			fail(l, "be written");

@@ -86,6 +86,8 @@ void ledger_forget_uploads(struct ledger *l);
 
 /* The lane's one open op (INTENT or UNKNOWN) but for uploads, or false. */
 bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out);
+/* When the newest ops of these kinds (mask of 1 << op_kind) of the lane were sent, the newest first: how many, at most max. */
+size_t ledger_sent(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *sent_us, size_t max);
 /* Target id of the newest DONE op of these kinds (mask of 1 << op_kind) in the lane by order of writing, or NULL. */
 const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a);
 /* Is this target id already that of a DONE op of this kind, anywhere? */

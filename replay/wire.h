@@ -4,7 +4,7 @@
  * library: its body goes through CURLOPT_READFUNCTION without a seek function (a reused connection that dies gives
  * CURLE_SEND_FAIL_REWIND, our UNKNOWN), one without a body uses a fresh connection; no redirects on anything that writes;
  * https only but for loopback. Timeouts run on core/clock, so a virtual clock can end a hung request at once.
- * With a virtual clock every request carries "X-Mvchat-Now: <wall microseconds>".
+ * With a virtual clock every request carries "X-Mvchat-Now: <wall microseconds> <process>".
  */
 #ifndef MVCHAT_WIRE_H
 #define MVCHAT_WIRE_H

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* ---- what libcurl calls ---- */
 
@@ -179,7 +180,7 @@ static bool make_headers(struct wire *w, struct call *c, const struct http_req *
 		add_header(c, "Content-Type:"); /* libcurl would claim a form */
 	add_header(c, "Expect:");           /* no waiting for "100 Continue" */
 	if (clock_is_virtual())
-		add_header(c, arena_fmt(&c->arena, "X-Mvchat-Now: %lld", (long long)clock_wall_us()));
+		add_header(c, arena_fmt(&c->arena, "X-Mvchat-Now: %lld %ld", (long long)clock_wall_us(), (long)getpid()));
 	return true;
 }
 

@@ -94,6 +94,7 @@ struct sandbox {
 	const volatile int *stop;
 	FILE *log;
 	int64_t now, last_header;        /* us */
+	int64_t client;                  /* whose header that was */
 	struct sb_token tokens[SB_TOKENS]; size_t n_tokens;
 	struct sb_rate rates[N_SBC];
 	struct sb_bucket **lanes; size_t n_lanes, cap_lanes;
