@@ -19,7 +19,7 @@ enum {
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
 	HANG_MS = 150,            /* virtual clock: a server silent for so long of real time is taken to hang */
 	HEADER_TEXT = 128,
-	HEADERS_MAX = 4,
+	HEADERS_MAX = 5,
 };
 
 struct origin { bool https, loopback; char host[256]; long port; };
