@@ -360,7 +360,7 @@ static bool open_write(struct ledger *l, const char *dir, const char *path, stru
 	 * each time it is bound: four times the cost of the change itself, measured on 3.40.1. */
 	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	sqlite3_busy_timeout(l->db, BUSY_MS);
-	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY");
+	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144; PRAGMA temp_store = MEMORY");
 	if (!check_version(l, path, e) || !set_durable(l, e))
 		return false;
 	bool clean = pragma_int(l, "SELECT clean FROM status") == 1;
