@@ -338,6 +338,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *
 	bool ok = engine_run(&ea, &s->result, e);
 	progress_clear();
 	stream_close(stream);
+	xtrim(); /* what a thousand lanes held lies in pieces between what stays */
 	s->open = open_ops(p->ledger);
 	if (ok && s->open > s->result.in_doubt && !s->result.stopped)
 		log_warn("apply.in_doubt", _("%s writes of earlier runs are in doubt, and the archive or the mapping no longer has them; 'mvchat status' lists them"),

@@ -8,7 +8,7 @@
 
 enum ledger_stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
-	S_GET, S_INTENT, S_AGAIN, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_UPLOAD_AGAIN, S_UNSENT_EDIT, S_GONE,
+	S_GET, S_SEQ, S_INTENT, S_AGAIN, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_UPLOAD_AGAIN, S_UNSENT_EDIT, S_GONE,
 	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST, S_SENT,
 	S_CONV, S_CONV_ADD, S_CONV_NAME, S_LANE, S_LANE_ADD, S_LANE_NAME,
 	S_COUNT_INTENTS,
@@ -16,6 +16,8 @@ enum ledger_stmt {
 };
 
 enum ledger_walk_kind { WALK_CONV, WALK_RECORD, WALK_LOSS, WALK_LANE, N_LEDGER_WALK };
+
+enum { LEDGER_LASTS = 1024 /* a power of two */ };
 
 struct ledger {
 	sqlite3 *db;
@@ -34,6 +36,7 @@ struct ledger {
 	int64_t version;         /* of the file when it was opened */
 	bool rebuilding;         /* opened by LEDGER_REBUILD */
 	int64_t ident, intents;  /* of the file; intents: committed ones */
+	struct { int64_t lane, seq; } last[LEDGER_LASTS]; /* the newest place in lanes written lately, by lane; seq 0 = not known */
 	int64_t fresh;           /* intents of the open transaction */
 	int64_t marked;          /* what the mark beside it says; ledger_mark.c */
 	int mark_fd;

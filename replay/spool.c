@@ -540,8 +540,8 @@ static bool read_body(const struct spool *s, sqlite3_stmt *st, struct arena *a, 
 	return true;
 }
 
-/* Lanes are read a message at a time, and each time behind the one before: a walk that ends at a message waits there, so that the next one
- * need not look for its place. One place for each hash: of many lanes some lose theirs. */
+/* Lanes are read a message at a time, and each time behind the one before: a walk that is paused at a message waits there, so that the
+ * next one need not look for its place. One place for each hash: of many lanes some lose theirs. */
 static struct spool_walk **parking(struct spool *s, int64_t conv, enum sql q, const char *root)
 {
 	uint64_t h = hash64s(root && q == SQL_THREAD ? root : "") ^ ((uint64_t)conv * N_SQL + q) * UINT64_C(0x9e3779b97f4a7c15);
@@ -557,6 +557,7 @@ static bool stands_at(const struct spool_walk *w, enum sql q, int64_t conv, cons
 
 static void go_idle(struct spool_walk *w)
 {
+	w->at_row = false;
 	sqlite3_reset(w->st);
 	struct spool_walk **idle = w->seat ? &w->s->seat_idle[w->sql] : &w->s->idle[w->sql];
 	w->next = *idle;
@@ -615,11 +616,14 @@ bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, str
 
 void spool_walk_end(struct spool_walk *w)
 {
-	if (!w)
-		return;
-	bool on = w->at_row && !w->seat && !w->s->b; /* what is being built still changes */
-	w->at_row = false;
-	if (!on) {
+	if (w)
+		go_idle(w);
+}
+
+void spool_walk_pause(struct spool_walk *w)
+{
+	bool stays = w->at_row && !w->seat && !w->s->b; /* what is being built still changes */
+	if (!stays) {
 		go_idle(w);
 		return;
 	}

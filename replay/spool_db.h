@@ -59,7 +59,7 @@ struct spool_walk {
 	struct spool_walk *next;
 };
 
-enum { SPOOL_PARKED = 256 /* a power of two */ };
+enum { SPOOL_PARKED = 128 /* a power of two */ };
 /* How a message is found by its id alone: the id spells its time; table msg has an index by_id, as something in the spool names
  * messages by their ids; nothing does, and whoever asks nevertheless makes a table for as long as the spool is open. */
 enum spool_ids { SPOOL_IDS_TIMED, SPOOL_IDS_INDEXED, SPOOL_IDS_LOOSE };

@@ -478,7 +478,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		buf_adds(&passed, m.id);
 		passed_ts = m.ts_us;
 	}
-	spool_walk_end(w);
+	spool_walk_pause(w);
 	if (passed.len)
 		move_to(q->pos, passed_ts, passed.p);
 	buf_release(&passed);
