@@ -670,8 +670,9 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	b->read = true;
+	bool ok = spool_put_settle(s) && (b->n_copies < 2 || spool_db_run(s, CACHE_MERGING, &b->err)) && spool_merge(s);
 	/* Conversations first: threads are counted in their rows. */
-	if (!spool_put_settle(s) || (b->n_copies > 1 && !spool_db_run(s, CACHE_MERGING, &b->err)) || !spool_merge(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
+	if (!ok || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;
 		return false;
 	}

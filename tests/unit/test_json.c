@@ -125,6 +125,37 @@ static void assert_streams(const char *s, size_t n, struct want want, const char
 	}
 }
 
+/* A small file that is all there is read without yajl; in pieces it is not. Both tell the same, whatever is odd about it. */
+static void test_small_files(void **state)
+{
+	static const char *const files[] = {
+		"", " ", "[", "[]", " [ ] \n", "[ ]x", "[],", "[]]", "{}", "{\"a\":1}", "null", "[1]", "[{}]", "[{},{}]", "[{}{}]", "[{},]", "[,{}]", "[{}", "[{},", "[{}] []", "[{}],",
+		"\xef\xbb\xbf[{}]", "[\n{\n},\n\n{\"a\":\"b\"}\n]\n", "[{\"a\":1},2,{\"b\":3}]", "[{\"a\":1},[{}],{\"b\":3}]", "[{\"a\":1},\"x\",{\"b\":3}]", "[{\"a\":1}\v,{\"b\":3}]",
+		"[{\"skip\":1,\"b\":2}]", "[{\"skip\":{\"skip\":[1,{\"b\":[]}]},\"b\":2}]", "[{\"b\":{\"skip\":[],\"c\":{}},\"skip\":null}]", "[{\"skip\":{}}]", "[{\"skip\":[]},{\"a\":[]}]",
+		"[{\"skip\":[1,}],\"b\":2}]", "[{\"skip\":01}]", "[{\"skip\":\"\\ud800\"},{\"a\":\"\\ud83d\\ude00\"}]", "[{\"s\\u006bip\":1}]", "[{\"a\\u0000\":1}]", "[{\"a\":\"\\u0000\"}]", "[{\"skip\":\"\xff\"},{\"b\":1}]",
+		"[{\"a\":\"\xff\"},{\"b\":1}]", "[{\"a\":[]}]", "[{\"a\":[[]]}]", "[{\"a\":[{}]}]", "[{\"a\":[[1]]}]", "[{\"a\":[[[]]]},{\"b\":1}]", "[{\"skip\":[[[[[]]]]]},{\"b\":1}]", "[{\"a\":1,\"a\":2}]", "[{\"\":1}]",
+		"[{\"a\":tru}]", "[{\"a\":true,\"b\":false,\"c\":null,\"d\":-1.5e3}]", "[{\"a\" :1 , \"b\": [ 1 , 2 ] }]", "[{\"a\":1 \"b\":2}]", "[{\"a\"}]", "[{a:1}]", "[{\"a\":1}]\"", "[{\"a\":1}\n\n}",
+	};
+	static const char *const skip[] = { "skip", NULL };
+	(void)state;
+	for (size_t i = 0; i < countof(files); i++)
+		for (int depth = 0; depth < 5; depth++)
+			for (size_t stop = 0; stop < 3; stop++)
+				for (int fails = 0; fails < 2; fails++) {
+					const size_t n = strlen(files[i]);
+					size_t lone, lone_whole;
+					struct want want = { .step = 1, .max_depth = depth, .skip = skip, .stop_after = stop, .fails = fails };
+					char *pieces = stream(files[i], n, want, &lone);
+					want.step = 0;
+					char *whole = stream(files[i], n, want, &lone_whole);
+					assert_string_equal(whole, pieces);
+					if (!stop)
+						assert_int_equal(lone_whole, lone);
+					free(pieces);
+					free(whole);
+				}
+}
+
 /* ---- writer ---- */
 
 static void test_writer(void **state)
@@ -706,6 +737,7 @@ static void test_two_readers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small_files),
 		cmocka_unit_test(test_writer),
 		cmocka_unit_test(test_writer_lengths),
 		cmocka_unit_test(test_getters),
