@@ -30,6 +30,8 @@ enum {
 	SAY_LITTLE = 10,        /* so few texts in the time both cover prove nothing */
 	AGREE_PERCENT = 80, AGREE_BYTES = 16,
 };
+/* WhatsApp lets people edit for a quarter of an hour and delete for sixty hours, and keeps what a phone has not fetched for thirty days. */
+static const int64_t CHANGES_US = 33ll * 86400 * 1000000;
 
 /* ---- people of a copy ---- */
 
@@ -60,8 +62,8 @@ void people_free(struct people *p)
 void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
 {
 	struct arena a;
-	sqlite3_stmt *st = spool_db_once(s, "SELECT ts,author,kind,body,id FROM msg WHERE conv=?1 ORDER BY ts,id");
-	*out = (struct survey_of){ .ids = out->ids };
+	sqlite3_stmt *st = spool_db_once(s, "SELECT ts,author,kind,body FROM msg WHERE conv=?1 ORDER BY ts,id");
+	*out = (struct survey_of){ .first_us = 0 };
 	table_init(&out->people.by_id);
 	arena_init(&a);
 	sqlite3_bind_int64(st, 1, conv);
@@ -69,8 +71,6 @@ void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
 		struct msg m;
 		const char *author = spool_db_col(st, 1);
 		int64_t ts = sqlite3_column_int64(st, 0);
-		if (out->ids.bits)
-			idfilter_add(&out->ids, spool_db_col(st, 4));
 		if (!author)
 			continue;
 		struct person *who = people_get(s->b, &out->people, author);
@@ -121,6 +121,8 @@ void compare_copies(const struct survey_of *a, const struct survey_of *b, struct
 	struct align_anchor *v = align_anchors(&a->texts, &b->texts, &n, &of_a, &of_b);
 	*out = (struct compared){ .anchors = n, .of_least = of_a < of_b ? of_a : of_b };
 	out->n_shifts = align_shifts(v, n, out->shifts);
+	for (size_t i = 0; i < b->people.n; i++)
+		b->people.v[i]->n_guesses = 0;
 	if (!out->n_shifts)
 		out->n_shifts = 1; /* no text in common: one clock, as far as anybody can tell */
 	for (size_t i = 0; i < n; i++)
@@ -159,9 +161,14 @@ enum verdict { VERDICT_OTHER, VERDICT_MAYBE, VERDICT_SAME };
 
 struct chat {
 	struct spool_copy *first;
+	int64_t ended_us;                 /* the earliest end of what was put together, on the first one's clock */
 	const char *id;                   /* under which it is known */
 	size_t n;                         /* copies */
 };
+
+/* Passes over copies as they were read, the last few: most chats have few copies, and each is looked at more than once. */
+enum { SURVEYS_KEPT = 3 };
+struct kept { const struct spool_copy *copy; struct survey_of of; unsigned used; };
 
 struct merging {
 	struct spool *s;
@@ -169,6 +176,7 @@ struct merging {
 	struct chat *chats; size_t n_chats;
 	struct table ids;                 /* of chats */
 	struct table aka;                 /* user id -> struct alias */
+	struct kept kept[SURVEYS_KEPT]; unsigned uses;
 };
 
 struct alias { const char *to; bool clash; };
@@ -264,12 +272,39 @@ static bool talk_of_both(const struct spool_copy *a, const struct spool_copy *b)
 	return ta && tb && oa && ob && streq(ta, ob) && streq(tb, oa);
 }
 
+/* A pass over a copy that nothing was put into yet; other than `but`, it may be the one that goes. */
+static struct survey_of *survey(struct merging *g, const struct spool_copy *c, const struct spool_copy *but)
+{
+	struct kept *oldest = NULL;
+	for (size_t i = 0; i < SURVEYS_KEPT; i++) {
+		struct kept *k = &g->kept[i];
+		if (k->copy == c) {
+			k->used = ++g->uses;
+			return &k->of;
+		}
+		if (!k->copy || k->copy != but)
+			oldest = !oldest || k->used < oldest->used ? k : oldest;
+	}
+	survey_free(&oldest->of);
+	survey_copy(g->s, c->tally->num, &oldest->of);
+	oldest->copy = c;
+	oldest->used = ++g->uses;
+	return &oldest->of;
+}
+
+static void forget_survey(struct merging *g, const struct spool_copy *c)
+{
+	for (size_t i = 0; i < SURVEYS_KEPT; i++)
+		if (g->kept[i].copy == c) {
+			survey_free(&g->kept[i].of);
+			g->kept[i] = (struct kept){ .copy = NULL };
+		}
+}
+
 /* The chat a copy belongs to, or the number of chats: to none yet. */
 static size_t chat_of(struct merging *g, const struct spool_copy *c)
 {
 	size_t best = g->n_chats, best_fits = 0;
-	struct survey_of own = { .first_us = 0 }, other = { .first_us = 0 };
-	bool surveyed = false;
 	struct { const struct spool_copy *copy; struct compared cmp; enum verdict v; } apart = { .copy = NULL };
 	for (size_t i = 0; i < g->b->n_copies && g->b->copies[i] != c; i++) {
 		const struct spool_copy *x = g->b->copies[i];
@@ -288,13 +323,9 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 			best = x->chat;
 			break;
 		}
-		if (!surveyed)
-			survey_copy(g->s, c->tally->num, &own);
-		surveyed = true;
-		survey_copy(g->s, x->tally->num, &other);
-		compare_copies(&other, &own, &cmp);
-		enum verdict v = judge(&cmp, &other, &own, one_title, c->kind);
-		survey_free(&other);
+		struct survey_of *own = survey(g, c, NULL), *other = survey(g, x, c);
+		compare_copies(other, own, &cmp);
+		enum verdict v = judge(&cmp, other, own, one_title, c->kind);
 		if (v == VERDICT_SAME && (best == g->n_chats || cmp.fits > best_fits)) {
 			best = x->chat;
 			best_fits = cmp.fits;
@@ -304,8 +335,6 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 			apart.v = v;
 		}
 	}
-	if (surveyed)
-		survey_free(&own);
 	if (best == g->n_chats && apart.copy)
 		say_apart(g, apart.copy, c, &apart.cmp, apart.v);
 	return best;
@@ -544,18 +573,32 @@ static void take_back_losses(struct merging *g, int64_t n)
 	}
 }
 
+/* Which ids the chat has, and room for those of a copy that comes. */
+static bool list_ids(struct merging *g, const struct spool_copy *first, const struct spool_copy *c, struct survey_of *out)
+{
+	sqlite3_stmt *st = spool_db_once(g->s, "SELECT id FROM msg WHERE conv=?1");
+	idfilter_init(&out->ids, (size_t)(first->tally->msgs + c->tally->msgs));
+	sqlite3_bind_int64(st, 1, first->tally->num);
+	while (spool_db_step(g->s, st))
+		idfilter_add(&out->ids, spool_db_col(st, 0));
+	sqlite3_finalize(st);
+	return !g->b->failed;
+}
+
 static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, struct written *w)
 {
-	struct survey_of a = { .first_us = 0 }, b = { .first_us = 0 };
 	struct compared cmp;
-	idfilter_init(&a.ids, (size_t)(h->first->tally->msgs + c->tally->msgs));
-	survey_copy(g->s, h->first->tally->num, &a);
-	survey_copy(g->s, c->tally->num, &b);
-	compare_copies(&a, &b, &cmp);
-	guess_people(&a, &b);
-	struct fold f = { .s = g->s, .a = h->first->tally, .b = c->tally, .ca = h->first, .cb = c, .sa = &a, .sb = &b, .c = &cmp, .written = w,
-	                  .b_is_newer = b.last_us > a.last_us };
-	bool ok = fold_copy(&f) && tell_people(g, c, &a, &b) && merge_conv(g, h, c, &b) && tell_merge(g, h, &f);
+	struct survey_of *a = survey(g, h->first, NULL), *b = survey(g, c, h->first);
+	if (!list_ids(g, h->first, c, a))
+		return false;
+	compare_copies(a, b, &cmp);
+	guess_people(a, b);
+	int64_t ended = b->last_us + align_shift_at(cmp.shifts, cmp.n_shifts, b->last_us)->shift_us;
+	h->ended_us = h->ended_us && h->ended_us < ended ? h->ended_us : ended;
+	h->ended_us = a->last_us < h->ended_us ? a->last_us : h->ended_us;
+	struct fold f = { .s = g->s, .a = h->first->tally, .b = c->tally, .ca = h->first, .cb = c, .sa = a, .sb = b, .c = &cmp, .written = w,
+	                  .open_us = h->ended_us - CHANGES_US, .b_is_newer = b->last_us > a->last_us };
+	bool ok = fold_copy(&f) && tell_people(g, c, a, b) && merge_conv(g, h, c, b) && tell_merge(g, h, &f);
 	if (ok) {
 		sqlite3_stmt *st = spool_db_once(g->s, "DELETE FROM conv WHERE num=?1");
 		sqlite3_bind_int64(st, 1, c->tally->num);
@@ -565,8 +608,8 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, st
 		take_back_losses(g, f.made_up);
 		tell_unclear(g, h, &f);
 	}
-	survey_free(&a);
-	survey_free(&b);
+	forget_survey(g, h->first); /* it has more now */
+	forget_survey(g, c);
 	return ok;
 }
 
@@ -731,6 +774,8 @@ bool spool_merge(struct spool *s)
 		if (ok)
 			count_again(&g, &g.chats[i]);
 	}
+	for (size_t i = 0; i < SURVEYS_KEPT; i++)
+		survey_free(&g.kept[i].of);
 	ok = ok && join_people(&g);
 	table_release(&g.ids);
 	table_release(&g.aka);
