@@ -2,7 +2,7 @@
  *
  * Called by spool_finish when the importers have ended. Where a messenger keeps a chat on each device (struct copy,
  * importers/importer.h), several exports of one chat differ in clock, names, language, and in what is missing. This file finds the
- * copies that are one chat, spool_fold.c puts their messages together, align.c says which messages are the same.
+ * copies that are one chat (spool_survey.c compares them), spool_fold.c puts their messages together, align_match.c says which are the same.
  *
  * Promises:
  *  - Copies are put together on strong evidence only: the same texts at the same times on a clock that is off by a constant
@@ -12,11 +12,10 @@
  *    is added at the end changes none. What was written in earlier runs (struct spool_past) keeps the id and time it was
  *    written under, whichever phone it came from (spool_written.c).
  *  - People are joined by what they said: who wrote the same message is the same person. Each joining is told as a fact.
- *  - Memory is bounded: a sample of texts (align.h) for two copies at a time, a window of messages, the people.
+ *  - Memory is bounded: a sample of texts (align.h) for three copies at a time, a window of messages, the people.
  */
 #include "replay/spool_merge.h"
 
-#include "core/canon.h"
 #include "core/utf8.h"
 
 #include <stdio.h>
@@ -28,132 +27,9 @@ enum {
 	FIT_MIN = 5, FIT_BYTES = 100, /* copies with different titles: texts in common, and their length */
 	SAME_TITLE_PERCENT = 20, OTHER_TITLE_PERCENT = 50,
 	SAY_LITTLE = 10,        /* so few texts in the time both cover prove nothing */
-	AGREE_PERCENT = 80, AGREE_BYTES = 16,
 };
 /* WhatsApp lets people edit for a quarter of an hour and delete for sixty hours, and keeps what a phone has not fetched for thirty days. */
 static const int64_t CHANGES_US = 33ll * 86400 * 1000000;
-
-/* ---- people of a copy ---- */
-
-struct person *people_get(struct build *b, struct people *p, const char *id)
-{
-	struct person *x = table_get(&p->by_id, id);
-	if (x)
-		return x;
-	x = arena_new(&b->run, struct person);
-	x->id = arena_strdup(&b->run, id);
-	if ((p->n & (p->n + 1)) == 0)
-		p->v = xrealloc(p->v, (2 * p->n + 2) * sizeof(struct person *));
-	p->v[p->n] = x;
-	x->no = (uint32_t)++p->n;
-	table_put(&p->by_id, x->id, x);
-	return x;
-}
-
-void people_free(struct people *p)
-{
-	table_release(&p->by_id);
-	free(p->v);
-	*p = (struct people){ .n = 0 };
-}
-
-/* ---- a pass over a copy ---- */
-
-void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
-{
-	struct arena a;
-	sqlite3_stmt *st = spool_db_once(s, "SELECT ts,author,kind,body FROM msg WHERE conv=?1 ORDER BY ts,id");
-	*out = (struct survey_of){ .first_us = 0 };
-	table_init(&out->people.by_id);
-	arena_init(&a);
-	sqlite3_bind_int64(st, 1, conv);
-	while (spool_db_step(s, st)) {
-		struct msg m;
-		const char *author = spool_db_col(st, 1);
-		int64_t ts = sqlite3_column_int64(st, 0);
-		if (!author)
-			continue;
-		struct person *who = people_get(s->b, &out->people, author);
-		who->said++;
-		if (sqlite3_column_int(st, 2) != MSG_TEXT)
-			continue;
-		if (!out->authored++)
-			out->first_us = ts;
-		out->last_us = ts;
-		arena_reset(&a);
-		if (!canon_read_msg(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), &a, &m, NULL, NULL) || m.edited_us)
-			continue;
-		struct align_words w = { 0 };
-		fold_words_of(&m, &w);
-		if (w.bytes >= 4)
-			align_sample_add(&out->texts, &(struct align_text){ .words = w.h, .ts_us = ts, .author = who->no, .bytes = (uint32_t)w.bytes, .coarse = m.grain_s >= 60 });
-	}
-	sqlite3_finalize(st);
-	arena_release(&a);
-}
-
-void survey_free(struct survey_of *o)
-{
-	align_sample_free(&o->texts);
-	people_free(&o->people);
-	idfilter_free(&o->ids);
-}
-
-static void vote(struct person *p, uint32_t no, uint32_t bytes)
-{
-	size_t k = 0;
-	while (k < p->n_guesses && p->guess[k].no != no)
-		k++;
-	if (k == GUESSES)
-		return;
-	if (k == p->n_guesses) {
-		p->guess[k].no = no;
-		p->guess[k].n = p->guess[k].bytes = 0;
-		p->n_guesses++;
-	}
-	p->guess[k].n++;
-	p->guess[k].bytes += bytes;
-}
-
-void compare_copies(const struct survey_of *a, const struct survey_of *b, struct compared *out)
-{
-	size_t n, of_a, of_b;
-	struct align_anchor *v = align_anchors(&a->texts, &b->texts, &n, &of_a, &of_b);
-	*out = (struct compared){ .anchors = n, .of_least = of_a < of_b ? of_a : of_b };
-	out->n_shifts = align_shifts(v, n, out->shifts);
-	for (size_t i = 0; i < b->people.n; i++)
-		b->people.v[i]->n_guesses = 0;
-	if (!out->n_shifts)
-		out->n_shifts = 1; /* no text in common: one clock, as far as anybody can tell */
-	for (size_t i = 0; i < n; i++)
-		if (v[i].fits) {
-			out->fits++;
-			out->bytes += v[i].bytes;
-			vote(b->people.v[v[i].second - 1], v[i].first, v[i].bytes);
-		}
-	out->overlap = a->authored && b->authored && a->first_us <= b->last_us && b->first_us <= a->last_us;
-	free(v);
-}
-
-/* Who of b is who in a, from the votes. */
-void guess_people(struct survey_of *a, struct survey_of *b)
-{
-	for (size_t i = 0; i < b->people.n; i++) {
-		struct person *p = b->people.v[i];
-		size_t all = 0, best = 0;
-		for (size_t k = 0; k < p->n_guesses; k++) {
-			all += p->guess[k].n;
-			best = p->guess[k].n > p->guess[best].n ? k : best;
-		}
-		struct person *named = table_get(&a->people.by_id, p->id);
-		p->agree = all ? p->guess[best].n : 0;
-		p->against = all - p->agree;
-		if (all && p->agree * 100 >= all * AGREE_PERCENT && (p->agree > 1 || p->guess[best].bytes >= AGREE_BYTES))
-			p->same = a->people.v[p->guess[best].no - 1];
-		else
-			p->same = named; /* nothing says otherwise: who is called the same is the same */
-	}
-}
 
 /* ---- which copies are one chat ---- */
 
@@ -681,18 +557,19 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 }
 
 /* The copy that the others are put into is the one by which the chat was written before: ids, clock and people's ids are its. Where
- * the list is in another order now, that is seen from the messages that have its ids; phones with one local time have them alike. */
-static void find_first(struct merging *g, struct chat *h, size_t chat, const struct written *w)
+ * the list is in another order now, that is seen: of the first one's messages, in the time for which something was written, hardly any
+ * was written under the ids it gives them. Phones with one local time give the same. */
+static void find_first(struct merging *g, struct chat *h, size_t chat, struct written *w)
 {
-	enum { FEW = 8 }; /* notices have no time in their ids, and may be the same on any phone */
-	int64_t own = h->first->written, all = h->first->tally->msgs < (int64_t)w->n ? h->first->tally->msgs : (int64_t)w->n;
+	enum { FEW = 8, ENOUGH = 4 }; /* notices have no time in their ids, and may be the same on any phone */
+	int64_t own = h->first->written, all = w->n ? written_time(w, h->first->tally->num) : 0;
 	struct spool_copy *best = h->first;
-	if (!w->n || (own > 1 && own * FEW >= all))
+	if (all < ENOUGH || own * FEW >= all)
 		return;
 	for (size_t i = 0; i < g->b->n_copies; i++)
 		if (g->b->copies[i]->chat == chat && g->b->copies[i]->written > best->written)
 			best = g->b->copies[i];
-	if (best->written >= FEW / 2 * (own + 1))
+	if (best->written >= ENOUGH * (own + 1))
 		h->first = best;
 }
 

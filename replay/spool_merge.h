@@ -67,6 +67,7 @@ bool written_load(struct written *w, const char *conv_id);                    /*
 bool written_has(struct written *w, const char *id);
 bool written_list(struct written *w, int64_t conv);                           /* the ids of a copy, as they are now; for the next two */
 int64_t written_in(struct written *w, int64_t conv);                          /* how many of them are there, by their ids */
+int64_t written_time(struct written *w, int64_t conv);                        /* messages of it in the time for which something was written */
 bool written_claim(struct written *w, const char *id, const char *was);       /* the message may have been written under `was` */
 bool written_settle(struct written *w, int64_t conv);                         /* gives ids and times back; the chat is complete */
 

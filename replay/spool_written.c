@@ -131,6 +131,15 @@ int64_t written_in(struct written *w, int64_t conv)
 	return n;
 }
 
+int64_t written_time(struct written *w, int64_t conv)
+{
+	sqlite3_stmt *st = spool_db_once(w->s, "SELECT count(*) FROM main.msg WHERE conv=?1 AND ts BETWEEN (SELECT min(ts) FROM temp.past) AND (SELECT max(ts) FROM temp.past)");
+	sqlite3_bind_int64(st, 1, conv);
+	int64_t n = spool_db_step(w->s, st) ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return n;
+}
+
 /* ---- ids that nobody has go to those that claim them ---- */
 
 struct settling {
