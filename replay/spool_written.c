@@ -48,7 +48,6 @@ static bool put_past(void *to, int64_t ts_us, const char *id)
 	spool_db_text(p->st, 1, id);
 	sqlite3_bind_int64(p->st, 2, ts_us);
 	p->failed = sqlite3_step(p->st) != SQLITE_DONE;
-	p->w->n += p->failed ? 0 : (size_t)sqlite3_changes(p->w->s->db);
 	return !p->failed;
 }
 
@@ -62,6 +61,7 @@ static void fill_filter(struct written *w)
 	sqlite3_finalize(st);
 }
 
+/* They come in the order of time, and are sorted before they go into the table: their ids are hashes. */
 bool written_load(struct written *w, const char *conv_id)
 {
 	struct spool *s = w->s;
@@ -70,13 +70,19 @@ bool written_load(struct written *w, const char *conv_id)
 	if (!s->b->past.conv)
 		return true;
 	if (!spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS past(id TEXT PRIMARY KEY, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.past;"
+	                     "CREATE TEMP TABLE IF NOT EXISTS arrived(id TEXT, ts INTEGER); DELETE FROM temp.arrived;"
 	                     "CREATE TEMP TABLE IF NOT EXISTS claim(id TEXT, was TEXT, PRIMARY KEY(was,id)) WITHOUT ROWID; DELETE FROM temp.claim", &s->b->err))
 		return !(s->b->failed = true);
-	p.st = spool_db_once(s, "INSERT OR IGNORE INTO temp.past VALUES(?1,?2)");
+	p.st = spool_db_once(s, "INSERT INTO temp.arrived VALUES(?1,?2)");
 	bool ok = s->b->past.conv(s->b->past.ctx, conv_id, put_past, &p) || !p.failed;
 	sqlite3_finalize(p.st);
 	if (!ok)
 		return spool_put_failed(s, "cannot write");
+	if (!spool_db_run(s, "PRAGMA cache_size=-4096; INSERT OR IGNORE INTO temp.past SELECT id,ts FROM temp.arrived ORDER BY id; DELETE FROM temp.arrived; PRAGMA cache_size=-12288", &s->b->err))
+		return !(s->b->failed = true);
+	sqlite3_stmt *n = spool_db_once(s, "SELECT count(*) FROM temp.past");
+	w->n = spool_db_step(s, n) ? (size_t)sqlite3_column_int64(n, 0) : 0;
+	sqlite3_finalize(n);
 	if (!w->n)
 		return true;
 	w->has = spool_db_once(s, "SELECT 1 FROM temp.past WHERE id=?1");
@@ -125,6 +131,15 @@ int64_t written_in(struct written *w, int64_t conv)
 	if (!w->n)
 		return 0;
 	sqlite3_stmt *st = spool_db_once(w->s, "SELECT count(*) FROM temp.past p CROSS JOIN temp.have h ON h.conv=?1 AND h.id=p.id");
+	sqlite3_bind_int64(st, 1, conv);
+	int64_t n = spool_db_step(w->s, st) ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return n;
+}
+
+int64_t written_time(struct written *w, int64_t conv)
+{
+	sqlite3_stmt *st = spool_db_once(w->s, "SELECT count(*) FROM main.msg WHERE conv=?1 AND ts BETWEEN (SELECT min(ts) FROM temp.past) AND (SELECT max(ts) FROM temp.past)");
 	sqlite3_bind_int64(st, 1, conv);
 	int64_t n = spool_db_step(w->s, st) ? sqlite3_column_int64(st, 0) : 0;
 	sqlite3_finalize(st);
