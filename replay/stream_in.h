@@ -19,6 +19,7 @@ struct spot {
 	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */
+	uint64_t open_at;        /* not archived by us when so many chats had been (stream.shuts); 0 = not asked yet */
 	const struct removed *removed; size_t n_removed; bool removed_known;
 };
 
@@ -36,6 +37,7 @@ struct stream {
 	const struct mapping_config *cfg;
 	uint32_t wish;           /* enum stream_wish */
 	bool several, bad;       /* archives, unreadable records: how a removal is told */
+	uint64_t shuts;          /* 1 + chats archived so far */
 	bool threads;            /* replies go into threads with lanes of their own */
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */

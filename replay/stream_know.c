@@ -198,6 +198,7 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 	arena_init(&s->tmp);
 	arena_init(&s->trial);
 	arena_init(&s->words);
+	s->shuts = 1;
 	struct spool_counts sc;
 	spool_count(args->spool, &sc);
 	const char *const *paths;
@@ -243,8 +244,12 @@ bool stream_shut(struct stream *s, struct spot *sp, struct arena *a, struct ledg
 {
 	struct ledger_row opened;
 	struct opkey k = { stream_lconv(s, sp), 0, "", OP_ARCHIVE, 0 };
-	if (!(s->tr.caps & CAP_ARCHIVE) || !stream_row(s, &k, a, row) || row->state != OP_DONE)
+	if (!(s->tr.caps & CAP_ARCHIVE) || sp->open_at == s->shuts)
 		return false;
+	if (!stream_row(s, &k, a, row) || row->state != OP_DONE) {
+		sp->open_at = s->shuts;
+		return false;
+	}
 	k.kind = OP_DELETE;
 	k.part = opkey_undo_part(OP_ARCHIVE, 0);
 	return !stream_row(s, &k, a, &opened) || opened.state != OP_REJECTED;
