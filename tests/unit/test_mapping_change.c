@@ -161,7 +161,7 @@ static const char *message_of(struct arena *a, const char *key)
 static bool ours(const struct standing_there *x)
 {
 	return strstr(x->key, " @") || strstr(x->words, "(the first message of this thread is not in the archive)") || (strstr(x->words, "(message left out)") && !strstr(x->words, "↪")) ||
-	       strstr(x->words, "(message without text)");
+	       strstr(x->words, "(message without text)") || strstr(x->words, "(message deleted)");
 }
 
 static void compare(struct target_model *is, struct target_model *want, const struct facts *f, struct difference *d)
