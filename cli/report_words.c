@@ -184,6 +184,8 @@ static const char *const forms[] = {
 	N_("%s: %s messages go into threads"),
 	N_("%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart"),
 	N_("%s messages were sent before under other rules: they stay where they are"),
+	N_("%s messages were sent before that today's mapping leaves out: they stay"),
+	N_("%s replies stand, or go on, in threads that an earlier run opened although their first message is in no archive: messages.orphans says skip today"),
 	N_("the pilot leaves %s messages for later (%s)"),
 	N_("the pilot leaves %s channels for later (%s)"),
 	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),

@@ -2,6 +2,7 @@
  * cmd_*.c files. Prints only the question of stage_confirm and the findings of stage_verify. */
 #include "cli/stage.h"
 
+#include "cli/names_state.h"
 #include "cli/progress.h"
 #include "core/log.h"
 #include "core/outfile.h"
@@ -195,6 +196,8 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p->mapping, digest);
 	ledger_current_mapping(p->ledger, digest);
+	if (!names_mark(p, e))
+		return false;
 	const char *name = mapping_config(p->mapping)->target;
 	const struct exporter *ex = p->session ? p->session->ex : exporter_named(name);
 	if (!ex)
@@ -318,7 +321,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *
 	stream_wish(stream, p->wish);
 	mapping_digest(p->mapping, digest);
 	s->run = ledger_run_begin(p->ledger, s->command, digest, e);
-	if (!s->run) {
+	if (!s->run || !names_begin(p, s->run, NULL, e)) {
 		stream_close(stream);
 		return false;
 	}

@@ -117,6 +117,7 @@ struct msg_meta {
 	const char *conv_name;              /* as in the source, or NULL */
 	bool has_file;
 	int64_t days_since_us, count_since_us; /* only.last_days (mapping_days_since), only.last_messages; 0 = no bound */
+	bool whenever;                      /* the limits of time and number under `only` do not count */
 };
 const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm);
 /* The second question, for messages that mapping_skips lets through: rules and redactions that need the text. Asked only when

@@ -441,6 +441,7 @@ void ledger_close(struct ledger *l)
 		close(l->mark_fd);
 	free(l->dir);
 	free(l->stale);
+	free(l->other_names);
 	free(l);
 }
 
@@ -578,6 +579,19 @@ void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
 void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES])
 {
 	memcpy(l->mapping, mapping, DIGEST_BYTES);
+	l->n_other_names = 0;
+	if (l->n_stale)
+		memset(l->stale, 0, l->n_stale);
+}
+
+void ledger_other_names(struct ledger *l, int64_t from, int64_t until)
+{
+	if (l->n_other_names == l->cap_other_names) {
+		l->cap_other_names = l->cap_other_names ? 2 * l->cap_other_names : 16;
+		l->other_names = xrealloc(l->other_names, l->cap_other_names * sizeof(*l->other_names));
+	}
+	l->other_names[l->n_other_names].from = from;
+	l->other_names[l->n_other_names++].until = until;
 	if (l->n_stale)
 		memset(l->stale, 0, l->n_stale);
 }
@@ -600,6 +614,8 @@ static bool stale(struct ledger *l, int64_t run)
 		bool same = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == DIGEST_BYTES &&
 			!memcmp(sqlite3_column_blob(s, 0), l->mapping, DIGEST_BYTES);
 		sqlite3_finalize(s);
+		for (size_t k = 0; k < l->n_other_names && same; k++)
+			same = run < l->other_names[k].from || run >= l->other_names[k].until;
 		l->stale[i] = same ? 1 : 2;
 	}
 	return l->stale[i] == 2;

@@ -30,6 +30,7 @@ struct ledger {
 	bool failed;     /* the disk failed inside it: nothing more is tried, ledger_commit says so */
 	struct err why;  /* ... what failed */
 	uint8_t mapping[DIGEST_BYTES];
+	struct { int64_t from, until; } *other_names; size_t n_other_names, cap_other_names;
 	uint8_t *stale;  /* by run id: 0 not asked yet, 1 current mapping, 2 another */
 	size_t n_stale;
 	char *dir;

@@ -92,7 +92,7 @@ static void random_archive(struct world *w)
 	}
 }
 
-static size_t count_lines(const char *log, const char *word)
+static inline size_t count_lines(const char *log, const char *word)
 {
 	size_t n = 0;
 	for (const char *p = log; *p; p = *p ? p + 1 : p) {
