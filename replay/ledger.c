@@ -829,7 +829,7 @@ static int64_t next_seq(struct ledger *l, int64_t lane)
 {
 	size_t i = (size_t)lane & (LEDGER_LASTS - 1);
 	if (!l->last[i].seq || l->last[i].lane != lane) {
-		sqlite3_stmt *s = stmt(l, S_SEQ);
+		sqlite3_stmt *s = ledger_stmt(l, S_SEQ);
 		sqlite3_bind_int64(s, 1, lane);
 		if (sqlite3_step(s) != SQLITE_ROW)
 			fail(l, "be read");
