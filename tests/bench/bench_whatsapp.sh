@@ -35,7 +35,7 @@ row '  peak memory' "$((peak / 1024)) MiB" '<= 32 MiB'
 
 [ -d "$dir/wa-copies-$COPIES" ] || "$tools/gen_whatsapp" --copies "$COPIES" "$dir/wa-copies-$COPIES"
 "$tools/measure" "$dir/m" "$bin" inspect -q --json --zone Europe/Moscow "$dir/wa-copies-$COPIES/1" "$dir/wa-copies-$COPIES/2" >"$dir/wa.json"
-read -r wall cpu peak <"$dir/m"
+read -r wall cpu peak _ <"$dir/m"
 row "two copies of a chat, $COPIES messages each" "$(awk -v n="$COPIES" -v s="$wall" 'BEGIN { printf "%d msg/s", 2 * n / s }')" ''
 row '  wall / CPU' "$wall / $cpu s" ''
 row '  peak memory' "$((peak / 1024)) MiB" ''
