@@ -66,7 +66,8 @@ static bool by_place(const struct align_item *a, const struct align_item *b)
 /* What the pairing keeps small: first how far apart, then whether another place, then how far apart the numbers are. */
 static long cost(const struct matching *m, const struct align_item *a, const struct align_item *b)
 {
-	return (long)(apart(a, b) / 1000 * 1000 + (fits_place(m->any, m, a, b) ? 0 : 500) + llabs(a->ts_us - b->ts_us) / one_s % 500);
+	const int64_t elsewhere = 500, numbers = llabs(a->ts_us - b->ts_us) / one_s;
+	return (long)(apart(a, b) / 1000 * 1000 + (fits_place(m->any, m, a, b) ? 0 : elsewhere) + (numbers < elsewhere ? numbers : elsewhere - 1));
 }
 
 static bool may_pair(const struct matching *m, const struct align_item *a, const struct align_item *b)

@@ -389,7 +389,7 @@ bool written_settle(struct written *w, int64_t conv)
 	sqlite3_finalize(z.take);
 	sqlite3_finalize(z.give_back);
 	sqlite3_finalize(z.near);
-	ok = !z.failed && (!z.n || apply_ids(&z, &line)) && apply_times(&z, &line);
+	ok = !z.failed && (!z.n || apply_ids(&z, &line)) && apply_times(&z, &line) && spool_db_run(s, "DELETE FROM temp.have", &s->b->err);
 	if (!ok)
 		s->b->failed = true;
 	arena_release(&z.a);

@@ -12,6 +12,7 @@
 #include "core/table.h"
 #include "importers/importer.h"
 #include "replay/align.h"
+#include "replay/idfilter.h"
 #include "replay/spool.h"
 
 #include <dirent.h>
@@ -678,6 +679,113 @@ static void equal_words(void **state)
 	assert_int_equal((a[0].pair == 1) + (a[2].pair == 1), 1);
 }
 
+static void match(struct align_item *a, size_t na, struct align_item *b, size_t nb, int64_t open_us)
+{
+	const struct align_rules r = { .slack_us = 1000000, .coarse_us = 1000000, .notice_us = 60000000, .open_us = open_us };
+	for (size_t i = 0; i < na; i++)
+		a[i].alt_us = a[i].ts_us;
+	for (size_t i = 0; i < nb; i++)
+		b[i].alt_us = b[i].ts_us;
+	align_match(a, na, b, nb, &r);
+}
+
+/* Short words of one minute: around the same person's text they are another message, around somebody else's it is not clear, and with
+ * seconds it is. */
+static void places(void **state)
+{
+	enum { OK = 9, LONG = 77, SHORT = ALIGN_COARSE | ALIGN_BRIEF };
+	struct align_item a[] = { { .words = OK, .author = 1, .flags = SHORT }, { .words = LONG, .author = 1, .flags = ALIGN_COARSE } };
+	struct align_item b[] = { { .words = LONG, .author = 1, .flags = ALIGN_COARSE }, { .words = OK, .author = 1, .flags = SHORT } };
+	(void)state;
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[1].pair, 0);
+	assert_int_equal(a[0].pair, -1);
+	a[1].author = b[0].author = 2;
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[1].pair, 0);
+	assert_int_equal(a[0].pair, 1);
+	assert_true(a[0].unclear);
+	a[1].author = b[0].author = 1;
+	a[0].flags = b[1].flags = ALIGN_BRIEF;
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[0].pair, 1);
+	assert_false(a[0].unclear);
+	a[0].flags = b[1].flags = SHORT | ALIGN_MEDIA; /* files are sent when they are ready */
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[0].pair, 1);
+}
+
+/* An edited text is another copy's earlier one only where they are alike, in one place, and young. */
+static void other_states(void **state)
+{
+	enum { EDITED = ALIGN_COARSE | ALIGN_LATER | ALIGN_CHANGED };
+	struct align_item a[] = { { .words = 5, .bag = 0x1f, .author = 1, .flags = EDITED }, { .words = 77, .author = 2, .flags = ALIGN_COARSE } };
+	struct align_item b[] = { { .words = 6, .bag = 0xff, .author = 1, .flags = ALIGN_COARSE }, { .words = 77, .author = 2, .flags = ALIGN_COARSE } };
+	(void)state;
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[0].pair, 0);
+	match(a, 2, b, 2, 1); /* both copies are known to know */
+	assert_int_equal(a[0].pair, -1);
+	b[0].bag = 0xff0;
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[0].pair, -1);
+	a[0].bag = 0x07; /* of three words nobody can tell */
+	match(a, 2, b, 2, 0);
+	assert_int_equal(a[0].pair, 0);
+	const struct align_item t = b[0];
+	b[0] = b[1];
+	b[1] = t;
+	match(a, 2, b, 2, 0); /* after what somebody else wrote, not before it */
+	assert_int_equal(a[1].pair, 0);
+	assert_int_equal(a[0].pair, -1);
+	a[0].flags = ALIGN_COARSE | ALIGN_LATER; /* still waited for: it may be so for ever */
+	b[1] = b[0];
+	b[0] = t;
+	match(a, 2, b, 2, 1);
+	assert_int_equal(a[0].pair, 0);
+}
+
+/* The words of a text as bits; styles and mentions do not count. */
+static void bags(void **state)
+{
+	struct align_words one = { 0 }, two = { 0 }, three = { 0 };
+	(void)state;
+	align_words_add(&one, "отгрузка во *вторник* утром", strlen("отгрузка во *вторник* утром"));
+	align_words_end(&one);
+	align_words_add(&two, "отгрузка во ", strlen("отгрузка во "));
+	align_words_add(&two, "вторник утром", strlen("вторник утром"));
+	align_words_end(&two);
+	align_words_add(&three, "отгрузка", strlen("отгрузка"));
+	align_words_end(&three);
+	assert_int_equal(one.bag, two.bag);
+	assert_int_equal(one.h, two.h);
+	assert_int_equal(__builtin_popcountll(one.bag), 4);
+	assert_int_equal(three.bag & one.bag, three.bag);
+	assert_int_equal(__builtin_popcountll(three.bag), 1);
+}
+
+static void id_filter(void **state)
+{
+	struct idfilter f;
+	char id[32];
+	size_t wrong = 0;
+	(void)state;
+	idfilter_init(&f, 20000);
+	for (int i = 0; i < 20000; i++) {
+		fmt_into(id, sizeof(id), "%08x#0", (unsigned)i * 2654435761u);
+		idfilter_add(&f, id);
+	}
+	for (int i = 0; i < 20000; i++) {
+		fmt_into(id, sizeof(id), "%08x#0", (unsigned)i * 2654435761u);
+		assert_true(idfilter_has(&f, id));
+		fmt_into(id, sizeof(id), "%08x#1", (unsigned)i * 2654435761u);
+		wrong += idfilter_has(&f, id);
+	}
+	assert_true(wrong < 200);
+	idfilter_free(&f);
+	assert_false(idfilter_has(&f, "a"));
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -695,7 +803,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(equal_words), cmocka_unit_test(three_phones), cmocka_unit_test(short_texts), cmocka_unit_test(nothing_twice), cmocka_unit_test(list_changes), cmocka_unit_test(ids_pass_on),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(equal_words), cmocka_unit_test(places), cmocka_unit_test(other_states), cmocka_unit_test(bags), cmocka_unit_test(id_filter),
+	                                     cmocka_unit_test(three_phones), cmocka_unit_test(short_texts), cmocka_unit_test(nothing_twice), cmocka_unit_test(list_changes), cmocka_unit_test(ids_pass_on),
 	                                    cmocka_unit_test(talk_of_two) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
