@@ -20,7 +20,7 @@
 #include <yajl/yajl_parse.h>
 
 enum {
-	CHUNK = 64 * 1024,
+	CHUNK = 112 * 1024,          /* most files of an archive are smaller; malloc maps nothing anew for it */
 	HELD_MAX = 16,               /* bytes kept back at a chunk's end: an unfinished escape */
 	NEST_MAX = 1000 * 1000,      /* brackets open at once, even in what is skipped; yajl keeps one byte for each */
 	NUMBER_MAX = 1024 * 1024,    /* bytes of a single number or word */
