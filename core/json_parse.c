@@ -4,10 +4,11 @@
  * is cut while it is read, and nesting is bounded. Trees hold valid UTF-8 only: a byte that is none, and an escaped surrogate
  * without its partner, become U+FFFD; U+0000 in a key does too (keys have no length). Nothing recurses over foreign data.
  *
- * yajl (2.1) finds the tokens, but for those of ordinary whole documents and small files (json_quick.c). It alters lone surrogates silently ("?"
- * or three bytes that are no UTF-8), does not care for UTF-8 when told so (else it stops at the first bad byte), and collects an
- * unfinished token without limit (it also takes U+000B and U+000C for space, which is let be). So escapes are looked over before it gets them, which costs little: they have a fixed
- * length, so a lone \uD800 is overwritten by \uFFFD where it stands; and strings are checked when they are kept.
+ * yajl (2.1) finds the tokens, but for those of ordinary whole documents and small files (json_quick.c). It alters lone surrogates
+ * silently ("?" or three bytes that are no UTF-8), does not care for UTF-8 when told so (else it stops at the first bad byte), and
+ * collects an unfinished token without limit (it also takes U+000B and U+000C for space, which is let be). So escapes are looked
+ * over before it gets them, which costs little: they have a fixed length, so a lone \uD800 is overwritten by \uFFFD where it stands;
+ * and strings are checked when they are kept.
  */
 #include "core/json.h"
 
@@ -20,7 +21,7 @@
 #include <yajl/yajl_parse.h>
 
 enum {
-	CHUNK = 64 * 1024,
+	CHUNK = 112 * 1024,          /* most files of an archive are smaller; malloc maps nothing anew for it */
 	HELD_MAX = 16,               /* bytes kept back at a chunk's end: an unfinished escape */
 	NEST_MAX = 1000 * 1000,      /* brackets open at once, even in what is skipped; yajl keeps one byte for each */
 	NUMBER_MAX = 1024 * 1024,    /* bytes of a single number or word */
