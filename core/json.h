@@ -2,8 +2,8 @@
  *
  *  - `jw_*`: a stream writer over a buf. Sticky error in buf.full. Writes canonical form: no spaces, UTF-8 as is, keys in the
  *    order given; only '"', '\\' and controls are escaped.
- *  - `jv`: a read-only tree in an arena, built by yajl's SAX parser; `json_elements` walks a file that is one array, element
- *    by element, in constant memory, skipping keys the caller does not want. For exports (importers).
+ *  - `jv`: a read-only tree in an arena. `json_elements` walks a file that is one array, element by element, by way of yajl's
+ *    events, in constant memory, skipping keys the caller does not want: for exports (importers). `jv_parse` takes a whole string.
  *  - jansson: for API answers, configuration and small documents. A json_t never leaves the function that parsed it; the
  *    getters below work on jv trees, which `jv_parse` also makes from a complete string.
  */
