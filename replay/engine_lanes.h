@@ -8,7 +8,7 @@
 enum {
 	HOT_MAX = 1024,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
-	HOT_CHUNK = 4096,   /* of a hot lane's memory: an ordinary message takes one or two */
+	HOT_CHUNK = 2048,   /* of a hot lane's memory: an ordinary message and its request take one */
 	FLIGHT_MAX = 64,    /* requests to the target out at once */
 	BLOBS_MAX = 64,     /* files on their way to the storage at once; both together are wire's number of connections */
 	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
@@ -89,8 +89,8 @@ void lanes_init(struct lanes *l);
 void lanes_release(struct lanes *l);
 /* NULL when a lane of this name lives already. */
 struct runner *lanes_add(struct lanes *l, const struct lane_spec *spec, struct runner *parent);
-/* Puts a lane into the company of a host's chat; asked for the merged lanes, and for all chats once one is (a host has no word of it). */
 struct runner *lanes_find(struct lanes *l, const char *name); /* or NULL */
+/* Puts a lane into the company of a host's chat; asked for the merged lanes, and for all chats once one is (a host has no word of it). */
 void lanes_join(struct lanes *l, struct runner *r, const char *host);
 void lanes_leave(struct runner *r);
 /* Must this post wait for another lane of its chat? */

@@ -48,11 +48,12 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_COMMIT] = "COMMIT",
 	[S_ROLLBACK] = "ROLLBACK",
 	[S_GET] = "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5",
+	[S_SEQ] = "SELECT coalesce(max(seq), 0) FROM op WHERE lane = ?1",
 	/* OR ROLLBACK, OR FAIL: SQLite need not be able to undo the one statement, which would cost as much again. A change that is
 	 * not allowed ends the process, a disk that fails ends the transaction. */
 	[S_INTENT] = "INSERT OR FAIL INTO op(conv, ts, id, kind, part, lane, seq, state, src_fp, body_fp, loss, tries, sent, run)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1 + coalesce((SELECT max(seq) FROM op WHERE lane = ?6), 0), 1, ?7, ?8, ?9, 1, ?10, ?11)",
-	[S_AGAIN] = "UPDATE OR ROLLBACK op SET lane = ?6, seq = 1 + coalesce((SELECT max(o.seq) FROM op AS o WHERE o.lane = ?6), 0), state = 1,"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?12, 1, ?7, ?8, ?9, 1, ?10, ?11)",
+	[S_AGAIN] = "UPDATE OR ROLLBACK op SET lane = ?6, seq = ?12, state = 1,"
 		" target2 = CASE WHEN kind <> 10 THEN NULL WHEN state = 3 THEN 'was ' || src_fp || ' ' || body_fp || ' ' ||"
 		" loss || ' ' || sent || ' ' || run || ' ' || target WHEN state IN (2, 4) THEN target2 END,"
 		" target = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9, tries = tries + 1, sent = ?10, run = ?11"
@@ -363,7 +364,7 @@ static bool open_write(struct ledger *l, const char *dir, const char *path, stru
 	 * each time it is bound: four times the cost of the change itself, measured on 3.40.1. */
 	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	sqlite3_busy_timeout(l->db, BUSY_MS);
-	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY");
+	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144; PRAGMA temp_store = MEMORY");
 	if (!check_version(l, path, e) || !set_durable(l, e))
 		return false;
 	bool clean = pragma_int(l, "SELECT clean FROM status") == 1;
@@ -429,6 +430,7 @@ void ledger_close(struct ledger *l)
 		sqlite3_step(ledger_stmt(l, S_ROLLBACK));
 	for (size_t i = 0; i < N_LEDGER_STMT; i++)
 		sqlite3_finalize(l->stmt[i]);
+	ledger_walks_release(l);
 	if (l->mode == LEDGER_WRITE && !l->failed)
 		exec(l, "UPDATE status SET clean = 1");
 	if (sqlite3_close(l->db) != SQLITE_OK)
@@ -439,6 +441,7 @@ void ledger_close(struct ledger *l)
 		close(l->mark_fd);
 	free(l->dir);
 	free(l->stale);
+	free(l->other_names);
 	free(l);
 }
 
@@ -492,6 +495,7 @@ bool ledger_commit(struct ledger *l, struct err *e)
 			*e = l->why;
 		l->failed = false;
 		l->fresh = 0;
+		memset(l->last, 0, sizeof(l->last));
 		return false;
 	}
 	l->intents += l->fresh;
@@ -575,6 +579,19 @@ void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
 void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES])
 {
 	memcpy(l->mapping, mapping, DIGEST_BYTES);
+	l->n_other_names = 0;
+	if (l->n_stale)
+		memset(l->stale, 0, l->n_stale);
+}
+
+void ledger_other_names(struct ledger *l, int64_t from, int64_t until)
+{
+	if (l->n_other_names == l->cap_other_names) {
+		l->cap_other_names = l->cap_other_names ? 2 * l->cap_other_names : 16;
+		l->other_names = xrealloc(l->other_names, l->cap_other_names * sizeof(*l->other_names));
+	}
+	l->other_names[l->n_other_names].from = from;
+	l->other_names[l->n_other_names++].until = until;
 	if (l->n_stale)
 		memset(l->stale, 0, l->n_stale);
 }
@@ -597,6 +614,8 @@ static bool stale(struct ledger *l, int64_t run)
 		bool same = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == DIGEST_BYTES &&
 			!memcmp(sqlite3_column_blob(s, 0), l->mapping, DIGEST_BYTES);
 		sqlite3_finalize(s);
+		for (size_t k = 0; k < l->n_other_names && same; k++)
+			same = run < l->other_names[k].from || run >= l->other_names[k].until;
 		l->stale[i] = same ? 1 : 2;
 	}
 	return l->stale[i] == 2;
@@ -805,8 +824,24 @@ static bool may_change(const struct ledger *l)
 	return !l->failed;
 }
 
+/* The next place in a lane: nobody else writes. What is remembered of a transaction that fails is forgotten with it. */
+static int64_t next_seq(struct ledger *l, int64_t lane)
+{
+	size_t i = (size_t)lane & (LEDGER_LASTS - 1);
+	if (!l->last[i].seq || l->last[i].lane != lane) {
+		sqlite3_stmt *s = ledger_stmt(l, S_SEQ);
+		sqlite3_bind_int64(s, 1, lane);
+		if (sqlite3_step(s) != SQLITE_ROW)
+			fail(l, "be read");
+		l->last[i].lane = lane;
+		l->last[i].seq = sqlite3_column_int64(s, 0);
+		done_with(s);
+	}
+	return ++l->last[i].seq;
+}
+
 static sqlite3_stmt *bind_intent(struct ledger *l, enum ledger_stmt n, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp,
-                                 uint32_t loss, int64_t run, int64_t now_us)
+                                 uint32_t loss, int64_t run, int64_t now_us, int64_t seq)
 {
 	sqlite3_stmt *s = ledger_stmt(l, n);
 	bind_key(s, k);
@@ -816,6 +851,7 @@ static sqlite3_stmt *bind_intent(struct ledger *l, enum ledger_stmt n, const str
 	sqlite3_bind_int64(s, 9, loss);
 	sqlite3_bind_int64(s, 10, now_us);
 	sqlite3_bind_int64(s, 11, run);
+	sqlite3_bind_int64(s, 12, seq);
 	return s;
 }
 
@@ -824,14 +860,17 @@ void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64
 {
 	if (!may_change(l))
 		return;
-	sqlite3_stmt *s = bind_intent(l, S_INTENT, k, lane, src_fp, body_fp, loss, run, now_us);
+	int64_t seq = next_seq(l, lane);
+	if (l->failed)
+		return;
+	sqlite3_stmt *s = bind_intent(l, S_INTENT, k, lane, src_fp, body_fp, loss, run, now_us, seq);
 	int rc = sqlite3_step(s);
 	if (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE) {
 		/* It has been there before; or its lane has another one open, which is a bug. */
 		char why[200];
 		fmt_into(why, sizeof(why), "%s", sqlite3_errmsg(l->db));
 		done_with(s);
-		s = bind_intent(l, S_AGAIN, k, lane, src_fp, body_fp, loss, run, now_us);
+		s = bind_intent(l, S_AGAIN, k, lane, src_fp, body_fp, loss, run, now_us, seq);
 		rc = sqlite3_step(s);
 		if (rc == SQLITE_DONE && sqlite3_changes(l->db) != 1)
 			die("ledger: intent of kind %d, part %d, id %s does not fit its state: %s", (int)k->kind, k->part, k->id, why);

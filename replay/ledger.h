@@ -114,6 +114,9 @@ bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const 
 
 /* Which mapping digest counts as current for stale_mapping. */
 void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES]);
+/* Runs from … until - 1 wrote under names that are others today: their rows count as written under another mapping, until
+ * ledger_current_mapping is told anew. */
+void ledger_other_names(struct ledger *l, int64_t from, int64_t until);
 
 struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_t runs; int64_t last_done_us; };
 void ledger_count(struct ledger *l, struct ledger_counts *out);

@@ -37,8 +37,8 @@ struct stream {
 	const struct mapping_config *cfg;
 	uint32_t wish;           /* enum stream_wish */
 	bool several, bad;       /* archives, unreadable records: how a removal is told */
-	bool files;              /* there are some that could be uploaded */
 	uint64_t shuts;          /* 1 + chats archived so far */
+	bool files;              /* there are some that could be uploaded */
 	bool threads;            /* replies go into threads with lanes of their own */
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */

@@ -20,7 +20,7 @@ enum {
 	TOOK_MAX_S = 3600,
 	HANG_MS = 150,            /* virtual clock: a server silent for so long of real time is taken to hang */
 	HEADER_TEXT = 128,
-	HEADERS_MAX = 4,
+	HEADERS_MAX = 5,
 };
 
 struct origin { bool https, loopback; char host[256]; long port; };

@@ -179,6 +179,7 @@ static bool make_headers(struct wire *w, struct call *c, const struct http_req *
 	else
 		add_header(c, "Content-Type:"); /* libcurl would claim a form */
 	add_header(c, "Expect:");           /* no waiting for "100 Continue" */
+	add_header(c, "Accept-Encoding: gzip"); /* what libcurl would say itself, only that it puts its own together anew each time */
 	if (clock_is_virtual())
 		add_header(c, arena_fmt(&c->arena, "X-Mvchat-Now: %lld %ld", (long long)clock_wall_us(), (long)getpid()));
 	return true;
