@@ -51,7 +51,8 @@ static void begin(struct engine *x, struct runner *r)
 	h->cursor = h->anchor = NULL;
 	h->found = h->found2 = NULL;
 	bool known = ledger_get(x->l, &h->op.op.key, &h->arena, &row);
-	h->sent_us = known ? row.sent_us : 0;
+	int64_t wall = clock_wall_us();
+	h->sent_us = !known ? 0 : row.sent_us < wall ? row.sent_us : wall; /* a clock that was ahead then says nothing */
 	h->sent_fp = known ? row.body_fp : 0;
 	if (h->op.op.key.kind == OP_POST)
 		h->anchor = ledger_anchor(x->l, r->num, 1u << OP_POST, &h->arena);

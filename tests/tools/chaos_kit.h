@@ -197,11 +197,13 @@ static MAYBE_UNUSED long json_number(const char *dir, const char *key)
  * target is. Writes over s in place. */
 static MAYBE_UNUSED void blank_links(char *s)
 {
-	static const char head[] = "http://127.0.0.1:";
+	static const char *const heads[] = { "http://127.0.0.1:", "https://target.mvchat.test:" };
 	static const char person[] = ",\"live.person@sandbox.local\""; /* whom the "foreign" faults add to a chat */
 	char *to = s;
 	while (*s) {
-		size_t n = strncmp(s, head, sizeof(head) - 1) ? 0 : strcspn(s, " )\"\\");
+		size_t n = 0;
+		for (size_t i = 0; i < countof(heads) && !n; i++)
+			n = strncmp(s, heads[i], strlen(heads[i])) ? 0 : strcspn(s, " )\"\\");
 		if (n)
 			*to++ = '@';
 		else if (!strncmp(s, "\"thread\":", 9) && s[9] >= '0' && s[9] <= '9') /* counts messages, a human's too; the reply's place tells its thread */

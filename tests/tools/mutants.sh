@@ -170,11 +170,11 @@ if begin 'unknown: a list that cannot be read is taken for an empty one'; then
 	tests unit/engine chaos
 fi
 if begin 'one open op: the index'; then
-	edit replay/schema_v3.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
+	edit replay/schema_v5.sql 'CREATE UNIQUE INDEX one_open' 'CREATE INDEX one_open'
 	tests unit/ledger
 fi
 if begin 'one open op: index gone, and the lane goes on past an unknown outcome'; then
-	edit replay/schema_v3.sql 'CREATE UNIQUE INDEX one_open ON op(lane) WHERE state IN (1, 2);' 'CREATE INDEX one_open ON op(lane) WHERE state IN (1, 2);'
+	edit replay/schema_v5.sql 'CREATE UNIQUE INDEX one_open' 'CREATE INDEX one_open'
 	edit replay/lane.c '	if (l->settle == SETTLE_STOP)
 		return stop(l, LANE_WHY_UNKNOWABLE, action);
 	return go(l, LANE_SETTLING, action);' '	return finish(l, action);'
@@ -184,6 +184,23 @@ fi
 if begin 'one open op: the stream does not give the open one first'; then
 	edit replay/stream.c '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))' '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row) || n >= 0)'
 	tests unit/stream unit/engine
+fi
+if begin 'files ahead: the lane does not wait for what is under way'; then
+	edit replay/engine.c 'r->awaits = h->op.op.key.kind == OP_UPLOAD && engine_ahead_has(x, r, &h->op.op.key);' 'r->awaits = false;'
+	tests unit/engine
+fi
+if begin 'files ahead: none'; then
+	edit replay/engine.c 'x->files = !src && stream_has_files(args->stream);' 'x->files = false;'
+	tests unit/engine
+fi
+if begin 'files ahead: of messages that are left out'; then
+	edit replay/stream.c 'if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND ||' 'if (st.parts || st.open || st.rejected ||'
+	tests unit/stream
+fi
+if begin 'limits: a process begins with all of them'; then
+	edit replay/pacer.c '	double left = how == RECALL_REST ? 0 : r->burst;' '	double left = r->burst;
+	return;'
+	tests unit/pacer
 fi
 if begin 'looking: no anchor'; then
 	edit replay/engine_look.c '		h->anchor = ledger_anchor(x->l, r->num, 1u << OP_POST, &h->arena);' '		h->anchor = NULL;'
@@ -265,15 +282,15 @@ if begin 'wire: a token to any host'; then
 fi
 
 if begin 'wire: an answer without end'; then
-	edit replay/wire.c 'if (n > c->answer.max - c->answer.len) {' 'if (n > ((size_t)1 << 30) - c->answer.len) {'
+	edit replay/wire_send.c 'if (n > c->answer.max - c->answer.len) {' 'if (n > ((size_t)1 << 30) - c->answer.len) {'
 	tests unit/wire
 fi
 if begin 'wire: any certificate'; then
-	edit replay/wire.c 'curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);' 'curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);'
+	edit replay/wire_send.c 'curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);' 'curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);'
 	tests e2e/tls
 fi
 if begin 'wire: a certificate of any host'; then
-	edit replay/wire.c 'curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);' 'curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);'
+	edit replay/wire_send.c 'curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);' 'curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);'
 	tests e2e/tls
 fi
 

@@ -144,6 +144,89 @@ static void lost_root_is_found(void **state)
 	world_end(&w);
 }
 
+/* Files of what is still to come: of messages that are sent, each that nobody has begun, once; no further than allowed. */
+static void files_go_ahead(void **state)
+{
+	(void)state;
+	static const struct file two[] = {
+		{ .name = "a.txt", .entry = "f/a", .state = FILE_PRESENT, .size = 5 }, { .name = "b.txt", .entry = "f/b", .state = FILE_PRESENT, .size = 6 },
+	}, away[] = {
+		{ .name = "away.png", .permalink = "https://x/away", .state = FILE_LINKED, .size = 9 }, { .name = "c.txt", .entry = "f/c", .state = FILE_PRESENT, .size = 50 },
+	};
+	static const struct { int at; enum msg_kind kind; int root; const struct file *files; } msgs[] = {
+		{ 1001, MSG_TEXT, 0, two }, { 1002, MSG_JOIN, 0, two }, { 1003, MSG_DELETED, 0, two }, { 1004, MSG_TEXT, 0, NULL }, { 1005, MSG_TEXT, 1001, two },
+		{ 1006, MSG_TEXT, 0, away },
+	};
+	struct world w;
+	struct err e = ERR_INIT;
+	struct conv c = { .id = "C1", .name = "general", .kind = CONV_PUBLIC, .members = members, .n_members = 1 };
+	world_begin(&w);
+	assert_true(w.sink.conv(w.sink.ctx, &c));
+	add_user(&w, "U1", "Ann Lee", "11", 0);
+	for (size_t i = 0; i < countof(msgs); i++) {
+		struct msg m = make_msg(&w, msgs[i].at, "U1", msgs[i].root, "words");
+		m.kind = msgs[i].kind;
+		m.files = msgs[i].files;
+		m.n_files = msgs[i].files ? 2 : 0;
+		assert_true(w.sink.msg(w.sink.ctx, "C1", &m));
+	}
+	world_ready(&w);
+	struct stream_args args = { w.spool, MAP, &fake_ex, NULL, w.ledger, NULL };
+	struct stream *s = stream_open(&args, &e);
+	char name[] = "c:C1";
+	struct lane_spec lane = { .kind = LANE_CHAT, .name = name, .id = "C1" };
+	struct stream_pos pos = { 0 }, ahead = { 0 }, again = { 0 };
+	struct stream_op op;
+	size_t look = STREAM_LOOK;
+	assert_true(stream_has_files(s));
+	ledger_begin(w.ledger);
+	assert_int_equal(stream_ahead(s, &lane, &pos, &ahead, &look, 100, &w.a, &op), STREAM_WAIT); /* there is no chat yet */
+	assert_int_equal(stream_next(s, &lane, &pos, 0, NULL, NULL, &w.a, &op, &e), STREAM_OP);
+	assert_int_equal(op.op.key.kind, OP_CHAT_CREATE);
+	ledger_intent(w.ledger, &op.op.key, ledger_lane(w.ledger, name), 1, 1, 0, w.run, 1);
+	ledger_done(w.ledger, &op.op.key, "77", NULL);
+	stream_passed(s, &pos, &op);
+	assert_int_equal(stream_next(s, &lane, &pos, 0, NULL, NULL, &w.a, &op, &e), STREAM_OP);
+	assert_int_equal(op.op.key.kind, OP_UPLOAD);
+	static const struct { const char *id; int part; const char *name; } want[] = {
+		{ "1001.000000", 0, "a.txt" }, { "1001.000000", 1, "b.txt" }, { "1006.000000", 1, "c.txt" },
+	};
+	for (size_t i = 0; i < countof(want); i++) {
+		if (i == 2)
+			assert_int_equal(stream_ahead(s, &lane, &pos, &ahead, &look, 49, &w.a, &op), STREAM_WAIT); /* too large for now */
+		assert_int_equal(stream_ahead(s, &lane, &pos, &ahead, &look, 50, &w.a, &op), STREAM_OP);
+		assert_string_equal(op.op.key.id, want[i].id);
+		assert_int_equal(op.op.key.part, want[i].part);
+		assert_string_equal(op.op.name, want[i].name);
+		assert_int_equal(op.state, OP_ABSENT);
+	}
+	assert_true(look < STREAM_LOOK);
+	assert_int_equal(stream_ahead(s, &lane, &pos, &ahead, &look, 50, &w.a, &op), STREAM_END);
+	ledger_intent(w.ledger, &op.op.key, ledger_lane(w.ledger, name), 1, 1, 0, w.run, 1); /* begun: c.txt */
+	look = 3;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(stream_ahead(s, &lane, &pos, &again, &look, 50, &w.a, &op), STREAM_OP);
+	assert_int_equal(stream_ahead(s, &lane, &pos, &again, &look, 50, &w.a, &op), STREAM_WAIT); /* so many messages and no more */
+	assert_int_equal(look, 0);
+	look = STREAM_LOOK;
+	assert_int_equal(stream_ahead(s, &lane, &pos, &again, &look, 50, &w.a, &op), STREAM_END);
+	/* Several uploads of a lane may be open, and put nothing in doubt; forgotten they are as if they had never been. */
+	struct opkey k = { op.op.key.conv, INT64_C(1001000000), "1001.000000", OP_UPLOAD, 1 };
+	struct ledger_row row;
+	ledger_intent(w.ledger, &k, ledger_lane(w.ledger, name), 1, 1, 0, w.run, 1);
+	ledger_unknown(w.ledger, &k, "no answer");
+	assert_false(ledger_open_op(w.ledger, ledger_lane(w.ledger, name), &w.a, &row));
+	assert_true(ledger_get(w.ledger, &k, &w.a, &row));
+	ledger_forget_uploads(w.ledger);
+	assert_false(ledger_get(w.ledger, &k, &w.a, &row));
+	assert_true(ledger_commit(w.ledger, &e));
+	stream_pos_release(&pos);
+	stream_pos_release(&ahead);
+	stream_pos_release(&again);
+	stream_close(s);
+	world_end(&w);
+}
+
 /* A later archive brings an earlier message while an op is open: the open one is still the first. */
 static void open_op_comes_first(void **state)
 {
@@ -917,7 +1000,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact_sequence), cmocka_unit_test(stops_and_resumes_anywhere), cmocka_unit_test(change_makes_one_edit),
-		cmocka_unit_test(lost_root_is_found), cmocka_unit_test(open_op_comes_first), cmocka_unit_test(open_op_without_source),
+		cmocka_unit_test(lost_root_is_found), cmocka_unit_test(files_go_ahead), cmocka_unit_test(open_op_comes_first), cmocka_unit_test(open_op_without_source),
 		cmocka_unit_test(refused_root_keeps_its_replies_back),
 		cmocka_unit_test(left_out_root), cmocka_unit_test(native_reactions), cmocka_unit_test(label_keeps_its_time),
 		cmocka_unit_test(header_in_the_text), cmocka_unit_test(renamed_while_in_doubt), cmocka_unit_test(chat_waits_for_threads_told_of_now),
