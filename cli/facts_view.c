@@ -294,6 +294,16 @@ void facts_print(const struct facts *f, enum facts_view view)
 	printf("%s\n", facts_verdict(f));
 }
 
+/* Of tens of thousands of chats and people the text is as large as everything else that is held. */
+static void spill(struct jw *w, FILE *to)
+{
+	enum { PLENTY = 64 << 10 };
+	if (!to || w->out->len < PLENTY)
+		return;
+	fwrite(w->out->p, 1, w->out->len, to);
+	buf_reset(w->out);
+}
+
 static void examples_json(const struct facts_caught *c, struct jw *w)
 {
 	jw_key(w, "examples");
@@ -316,6 +326,11 @@ static void examples_json(const struct facts_caught *c, struct jw *w)
 }
 
 void facts_json(const struct facts *f, struct jw *w)
+{
+	facts_json_to(f, w, NULL);
+}
+
+void facts_json_to(const struct facts *f, struct jw *w, FILE *to)
 {
 	char digest[DIGEST_HEX];
 	hex(f->digest, DIGEST_BYTES, digest);
@@ -383,6 +398,7 @@ void facts_json(const struct facts *f, struct jw *w)
 	jw_arr(w);
 	for (size_t i = 0; i < f->n_chats; i++) {
 		const struct facts_chat *c = &f->chats[i];
+		spill(w, to);
 		jw_obj(w);
 		jw_kstr(w, "id", c->id); jw_kstr(w, "name", c->name); jw_kstr(w, "target_name", c->target_name);
 		jw_kstr(w, "target_id", c->target_id); jw_kstr(w, "action", chat_name_json(c)); jw_kstr(w, "why", c->why);
@@ -399,6 +415,7 @@ void facts_json(const struct facts *f, struct jw *w)
 	jw_arr(w);
 	for (size_t i = 0; i < f->n_people; i++) {
 		const struct facts_person *p = &f->people[i];
+		spill(w, to);
 		jw_obj(w);
 		jw_kstr(w, "id", p->id); jw_kstr(w, "name", p->name); jw_kstr(w, "email", p->email);
 		jw_kstr(w, "action", person_name_json(p->action)); jw_kstr(w, "target_id", p->target_id); jw_kstr(w, "why", p->why);

@@ -27,6 +27,7 @@ void project_at(struct project *p, const char *dir)
 {
 	*p = (struct project){ .dir = dir };
 	arena_init(&p->arena);
+	arena_init(&p->facts);
 	size_t n = strlen(p->dir) + 16;
 	p->state = xmalloc(n);
 	snprintf(p->state, n, "%s/.mvchat", p->dir);
@@ -45,6 +46,7 @@ void project_close(struct project *p)
 	free(p->vaults);
 	free(p->state);
 	arena_release(&p->arena);
+	arena_release(&p->facts);
 }
 
 bool project_state_dir(struct project *p, struct err *e)

@@ -18,6 +18,7 @@ struct project {
 	const char *key_file;        /* --key, or NULL: likewise */
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
+	struct arena facts;          /* what stage_facts has counted */
 	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
 	int64_t examples;            /* of each rule in the plan: private text */
 	struct mapping *mapping;

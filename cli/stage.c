@@ -210,7 +210,7 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 		tr = p->session->traits;
 	else
 		ex->traits(t, &tr);
-	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, (size_t)p->examples, &p->arena, f, e))
+	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, (size_t)p->examples, &p->facts, f, e))
 		return false;
 	note_changes(p, f);
 	return true;
@@ -298,7 +298,7 @@ static int64_t open_ops(struct ledger *l)
 	return n;
 }
 
-bool stage_replay(struct project *p, const struct snapshot *snap, const struct facts *before, struct stage_replay *s, struct err *e)
+bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *before, struct stage_replay *s, struct err *e)
 {
 	struct session *ses = p->session;
 	uint8_t digest[DIGEST_BYTES];
@@ -334,10 +334,14 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 		.people_first = mapping_config(p->mapping)->mentions == MENTION_LIVE, .small_first = s->small_first, .stop = &stop_signal,
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};
+	/* Two accounts of a large archive and all its lanes at once are more than need be held. */
+	*before = (struct facts){ 0 };
+	arena_reset(&p->facts);
 	stop_polite = 1; /* what is under way is finished and written down */
 	bool ok = engine_run(&ea, &s->result, e);
 	progress_clear();
 	stream_close(stream);
+	xtrim(); /* what a thousand lanes held lies in pieces between what stays */
 	s->open = open_ops(p->ledger);
 	if (ok && s->open > s->result.in_doubt && !s->result.stopped)
 		log_warn("apply.in_doubt", _("%s writes of earlier runs are in doubt, and the archive or the mapping no longer has them; 'mvchat status' lists them"),

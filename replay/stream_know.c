@@ -204,6 +204,7 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 	const char *const *paths;
 	s->several = spool_archives(args->spool, &s->tmp, &paths) > 1;
 	s->bad = sc.bad > 0;
+	s->files = (s->tr.caps & CAP_UPLOAD) && sc.files > 0;
 	s->days_since_us = mapping_days_since(args->mapping, sc.last_us);
 	if (mapping_asks_text(args->mapping))
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
@@ -393,10 +394,7 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
 	switch (r->key.kind) {
 	case OP_UPLOAD:
-		st->uploads += r->state == OP_DONE;
-		st->open |= open;
-		if (open)
-			st->open_lane = r->lane;
+		st->uploads += r->state == OP_DONE; /* one that is open puts nothing in doubt: nobody sees it */
 		break;
 	case OP_POST:
 		st->open |= open;
