@@ -285,6 +285,8 @@ void facts_print(const struct facts *f, enum facts_view view)
 		out_row(26, _("requests"), _("%s (messages %s, reading %s, other %s, storage %s)"), num(f->calls_total), num(f->calls[REQ_POST]),
 		        num(f->calls[REQ_READ]), num(f->calls[REQ_OTHER]), num(f->calls[REQ_BLOB]));
 		out_row(26, _("least time"), "%s", span_of(f->bound_s));
+		if (f->avatars)
+			out_row(26, _("with a picture of the author"), "%s", num(f->avatars));
 		if (f->links)
 			out_row(26, _("links put right by edits"), _("at most %s"), num(f->links));
 		putchar('\n');
@@ -382,6 +384,7 @@ void facts_json_to(const struct facts *f, struct jw *w, FILE *to)
 	jw_kint(w, "removed", f->removed);
 	jw_kint(w, "deletes", f->deletes);
 	jw_kint(w, "links", f->links);
+	jw_kint(w, "avatars", f->avatars);
 	jw_kint(w, "into_joined_chats", f->heard);
 	jw_kint(w, "drift", f->drift);
 	jw_key(w, "estimate");

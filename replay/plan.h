@@ -45,6 +45,7 @@ struct facts {
 	int64_t links;                              /* messages to be edited so that their links lead to the target: at most */
 	int64_t links_later;                       /* requests for those that only lead somewhere when more is sent: at most so many, one for each part */
 	int64_t removed, deletes, removed_stay;     /* as in facts_chat; kept although asked for: answered in a thread, or refused */
+	int64_t avatars;                            /* messages to send with the picture of their author's account */
 	int64_t heard;                              /* messages to send into chats whose people have joined before */
 	int64_t drift_edits;                        /* those of them that are to be edited, as was asked for: not in drift */
 	int64_t refused;                            /* sent messages that changed since, and the target refused the edit */

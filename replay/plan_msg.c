@@ -23,6 +23,7 @@ static void plan_send(struct plan *p, struct spool_walk *w, const struct spool_m
 		stream_post(p->s, &l, part, &op);
 		plan_call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 	}
+	p->f->avatars += l.avatar && (size_t)st->parts < l.n_parts;
 	int64_t posts = (int64_t)l.n_parts - st->parts;
 	if (m->root && p->s->threads) {
 		struct rest *r = table_get(&p->rests, m->root);

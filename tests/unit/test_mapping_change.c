@@ -291,7 +291,7 @@ static void pilots_end_as_the_whole(void **state)
 	struct tally n = { 0 };
 	for (uint32_t s = from ? (uint32_t)atoi(from) : 1; s <= (to ? (uint32_t)atoi(to) : 150); s++)
 		one_pair(s, s % 4 != 0, &n);
-	if (n.again > 2)
+	if (!from && n.again > 1)
 		fail_msg("%zu needed a third run", n.again);
 	if (!from && (n.same < 20 || !n.words || !n.lanes || !n.stays || !n.order))
 		fail_msg("same %zu, words %zu, lanes %zu, stays %zu, order %zu", n.same, n.words, n.lanes, n.stays, n.order);
