@@ -327,6 +327,8 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 	}
 	p->action = d == PLACE_DECIDE_SKIP ? PLACE_SKIP : d == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE;
 	p->target_id = d == PLACE_DECIDE_ADOPT ? r->adopt_id : NULL;
+	p->into = d == PLACE_DECIDE_ADOPT ? r->into : NULL;
+	p->twin = p->into != NULL;
 	p->why = d == PLACE_DECIDE_SKIP ? "channels.csv: decision skip"
 	         : d == PLACE_DECIDE_ADOPT ? arena_fmt(a, "channels.csv: decision adopt:%s", r->adopt_id) : "channels.csv: decision create";
 }
@@ -339,6 +341,14 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 		base.id += strlen(MAPPING_LIVE);
 	const struct place_row *r = rows_place(m, c->id);
 	*p = (struct place){ .id = c->id, .join_members = m->cfg.join_members, };
+	if (!strncmp(c->id, MAPPING_MADE, strlen(MAPPING_MADE))) {
+		/* Made by rules, for messages of channels that are carried over: a pilot's limits are asked of those. */
+		p->action = PLACE_CREATE;
+		p->why = "rules: into";
+		p->name = c->name;
+		route_place(m, asked, a, p);
+		return;
+	}
 	decide_action(m, c, r, a, p, trace);
 	note_why(trace, p->why);
 	if (r && *r->target_name) {
@@ -361,7 +371,9 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	} else {
 		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
-	if (p->into) {
+	if (p->twin)
+		note(trace, "channels.csv: %s adopts the same chat; their messages stand in the order of time", p->into);
+	if (p->into && !p->twin) {
 		const struct place_row *h = rows_place(m, p->into);
 		if (h) {
 			p->name = *h->target_name ? h->target_name : h->name;
@@ -551,7 +563,7 @@ const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
 	const char *why = by_policies(m, mm);
 	uint64_t hits = why ? 0 : rows_rules_about(m, mm);
 	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
-		if ((hits >> i & 1) && !m->cfg.rules[i].re)
+		if ((hits >> i & 1) && !m->cfg.rules[i].re && m->cfg.rules[i].what != RULE_TAG)
 			return m->cfg.rules[i].what == RULE_DROP ? m->cfg.rules[i].why : NULL;
 	return why;
 }
@@ -609,7 +621,7 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 	bool routed = false;
 	for (int with_text = 0; with_text < 2; with_text++) /* rules without a text come first */
 		for (size_t i = 0; hits && !routed && i < m->cfg.n_rules; i++)
-			if ((hits >> i & 1) && (m->cfg.rules[i].re != NULL) == (with_text == 1)) {
+			if ((hits >> i & 1) && m->cfg.rules[i].what != RULE_TAG && (m->cfg.rules[i].re != NULL) == (with_text == 1)) {
 				if (m->cfg.rules[i].what == RULE_DROP)
 					return m->cfg.rules[i].why;
 				routed = true;
@@ -634,6 +646,23 @@ uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, c
 	for (size_t i = 0; i < m->cfg.n_rules; i++)
 		with_text |= m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
 	return msg ? rules_by_text(m, hits, msg, &limit) : hits & ~with_text;
+}
+
+uint64_t mapping_tag_rules(const struct mapping *m)
+{
+	uint64_t tags = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		tags |= m->cfg.rules[i].what == RULE_TAG ? UINT64_C(1) << i : 0;
+	return tags;
+}
+
+uint64_t mapping_rules_about(const struct mapping *m, const struct msg_meta *mm, uint64_t *texts)
+{
+	uint64_t about = rows_rules_about(m, mm);
+	*texts = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		*texts |= (about >> i & 1) && m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
+	return about;
 }
 
 /* ---- explanation ---- */

@@ -30,6 +30,7 @@
 #include "replay/stream_in.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -52,6 +53,11 @@ struct sentences { const char **v; size_t n, cap, left_out; };
 /* Of one lane: messages to send so far in the order of time, none of them followed by one that is there already. */
 struct line_up { int64_t waiting; };
 
+/* What rules send from the conversation being walked into the chat of another. */
+struct away { struct spot *host; int64_t msgs, pending /* to be sent, and not into threads of ours */; };
+/* The writes of one chat, or of one thread of ours in it, whichever conversations they come from. */
+struct load { int64_t posts; struct spot *sp; const struct load *chat; /* a thread's */ };
+
 /* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
 struct rest { int64_t posts, before; bool posted; };
 
@@ -67,8 +73,9 @@ struct plan {
 	int64_t n_late, n_late_chats;  /* messages that will stand after later ones; chats with such */
 	int64_t n_made, n_shut, n_guests; /* accounts to be created: all; of them without access; guests */
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
+	int64_t would_by[MAPPING_RULES_MAX][MAPPING_RULES_MAX]; /* ... by rule k */
 	size_t chats_cap, people_cap;
-	size_t n_named;                /* the mapping's `rules` */
+	size_t n_named; const char *const *names; /* the mapping's `rules` */
 	int64_t ops, people_calls, uploads;
 	int64_t ahead_other;           /* chats opened and archived again for these alone */
 	int64_t ahead;                 /* edits at most, if what links lead to is sent */
@@ -88,6 +95,10 @@ struct plan {
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
 	int64_t elsewhere;             /* messages sent that would go to another place today */
+	struct away *away; size_t n_away, cap_away;
+	struct table loads;            /* chats into which several conversations go: id of the conversation, or lane of the thread -> struct load */
+	struct table far;              /* threads of ours in other chats: "host/root" -> why nothing can be sent into them, or fine */
+	struct table heard;            /* other chats: id of the conversation -> struct away */
 	struct { int64_t num; char name[512]; } lane; /* of the ledger, asked for last */
 };
 
@@ -297,6 +308,30 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 
 /* ---- one message ---- */
 
+static struct load *load_of(struct plan *p, const char *key, struct spot *sp, const struct load *chat)
+{
+	struct load *x = table_get(&p->loads, key);
+	if (!x) {
+		x = arena_new(p->a, struct load);
+		*x = (struct load){ 0, sp, chat };
+		table_put(&p->loads, arena_strdup(p->a, key), x);
+	}
+	return x;
+}
+
+/* Only where several conversations may share a chat: else each one's own count is the chat's. */
+static void add_load(struct plan *p, const struct spool_meta *m, int64_t posts)
+{
+	if (posts <= 0 || (!p->s->crosses && !mapping_merges(p->s->x.mapping)))
+		return;
+	struct spot *sp = stream_seat(p->s, p->sp, m), *host = stream_host(p->s, sp);
+	struct load *chat = load_of(p, (host ? host : sp)->id, host ? host : sp, NULL);
+	if (m->root && m->root[0] == '@' && p->s->threads)
+		load_of(p, stream_lane_name(p->s, p->sp, m, &p->one), sp, chat)->posts += posts;
+	else if (!m->root || !p->s->threads)
+		chat->posts += posts;
+}
+
 /* What a message still needs, with its losses, as if all its uploads were done. */
 static void plan_send(struct plan *p, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
@@ -317,7 +352,10 @@ static void plan_send(struct plan *p, const struct spool_meta *m, const struct m
 		call(p, OP_POST, m->ts_us, m->id, (int)part, p->s->x.exporter->fingerprint(&op));
 	}
 	int64_t posts = (int64_t)l.n_parts - st->parts;
-	if (m->root && p->s->threads) {
+	add_load(p, m, posts);
+	if (m->host != p->sp->num && (!m->root || m->root[0] == '@')) {
+		; /* in another chat's lane */
+	} else if (m->root && p->s->threads) {
 		struct rest *r = table_get(&p->rests, m->root);
 		if (!r) {
 			r = arena_new(&p->conv, struct rest);
@@ -443,6 +481,25 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 	return edits;
 }
 
+/* Why nothing can be sent into another conversation's chat, or the thread of ours there that this message is for; or NULL. */
+static const char *far_shut(struct plan *p, struct spot *seat, const struct spool_meta *m)
+{
+	static char fine[] = "";
+	bool ours = m->root && m->root[0] == '@' && p->s->threads;
+	const char *key = arena_fmt(&p->one, "%s/%s", seat->id, ours ? m->root : ""), *why = table_get(&p->far, key);
+	if (!why) {
+		struct spot *host = stream_host(p->s, seat);
+		why = state_of(p, stream_lconv(p->s, host ? host : seat), 0, "", OP_CHAT_CREATE, NULL, NULL) == OP_REJECTED ? "chat-rejected" : fine;
+		if (ours && why == fine && (state_of(p, stream_lconv(p->s, seat), m->root_ts_us, m->root, OP_POST, NULL, NULL) == OP_REJECTED ||
+		                            state_of(p, stream_lconv(p->s, seat), m->root_ts_us, m->root, OP_THREAD_OPEN, NULL, NULL) == OP_REJECTED))
+			why = "root-rejected";
+		table_put(&p->far, arena_strdup(p->a, key), (void *)(uintptr_t)why);
+	}
+	if (why != fine)
+		return why;
+	return m->root && !ours && p->s->threads ? table_get(&p->closed, m->root) : NULL;
+}
+
 /* Where one message stands. *rule: why, for skipped and rejected. */
 static enum bucket judge(struct plan *p, const struct spool_meta *m, const struct standing *st, enum fate *fate, const char **rule, bool *send)
 {
@@ -454,6 +511,7 @@ static enum bucket judge(struct plan *p, const struct spool_meta *m, const struc
 		*rule = st->parts ? "torn" : "refused";
 		return BUCKET_REJECTED;
 	}
+	struct spot *seat = stream_seat(p->s, p->sp, m);
 	bool stand_in = (st->loss & LOSS_ROOT) || !st->complete;
 	if (stand_in || m->kind == MSG_LOST_ROOT)
 		*fate = stream_fate(p->s, p->sp, m, &why);
@@ -471,7 +529,11 @@ static enum bucket judge(struct plan *p, const struct spool_meta *m, const struc
 		*rule = why;
 		return BUCKET_SKIPPED;
 	}
-	const char *shut = p->made == OP_REJECTED ? "chat-rejected"
+	if (seat != p->sp && seat->place.action == PLACE_SKIP) {
+		*rule = seat->place.why ? seat->place.why : "channel";
+		return BUCKET_SKIPPED;
+	}
+	const char *shut = seat != p->sp ? far_shut(p, seat, m) : p->made == OP_REJECTED ? "chat-rejected"
 	                 : m->root && p->s->threads ? table_get(&p->closed, m->root) : NULL;
 	if (shut) {
 		*rule = shut;
@@ -611,7 +673,7 @@ static void judge_late_root(struct plan *p, const struct spool_meta *m)
 /* The target orders by arrival: what an earlier run left out comes after what it sent. */
 static void line_up(struct plan *p, const struct spool_meta *m, const struct standing *st, bool send)
 {
-	const char *lane = m->root && p->s->threads ? m->root : "";
+	const char *lane = m->root && p->s->threads ? m->root : m->host == p->sp->num ? "" : arena_fmt(&p->one, "@%lld", (long long)m->host);
 	struct line_up *x = table_get(&p->line_ups, lane);
 	if (!send && !st->parts)
 		return;
@@ -630,15 +692,41 @@ static void line_up(struct plan *p, const struct spool_meta *m, const struct sta
 /* Was it written into another lane than it would be today? */
 static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st)
 {
-	char now[512];
 	if (st->lane != p->lane.num) {
 		const char *name = ledger_lane_name(p->s->x.ledger, st->lane, &p->one);
 		p->lane.num = st->lane;
 		if (!name || !fmt_into(p->lane.name, sizeof(p->lane.name), "%s", name))
 			p->lane.name[0] = '\0';
 	}
-	bool fits = m->root && p->s->threads ? fmt_into(now, sizeof(now), "t:%s/%s", p->sp->id, m->root) : fmt_into(now, sizeof(now), "c:%s", p->sp->id);
-	return fits && p->lane.name[0] && !streq(now, p->lane.name);
+	return p->lane.name[0] && !streq(stream_lane_name(p->s, p->sp, m, &p->one), p->lane.name);
+}
+
+static void count_away(struct plan *p, const struct spool_meta *m, enum bucket b)
+{
+	struct spot *seat = stream_seat(p->s, p->sp, m);
+	struct away *x = NULL, *heard;
+	for (size_t i = 0; i < p->n_away && !x; i++)
+		x = p->away[i].host == seat ? &p->away[i] : NULL;
+	if (!x) {
+		if (p->n_away == p->cap_away) {
+			p->cap_away = p->cap_away ? 2 * p->cap_away : 4;
+			p->away = xrealloc(p->away, p->cap_away * sizeof(*p->away));
+		}
+		x = &p->away[p->n_away++];
+		*x = (struct away){ seat, 0, 0 };
+	}
+	x->msgs += b != BUCKET_SKIPPED && b != BUCKET_REJECTED;
+	if (b != BUCKET_PENDING)
+		return;
+	x->pending++;
+	if (m->root && m->root[0] == '@')
+		return;
+	if (!(heard = table_get(&p->heard, seat->id))) {
+		heard = arena_new(p->a, struct away);
+		*heard = (struct away){ seat, 0, 0 };
+		table_put(&p->heard, seat->id, heard);
+	}
+	heard->pending++;
 }
 
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
@@ -680,9 +768,17 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
 	if (b == BUCKET_SKIPPED && p->n_named && p->sp->place.action != PLACE_SKIP) {
 		uint64_t hits = stream_rule_hits(p->s, p->sp, m);
-		for (size_t i = 0; i < p->n_named; i++)
+		size_t by = 0;
+		while (by < p->n_named && !streq(p->names[by], rule ? rule : ""))
+			by++;
+		for (size_t i = 0; i < p->n_named; i++) {
 			p->would[i] += (int64_t)(hits >> i & 1);
+			if (by < p->n_named && by != i)
+				p->would_by[i][by] += (int64_t)(hits >> i & 1);
+		}
 	}
+	if (m->host != p->sp->num)
+		count_away(p, m, b);
 	c->sent += b == BUCKET_SENT;
 	c->pending += b == BUCKET_PENDING;
 	c->skipped += b == BUCKET_SKIPPED;
@@ -732,7 +828,7 @@ static bool walk_messages(struct plan *p)
 {
 	struct stream *s = p->s;
 	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, p->sp));
-	struct spool_walk *w = spool_walk(s->x.spool, p->sp->num, SPOOL_ALL, NULL, 0, NULL);
+	struct spool_walk *w = spool_walk(s->x.spool, p->sp->num, SPOOL_SOURCE, NULL, 0, NULL);
 	struct ledger_row row;
 	struct spool_meta m;
 	bool more = ledger_walk_next(lw, &row), ok = true;
@@ -923,7 +1019,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 			b = BUCKET_REJECTED;
 			rule = "chat-rejected";
 		}
-		if (pl->into)
+		if (pl->into && !pl->twin)
 			say_merged(p, c, host);
 		if (p->snap && pl->target_id && !seen)
 			say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have", c->name, c->id, pl->target_id));
@@ -957,7 +1053,7 @@ static void judge_chat(struct plan *p, const struct conv *c)
 		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
 	if (pl->action != PLACE_SKIP && pl->join_members)
 		say_company(p, c);
-	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0) /* that one is ours */
+	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0 && strncmp(c->id, MAPPING_MADE, strlen(MAPPING_MADE)) != 0) /* those are ours */
 		count(p, ITEM_CONV, b, rule, 1);
 }
 
@@ -981,6 +1077,80 @@ static double chat_bound(const struct plan *p)
 	return max;
 }
 
+/* Who reads a chat, as far as the archives tell: the members of its conversation and of those merged into it. */
+struct readers { struct plan *p; struct spot *host; struct table in; struct arena a; };
+
+static bool add_readers(void *ctx, const struct spool_conv *c)
+{
+	struct readers *r = ctx;
+	struct spot *sp = stream_spot(r->p->s, c->conv.id);
+	for (size_t i = 0; i < c->conv.n_members && (sp == r->host || (sp->place.action != PLACE_SKIP && stream_host(r->p->s, sp) == r->host)); i++) {
+		const char *who = arena_strdup(&r->p->conv, mapping_same_person(r->p->s->x.mapping, c->conv.members[i]));
+		table_put(&r->in, who, (void *)(uintptr_t)who);
+	}
+	arena_reset(&r->a);
+	return true;
+}
+
+static int64_t new_readers(struct plan *p, const struct conv *c, struct spot *seat)
+{
+	struct readers r = { .p = p, .host = seat };
+	struct spool_conv h;
+	struct table old;
+	int64_t n = 0;
+	struct spot *host = stream_host(p->s, seat);
+	r.host = host ? host : seat;
+	arena_init(&r.a);
+	table_init(&r.in);
+	table_init(&old);
+	if (mapping_hosts(p->s->x.mapping, r.host->id))
+		spool_convs(p->s->x.spool, &r.a, add_readers, &r, NULL);
+	else if (spool_conv(p->s->x.spool, r.host->id, &r.a, &h))
+		add_readers(&r, &h);
+	for (size_t i = 0; i < c->n_members; i++)
+		table_put(&old, mapping_same_person(p->s->x.mapping, c->members[i]), &old);
+	for (size_t i = 0; i < r.in.n; i++)
+		n += !table_get(&old, r.in.rows[i].key);
+	table_release(&old);
+	table_release(&r.in);
+	arena_release(&r.a);
+	return n;
+}
+
+/* Messages of this conversation that rules send into another chat: who reads there what they could not before? Where somebody may, a rule
+ * must say so; else nothing is written at all. */
+static void say_away(struct plan *p, const struct conv *c, const struct away *x)
+{
+	const char *to = x->host->place.name;
+	struct spool_conv h;
+	struct company who = { 0 };
+	if (!x->msgs || c->kind == CONV_PUBLIC)
+		return;
+	bool allowed = mapping_may_widen(p->s->x.mapping, c->id, c->name, x->host->id);
+	struct spot *top = stream_host(p->s, x->host);
+	top = top ? top : x->host;
+	const struct target_chat *seen = top->place.action == PLACE_ADOPT && top->place.target_id ? snap_chat(p->snap, top->place.target_id, NULL) : NULL;
+	bool public = top->place.is_public || (seen && seen->is_public);
+	int64_t more = new_readers(p, c, x->host);
+	if (spool_conv(p->s->x.spool, top->id, &p->one, &h))
+		mapping_company(p->s->x.mapping, &h.conv, &p->one, &who);
+	const char *readers = public ? "everybody" : top->place.action == PLACE_ADOPT ? arena_fmt(&p->one, "whoever is in the chat %s", top->place.target_id)
+	                    : more ? arena_fmt(&p->one, "%lld people who were not in it", (long long)more) : who.n_tags ? "everybody with its tags" : NULL;
+	if (!readers)
+		return;
+	bool never = public && (c->kind == CONV_DM || c->kind == CONV_GROUP);
+	if (allowed && !never) {
+		say(p, &p->privacy, arena_fmt(p->a, "%s is %s; rules send %lld of its messages into '%s': %s will read them", c->name ? c->name : c->id, source_privacy(c->kind),
+		                              (long long)x->msgs, to, readers));
+		return;
+	}
+	const char *said = arena_fmt(p->a, "%s (%s) is %s; rules send %lld of its messages into '%s', where %s would read them: %s", c->name ? c->name : c->id, c->id,
+	                             source_privacy(c->kind), (long long)x->msgs, to, readers,
+	                             never ? "direct messages never become public" : "name it under 'allow_wider' of the rule, or choose another channel");
+	say(p, &p->unresolved, said);
+	p->f->breach = p->f->breach ? p->f->breach : said;
+}
+
 static void begin_chat(struct plan *p, const struct spool_conv *c)
 {
 	struct facts *f = p->f;
@@ -991,6 +1161,7 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	                                .is_public = p->sp->place.is_public, .why = copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
 	p->posts = p->goes_on = 0;
+	p->n_away = 0;
 	p->posted = false;
 	p->people_in = false;
 	p->late = 0;
@@ -1032,6 +1203,11 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 	struct arena finish;
 	enum op_state state;
 	int64_t ops = p->ops;
+	struct spot *sp = stream_spot(p->s, c->conv.id);
+	if (stream_idle(p->s, sp)) {
+		arena_reset(&p->lists);
+		return true;
+	}
 	begin_chat(p, c);
 	arena_reset(&p->one);
 	judge_chat(p, &c->conv);
@@ -1049,7 +1225,12 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		plan_reopening(p, ops);
 		/* What goes into threads that hold history reaches nobody. */
 		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
-		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
+		int64_t gone = 0;
+		for (size_t i = 0; i < p->n_away; i++)
+			gone += p->away[i].pending;
+		p->f->heard += heard ? p->chat->pending - gone + p->goes_on : 0;
+		for (size_t i = 0; i < p->n_away; i++)
+			say_away(p, &c->conv, &p->away[i]);
 		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
 			say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
 			                            p->chat->name, p->chat->id, p->sp->place.target_id));
@@ -1116,6 +1297,34 @@ static void finish_digest(struct plan *p)
 	p->f->nothing_to_do = !p->ops && !open;
 }
 
+/* Where several conversations go into one chat, its lane is as long as all of them. */
+static void finish_loads(struct plan *p)
+{
+	for (size_t i = 0; i < p->loads.n; i++) {
+		const struct load *x = p->loads.rows[i].value;
+		struct spot *sp = p->sp;
+		p->sp = x->sp;
+		double t = lane_bound(p, x->posts);
+		p->sp = sp;
+		for (size_t k = 0; k < p->f->n_chats && !x->chat; k++) {
+			struct facts_chat *c = &p->f->chats[k];
+			if (c->bound_s < t && streq(c->id, x->sp->id))
+				c->bound_s = t;
+		}
+		p->f->bound_s = t > p->f->bound_s ? t : p->f->bound_s;
+	}
+	for (size_t i = 0; i < p->heard.n; i++) {
+		const struct away *x = p->heard.rows[i].value;
+		struct ledger_walk *w = ledger_walk(p->s->x.ledger, stream_lconv(p->s, x->host));
+		struct ledger_row row;
+		bool in = false;
+		while (!in && ledger_walk_next(w, &row) && !row.key.ts_us)
+			in = row.key.kind == OP_MEMBERS && row.state == OP_DONE;
+		ledger_walk_end(w);
+		p->f->heard += in && x->host->place.placement != PLACEMENT_THREADS ? x->pending : 0;
+	}
+}
+
 static int64_t caught(const struct plan *p, const char *rule)
 {
 	for (size_t i = 0; i < p->rules.n; i++) {
@@ -1126,17 +1335,39 @@ static int64_t caught(const struct plan *p, const char *rule)
 	return 0;
 }
 
+/* Which rules take what this one would have taken: "rules: a (5), rules: b (2)"; NULL: none does. */
+static const char *takers(struct plan *p, size_t rule)
+{
+	const char *said = NULL;
+	for (size_t k = 0; k < p->n_named; k++) {
+		int64_t n = p->would_by[rule][k] + spool_seats_tally(p->s->x.spool, rule, (int)k);
+		if (n)
+			said = arena_fmt(p->a, "%s%s%s (%lld)", said ? said : "", said ? ", " : "", p->names[k], (long long)n);
+	}
+	return said;
+}
+
 /* A rule that does nothing is probably mistaken; a pilot should say what it is a pilot of. */
 static void say_notes(struct plan *p)
 {
-	const char *const *names;
-	mapping_rules(p->s->x.mapping, &names);
+	const char *const *names = p->names, *by;
 	for (size_t i = 0; i < p->n_named; i++) {
 		if (caught(p, names[i]))
 			continue;
 		int64_t seated = spool_seats_picked(p->s->x.spool, i);
 		if (seated) {
-			say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			const char *into = mapping_rule_into(p->s->x.mapping, i);
+			say(p, &p->notes, into ? arena_fmt(p->a, "%s: %lld messages go into '%s'", names[i], (long long)seated, into)
+			                       : arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			continue;
+		}
+		int64_t tagged = spool_seats_tally(p->s->x.spool, i, TALLY_TAGGED);
+		if (tagged) {
+			say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages get a tag", names[i], (long long)tagged));
+			continue;
+		}
+		if ((by = takers(p, i))) {
+			say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing, because others take its messages before it: %s", names[i], by));
 			continue;
 		}
 		if (p->would[i])
@@ -1206,6 +1437,7 @@ static void say_late(struct plan *p)
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
+	finish_loads(p);
 	finish_links(p);
 	count(p, ITEM_MSG, BUCKET_MERGED, NULL, f->spool.merged);
 	count(p, ITEM_MSG, BUCKET_SKIPPED, "unreadable", f->spool.bad);
@@ -1253,14 +1485,17 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	p.s->tr = *tr;
 	stream_wish(p.s, wish);
 	p.s->threads = (tr->caps & CAP_THREAD) && (tr->caps & CAP_THREAD_LANES);
+	p.s->crosses = p.s->crosses && p.s->threads;
 	arena_init(&p.one);
 	arena_init(&p.conv);
 	arena_init(&p.lists);
 	digest_init(&p.digest);
 	table_init(&p.rules);
+	table_init(&p.loads);
+	table_init(&p.far);
+	table_init(&p.heard);
 	spool_count(sp, &out->spool);
-	const char *const *names;
-	p.n_named = mapping_rules(m, &names);
+	p.n_named = mapping_rules(m, &p.names);
 	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
 	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
 	if (ok)
@@ -1268,6 +1503,10 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	else
 		digest_end(&p.digest, out->digest);
 	table_release(&p.rules);
+	table_release(&p.loads);
+	table_release(&p.far);
+	table_release(&p.heard);
+	free(p.away);
 	arena_release(&p.one);
 	arena_release(&p.conv);
 	arena_release(&p.lists);

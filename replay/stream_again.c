@@ -255,7 +255,7 @@ static void find_removed(struct stream *s, struct spot *sp)
 	struct spool_meta m;
 	removal_begin(&r, s, &s->run);
 	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, sp));
-	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_ALL, NULL, 0, NULL);
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_SOURCE, NULL, 0, NULL);
 	bool more = ledger_walk_next(lw, &row);
 	while (more && spool_walk_next(w, &m)) {
 		int c;

@@ -39,7 +39,7 @@ static void test_errors(void **state)
 		{ "version: 1\nrules:\n  - where: {author: x}\n    do: drop\n", "mvchat.yaml:3:5", "'rules[0]' has no 'name'" },
 		{ "version: 1\nrules:\n  - name: a\n    where: {author: x}\n", "mvchat.yaml:3:5", "'rules[0]' has no 'do'" },
 		{ "version: 1\nrules:\n  - {name: a, do: drop}\n", "mvchat.yaml:3:6", "rule 'a' says nothing under 'where': it would take everything" },
-		{ "version: 1\nrules:\n  - {name: a, do: tag, where: {author: x}}\n", "mvchat.yaml:3:19", "'rules[].do': 'tag' is not one of drop, route" },
+		{ "version: 1\nrules:\n  - {name: a, do: move, where: {author: x}}\n", "mvchat.yaml:3:19", "'rules[].do': 'move' is not one of drop, route, tag" },
 		{ "version: 1\nrules:\n  - {name: a, do: route, where: {author: x}}\n", "mvchat.yaml:3:6", "'rules[0]' has no 'thread'" },
 		{ "version: 1\nrules:\n  - {name: a, do: drop, carry: 5m, where: {author: x}}\n", "mvchat.yaml:3:6",
 		  "rule 'a' leaves messages out: 'thread', 'carry' and 'back' belong to 'do: route'" },
