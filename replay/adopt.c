@@ -645,8 +645,10 @@ static void adopt_pins(struct adopt *x, const struct lane_now *ln, bool witnesse
 		if (!spool_find(x->args->spool, ln->sp->num, c.conv.pins[i].msg_id, &ts))
 			continue;
 		struct opkey k = { stream_lconv(x->s, ln->sp), ts, c.conv.pins[i].msg_id, OP_POST, 0 };
-		if (!ledger_get(x->l, &k, &x->one, &post) || post.state != OP_DONE)
+		if (!ledger_get(x->l, &k, &x->one, &post) || post.state != OP_DONE) {
+			x->lacking = x->lacking || x->s->crosses; /* another conversation's chat may not have been read yet */
 			continue;
+		}
 		k.kind = OP_PIN;
 		if (settled(state_of(x, &k)))
 			continue;

@@ -639,15 +639,17 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 	}
 	/* Not opened yet: is any reply going to be sent? */
 	bool goes = fate == FATE_PLACEHOLDER;
-	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
+	const struct place *pl = &p->sp->place, *there = &stream_seat(p->s, p->sp, m)->place;
+	pl = pl->action != PLACE_SKIP && there->action == PLACE_SKIP ? there : pl;
+	struct spool_walk *w = goes || pl->action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
 	while (w && !goes && spool_walk_next(w, &r))
 		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
 	spool_walk_end(w);
-	if (!goes || p->sp->place.action == PLACE_SKIP) {
-		count_thread(p, m, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
+	if (!goes || pl->action == PLACE_SKIP) {
+		count_thread(p, m, BUCKET_SKIPPED, pl->action == PLACE_SKIP ? pl->why : rule ? rule : "no-replies", 1);
 		return;
 	}
 	count_thread(p, m, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);

@@ -46,12 +46,16 @@ static void random_page(struct buf *b)
 	static const char *const places[] = { "", "", "history: {placement: threads}\n", "history: {placement: threads, thread_by: all}\n",
 		"history: {placement: archive-chat}\n", "history: {channels: [{channel: C1, placement: threads}, {channel: 'C*', placement: archive-chat}]}\n" };
 	static const char *const does[] = { "drop", "drop", "route, thread: 'n {0}', carry: 5s", "route, thread: fruit, back: 9s, carry: 3s, carry_author: any" };
+	static const char *const elsewhere[] = { "route, into: C0", "route, into: C2, carry: 9s, allow_wider: [C0, C1]", "route, into: New, thread: 'n {0}', back: 5s",
+		"route, into: C1, thread: fruit", "route, into: '{channel} {year}'", "tag, tag: 'x{0}'", "tag, tag: late" };
 	buf_adds(b, places[rnd(countof(places))]);
 	int n = rnd(4);
 	if (n)
 		buf_adds(b, "rules:\n");
 	for (int i = 0; i < n; i++) {
 		const char *where = wheres[rnd(countof(wheres))], *what = does[rnd(countof(does))];
+		if (rnd(3) == 0)
+			what = elsewhere[rnd(countof(elsewhere))];
 		if (strstr(what, "{0}") && !strstr(where, "text: "))
 			what = "drop";
 		buf_addf(b, "  - {name: r%d, do: %s, where: {%s}}\n", i, what, where);
@@ -104,11 +108,11 @@ static size_t count_lines(const char *log, const char *word)
 	return n;
 }
 
-/* C2 and perhaps C1 go into C0's chat. */
-static size_t merge_some(struct mapping *m, const char *page)
+/* C2 and perhaps C1 go into C0's chat. Rules that name a channel need its row. */
+static size_t merge_some(struct mapping *m, const char *page, bool merge)
 {
-	size_t n = strstr(page, "archive-chat") ? 0 : (size_t)rnd(3);
-	for (size_t i = 0; n && i < 3; i++) {
+	size_t n = !merge || strstr(page, "archive-chat") ? 0 : (size_t)rnd(3);
+	for (size_t i = 0; (n || strstr(page, "into: C")) && i < 3; i++) {
 		struct place_row *p = arena_new(&m->a, struct place_row);
 		*p = (struct place_row){ .id = arena_fmt(&m->a, "C%zu", i), .name = "", .target_name = "", .kind = CONV_PRIVATE, .rules = UINT64_MAX };
 		if (i > 2 - n) {
@@ -116,7 +120,7 @@ static size_t merge_some(struct mapping *m, const char *page)
 			p->into = "C0";
 			m->n_into++;
 		}
-		p->hosts = i == 0;
+		p->hosts = i == 0 && n;
 		p->rules = rows_rules_place(m, p->id, p->id, &m->a);
 		table_put(&m->place_rows, sheet_key(p->id), p);
 	}
@@ -135,8 +139,7 @@ static void counts_are_what_is_done(void **state)
 		buf_init(&page, 8192);
 		random_page(&page);
 		real_map = mapping_of(page.p);
-		size_t into = s % 2 ? 0 : merge_some(real_map, page.p);
-		merged += into;
+		merged += merge_some(real_map, page.p, s % 2 == 0);
 		world_begin(&w);
 		random_archive(&w);
 		world_ready(&w);
