@@ -1,4 +1,4 @@
-/* mapping_rows.h: the loaded mapping, inside. Shared by mapping.c, mapping_decide.c and mapping_draft.c; no one else. */
+/* mapping_rows.h: the loaded mapping, inside. Shared by the files of mapping/; no one else. */
 #ifndef MVCHAT_MAPPING_ROWS_H
 #define MVCHAT_MAPPING_ROWS_H
 
@@ -89,6 +89,13 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
 /* prefix + name + suffix; direct messages by the people in them, never the source's technical name. */
 const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a);
+/* One line of a trace, in the reader's language; the rule that decided, by its key and in words. Without a trace nothing is done. */
+void decide_note(struct buf *trace, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void decide_note_why(struct buf *trace, const char *why);
+const char *decide_by_policies(const struct mapping *m, const struct msg_meta *mm); /* what policies leave out; rules come after them */
+/* Those of the rules that match; *limit: one could not be decided. Rules that need no text are taken as they are. */
+uint64_t decide_rules_by_text(const struct mapping *m, uint64_t about, const struct msg *msg, bool *limit);
+
 /* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
 const char *words_of_rule(const char *why, struct arena *a);
 

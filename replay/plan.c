@@ -54,7 +54,7 @@ struct sentences { const char **v; size_t n, cap, left_out; };
 struct line_up { int64_t waiting; };
 
 /* What rules send from the conversation being walked into the chat of another. */
-struct away { struct spot *host; int64_t msgs, pending /* to be sent, and not into threads of ours */; };
+struct away { struct spot *host; int64_t msgs, there /* of them, already */, pending /* to be sent */; };
 /* The writes of one chat, or of one thread of ours in it, whichever conversations they come from. */
 struct load { int64_t posts; struct spot *sp; const struct load *chat; /* a thread's */ };
 
@@ -703,7 +703,7 @@ static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const s
 	return p->lane.name[0] && !streq(stream_lane_name(p->s, p->sp, m, &p->one), p->lane.name);
 }
 
-static void count_away(struct plan *p, const struct spool_meta *m, enum bucket b)
+static void count_away(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b)
 {
 	struct spot *seat = stream_seat(p->s, p->sp, m);
 	struct away *x = NULL, *heard;
@@ -715,8 +715,9 @@ static void count_away(struct plan *p, const struct spool_meta *m, enum bucket b
 			p->away = xrealloc(p->away, p->cap_away * sizeof(*p->away));
 		}
 		x = &p->away[p->n_away++];
-		*x = (struct away){ seat, 0, 0 };
+		*x = (struct away){ seat, 0, 0, 0 };
 	}
+	x->there += b == BUCKET_SENT && st->complete && !stands_elsewhere(p, m, st);
 	x->msgs += b != BUCKET_SKIPPED && b != BUCKET_REJECTED;
 	if (b != BUCKET_PENDING)
 		return;
@@ -725,7 +726,7 @@ static void count_away(struct plan *p, const struct spool_meta *m, enum bucket b
 		return;
 	if (!(heard = table_get(&p->heard, seat->id))) {
 		heard = arena_new(p->a, struct away);
-		*heard = (struct away){ seat, 0, 0 };
+		*heard = (struct away){ seat, 0, 0, 0 };
 		table_put(&p->heard, seat->id, heard);
 	}
 	heard->pending++;
@@ -780,7 +781,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		}
 	}
 	if (m->host != p->sp->num)
-		count_away(p, m, b);
+		count_away(p, m, st, b);
 	c->sent += b == BUCKET_SENT;
 	c->pending += b == BUCKET_PENDING;
 	c->skipped += b == BUCKET_SKIPPED;
@@ -1051,6 +1052,9 @@ static void judge_chat(struct plan *p, const struct conv *c)
 		if (same)
 			f->why = arena_fmt(p->a, "the target has a chat of this name already (id %s); a second one will be made", same->id);
 	}
+	if (!strncmp(c->id, MAPPING_MADE, strlen(MAPPING_MADE)) && !c->n_members)
+		say(p, &p->notes, arena_fmt(p->a, "'%s' is made by rules and stays empty of people: nobody could read all that goes into it; 'allow_wider' of the rule names what more people may read",
+		                            f->target_name));
 	if (pl->action == PLACE_CREATE && pl->is_public && c->kind != CONV_PUBLIC)
 		say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
 	if (pl->action != PLACE_SKIP && pl->join_members)
@@ -1119,6 +1123,24 @@ static int64_t new_readers(struct plan *p, const struct conv *c, struct spot *se
 	return n;
 }
 
+/* Is anybody in this chat who would not be let in by what goes into it today? Joined are portions; each is called by who is in it. */
+static bool others_are_in(struct plan *p, struct spot *sp)
+{
+	struct ledger_walk *w = ledger_walk(p->s->x.ledger, stream_lconv(p->s, sp));
+	struct ledger_row row;
+	bool others = false;
+	while (!others && ledger_walk_next(w, &row) && !row.key.ts_us) {
+		const char *id, *const *ids;
+		size_t n;
+		bool known = row.key.kind != OP_MEMBERS || row.state != OP_DONE || strncmp(row.key.id, "members:", 8) != 0;
+		for (size_t i = 0; !known && stream_portion(p->s, sp, i, &p->one, &id, &ids, &n); i++)
+			known = streq(id, row.key.id);
+		others = !known;
+	}
+	ledger_walk_end(w);
+	return others;
+}
+
 /* Messages of this conversation that rules send into another chat: who reads there what they could not before? Where somebody may, a rule
  * must say so; else nothing is written at all. */
 static void say_away(struct plan *p, const struct conv *c, const struct away *x)
@@ -1136,19 +1158,35 @@ static void say_away(struct plan *p, const struct conv *c, const struct away *x)
 	int64_t more = new_readers(p, c, x->host);
 	if (spool_conv(p->s->x.spool, top->id, &p->one, &h))
 		mapping_company(p->s->x.mapping, &h.conv, &p->one, &who);
-	const char *readers = public ? "everybody" : top->place.action == PLACE_ADOPT ? arena_fmt(&p->one, "whoever is in the chat %s", top->place.target_id)
-	                    : more ? arena_fmt(&p->one, "%lld people who were not in it", (long long)more) : who.n_tags ? "everybody with its tags" : NULL;
-	if (!readers)
-		return;
-	bool never = public && (c->kind == CONV_DM || c->kind == CONV_GROUP);
-	if (allowed && !never) {
-		say(p, &p->privacy, arena_fmt(p->a, "%s is %s; rules send %lld of its messages into '%s': %s will read them", c->name ? c->name : c->id, source_privacy(c->kind),
-		                              (long long)x->msgs, to, readers));
+	const char *name = c->name && *c->name ? c->name : c->id, *chat = top->place.target_id, *said;
+	long long n = (long long)x->msgs;
+	bool direct = c->kind == CONV_DM || c->kind == CONV_GROUP, adopted = top->place.action == PLACE_ADOPT && chat;
+	if (!allowed && !x->there && !strncmp(x->host->id, MAPPING_MADE, strlen(MAPPING_MADE)) && others_are_in(p, x->host)) {
+		said = arena_fmt(p->a, "%s (%s) is not public and rules send %lld of its messages into '%s', where people are already who may not have been in it; name it under 'allow_wider' of the rule, or choose another channel",
+		                 name, c->id, n, to);
+		say(p, &p->unresolved, said);
+		p->f->breach = p->f->breach ? p->f->breach : said;
 		return;
 	}
-	const char *said = arena_fmt(p->a, "%s (%s) is %s; rules send %lld of its messages into '%s', where %s would read them: %s", c->name ? c->name : c->id, c->id,
-	                             source_privacy(c->kind), (long long)x->msgs, to, readers,
-	                             never ? "direct messages never become public" : "name it under 'allow_wider' of the rule, or choose another channel");
+	if (!public && !adopted && !more && !who.n_tags)
+		return;
+	if (allowed && !(public && direct)) {
+		said = public ? arena_fmt(p->a, "%s is not public; rules send %lld of its messages into '%s', which everybody can read", name, n, to)
+		     : adopted ? arena_fmt(p->a, "%s is not public; rules send %lld of its messages into '%s': whoever is in the chat %s will read them", name, n, to, chat)
+		     : more ? arena_fmt(p->a, "%s is not public; rules send %lld of its messages into '%s': %lld people who were not in it will read them", name, n, to, (long long)more)
+		            : arena_fmt(p->a, "%s is not public; rules send %lld of its messages into '%s': everybody with its tags will read them", name, n, to);
+		say(p, &p->privacy, said);
+		return;
+	}
+	said = public && direct ? arena_fmt(p->a, "direct messages never become public; rules send %lld of %s (%s) into '%s', which everybody can read", n, name, c->id, to)
+	     : public ? arena_fmt(p->a, "%s (%s) is not public and rules send %lld of its messages into '%s', which everybody can read: name it under 'allow_wider' of the rule, or choose another channel",
+	                          name, c->id, n, to)
+	     : adopted ? arena_fmt(p->a, "%s (%s) is not public and rules send %lld of its messages into '%s': whoever is in the chat %s would read them; name it under 'allow_wider' of the rule, or choose another channel",
+	                           name, c->id, n, to, chat)
+	     : more ? arena_fmt(p->a, "%s (%s) is not public and rules send %lld of its messages into '%s': %lld people who were not in it would read them; name it under 'allow_wider' of the rule, or choose another channel",
+	                        name, c->id, n, to, (long long)more)
+	            : arena_fmt(p->a, "%s (%s) is not public and rules send %lld of its messages into '%s': everybody with its tags would read them; name it under 'allow_wider' of the rule, or choose another channel",
+	                        name, c->id, n, to);
 	say(p, &p->unresolved, said);
 	p->f->breach = p->f->breach ? p->f->breach : said;
 }

@@ -211,6 +211,17 @@ size_t spool_seats_guests(struct spool *s, int64_t host, struct arena *a, const 
 	return n;
 }
 
+bool spool_seats_away(struct spool *s, int64_t conv)
+{
+	if (!s->seats)
+		return false;
+	sqlite3_stmt *st = spool_db_once(s, "SELECT 1 FROM seats.guest WHERE conv=?1 LIMIT 1");
+	sqlite3_bind_int64(st, 1, conv);
+	bool away = spool_db_step(s, st);
+	sqlite3_finalize(st);
+	return away;
+}
+
 bool spool_seats_pick(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct pick *out)
 {
 	if (!s->seats)

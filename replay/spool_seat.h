@@ -17,6 +17,7 @@ enum { TALLY_TAGGED = -1 };
 int64_t spool_seats_tally(struct spool *s, size_t rule, int by);
 /* The conversations whose messages rules have sent into this one's chat. */
 size_t spool_seats_guests(struct spool *s, int64_t host, struct arena *a, const int64_t **convs);
+bool spool_seats_away(struct spool *s, int64_t conv); /* have rules sent any of its messages into another one's chat? */
 /* What placed a message, if a rule did; asked of the message itself. */
 enum pick_how { PICK_RULE, PICK_CARRY /* it followed one that a rule caught */, PICK_BACK /* it went before one, with files */ };
 struct pick { int64_t host; const char *thread /* name, or NULL */; size_t rule; enum pick_how how; };
