@@ -645,9 +645,19 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
-	while (w && !goes && spool_walk_next(w, &r))
-		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
+	bool beside = false; /* a reply was sent before, under other rules: it stands elsewhere */
+	while (w && !goes && spool_walk_next(w, &r)) {
+		struct standing reply;
+		arena_reset(&p->s->tmp);
+		standing_get(p->s, stream_mconv(p->s, p->sp, &r), r.ts_us, r.id, &reply);
+		beside |= reply.complete;
+		goes = !reply.complete && stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
+	}
 	spool_walk_end(w);
+	if (!goes && beside && pl->action != PLACE_SKIP) {
+		count_thread(p, m, BUCKET_TEXT, NULL, 1);
+		return;
+	}
 	if (!goes || pl->action == PLACE_SKIP) {
 		count_thread(p, m, BUCKET_SKIPPED, pl->action == PLACE_SKIP ? pl->why : rule ? rule : "no-replies", 1);
 		return;
