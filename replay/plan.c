@@ -781,8 +781,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	count(p, ITEM_MSG, b, b == BUCKET_SKIPPED || b == BUCKET_REJECTED ? rule : NULL, 1);
 	if (b == BUCKET_SKIPPED && p->n_named && p->sp->place.action != PLACE_SKIP) {
 		uint64_t hits = stream_rule_hits(p->s, p->sp, m);
-		size_t by = 0;
-		while (by < p->n_named && !streq(p->names[by], rule ? rule : ""))
+		size_t by = rule && !strncmp(rule, "rules: ", 7) ? 0 : p->n_named;
+		while (by < p->n_named && !streq(p->names[by], rule))
 			by++;
 		for (size_t i = 0; i < p->n_named; i++) {
 			p->would[i] += (int64_t)(hits >> i & 1);
