@@ -155,14 +155,18 @@ valgrind: deps
 	@$(MAKE) -s -j$(JOBS) MODE=release everything
 	@sh tests/tools/valgrind.sh
 
-# make fuzz F=json T=60
+# make fuzz F=json T=60; make fuzz-campaign T=900 TARGETS='vault json' tells the processor time too.
 F ?= json
 T ?= 60
-fuzz:
+.PHONY: fuzz-build fuzz-campaign
+fuzz-build:
 	@$(MAKE) -s -j$(JOBS) CC=clang MODE=fuzz build/fuzz/libmvchat.a
 	clang $(CSTD) $(OPT_fuzz) -I. -Ibuild/fuzz $(CFLAGS_PKG) -fsanitize=fuzzer -o build/fuzz/fuzz_$(F) tests/fuzz/fuzz_$(F).c build/fuzz/libmvchat.a $(LIBS_ALL)
-	mkdir -p build/fuzz/found_$(F) 
+fuzz: fuzz-build
+	mkdir -p build/fuzz/found_$(F)
 	build/fuzz/fuzz_$(F) -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 build/fuzz/found_$(F) $(if $(filter pachca_parse,$(F)),fixtures/http/pachca,tests/fuzz/corpus/$(F))
+fuzz-campaign: deps
+	@MAKE='$(MAKE)' sh tests/tools/fuzz_campaign.sh $(T) $(TARGETS)
 
 lint:
 	@sh tests/tools/lint.sh

@@ -5,6 +5,7 @@
 #include "cli/archive_int.h"
 
 #include "cli/i18n.h"
+#include "cli/span_words.h"
 #include "core/clock.h"
 
 #include <stdarg.h>
@@ -192,6 +193,16 @@ static void put_date(struct site *s, const struct span *sp, struct buf *b)
 		buf_adds(b, "</a>");
 }
 
+static void put_call(const struct span *sp, struct buf *b)
+{
+	struct buf words;
+	buf_init(&words, 64 << 10);
+	call_words(sp, &words);
+	if (words.len)
+		html(b, words.p);
+	buf_release(&words);
+}
+
 static const struct { uint32_t style; const char *tag; } tags[] = {
 	{ STYLE_BOLD, "b" }, { STYLE_ITALIC, "i" }, { STYLE_STRIKE, "s" }, { STYLE_UNDERLINE, "u" }, { STYLE_CODE, "code" },
 };
@@ -239,6 +250,9 @@ static void put_span(struct site *s, const struct span *sp, struct buf *b)
 		break;
 	case SPAN_CELL:
 		break; /* put_row's */
+	case SPAN_CALL:
+		put_call(sp, b);
+		break;
 	}
 	for (size_t i = countof(tags); i > 0; i--)
 		if (sp->style & tags[i - 1].style)

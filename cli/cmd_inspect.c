@@ -161,9 +161,8 @@ static bool text_bad(void *ctx, const char *where, const char *msg, const char *
 {
 	struct view *v = ctx;
 	char sentence[SENTENCE_MAX];
-	(void)archive;
 	if (v->n++ < 20)
-		printf("  %s: %s\n", safe(where), safe(hazard_sentence(msg, sentence, sizeof(sentence))));
+		printf("  %s%s%s: %s\n", v->many ? safe(archive) : "", v->many ? ": " : "", safe(where), safe(hazard_sentence(msg, sentence, sizeof(sentence))));
 	return true;
 }
 

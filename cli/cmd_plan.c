@@ -17,6 +17,7 @@ static const struct opt opts[] = {
 	{ "users", 0, "HOW", N_("with --rollback: accounts that were created: suspend, delete or keep") },
 	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
 	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
+	{ "examples", 0, "N", N_("show so many messages that each rule catches: private text, also in --json and --report") },
 	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
 	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
@@ -42,6 +43,8 @@ static int run(const struct args *a)
 	project_init(&p, a);
 	p.wish = (opt_given(a, "edit-drift") ? WISH_EDIT_DRIFT : 0) | (opt_given(a, "delete-removed") ? WISH_DELETE_REMOVED : 0);
 	bool offline = opt_given(a, "offline");
+	if (!opt_number(a, "examples", 1, PLAN_EXAMPLES_MAX, 0, &p.examples, &e))
+		goto fail;
 	if (!date_order_given(a, &p.date_order, &e) || !gate_known(opt_value(a, "fail-on"), &e) || !report_check(opt_value(a, "report"), &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) || !project_ledger(&p, LEDGER_READ, &e))
 		goto fail;
 	if (!offline && !project_session(&p, a, NULL, NULL, TOKENS_OPTIONAL, &e))

@@ -173,12 +173,7 @@ static bool confirmed(const struct args *a, const struct rollback_counts *c, str
 		return err_hint(e, "mvchat rollback --yes");
 	}
 	printf(_("Delete %s messages in the target? [y/N] "), num(c->todo[OP_POST]));
-	fflush(stdout);
-	char line[16];
-	if (!fgets(line, sizeof(line), stdin))
-		line[0] = '\0';
-	/* "д" is 0xD0 0xB4, "Д" 0xD0 0x94 in UTF-8 */
-	if (line[0] == 'y' || line[0] == 'Y' || !strncmp(line, "\xd0\xb4", 2) || !strncmp(line, "\xd0\x94", 2))
+	if (out_yes())
 		return true;
 	err_set(e, ERR_PARTIAL, _("stopped before anything was deleted"));
 	return err_hint(e, _("nothing was changed"));

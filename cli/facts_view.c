@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include "cli/report.h"
+#include "core/clock.h"
 
 #include <stdio.h>
 
@@ -165,6 +166,60 @@ static void print_sentences(const char *title, const char *const *v, size_t n, c
 	putchar('\n');
 }
 
+/* »…« round what a rule matches: also where there is no bold, and where brackets stand for what was hidden. */
+static void print_example(const struct facts_example *x)
+{
+	struct buf b;
+	printf("      %s/%s  %s  %s\n", safe(x->name && *x->name ? x->name : x->conv), safe(x->id), x->when, safe(x->author));
+	buf_init(&b, 4096);
+	if (x->withheld)
+		buf_adds(&b, _("(not shown: what must be hidden in it could not be decided)"));
+	else if (*x->match)
+		buf_addf(&b, "%s»%s«%s", x->before, x->match, x->after);
+	else
+		buf_adds(&b, *x->before ? x->before : _("(no text)"));
+	out_wrapped("          ", safe(b.p));
+	buf_release(&b);
+}
+
+static const char *caught_word(enum caught c)
+{
+	switch (c) {
+	case CAUGHT_LEFT_OUT: return _("left out");
+	case CAUGHT_MOVED: return _("moved elsewhere");
+	case CAUGHT_TAGGED: return _("tagged");
+	case CAUGHT_CHANGED: return _("changed");
+	}
+	return "?";
+}
+
+/* Without examples only what is told nowhere else: replacements. */
+static void print_caught(const struct facts *f)
+{
+	struct arena a;
+	bool examples = false, changes = false;
+	for (size_t i = 0; i < f->n_caught; i++) {
+		examples = examples || f->caught[i].n_examples;
+		changes = changes || (f->caught[i].how == CAUGHT_CHANGED && f->caught[i].n);
+	}
+	if (!examples && !changes)
+		return;
+	arena_init(&a);
+	out_title(examples ? _("What the rules catch (messages), with examples") : _("Replaced or hidden in texts (messages to be sent)"));
+	for (size_t i = 0; i < f->n_caught; i++) {
+		const struct facts_caught *c = &f->caught[i];
+		if (!c->n || (!examples && c->how != CAUGHT_CHANGED))
+			continue;
+		printf("  %8s  ", num(c->n));
+		printf("%s", safe(words_of_rule(c->rule, &a)));
+		printf(examples ? " (%s)\n" : "\n", caught_word(c->how));
+		for (size_t k = 0; k < c->n_examples; k++)
+			print_example(&c->examples[k]);
+	}
+	putchar('\n');
+	arena_release(&a);
+}
+
 /* What was sent and is not any more what the archives or the mapping say. */
 static void print_changes(const struct facts *f)
 {
@@ -210,6 +265,8 @@ void facts_print(const struct facts *f, enum facts_view view)
 		}
 		putchar('\n');
 	}
+	if (view == VIEW_PLAN)
+		print_caught(f);
 	bool any = false;
 	for (int i = 0; i < N_LOSS; i++)
 		any = any || f->loss[i];
@@ -234,6 +291,27 @@ void facts_print(const struct facts *f, enum facts_view view)
 		putchar('\n');
 	}
 	printf("%s\n", facts_verdict(f));
+}
+
+static void examples_json(const struct facts_caught *c, struct jw *w)
+{
+	jw_key(w, "examples");
+	jw_arr(w);
+	for (size_t i = 0; i < c->n_examples; i++) {
+		const struct facts_example *x = &c->examples[i];
+		char iso[32];
+		clock_iso(x->ts_us, iso);
+		jw_obj(w);
+		jw_kstr(w, "conversation", x->conv); jw_kstr(w, "name", safe(x->name)); jw_kstr(w, "id", safe(x->id));
+		jw_kstr(w, "author", safe(x->author)); jw_kstr(w, "time", iso);
+		if (x->withheld) {
+			jw_kbool(w, "withheld", true);
+		} else {
+			jw_kstr(w, "before", safe(x->before)); jw_kstr(w, "match", safe(x->match)); jw_kstr(w, "after", safe(x->after));
+		}
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
 }
 
 void facts_json(const struct facts *f, struct jw *w)
@@ -263,6 +341,19 @@ void facts_json(const struct facts *f, struct jw *w)
 		jw_kstr(w, "item", item_name(f->rules[i].item));
 		jw_kstr(w, "rule", f->rules[i].rule);
 		jw_kint(w, "count", f->rules[i].n);
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+	jw_key(w, "caught");
+	jw_arr(w);
+	for (size_t i = 0; i < f->n_caught; i++) {
+		const struct facts_caught *c = &f->caught[i];
+		jw_obj(w);
+		jw_kstr(w, "rule", c->rule);
+		jw_kstr(w, "how", caught_name(c->how));
+		jw_kint(w, "count", c->n);
+		if (c->n_examples)
+			examples_json(c, w);
 		jw_obj_end(w);
 	}
 	jw_arr_end(w);

@@ -10,6 +10,7 @@
 
 static const char *const forms[] = {
 	N_("of %s messages written before, only %s are in these exports: keep the earlier exports in the list, or what has other ids now is written again"),
+	N_("in \"%s\" %s short texts cannot be told for certain from others of the same minute in another copy: each was taken for one message, and may be two"),
 	N_("%s messages: WhatsApp exports at most %s with media and %s without; export the other way too, or add another phone's export"),
 	N_("the numbers in file names skip %s messages that are not here: deleted on this phone; another phone's export may have them"),
 	N_("\"%s\" wrote what several people wrote in another copy: nobody was joined; say who it is under people.aliases"),

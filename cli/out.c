@@ -146,6 +146,16 @@ void out_row(int width, const char *label, const char *fmt, ...)
 	putchar('\n');
 }
 
+bool out_yes(void)
+{
+	char line[16];
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		return false;
+	/* "д" is 0xD0 0xB4, "Д" 0xD0 0x94 in UTF-8 */
+	return line[0] == 'y' || line[0] == 'Y' || !strncmp(line, "\xd0\xb4", 2) || !strncmp(line, "\xd0\x94", 2);
+}
+
 void out_errline(const struct err *e)
 {
 	const char *hint = e->hint[0] ? e->hint : exit_remedy(exit_of(e->code));

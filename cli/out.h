@@ -20,6 +20,7 @@ void out_row(int width, const char *label, const char *fmt, ...) PRINTF_LIKE(3, 
 /* Pads s to columns (not bytes) on stdout. */
 void out_pad(const char *s, int columns);
 void out_right(const char *s, int columns); /* the same, against the right edge */
+bool out_yes(void);                        /* after a question on stdout: did the answer on stdin begin with y or д? */
 void out_errline(const struct err *e);     /* "mvchat: error: place: message" + remedy, on stderr */
 int out_fail(const struct err *e);         /* out_errline, and the exit code */
 

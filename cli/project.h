@@ -19,6 +19,7 @@ struct project {
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
 	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
+	int64_t examples;            /* of each rule in the plan: private text */
 	struct mapping *mapping;
 	struct spool *spool;
 	struct filestore *fetched;   /* files fetched since the export; open with the spool */

@@ -264,6 +264,49 @@ static void and_more(const struct doc *d, int64_t n, int64_t max)
 	para(d, line);
 }
 
+/* Only what was asked for with --examples; nothing of it has not passed the replacements. */
+static void caught(const struct doc *d)
+{
+	const struct facts *f = d->r->facts;
+	const struct column cols[] = { { _("Rule"), CELL_CODE }, { _("Message"), CELL_CODE }, { _("Author"), CELL_TEXT }, { _("Time"), CELL_TEXT }, { _("Text"), CELL_TEXT } };
+	const struct column sums[] = { { _("Replacement"), CELL_CODE }, { _("Messages"), CELL_NUM } };
+	char line[SENTENCE_MAX];
+	bool open = false;
+	for (size_t i = 0; i < f->n_caught; i++) {
+		if (f->caught[i].how != CAUGHT_CHANGED || !f->caught[i].n)
+			continue;
+		if (!open)
+			table(d, _("Messages to be sent in which something is replaced or hidden"), sums, countof(sums));
+		open = true;
+		d->p->row(d->p->ctx);
+		text(d, safe(f->caught[i].rule));
+		number(d, f->caught[i].n);
+	}
+	if (open)
+		table_end(d);
+	open = false;
+	for (size_t i = 0; i < f->n_caught; i++)
+		for (size_t k = 0; k < f->caught[i].n_examples; k++) {
+			const struct facts_example *x = &f->caught[i].examples[k];
+			if (!open)
+				table(d, _("Examples of what the rules catch; »…« is what a rule matches"), cols, countof(cols));
+			open = true;
+			d->p->row(d->p->ctx);
+			text(d, safe(f->caught[i].rule));
+			fmt_into(line, sizeof(line), "%s/%s", x->name && *x->name ? x->name : x->conv, x->id);
+			text(d, safe(line));
+			text(d, safe(x->author));
+			text(d, x->when);
+			if (x->withheld)
+				fmt_into(line, sizeof(line), "%s", _("(not shown: what must be hidden in it could not be decided)"));
+			else
+				fmt_into(line, sizeof(line), *x->match ? "%s»%s«%s" : "%s%s%s", x->before, x->match, x->after);
+			text(d, safe(line));
+		}
+	if (open)
+		table_end(d);
+}
+
 static void left_out(const struct doc *d)
 {
 	const struct facts *f = d->r->facts;
@@ -284,6 +327,7 @@ static void left_out(const struct doc *d)
 	}
 	if (f->n_rules)
 		table_end(d);
+	caught(d);
 	if (!d->r->spool)
 		return;
 	struct oddities bad = { .d = d }, odd = { .d = d };

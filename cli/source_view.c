@@ -2,6 +2,8 @@
  * through sandbox_args.source, on its thread. It shows the archive's own words: author, time, text, files, reactions. */
 #include "cli/source_view.h"
 
+#include "cli/span_words.h"
+
 #include "core/canon.h"
 #include "core/json.h"
 #include "exporters/exporter.h"
@@ -110,6 +112,9 @@ static void span_words(struct source_view *v, const struct span *s, struct arena
 		break;
 	case SPAN_CELL:
 		buf_addc(out, '\t');
+		break;
+	case SPAN_CALL:
+		call_words(s, out);
 		break;
 	case SPAN_TEXT: case SPAN_GROUP: case SPAN_DATE:
 		buf_adds(out, s->text);

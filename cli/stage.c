@@ -57,7 +57,8 @@ static bool add_conv(void *ctx, const struct spool_conv *s)
 	for (size_t i = 0; i < s->conv.n_members; i++)
 		members[i] = known_id(c, s->conv.members[i]);
 	c->convs[c->n_convs] = (struct conv){
-		.id = arena_strdup(c->a, s->conv.id), .name = arena_strdup(c->a, s->conv.name), .creator = s->conv.creator ? known_id(c, s->conv.creator) : NULL,
+		.id = arena_strdup(c->a, s->conv.id), .name = arena_strdup(c->a, s->conv.name), .space = s->conv.space ? arena_strdup(c->a, s->conv.space) : NULL,
+		.creator = s->conv.creator ? known_id(c, s->conv.creator) : NULL,
 		.kind = s->conv.kind, .archived = s->conv.archived, .general = s->conv.general, .shared = s->conv.shared, .created_us = s->conv.created_us,
 		.members = members, .n_members = s->conv.n_members,
 	};
@@ -199,7 +200,7 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 		tr = p->session->traits;
 	else
 		ex->traits(t, &tr);
-	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, &p->arena, f, e))
+	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, (size_t)p->examples, &p->arena, f, e))
 		return false;
 	note_changes(p, f);
 	return true;
@@ -262,12 +263,7 @@ bool stage_confirm(enum consent consent, const struct facts *f, const char *agai
 	if (f->deletes)
 		printf(_("%s messages that the source no longer has will be DELETED in the target.\n"), num(f->deletes));
 	printf(_("Write %s messages into the target? [y/N] "), num(f->bucket[ITEM_MSG][BUCKET_PENDING]));
-	fflush(stdout);
-	char line[16];
-	if (!fgets(line, sizeof(line), stdin))
-		line[0] = '\0';
-	/* "д" is 0xD0 0xB4, "Д" 0xD0 0x94 in UTF-8 */
-	if (line[0] == 'y' || line[0] == 'Y' || !strncmp(line, "\xd0\xb4", 2) || !strncmp(line, "\xd0\x94", 2))
+	if (out_yes())
 		return true;
 	err_set(e, ERR_PARTIAL, _("stopped before writing anything"));
 	return err_hint(e, _("nothing was changed"));

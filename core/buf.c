@@ -27,12 +27,10 @@ void buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
-static size_t room(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
-	if (n > b->max - b->len) {
-		b->full = true;
-		n = b->max - b->len;
-	}
+	if (n > b->max - b->len)
+		return NULL;
 	if (b->len + n + 1 > b->cap) {
 		size_t cap = b->cap ? b->cap : 64;
 		while (cap < b->len + n + 1)
@@ -40,6 +38,16 @@ static size_t room(struct buf *b, size_t n)
 		b->p = xrealloc(b->cap ? b->p : NULL, cap);
 		b->cap = cap;
 	}
+	return b->p + b->len;
+}
+
+static size_t room(struct buf *b, size_t n)
+{
+	if (n > b->max - b->len) {
+		b->full = true;
+		n = b->max - b->len;
+	}
+	buf_grow(b, n);
 	return n;
 }
 

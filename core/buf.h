@@ -20,6 +20,17 @@ void buf_reset(struct buf *b);   /* empties, keeps the memory */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
+/* Where n more bytes can be written; buf_wrote then says how many were. NULL when max does not allow for them all. */
+char *buf_grow(struct buf *b, size_t n);
+static inline char *buf_room(struct buf *b, size_t n)
+{
+	return b->cap - b->len > n && b->max - b->len >= n ? b->p + b->len : buf_grow(b, n);
+}
+static inline void buf_wrote(struct buf *b, size_t n)
+{
+	b->len += n;
+	b->p[b->len] = '\0';
+}
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_cut(struct buf *b, size_t len); /* shortens to len, which must be <= b->len */
 char *buf_detach(struct buf *b);         /* the caller frees; b is empty afterwards */

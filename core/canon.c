@@ -10,7 +10,7 @@
  *  user  type "user", id, alias, handle, name, first, last, email, phone, title, zone, avatar
  *        via   how the name became known: ["listed"], "bot", "profile", "mention", "placeholder"
  *        flags array of "bot", "gone", "guest", "stranger", "system", "admin", "owner", "invited"
- *  conv  type "conv", id, name, kind "public" "private" "group" "dm", topic, purpose, creator, archived, general, shared,
+ *  conv  type "conv", id, name, kind "public" "private" "group" "dm", topic, purpose, space, creator, archived, general, shared,
  *        created, members (array of user ids), pins (array of {msg, by, at})
  *  msg   type "msg", conv (left out where it is known), id
  *        by    author              as     name shown instead of the author's
@@ -67,6 +67,7 @@ static const char *const block_kinds[] = {
 static const char *const span_kinds[] = {
 	[SPAN_TEXT] = "text", [SPAN_LINK] = "link", [SPAN_USER] = "user", [SPAN_CONV] = "conv", [SPAN_GROUP] = "group",
 	[SPAN_BROADCAST] = "all", [SPAN_EMOJI] = "emoji", [SPAN_DATE] = "date", [SPAN_MSG] = "msg", [SPAN_CELL] = "cell",
+	[SPAN_CALL] = "call",
 };
 /* Names of bits, lowest first. */
 static const char *const user_flags[] = { "bot", "gone", "guest", "stranger", "system", "admin", "owner", "invited" };
@@ -292,6 +293,7 @@ void canon_conv(const struct conv *c, struct buf *out)
 	jw_kstr(&w, "kind", conv_kind_name(c->kind));
 	jw_kstr(&w, "topic", c->topic);
 	jw_kstr(&w, "purpose", c->purpose);
+	jw_kstr(&w, "space", c->space);
 	jw_kstr(&w, "creator", c->creator);
 	put_true(&w, "archived", c->archived);
 	put_true(&w, "general", c->general);
@@ -648,6 +650,8 @@ bool canon_read_conv(const char *s, size_t n, struct arena *a, struct conv *out,
 			out->topic = words(k);
 		else if (streq(k->key, "purpose"))
 			out->purpose = words(k);
+		else if (streq(k->key, "space"))
+			out->space = words(k);
 		else if (streq(k->key, "creator"))
 			out->creator = words(k);
 		else if (streq(k->key, "archived"))

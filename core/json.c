@@ -7,7 +7,6 @@
 
 #include "core/swar.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- writer ---- */
@@ -57,67 +56,112 @@ void jw_arr_end(struct jw *w)
 	close_with(w, ']');
 }
 
-/* The offset of the first byte from s[i] on that must be escaped, or n. */
-static size_t clean_until(const char *s, size_t n, size_t i)
+/* Sixteen bytes at once, with the vectors that gcc and clang have for any machine. */
+typedef unsigned char bytes __attribute__((vector_size(16)));
+
+static bool any(bytes v)
 {
-	for (; n - i >= 8; i += 8) {
-		const uint64_t v = swar_load(s + i);
-		if (swar_below(v, 0x20) | swar_has(v, '"') | swar_has(v, '\\'))
+	uint64_t half[2];
+	memcpy(half, &v, sizeof(half));
+	return half[0] | half[1];
+}
+
+static inline bool is_clean(unsigned char c)
+{
+	return c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* Copies s[0..n) up to the first byte that must be escaped, and says how many bytes that is. What is written behind them, no
+ * more than n bytes in all, means nothing. */
+static size_t copy_clean(char *to, const char *s, size_t n)
+{
+	size_t i = 0;
+	for (; n - i >= sizeof(bytes); i += sizeof(bytes)) {
+		bytes v;
+		memcpy(&v, s + i, sizeof(v));
+		if (any((bytes)(v < 0x20) | (bytes)(v == '"') | (bytes)(v == '\\')))
 			break;
+		memcpy(to + i, &v, sizeof(v));
 	}
-	while (i < n && (unsigned char)s[i] >= 0x20 && s[i] != '"' && s[i] != '\\')
-		i++;
+	if (n - i >= 8) {
+		const uint64_t v = swar_load(s + i);
+		if (!(swar_below(v, 0x20) | swar_has(v, '"') | swar_has(v, '\\'))) {
+			memcpy(to + i, &v, sizeof(v));
+			i += 8;
+		}
+	}
+	for (; i < n && is_clean((unsigned char)s[i]); i++)
+		to[i] = s[i];
 	return i;
 }
 
 /* RFC 8259, 7: only the quotation mark, the backslash and U+0000..U+001F must be escaped. */
-static void quoted(struct buf *out, const char *s, size_t n)
+enum { ESCAPE_MAX = 6 };
+static size_t escape(char *to, unsigned char c)
 {
 	static const char short_form[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
-	size_t start = 0;
-	buf_addc(out, '"');
-	for (size_t i = 0; (i = clean_until(s, n, i)) < n; i++) {
-		const unsigned char c = (unsigned char)s[i];
-		if (i > start)
-			buf_add(out, s + start, i - start);
-		start = i + 1;
-		char esc[8];
-		size_t len = 2;
-		esc[0] = '\\';
-		if (c >= 0x20)
-			esc[1] = (char)c;
-		else if (short_form[c])
-			esc[1] = short_form[c];
-		else
-			len = (size_t)snprintf(esc, sizeof(esc), "\\u%04x", c);
-		buf_add(out, esc, len);
+	static const char digits[] = "0123456789abcdef";
+	to[0] = '\\';
+	if (c >= 0x20 || short_form[c]) {
+		to[1] = c >= 0x20 ? (char)c : short_form[c];
+		return 2;
 	}
-	if (n > start)
-		buf_add(out, s + start, n - start);
-	buf_addc(out, '"');
+	const char hex[] = { 'u', '0', '0', digits[c >> 4], digits[c & 15] };
+	memcpy(to + 1, hex, sizeof(hex));
+	return ESCAPE_MAX;
 }
 
-/* A string with what stands before it and `after` it (0: nothing). Nearly all are short and clean: one step. */
+/* The rest of a string in a buffer that cannot hold all of it. */
+static void put_cut(struct buf *out, const char *s, size_t n, char after)
+{
+	char esc[ESCAPE_MAX];
+	for (size_t i = 0; i < n && !out->full; i++) {
+		if (is_clean((unsigned char)s[i]))
+			buf_addc(out, s[i]);
+		else
+			buf_add(out, esc, escape(esc, (unsigned char)s[i]));
+	}
+	buf_addc(out, '"');
+	if (after)
+		buf_addc(out, after);
+}
+
+/* A string with what stands before it and `after` it (0: nothing). */
 static void put_quoted(struct jw *w, const char *s, size_t n, char after)
 {
-	char small[128];
-	if (n <= sizeof(small) - 4 && clean_until(s, n, 0) == n) {
-		size_t k = 0;
-		if (w->comma)
-			small[k++] = ',';
-		small[k++] = '"';
-		memcpy(small + k, s, n);
-		k += n;
-		small[k++] = '"';
-		if (after)
-			small[k++] = after;
-		buf_add(w->out, small, k);
-	} else {
+	enum { AROUND = 4 }; /* a comma, two quotation marks, `after` */
+	char *start = buf_room(w->out, n + AROUND), *p = start;
+	size_t i = 0;
+	if (!p) {
 		separate(w);
-		quoted(w->out, s, n);
-		if (after)
-			buf_addc(w->out, after);
+		buf_addc(w->out, '"');
+		put_cut(w->out, s, n, after);
+		w->comma = !after;
+		return;
 	}
+	if (w->comma)
+		*p++ = ',';
+	*p++ = '"';
+	for (;;) {
+		const size_t k = copy_clean(p, s + i, n - i);
+		p += k;
+		i += k;
+		if (i == n)
+			break;
+		/* What is escaped gets longer; so far there is room for it as it was. */
+		buf_wrote(w->out, (size_t)(p - start));
+		start = p = buf_room(w->out, n - i + ESCAPE_MAX + AROUND);
+		if (!p) {
+			put_cut(w->out, s + i, n - i, after);
+			w->comma = !after;
+			return;
+		}
+		p += escape(p, (unsigned char)s[i++]);
+	}
+	*p++ = '"';
+	if (after)
+		*p++ = after;
+	buf_wrote(w->out, (size_t)(p - start));
 	w->comma = !after;
 }
 
@@ -141,14 +185,16 @@ void jw_strn(struct jw *w, const char *s, size_t n)
 
 void jw_int(struct jw *w, int64_t v)
 {
-	char digits[24], *p = digits + sizeof(digits);
+	char digits[24] /* a comma, a sign, 20 digits */, *p = digits + sizeof(digits);
 	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
 	do
 		*--p = (char)('0' + u % 10);
 	while (u /= 10);
 	if (v < 0)
 		*--p = '-';
-	separate(w);
+	if (w->comma)
+		*--p = ',';
+	w->comma = true;
 	buf_add(w->out, p, (size_t)(digits + sizeof(digits) - p));
 }
 

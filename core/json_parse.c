@@ -4,13 +4,14 @@
  * is cut while it is read, and nesting is bounded. Trees hold valid UTF-8 only: a byte that is none, and an escaped surrogate
  * without its partner, become U+FFFD; U+0000 in a key does too (keys have no length). Nothing recurses over foreign data.
  *
- * yajl (2.1) finds the tokens. It alters lone surrogates silently ("?" or three bytes that are no UTF-8), does not care
- * for UTF-8 when told so (else it stops at the first bad byte), and collects an unfinished token without limit (it also takes U+000B
- * and U+000C for space, which is let be). So escapes are looked over before it gets them, which costs little: they have a fixed
+ * yajl (2.1) finds the tokens, but for those of ordinary whole documents (json_quick.c). It alters lone surrogates silently ("?"
+ * or three bytes that are no UTF-8), does not care for UTF-8 when told so (else it stops at the first bad byte), and collects an
+ * unfinished token without limit (it also takes U+000B and U+000C for space, which is let be). So escapes are looked over before it gets them, which costs little: they have a fixed
  * length, so a lone \uD800 is overwritten by \uFFFD where it stands; and strings are checked when they are kept.
  */
 #include "core/json.h"
 
+#include "core/json_quick.h"
 #include "core/swar.h"
 #include "core/utf8.h"
 
@@ -21,7 +22,6 @@
 enum {
 	CHUNK = 64 * 1024,
 	HELD_MAX = 16,               /* bytes kept back at a chunk's end: an unfinished escape */
-	PARSE_DEPTH = 128,           /* of a document given to jv_parse */
 	NEST_MAX = 1000 * 1000,      /* brackets open at once, even in what is skipped; yajl keeps one byte for each */
 	NUMBER_MAX = 1024 * 1024,    /* bytes of a single number or word */
 	SKIP_MAX = 64,
@@ -504,10 +504,11 @@ static size_t find_trailing(struct reader *r, const char *s, size_t n, size_t fr
 
 /* ---- a whole document ---- */
 
-const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *e)
+/* Any document, by way of yajl. */
+static const struct jv *parse_any(struct arena *a, const char *s, size_t n, struct err *e)
 {
 	struct reader r;
-	struct frame frames[PARSE_DEPTH];
+	struct frame frames[JSON_DEPTH];
 	struct buf fixed;
 	size_t lone = 0;
 	const size_t bom = n >= 3 && !memcmp(s, "\xef\xbb\xbf", 3) ? 3 : 0;
@@ -522,7 +523,7 @@ const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *
 		n = fixed.len;
 		settle_escapes(s, n, ALL_THERE, fixed.p, &lone);
 	}
-	reader_init(&r, a, frames, PARSE_DEPTH);
+	reader_init(&r, a, frames, JSON_DEPTH);
 	r.chunk = s;
 	yajl_status st = yajl_parse(r.yajl, (const unsigned char *)s, n);
 	size_t at = n;
@@ -536,7 +537,7 @@ const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *
 		out = r.root;
 	} else {
 		if (r.fault == FAULT_DEEP && st == yajl_status_ok)
-			err_set(e, ERR_RECORD, "a document nested deeper than %d levels", PARSE_DEPTH);
+			err_set(e, ERR_RECORD, "a document nested deeper than %d levels", JSON_DEPTH);
 		else
 			say_broken(&r, ERR_RECORD, e);
 		if (at > n)
@@ -549,6 +550,13 @@ const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *
 	yajl_free(r.yajl);
 	buf_release(&fixed);
 	return out;
+}
+
+/* Nearly all are ordinary (json_quick.c); the others, good and bad ones, are read as an archive's are. */
+const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *e)
+{
+	const struct jv *v = utf8_valid(s, n) ? json_quick(a, s, n) : NULL;
+	return v ? v : parse_any(a, s, n, e);
 }
 
 /* ---- element by element ---- */

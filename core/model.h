@@ -39,6 +39,7 @@ struct conv {
 	const char *id;
 	const char *name;                         /* without '#'; for DMs and group DMs a name made of the members */
 	const char *topic, *purpose, *creator;    /* or NULL */
+	const char *space;                        /* the one workspace it belongs to, where the source has several; else NULL */
 	enum conv_kind kind;
 	bool archived, general, shared;           /* shared: with other companies */
 	int64_t created_us;

@@ -6,6 +6,8 @@
  */
 #include "core/text.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *given(const char *s)
@@ -230,7 +232,27 @@ static void words_of(const struct span *s, struct buf *out)
 	case SPAN_CELL:
 		buf_addc(out, '\t');
 		break;
+	case SPAN_CALL: {
+		long minutes, people;
+		text_call(s, &minutes, &people);
+		buf_adds(out, "Call");
+		if (*s->text)
+			buf_addf(out, ": %s", s->text);
+		if (minutes)
+			buf_addf(out, ", %ld min", minutes);
+		if (people)
+			buf_addf(out, people == 1 ? ", %ld participant" : ", %ld participants", people);
+		break;
 	}
+	}
+}
+
+void text_call(const struct span *s, long *minutes, long *people)
+{
+	char *end;
+	const long m = strtol(s->ref, &end, 10), p = *end == '/' ? strtol(end + 1, NULL, 10) : 0;
+	*minutes = m > 0 && m < LONG_MAX ? m : 0;
+	*people = p > 0 && p < LONG_MAX ? p : 0;
 }
 
 void text_plaintext(const struct text *t, struct buf *out)

@@ -32,6 +32,7 @@ enum span_kind {
 	SPAN_DATE,      /* ref = Unix seconds as decimal; text = the fallback the source shows; url may be set */
 	SPAN_MSG,       /* ref = "conv id/msg id"; text = label; url = the original address: a link to another message */
 	SPAN_CELL,      /* end of a table cell */
+	SPAN_CALL,      /* a call: text = its name or ""; ref = "minutes/people", 0 = unknown: the words are made where the reader's language is known */
 };
 
 enum span_style {
@@ -72,6 +73,8 @@ void text_span(struct text_builder *b, enum span_kind kind, uint32_t style, cons
 void text_plain(struct text_builder *b, uint32_t style, const char *s, size_t n); /* copies s[0..n) as SPAN_TEXT; n = 0 does nothing */
 struct text text_end(struct text_builder *b); /* drops empty blocks, merges neighbours, trims blank edges */
 
+/* What SPAN_CALL's ref says; 0 where unknown. */
+void text_call(const struct span *s, long *minutes, long *people);
 bool text_is_empty(const struct text *t); /* nothing a reader would see */
 /* The words only, for matching, search, previews and fingerprints: no styles; mentions as "@label or id"; blocks joined by '\n'. */
 void text_plaintext(const struct text *t, struct buf *out);

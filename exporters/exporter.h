@@ -138,6 +138,7 @@ struct resolver {
 	const char *(*conv_name)(void *ctx, const char *source_id);  /* NULL unknown or not to be named here */
 	const char *(*msg_url)(void *ctx, const char *ref);          /* address in the target, or NULL */
 	const char *(*date_text)(void *ctx, int64_t unix_s);         /* local time as text */
+	const char *(*call_text)(void *ctx, const struct span *call); /* SPAN_CALL in the reader's language; NULL = English */
 	const char *(*live_mention)(void *ctx, const char *source_id); /* target's own mention syntax when mentions are live, else NULL */
 };
 

@@ -6,6 +6,7 @@
  */
 #include "exporters/markdown_priv.h"
 
+#include "core/swar.h"
 #include "core/utf8.h"
 
 #include <stdlib.h>
@@ -102,14 +103,27 @@ static void quiet_url(const char *s, size_t n, struct buf *out)
 	}
 }
 
-/* ASCII that means nothing, whatever stands beside it: no mark, no control, and not the 'h' an address may begin with. */
-static const bool harmless[256] = {
-	[' '] = true, ['!'] = true, [','] = true, ['.'] = true, [':'] = true, [';'] = true, ['?'] = true, ['-'] = true, ['('] = true, [')'] = true,
-	['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true,
-	['a'] = true, ['b'] = true, ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true, ['g'] = true, ['i'] = true, ['j'] = true, ['k'] = true,
-	['l'] = true, ['m'] = true, ['n'] = true, ['o'] = true, ['p'] = true, ['q'] = true, ['r'] = true, ['s'] = true, ['t'] = true, ['u'] = true,
-	['v'] = true, ['w'] = true, ['x'] = true, ['y'] = true, ['z'] = true, ['\n'] = true, ['\t'] = true,
+/* What may mean something, or what an address may begin with; all other bytes are written as they are, whatever stands beside them. */
+static const bool loud[256] = {
+	['*'] = true, ['_'] = true, ['`'] = true, ['~'] = true, ['@'] = true, [']'] = true, ['h'] = true,
+	[0x00] = true, [0x01] = true, [0x02] = true, [0x03] = true, [0x04] = true, [0x05] = true, [0x06] = true, [0x07] = true, [0x08] = true,
+	[0x0b] = true, [0x0c] = true, [0x0d] = true, [0x0e] = true, [0x0f] = true, [0x10] = true, [0x11] = true, [0x12] = true, [0x13] = true,
+	[0x14] = true, [0x15] = true, [0x16] = true, [0x17] = true, [0x18] = true, [0x19] = true, [0x1a] = true, [0x1b] = true, [0x1c] = true,
+	[0x1d] = true, [0x1e] = true, [0x1f] = true,
 };
+
+/* The last character of s[0..n), n > 0. */
+static uint32_t last_of(const char *s, size_t n)
+{
+	uint32_t cp = (unsigned char)s[n - 1];
+	size_t k = n - 1;
+	if (cp < 0x80)
+		return cp;
+	while (k > 0 && n - k < 4 && ((unsigned char)s[k] & 0xc0) == 0x80)
+		k--;
+	utf8_get(s + k, n - k, &cp);
+	return cp;
+}
 
 /* s[0..n) as it may be written between other text. before: the character in front of it (0 at the beginning); after: the first
  * byte behind it (0 at the end).
@@ -120,15 +134,15 @@ static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t be
 {
 	for (size_t i = 0; i < n;) {
 		size_t plain = i;
-		while (plain < n && harmless[(unsigned char)s[plain]])
+		while (plain < n && !loud[(unsigned char)s[plain]])
 			plain++;
 		if (plain > i) {
 			buf_add(out, s + i, plain - i);
-			before = (unsigned char)s[plain - 1];
+			before = last_of(s + i, plain - i);
 			i = plain;
 			continue;
 		}
-		size_t left = n - i, k = wordy(before) ? 0 : url_length(s + i, left);
+		size_t left = n - i, k = s[i] != 'h' || wordy(before) ? 0 : url_length(s + i, left);
 		if (k) {
 			quiet_url(s + i, k, out);
 			before = 'x';
@@ -136,14 +150,6 @@ static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t be
 			continue;
 		}
 		char c = s[i];
-		uint32_t cp = (unsigned char)c;
-		if (cp >= 0x80) {
-			k = utf8_get(s + i, left, &cp);
-			buf_add(out, s + i, k ? k : 1);
-			before = cp;
-			i += k ? k : 1;
-			continue;
-		}
 		k = c == '*' || c == '_' || c == '`' || c == '~' ? run_of(s + i, left, c) : 1;
 		char next = k < left ? s[i + k] : after;
 		if (c == '@') {
@@ -163,12 +169,10 @@ static void quiet(const struct md_marks *m, const char *s, size_t n, uint32_t be
 			bool open = next && !space(next) && (c == '*' || !wordy(before));
 			if (open && (c == '*' ? m->stars > 1 : m->unders > 1))
 				buf_adds(out, HAIR_SPACE);
-		} else if (cp < 0x20 && c != '\n' && c != '\t') {
-			/* other controls are dropped */
-		} else {
+		} else if ((unsigned char)c >= 0x20) { /* other controls are dropped */
 			buf_add(out, s + i, k);
 		}
-		before = cp;
+		before = (unsigned char)c;
 		i += k;
 	}
 }
@@ -198,6 +202,13 @@ static void count_marks(const char *s, size_t n, struct md_marks *m)
 {
 	for (size_t i = 0; i < n;) {
 		char c = s[i];
+		if (n - i >= 8) {
+			uint64_t v = swar_load(s + i);
+			if (!(swar_has(v, '*') | swar_has(v, '_') | swar_has(v, '`'))) {
+				i += 8;
+				continue;
+			}
+		}
 		if (c != '*' && c != '_' && c != '`') {
 			i++;
 			continue;
@@ -231,7 +242,7 @@ static struct md_piece *add_piece(struct md_pieces *v, const char *s, size_t n, 
 	if (!n)
 		return NULL;
 	if (v->n == v->cap) {
-		v->cap = v->cap ? v->cap * 2 : 32;
+		v->cap = v->cap ? v->cap * 2 : 8;
 		v->v = xrealloc(v->v, v->cap * sizeof(*v->v));
 	}
 	v->v[v->n] = (struct md_piece){ .s = s, .n = n, .style = style, .raw = raw };
@@ -399,6 +410,17 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 		break;
 	case SPAN_CELL:
 		break; /* add_block's */
+	case SPAN_CALL:
+		s = r && r->call_text ? r->call_text(r->ctx, sp) : NULL;
+		if (!s) {
+			struct buf b;
+			struct span alone = *sp;
+			buf_init(&b, 64 << 10);
+			text_plaintext(&(struct text){ &(struct block){ .spans = &alone, .n_spans = 1 }, 1 }, &b);
+			s = kept(&b, j->a);
+		}
+		add_piece(&j->p, s, strlen(s), style, MD_TEXT);
+		break;
 	}
 }
 
@@ -407,7 +429,7 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 static struct md_line *add_line(struct md_job *j, const char *s, size_t n, int code)
 {
 	if (j->n_lines == j->cap_lines) {
-		j->cap_lines = j->cap_lines ? j->cap_lines * 2 : 64;
+		j->cap_lines = j->cap_lines ? j->cap_lines * 2 : 16;
 		j->lines = xrealloc(j->lines, j->cap_lines * sizeof(*j->lines));
 	}
 	struct md_line *l = &j->lines[j->n_lines++];

@@ -131,7 +131,7 @@ static void push(struct md_pieces *to, const char *s, size_t n, uint32_t style, 
 	if (!n)
 		return;
 	if (to->n == to->cap) {
-		to->cap = to->cap ? to->cap * 2 : 32;
+		to->cap = to->cap ? to->cap * 2 : 8;
 		to->v = xrealloc(to->v, to->cap * sizeof(*to->v));
 	}
 	to->v[to->n++] = (struct md_piece){ .s = s, .n = n, .style = style, .raw = raw };

@@ -397,7 +397,10 @@ static void canon(const char *body, struct buf *out)
 	size_t start = out->len;
 	for (const char *p = body; *p; p++) {
 		char c = *p;
-		size_t run = out->len > start ? strcspn(p, "@< \t\r\n") : 0; /* nothing of which anything is made */
+		size_t run = 0; /* nothing of which anything is made; blanks at a line's end are taken off again */
+		if (out->len > start)
+			while (p[run] && p[run] != '@' && p[run] != '<' && p[run] != '\r' && p[run] != '\n')
+				run++;
 		if (run > 1) {
 			buf_add(out, p, run);
 			p += run - 1;
@@ -440,6 +443,7 @@ static uint64_t fingerprint(const struct op *op)
 {
 	struct arena a;
 	arena_init(&a);
+	a.chunk = 512; /* mostly nothing is made anew */
 	uint64_t h = 1;
 	if (op->key.kind == OP_POST || op->key.kind == OP_EDIT) {
 		h = mix(h, pachca_content(op, &a));

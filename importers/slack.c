@@ -61,7 +61,10 @@ bool slack_bad(struct source *s, const char *fmt, ...)
 	va_end(ap);
 	if (n >= (int)sizeof(what))
 		what[utf8_cut(what, sizeof(what) - 1)] = '\0';
-	err_set(&e, ERR_RECORD, "%s", what);
+	struct arena a;
+	arena_init(&a);
+	err_set(&e, ERR_RECORD, "%s", slack_untoken(&a, what, NULL));
+	arena_release(&a);
 	place(s, e.where, sizeof(e.where));
 	return tell_bad(s, &e);
 }
@@ -95,7 +98,7 @@ bool slack_is_ref(const char *s, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (!((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-' || s[i] == '.'))
 			return false;
-	return n > 0 && n <= 64;
+	return n > 0 && n <= 64 && !slack_token_in(s, n);
 }
 
 /* ---- names of entries ---- */
@@ -444,6 +447,7 @@ static struct chan *chan_of_folder(struct source *s, const struct space *sp, con
 		c.kind = CONV_GROUP;
 	c.id = id;
 	c.name = name;
+	c.space = slack_space_name(s, sp);
 	if (!about_file)
 		slack_hazard(s, HAZARD_WARN, "folder-without-channel", "the folder \"%.80s\" is in no list of conversations; taken as private", folder);
 	struct chan *ch = slack_add_chan(s, sp, id, name, c.kind);

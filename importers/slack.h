@@ -51,6 +51,7 @@
 
 enum {
 	PATH_BUF = 1024,
+	SLACK_NAME_MAX = 200,      /* bytes of a name that is remembered */
 	FOUND_MAX = 200 * 1000,    /* people known from messages only that are remembered; later ones are told at once */
 	GROUPS_MAX = 10 * 1000,
 	TIMES_MAX = 512 * 1024,    /* messages of one conversation watched for twins and lost roots */
@@ -158,9 +159,11 @@ bool slack_push_apps(struct source *s);                                     /* a
 
 /* slack_lists.c */
 bool slack_read_users(struct source *s, const struct space *sp);
+const char *slack_space_name(struct source *s, const struct space *sp); /* of a Grid's workspace; NULL at the root; in the step arena */
 bool slack_read_channels(struct source *s, const struct space *sp);
 bool slack_read_others(struct source *s, const struct space *sp);
 bool slack_find_team(struct source *s);
+const char *slack_name(struct source *s, const char *name); /* kept for the whole walk, at most SLACK_NAME_MAX bytes, whole characters; NULL stays NULL, "" becomes NULL */
 struct chan *slack_add_chan(struct source *s, const struct space *sp, const char *id, const char *name, enum conv_kind kind);
 int64_t slack_time_us(const struct jv *seconds_or_ms);
 

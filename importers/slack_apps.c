@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { APPS_MAX = 50 * 1000, WORDS_MAX = 200, NAME_MAX_BYTES = 200, SCOPES_MAX = 4000, JOIN_MAX = 5000, MINUTE_US = 60 * 1000 * 1000 };
+enum { APPS_MAX = 50 * 1000, WORDS_MAX = 200, SCOPES_MAX = 4000, JOIN_MAX = 5000, MINUTE_US = 60 * 1000 * 1000 };
 
 struct words { const char **v; size_t n, cap; };
 struct app {
@@ -49,12 +49,6 @@ static void add_word(struct source *s, struct words *w, const char *word, size_t
 		w->cap = cap;
 	}
 	w->v[w->n++] = arena_strndup(&s->names, word, n);
-}
-
-static const char *keep_name(struct source *s, const char *name)
-{
-	const size_t n = name ? strlen(name) : 0;
-	return n ? arena_strndup(&s->names, name, n > NAME_MAX_BYTES ? utf8_cut(name, NAME_MAX_BYTES) : n) : NULL;
 }
 
 static struct app *app_get(struct source *s, const char *id)
@@ -103,7 +97,7 @@ static void installed_by(struct source *s, struct app *a, const struct jv *v, co
 	a->installed = added;
 	a->installed_us = us;
 	a->installer = id && !streq(id, "0") ? arena_strdup(&s->names, id) : NULL;
-	a->installer_name = !a->installer && user ? "Slack" : keep_name(s, slack_str(s->step, jv_get(v, "user_name")));
+	a->installer_name = !a->installer && user ? "Slack" : slack_name(s, slack_str(s->step, jv_get(v, "user_name")));
 }
 
 void slack_app_log(struct source *s, const struct jv *v)
@@ -120,14 +114,14 @@ void slack_app_log(struct source *s, const struct jv *v)
 	name = name ? slack_untoken(s->step, name, NULL) : NULL;
 	if (!id)
 		id = name;
-	struct app *a = id && strlen(id) <= NAME_MAX_BYTES ? app_get(s, id) : NULL;
+	struct app *a = id && strlen(id) <= SLACK_NAME_MAX ? app_get(s, id) : NULL;
 	if (!a)
 		return;
 	const int64_t us = slack_time_us(jv_get(v, "date"));
 	a->logged = true;
 	a->kind = app_id ? INTEGRATION_APP : strstr(scope, "incoming-webhook") ? INTEGRATION_WEBHOOK : a->kind == INTEGRATION_BOT ? INTEGRATION_APP : a->kind;
 	if (!a->name || us > a->changed_us)
-		a->name = keep_name(s, name) ? keep_name(s, name) : a->name;
+		a->name = slack_name(s, name) ? slack_name(s, name) : a->name;
 	if (state_of(change) && (!a->state || us > a->changed_us))
 		a->state = state_of(change);
 	if (us > a->changed_us)
@@ -140,7 +134,7 @@ void slack_app_log(struct source *s, const struct jv *v)
 		while (*scope == ' ')
 			scope++;
 		n = strcspn(scope, ",");
-		if (n <= NAME_MAX_BYTES)
+		if (n <= SLACK_NAME_MAX)
 			add_word(s, &a->scopes, scope, n);
 	}
 }
@@ -161,7 +155,7 @@ void slack_app_user(struct source *s, const struct user *u, const char *app_id, 
 	if (!a->logged)
 		a->kind = workflow ? INTEGRATION_WORKFLOW : app_id ? INTEGRATION_APP : INTEGRATION_BOT;
 	if (!a->name)
-		a->name = keep_name(s, u->name);
+		a->name = slack_name(s, u->name);
 	if ((u->flags & USER_GONE) && !a->logged)
 		a->state = INTEGRATION_REMOVED;
 	posts_as(s, a, u->id);
@@ -193,7 +187,7 @@ void slack_app_msg(struct source *s, const char *author, const char *bot, const 
 			a->kind = workflow ? INTEGRATION_WORKFLOW : app_id ? INTEGRATION_APP : INTEGRATION_BOT;
 	}
 	if (!a->name && name)
-		a->name = keep_name(s, slack_untoken(s->step, name, NULL));
+		a->name = slack_name(s, slack_untoken(s->step, name, NULL));
 	posts_as(s, a, author);
 	posts_as(s, a, bot);
 }

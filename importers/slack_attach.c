@@ -163,13 +163,8 @@ bool slack_room(struct source *s, struct text_builder *b, const struct jv *room)
 	size_t people = jv_count(jv_get(room, "participant_history"));
 	if (!people)
 		people = jv_count(jv_get(room, "participants"));
+	const int64_t minutes = start > 0 && end > start && end - start < 7 * 86400 ? (end - start + 59) / 60 : 0;
 	text_block(b, BLOCK_PARA);
-	add(b, 0, "Call");
-	if (*name)
-		add(b, 0, arena_fmt(s->step, ": %s", name));
-	if (start > 0 && end > start && end - start < 7 * 86400)
-		add(b, 0, arena_fmt(s->step, ", %lld min", (long long)((end - start + 59) / 60)));
-	if (people)
-		add(b, 0, arena_fmt(s->step, ", %zu participant%s", people, people == 1 ? "" : "s"));
+	text_span(b, SPAN_CALL, 0, name, arena_fmt(s->step, "%lld/%zu", (long long)minutes, people), "");
 	return true;
 }

@@ -374,8 +374,7 @@ static void call(struct out *o, const struct jv *block)
 	const struct jv *c = jv_at(block, "call.v1");
 	const char *name = str_of(o, c, "name"), *url = str_of(o, c, "join_url");
 	text_block(o->b, BLOCK_PARA);
-	words(o, 0, *name ? "Call: " : "Call");
-	words(o, 0, name);
+	span(o, SPAN_CALL, 0, name, "0/0", "");
 	if (*url) {
 		words(o, 0, " ");
 		span(o, SPAN_LINK, 0, "", "", url);

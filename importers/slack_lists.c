@@ -237,6 +237,11 @@ static void put_folder(struct source *s, struct chan *ch, const char *name)
 		table_put(&s->by_folder, key, ch);
 }
 
+const char *slack_space_name(struct source *s, const struct space *sp)
+{
+	return sp->len ? arena_strndup(s->step, sp->prefix + strlen("teams/"), sp->len - strlen("teams/") - 1) : NULL;
+}
+
 static bool each_conv(struct source *s, const struct jv *v, const struct space *sp, enum conv_kind kind)
 {
 	const char *id = opt(s, jv_get(v, "id"));
@@ -257,6 +262,7 @@ static bool each_conv(struct source *s, const struct jv *v, const struct space *
 	c.shared = jv_get_bool(v, "is_ext_shared") || jv_get_bool(v, "is_pending_ext_shared");
 	c.created_us = slack_time_us(jv_get(v, "created"));
 	c.creator = opt(s, jv_get(v, "creator"));
+	c.space = slack_space_name(s, sp);
 	c.topic = topic(s, jv_get(v, "topic"));
 	c.purpose = c.kind == CONV_GROUP ? NULL : topic(s, jv_get(v, "purpose")); /* of group DMs: a generated list of handles */
 	c.members = members(s, jv_get(v, "members"), &c.n_members);

@@ -507,7 +507,9 @@ bool slack_msg(struct source *s, const struct jv *v)
 		gather(v, f);
 	if (not_a_message(s, v, f) || s->stopped)
 		return !s->stopped;
-	struct msg m = { .id = ts_string(f[F_TS]), .kind = MSG_TEXT, .subtype = non_empty(f[F_SUBTYPE]) };
+	struct msg m = { .id = ts_string(f[F_TS]), .kind = MSG_TEXT };
+	if (non_empty(f[F_SUBTYPE]))
+		m.subtype = slack_untoken(s->step, non_empty(f[F_SUBTYPE]), NULL);
 	if (!m.id || !slack_ts(m.id, &m.ts_us)) {
 		slack_hazard(s, HAZARD_LOSS, "no-ts", "a message without a usable time");
 		return slack_bad(s, "a message without a usable ts (\"%.40s\")", m.id ? m.id : "");

@@ -5,6 +5,8 @@
  */
 #include "importers/slack.h"
 
+#include "core/utf8.h"
+
 #include <string.h>
 
 /* Ids that Slack uses for itself and lists nowhere. */
@@ -37,6 +39,12 @@ struct person *slack_list_person(struct source *s, const struct user *u)
 		table_put(&s->people, p->alias, p);
 	}
 	return p;
+}
+
+const char *slack_name(struct source *s, const char *name)
+{
+	const size_t n = name ? strlen(name) : 0;
+	return n ? arena_strndup(&s->names, name, n > SLACK_NAME_MAX ? utf8_cut(name, SLACK_NAME_MAX) : n) : NULL;
 }
 
 static bool push(struct source *s, const struct person *p)
@@ -80,7 +88,7 @@ struct person *slack_found(struct source *s, const char *id, enum name_source so
 	if (p->flags & USER_BOT) /* of no company */
 		p->flags &= ~(uint32_t)USER_STRANGER;
 	if (*name && source < p->source) {
-		p->name = arena_strndup(&s->names, name, 200);
+		p->name = slack_name(s, name);
 		p->source = source;
 	}
 	return p;
@@ -115,7 +123,7 @@ static void seen_group(void *ctx, const char *id, const char *label)
 {
 	struct source *s = ctx;
 	if (s->groups.n < GROUPS_MAX && !table_get(&s->groups, id))
-		table_put(&s->groups, arena_strdup(&s->names, id), arena_strndup(&s->names, label, 200));
+		table_put(&s->groups, arena_strdup(&s->names, id), (void *)(uintptr_t)slack_name(s, label));
 }
 
 static const char *group_label(void *ctx, const char *id)

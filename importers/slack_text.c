@@ -73,6 +73,14 @@ static size_t token_length(const char *s)
 	return n >= 5 + 4 ? n : 0; /* "xoxe-" by itself is a word people write about tokens */
 }
 
+bool slack_token_in(const char *s, size_t n)
+{
+	for (const char *p = s; (p = memchr(p, 'x', n - (size_t)(p - s))); p++)
+		if (token_length(p))
+			return true;
+	return false;
+}
+
 /* Whether the parameter [p, q) is the export token; the name it has there. */
 static const char *token_param(const char *p, const char *q)
 {

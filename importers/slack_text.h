@@ -32,6 +32,7 @@ const char *slack_permalink(struct arena *a, const char *url, size_t n);
 char *slack_decode(struct arena *a, const char *s, size_t n);
 /* s itself when clean, else a copy without export tokens (xox…) and, if it is an address, without its t=/token= query.
  * *found (may be NULL) is set to "t", "token" or "text" when there was one, and left alone otherwise. */
+bool slack_token_in(const char *s, size_t n); /* does a token begin in s[0..n)? s is NUL-terminated, there or later */
 const char *slack_untoken(struct arena *a, const char *s, const char **found);
 /* A string value without NULs, or "" / NULL (jv_get_str) as the name says. */
 const char *slack_str(struct arena *a, const struct jv *v);

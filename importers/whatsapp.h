@@ -58,6 +58,7 @@ struct wa_chat {
 	bool cp1251;
 	enum wa_encoding enc;
 	struct wa_head lock;
+	struct wa_like like;       /* lock, for wa_head_parse_like */
 	bool ios;                  /* brackets, or the colon of old iPhones, around the time */
 	bool crlf_only;            /* headers follow CRLF only: a bare LF is inside a message */
 	struct wa_evidence ev;

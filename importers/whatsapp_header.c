@@ -354,6 +354,155 @@ enum wa_head_is wa_head_parse(const char *s, size_t n, struct wa_head *h)
 	return t.unknown ? WA_HEAD_NEAR : WA_HEAD_YES;
 }
 
+/* ---- the same shape again ---- */
+
+/* A number of ASCII digits at t, with at least one more byte behind it: one or two digits, or four. */
+static bool number_like(struct scan *t, char shape)
+{
+	const char *s = t->s + t->i;
+	const size_t left = t->n - t->i, most = shape == 'Y' ? 4 : 2;
+	unsigned v = 0;
+	size_t k = 0;
+	for (; k < most && k < left && s[k] >= '0' && s[k] <= '9'; k++)
+		v = v * 10 + (unsigned)(s[k] - '0');
+	if (!k || (shape == 'Y' && k < most) || k == left || (s[k] >= '0' && s[k] <= '9') || (unsigned char)s[k] >= 0x80 || t->nums == NUMBERS_MAX)
+		return false;
+	t->num[t->nums] = (uint16_t)v;
+	t->width[t->nums++] = (uint8_t)k;
+	t->i += k;
+	return true;
+}
+
+/* Whether t is a header of just this shape, written with ASCII digits and plain spaces: then the parser, which sees the same signs,
+ * would do the same. Shapes with words in them, and rare ends, are left to it. */
+static bool scan_like(struct scan *t, const struct wa_head *like)
+{
+	for (size_t k = 0; k < like->shape_n; k++) {
+		const char c = like->shape[k];
+		const bool last = k + 1 == like->shape_n;
+		if (c == 'N' || c == 'Y') {
+			if (!number_like(t, c))
+				return false;
+			continue;
+		}
+		if (t->n - t->i < 2 || t->s[t->i] != c)
+			return false;
+		const unsigned char then = (unsigned char)t->s[++t->i];
+		switch (c) {
+		case '[':
+			break;
+		case ' ':
+			if (then == ' ')
+				return false;
+			break;
+		case ']':
+			if (!last || !like->bracket || t->nums < 5 || then >= 0x80)
+				return false;
+			t->i += then == ' ';
+			return true;
+		case '-':
+			if (last && !like->bracket && t->nums >= 5 && k && like->shape[k - 1] == ' ' && then == ' ') {
+				t->i++;
+				return true;
+			}
+			/* fallthrough */
+		case '.': case '/': case ':': case ',':
+			if (last || (c == ':' ? then == ' ' : t->nums >= 5))
+				return false;
+			if (t->nums && !t->after[t->nums - 1])
+				t->after[t->nums - 1] = c;
+			break;
+		default:
+			return false;
+		}
+	}
+	return false;
+}
+
+/* Remembers a header that scan_like has taken, when it ends in a blank, so that what follows it does not matter. */
+static void remember(struct wa_like *like, const struct scan *t)
+{
+	like->len = 0;
+	if (t->i > WA_LIKE_MAX || t->s[t->i - 1] != ' ')
+		return;
+	int num = -1;
+	for (size_t i = 0; i < WA_LIKE_MAX; i++) {
+		const bool in = i < t->i, digit = in && t->s[i] >= '0' && t->s[i] <= '9';
+		if (digit && !(i && like->digit[i - 1]))
+			like->at[++num] = (uint8_t)i;
+		like->sign[i] = in ? (unsigned char)t->s[i] : 0;
+		like->digit[i] = digit ? 0xff : 0;
+		like->none[i] = in ? 0 : 0xff;
+	}
+	_Static_assert(sizeof(like->width) == sizeof(t->width) && sizeof(like->after) == sizeof(t->after), "as many numbers");
+	memcpy(like->width, t->width, sizeof(like->width));
+	memcpy(like->after, t->after, sizeof(like->after));
+	like->nums = (uint8_t)t->nums;
+	like->len = (uint8_t)t->i;
+}
+
+/* Sixteen bytes at once, with the vectors that gcc and clang have for any machine. */
+typedef unsigned char bytes __attribute__((vector_size(16)));
+
+static bytes bytes_at(const void *p)
+{
+	bytes v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Does s differ from the header remembered in nothing but its digits? */
+static bool differs_in_digits(const struct wa_like *like, const char *s)
+{
+	bytes bad = { 0 };
+	for (size_t i = 0; i < WA_LIKE_MAX; i += sizeof(bytes)) {
+		const bytes v = bytes_at(s + i), digit = bytes_at(like->digit + i);
+		const bytes ok = (digit & (bytes)((v - '0') < 10)) | (~digit & (bytes)(v == bytes_at(like->sign + i)));
+		bad |= ~(ok | bytes_at(like->none + i));
+	}
+	uint64_t half[2];
+	memcpy(half, &bad, sizeof(half));
+	return !(half[0] | half[1]);
+}
+
+static bool scan_again(struct scan *t, const struct wa_like *like)
+{
+	if (!like->len || t->n < WA_LIKE_MAX || !differs_in_digits(like, t->s))
+		return false;
+	for (int k = 0; k < like->nums; k++) {
+		const char *s = t->s + like->at[k];
+		unsigned v = 0;
+		for (int i = 0; i < like->width[k]; i++)
+			v = v * 10 + (unsigned)(s[i] - '0');
+		t->num[k] = (uint16_t)v;
+	}
+	memcpy(t->width, like->width, sizeof(t->width));
+	memcpy(t->after, like->after, sizeof(t->after));
+	t->nums = like->nums;
+	t->i = like->len;
+	return true;
+}
+
+enum wa_head_is wa_head_parse_like(const char *s, size_t n, struct wa_like *like, struct wa_head *h)
+{
+	if (!n || ((*s < '0' || *s > '9') && *s != '['))
+		return wa_head_parse(s, n, h);
+	struct scan t = { .s = s, .n = n < WA_HEADER_MAX ? n : WA_HEADER_MAX, .h = h };
+	if (!scan_again(&t, like)) {
+		if (!scan_like(&t, &like->head))
+			return wa_head_parse(s, n, h);
+		if (t.n >= WA_LIKE_MAX)
+			remember(like, &t);
+	}
+	h->shape_n = like->head.shape_n;
+	h->bracket = like->head.bracket;
+	h->mark = h->era = h->native = false;
+	h->hours = 0;
+	h->len = (uint8_t)t.i;
+	memcpy(h->shape, like->head.shape, sizeof(h->shape));
+	return settle(&t) ? WA_HEAD_YES : WA_HEAD_NO;
+}
+
 bool wa_same_shape(const struct wa_head *a, const struct wa_head *b)
 {
 	return a->shape_n == b->shape_n && !memcmp(a->shape, b->shape, a->shape_n);

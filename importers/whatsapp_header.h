@@ -29,6 +29,18 @@ struct wa_head {
 /* Whether s[0..n) begins with a header. *near: it would, but for a word that is not known. */
 enum wa_head_is { WA_HEAD_NO, WA_HEAD_YES, WA_HEAD_NEAR };
 enum wa_head_is wa_head_parse(const char *s, size_t n, struct wa_head *h);
+/* The same answer, sooner where the header has the shape of `head`, as nearly all of a file have, and most so where the numbers
+ * are as long as in the header before. All but `head`, which is the caller's to set, begins as zeros. */
+enum { WA_LIKE_MAX = 32 };
+struct wa_like {
+	struct wa_head head;
+	uint8_t len;                            /* of the header remembered; 0 = none is */
+	uint8_t nums, at[6], width[6];          /* its numbers */
+	char after[6];
+	unsigned char sign[WA_LIKE_MAX];        /* what stands between them */
+	unsigned char digit[WA_LIKE_MAX], none[WA_LIKE_MAX]; /* 0xff where a digit stands; behind the header */
+};
+enum wa_head_is wa_head_parse_like(const char *s, size_t n, struct wa_like *like, struct wa_head *h);
 bool wa_same_shape(const struct wa_head *a, const struct wa_head *b);
 void wa_shape_text(const struct wa_head *h, char *out, size_t cap); /* "[N.N.Y, N:N:N]" */
 

@@ -114,29 +114,59 @@ static void trim_end(struct buf *out, size_t from)
 	}
 }
 
+/* Sixteen bytes at once, with the vectors that gcc and clang have for any machine. */
+typedef unsigned char bytes __attribute__((vector_size(16)));
+
+static bytes bytes_at(const char *s)
+{
+	bytes v;
+	memcpy(&v, s, sizeof(v));
+	return v;
+}
+
+/* Copies the sixteen bytes at s, line ends as blanks, when nothing else is to be done to any of them: no
+ * second blank in a row, no angle bracket, no control, none of the letters that byte_is tells apart. The byte before s is read. */
+static bool sixteen_plain(const char *s, unsigned char *to)
+{
+	const bytes v = bytes_at(s), before = bytes_at(s - 1);
+	const bytes nl = (bytes)(v == '\n'), blank = (bytes)(v == ' ') | nl, after_blank = (bytes)(before == ' ') | (bytes)(before == '\n');
+	const bytes control = (bytes)(v < 0x20) ^ nl, angle = (bytes)((v & 0xfd) == '<');
+	const bytes lead = (bytes)(v == 0xc2) | ((bytes)((v - 0xca) < 0xf0 - 0xca) & (bytes)((v & 0xfe) != 0xd0));
+	const bytes look = (blank & after_blank) | control | angle | lead, out = (v & ~nl) | (nl & ' ');
+	uint64_t half[2];
+	memcpy(half, &look, sizeof(half));
+	if (half[0] | half[1])
+		return false;
+	memcpy(to, &out, sizeof(out));
+	return true;
+}
+
 void wa_norm(const char *s, size_t n, struct buf *out)
 {
 	const size_t from = out->len;
 	bool compose = false;
-	buf_add(out, s, n); /* and then in place: it only gets shorter */
-	n = out->len - from;
-	unsigned char *p = (unsigned char *)out->p + from, *w = p;
-	for (size_t i = 0; i < n;) {
-		/* Russian letters in a row, which nothing is done to, go two at a time. */
-		while (n - i >= 4 && (p[i] & 0xfe) == 0xd0 && (p[i + 2] & 0xfe) == 0xd0 && (p[i + 1] & 0xc0) == 0x80 && (p[i + 3] & 0xc0) == 0x80) {
-			memmove(w, p + i, 4);
-			w += 4;
-			i += 4;
+	if (n > out->max - from) {
+		n = out->max - from;
+		out->full = true;
+	}
+	unsigned char *const start = (unsigned char *)buf_room(out, n), *w = start; /* it only gets shorter */
+	const unsigned char *const p = (const unsigned char *)s;
+	for (size_t i = 0, sixteen = 1; i < n;) {
+		const unsigned char last = w > start ? w[-1] : ' ';
+		if (i >= sixteen && n - i >= 16) {
+			if (!((last == ' ' || last == '<') && (p[i] == ' ' || p[i] == '\n')) && sixteen_plain(s + i, w)) {
+				w += 16;
+				i += 16;
+				continue;
+			}
+			sixteen = i + 16; /* one by one past what is to be looked at */
 		}
-		if (i == n)
-			break;
-		enum byte_is is = byte_is(p[i]);
+		const enum byte_is is = byte_is(p[i]);
 		if (is != BYTE_LOOK) {
 			compose |= is == BYTE_COMPOSE;
 			*w++ = p[i++];
 			continue;
 		}
-		unsigned char last = w > (unsigned char *)out->p + from ? w[-1] : ' ';
 		char to;
 		size_t k = fold(p + i, n - i, &to);
 		if (!k) {
@@ -147,11 +177,11 @@ void wa_norm(const char *s, size_t n, struct buf *out)
 		i += k;
 		if (!to || (to == ' ' && (last == ' ' || last == '<')))
 			continue;
-		if (to == '>' && last == ' ' && w > (unsigned char *)out->p + from)
+		if (to == '>' && last == ' ' && w > start)
 			w--;
 		*w++ = (unsigned char)to;
 	}
-	buf_cut(out, (size_t)((char *)w - out->p));
+	buf_wrote(out, (size_t)(w - start));
 	trim_end(out, from);
 	/* NFC can only change a text with combining marks or with scripts whose letters compose. */
 	if (compose) {

@@ -710,7 +710,7 @@ bool wa_emit(struct source *s, struct wa_chat *c, struct err *e)
 			wa_reader_close(r);
 			return false;
 		}
-		bool header = l.begins && wa_head_parse(l.p, l.n, &h) == WA_HEAD_YES && wa_same_shape(&h, &c->lock) && !(c->crlf_only && l.after_lf && l.no > 1);
+		bool header = l.begins && wa_head_parse_like(l.p, l.n, &c->like, &h) == WA_HEAD_YES && wa_same_shape(&h, &c->lock) && !(c->crlf_only && l.after_lf && l.no > 1);
 		if (header && wa_day(&h, c->order) != WA_DAY_NONE) {
 			begin(s, c, &p, &h, &l);
 		} else if (p.open) {

@@ -23,6 +23,7 @@ struct wa_reader {
 	bool bom, end, cut, last_lf;
 	char *win;           /* UTF-8 waiting: win[at..len) */
 	size_t at, len;
+	size_t clean_to;     /* the window up to here is known to be clean */
 	char *raw;           /* bytes waiting for conversion: raw[0..raw_n) */
 	size_t raw_n;
 	iconv_t cd;
@@ -133,6 +134,22 @@ static void convert(struct wa_reader *r)
 	r->raw_n = left;
 }
 
+/* Valid UTF-8 without NUL? */
+static bool clean(const char *s, size_t n)
+{
+	return !memchr(s, '\0', n) && utf8_valid(s, n);
+}
+
+/* Looks at all whole lines of the window at once, which costs a quarter of looking at one after the other. Where one of them is
+ * broken, each is looked at. */
+static void look_ahead(struct wa_reader *r)
+{
+	size_t end = r->len;
+	while (end > r->at && r->win[end - 1] != '\n')
+		end--;
+	r->clean_to = clean(r->win + r->at, end - r->at) ? end : r->at;
+}
+
 /* More bytes into the window; false = failed. r->end && nothing new = the end. */
 static bool fill(struct wa_reader *r, struct err *e)
 {
@@ -147,50 +164,13 @@ static bool fill(struct wa_reader *r, struct err *e)
 			return false;
 		r->end = got == 0;
 		r->len += (size_t)got;
+		look_ahead(r);
 		return true;
 	}
 	if (!fill_raw(r, RAW, e))
 		return false;
 	convert(r);
-	return true;
-}
-
-/* Valid UTF-8 without NUL? Two-byte characters, which is Cyrillic, are taken in one step. */
-static bool clean(const char *s, size_t n)
-{
-	const unsigned char *p = (const unsigned char *)s, *end = p + n;
-	while (p < end) {
-		uint64_t w;
-		if (end - p >= 8) {
-			memcpy(&w, p, 8);
-			if (!(w & 0x8080808080808080u) && !((w - 0x0101010101010101u) & ~w & 0x8080808080808080u)) {
-				p += 8;
-				continue;
-			}
-			/* Four letters that begin with D0..DF in a row (bytes in the order of their addresses). */
-			const unsigned char pairs[8] = { 0xf0, 0xc0, 0xf0, 0xc0, 0xf0, 0xc0, 0xf0, 0xc0 }, letters[8] = { 0xd0, 0x80, 0xd0, 0x80, 0xd0, 0x80, 0xd0, 0x80 };
-			uint64_t mask, want;
-			memcpy(&mask, pairs, 8);
-			memcpy(&want, letters, 8);
-			if ((w & mask) == want) {
-				p += 8;
-				continue;
-			}
-		}
-		if (*p - 1u < 0x7f) {
-			p++;
-		} else if (*p >= 0xc2 && *p < 0xe0) {
-			if (end - p < 2 || (p[1] & 0xc0) != 0x80)
-				return false;
-			p += 2;
-		} else {
-			uint32_t c;
-			size_t k = *p ? utf8_get((const char *)p, (size_t)(end - p), &c) : 0;
-			if (!k)
-				return false;
-			p += k;
-		}
-	}
+	look_ahead(r);
 	return true;
 }
 
@@ -255,7 +235,7 @@ enum wa_read wa_reader_next(struct wa_reader *r, struct wa_line *l, struct err *
 		l->n = n;
 		while (nl && l->n && s[l->n - 1] == '\r')
 			l->n--;
-		if (!clean(l->p, l->n))
+		if (r->at > r->clean_to && !clean(l->p, l->n))
 			repair(r, l);
 		return WA_LINE;
 	}

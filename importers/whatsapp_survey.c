@@ -265,7 +265,7 @@ static bool read_all(struct source *s, struct wa_chat *c, struct wa_reader *r, s
 	struct wa_head h;
 	enum wa_read got;
 	while ((got = wa_reader_next(r, &l, e)) == WA_LINE) {
-		enum wa_head_is is = l.begins ? wa_head_parse(l.p, l.n, &h) : WA_HEAD_NO;
+		enum wa_head_is is = l.begins ? wa_head_parse_like(l.p, l.n, &c->like, &h) : WA_HEAD_NO;
 		if (is == WA_HEAD_NO)
 			continue;
 		if (is == WA_HEAD_NEAR) {
@@ -379,6 +379,7 @@ enum wa_surveyed wa_survey(struct source *s, struct wa_chat *c, struct err *e)
 		wa_reader_close(r);
 		if (!n)
 			return WA_NO_CHAT;
+		c->like = (struct wa_like){ .head = c->lock };
 		c->ios = c->lock.bracket || c->lock.shape[c->lock.shape_n - 1] == ':';
 		for (size_t i = 0; i < c->lock.shape_n && c->lock.shape[i] != ','; i++)
 			c->ev.dots |= c->lock.shape[i] == '.';

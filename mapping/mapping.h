@@ -126,6 +126,7 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 /* The rules under `rules:`, in order. Which of them would take this message, were there nothing else? msg: NULL = rules that
  * need a text that is not given do not. */
 size_t mapping_rules(const struct mapping *m, const char *const **names);
+bool mapping_rule_drops(const struct mapping *m, size_t i); /* does it leave messages out? */
 /* A channel that rules make (`into:` with a name that no channel has) is known by this and a hash of its name. */
 #define MAPPING_MADE "@chat:"
 /* Rules that send messages to another place (`do: route`). Asked of every message of a conversation that is carried over, in the
@@ -159,6 +160,19 @@ int64_t mapping_days_since(const struct mapping *m, int64_t newest_us);
  * must not be sent. Results live in a, or are the argument. Names of people are left as they are. */
 const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a);
 bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out);
+
+/* Which of the replacements changed something: bit i of bits[i / 64] for number i of mapping_replacements ("text: NAME",
+ * "redact: NAME", in the order in which they are applied). hits may be NULL. */
+enum { MAPPING_REPLACEMENTS_MAX = 128 };
+struct mapping_hits { uint64_t bits[MAPPING_REPLACEMENTS_MAX / 64]; };
+size_t mapping_replacements(const struct mapping *m, const char *const **names);
+bool mapping_redact_seen(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out, struct mapping_hits *hits);
+/* A few words of a message for whoever checks a mapping: around what rule i (of mapping_rules) or replacement i matches, or the
+ * first ones. One line, cut, in a; nothing in it that a replacement takes out. false: it cannot be shown, because that could not be
+ * decided within the limits. */
+enum sample_of { SAMPLE_BEGINNING, SAMPLE_RULE, SAMPLE_REPLACEMENT };
+struct mapping_sample { const char *before, *match, *after; }; /* match: "" where there is none to show */
+bool mapping_sample(const struct mapping *m, const struct msg *msg, enum sample_of what, size_t i, struct arena *a, struct mapping_sample *out);
 
 /* ---- what changed ---- */
 /* What the project has decided, as text that can be kept; and what is different between two such texts (NULL-free strings in

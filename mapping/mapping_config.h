@@ -57,6 +57,7 @@ struct config {
 	struct subst *substs; size_t n_substs;        /* in the order in which they are applied */
 	struct string_list redact;
 	size_t n_own_substs;                          /* the first ones: written under `text` */
+	const char **shown; size_t n_shown;           /* "text: NAME", "redact: NAME": what the plan counts them as */
 	struct rule_where *rules; size_t n_rules;
 	bool asks_text;
 	enum people_policy unmatched, deactivated, guests, bots, strangers;

@@ -636,6 +636,11 @@ size_t mapping_rules(const struct mapping *m, const char *const **names)
 	return m->cfg.n_rules;
 }
 
+bool mapping_rule_drops(const struct mapping *m, size_t i)
+{
+	return m->cfg.rules[i].what == RULE_DROP;
+}
+
 uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
 {
 	bool limit;

@@ -29,6 +29,7 @@ struct draft {
 	struct table users;          /* source id -> struct user */
 	struct table members;        /* source id -> struct member */
 	struct table taken;          /* folded names of chats: rows and the live target's */
+	struct table shared;         /* folded names of channels that several workspaces have */
 };
 
 static void question(struct draft *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -261,10 +262,14 @@ static void name_place(struct draft *d, const struct conv *c, struct sheet_row *
 {
 	struct arena *a = &d->m->a;
 	const char *wanted = decide_name(d->m, c, &d->users, a);
+	const bool shared = c->space && c->name && table_get(&d->shared, names_fold(c->name, a));
+	if (shared)
+		wanted = arena_fmt(a, "%s · %s", wanted, c->space);
 	const char *fitted = names_fit(wanted, c->id, d->s->name_max, a);
 	bool clash = table_get(&d->taken, names_fold(fitted, a)) != NULL;
 	r->cells[C_TARGET_NAME] = free_name(d, wanted, c->id);
-	r->cells[C_REASON] = clash ? in(d, "the name is taken", "название занято") : !streq(fitted, wanted) ? in(d, "the name is too long", "название слишком длинное") : "";
+	r->cells[C_REASON] = clash ? in(d, "the name is taken", "название занято") : !streq(fitted, wanted) ? in(d, "the name is too long", "название слишком длинное")
+	                     : shared ? in(d, "several workspaces have the name", "такое название есть в нескольких пространствах") : "";
 	const struct target_chat *t = clash ? chat_named(d, fitted) : NULL;
 	if (!t)
 		return;
@@ -289,6 +294,25 @@ static void fill_place(struct draft *d, const struct conv *c, const struct conv_
 		r->cells[C_SUGGESTION] = r->cells[C_REASON] = "";
 }
 
+/* An organisation's workspaces all have a "general": each is told by its workspace, whichever is read first. */
+static void find_shared(struct draft *d)
+{
+	struct arena *a = &d->m->a;
+	struct table first;
+	table_init(&first);
+	for (size_t i = 0; i < d->s->n_convs; i++) {
+		const struct conv *c = &d->s->convs[i];
+		if (!c->space || !c->name || c->kind == CONV_DM || c->kind == CONV_GROUP)
+			continue;
+		const char *key = names_fold(c->name, a), *space = table_get(&first, key);
+		if (!space)
+			table_put(&first, key, (void *)(uintptr_t)c->space);
+		else if (!streq(space, c->space))
+			table_put(&d->shared, key, d);
+	}
+	table_release(&first);
+}
+
 static void draft_places(struct draft *d)
 {
 	const struct survey *s = d->s;
@@ -299,6 +323,7 @@ static void draft_places(struct draft *d)
 	bool *seen = xcalloc(before + 1, sizeof(*seen));
 	struct by_id *order = xcalloc(s->n_convs + 1, sizeof(*order));
 	index_rows(sh, &index);
+	find_shared(d);
 	/* Names already given stay given; then the live target's; then new ones, in the order of the source ids. */
 	for (size_t i = 0; i < before; i++)
 		if (*sh->rows[i].cells[C_TARGET_NAME])
@@ -468,6 +493,7 @@ bool mapping_draft(const char *dir, const struct survey *s, struct arena *a, str
 	buf_release(&page);
 	table_release(&d.users);
 	table_release(&d.taken);
+	table_release(&d.shared);
 	table_release(&d.members);
 	mapping_free(d.m);
 	return ok;

@@ -371,7 +371,7 @@ bool sheet_read(struct sheet *s, const char *text, size_t len, struct arena *a, 
 static void put_cell(const struct sheet *s, const char *cell, bool own, struct buf *out)
 {
 	bool guard = !own && (risky(*cell) || has_guard(cell));
-	bool quote = strpbrk(cell, "\",;\t\r\n") || *cell == ' ' || (*cell && cell[strlen(cell) - 1] == ' ');
+	bool quote = strpbrk(cell, own ? "\",;\t\r\n" : "\",;") || (*cell && (strchr(" \t\r\n", *cell) || strchr(" \t\r\n", cell[strlen(cell) - 1])));
 	(void)s;
 	if (quote)
 		buf_addc(out, '"');

@@ -64,6 +64,17 @@ enum regex_got regex_search(const struct regex *re, const char *s, size_t len)
 	return rc == PCRE2_ERROR_NOMATCH ? REGEX_NO : rc < 0 ? REGEX_LIMIT : REGEX_YES;
 }
 
+enum regex_got regex_find(const struct regex *re, const char *s, size_t len, size_t *begin, size_t *end)
+{
+	enum regex_got got = regex_search(re, s, len);
+	const size_t *ov = pcre2_get_ovector_pointer(re->md);
+	if (got == REGEX_YES) {
+		*begin = ov[0] < ov[1] ? ov[0] : ov[1]; /* \K may turn them round */
+		*end = ov[1];
+	}
+	return got;
+}
+
 const char *regex_bad_template(const struct regex *re, const char *with, struct arena *a)
 {
 	for (const char *p = with; (p = strchr(p, '{')); p++)
@@ -186,8 +197,14 @@ enum regex_got regex_replace(const struct regex *re, const char *with, const cha
 	return got;
 }
 
-/* All replacements in order. text: in and out. */
-static enum regex_got replace_all(const struct mapping *m, struct buf *text, struct pieces *p)
+static void mark(struct mapping_hits *hits, size_t i)
+{
+	if (hits)
+		hits->bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+/* All replacements in order. text: in and out. hits: which of them changed something, or NULL. */
+static enum regex_got replace_all(const struct mapping *m, struct buf *text, struct pieces *p, struct mapping_hits *hits)
 {
 	enum regex_got got = REGEX_NO;
 	struct buf out;
@@ -201,6 +218,7 @@ static enum regex_got replace_all(const struct mapping *m, struct buf *text, str
 		if (one != REGEX_NO)
 			got = one;
 		if (one == REGEX_YES) {
+			mark(hits, x->shown);
 			struct buf t = *text;
 			*text = out;
 			out = t;
@@ -210,7 +228,7 @@ static enum regex_got replace_all(const struct mapping *m, struct buf *text, str
 	return got;
 }
 
-const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a)
+static const char *redact(const struct mapping *m, const char *text, struct arena *a, struct mapping_hits *hits)
 {
 	if (!m->cfg.n_substs || !*text)
 		return text;
@@ -218,15 +236,20 @@ const char *mapping_redact(const struct mapping *m, const char *text, struct are
 	struct buf b;
 	buf_init(&b, RESULT_MAX);
 	buf_adds(&b, text);
-	enum regex_got got = b.full ? REGEX_LIMIT : replace_all(m, &b, &none);
+	enum regex_got got = b.full ? REGEX_LIMIT : replace_all(m, &b, &none, hits);
 	const char *out = got == REGEX_LIMIT ? NULL : got == REGEX_YES ? arena_strndup(a, b.p, b.len) : text;
 	buf_release(&b);
 	return out;
 }
 
+const char *mapping_redact(const struct mapping *m, const char *text, struct arena *a)
+{
+	return redact(m, text, a, NULL);
+}
+
 /* ---- messages ---- */
 
-static bool redact_block(const struct mapping *m, struct block *k, struct arena *a)
+static bool redact_block(const struct mapping *m, struct block *k, struct arena *a, struct mapping_hits *hits)
 {
 	struct buf b;
 	struct pieces p = { arena_array(a, k->n_spans + 1, size_t), k->n_spans, 0 };
@@ -235,7 +258,7 @@ static bool redact_block(const struct mapping *m, struct block *k, struct arena 
 		buf_adds(&b, k->spans[i].kind == SPAN_CELL ? "\t" : k->spans[i].text);
 		p.ends[i] = b.len;
 	}
-	enum regex_got got = b.full ? REGEX_LIMIT : replace_all(m, &b, &p);
+	enum regex_got got = b.full ? REGEX_LIMIT : replace_all(m, &b, &p, hits);
 	for (size_t i = 0, from = 0; got == REGEX_YES && i < k->n_spans; from = p.ends[i++])
 		if (k->spans[i].kind != SPAN_CELL)
 			k->spans[i].text = arena_strndup(a, b.p + from, p.ends[i] - from);
@@ -244,9 +267,9 @@ static bool redact_block(const struct mapping *m, struct block *k, struct arena 
 }
 
 /* An address that had to be changed leads nowhere any more: it becomes text. */
-static bool redact_address(const struct mapping *m, struct span *s, struct arena *a)
+static bool redact_address(const struct mapping *m, struct span *s, struct arena *a, struct mapping_hits *hits)
 {
-	const char *url = mapping_redact(m, s->url, a);
+	const char *url = redact(m, s->url, a, hits);
 	if (!url)
 		return false;
 	if (streq(url, s->url))
@@ -260,7 +283,7 @@ static bool redact_address(const struct mapping *m, struct span *s, struct arena
 	return true;
 }
 
-static bool redact_body(const struct mapping *m, const struct text *in, struct arena *a, struct text *out)
+static bool redact_body(const struct mapping *m, const struct text *in, struct arena *a, struct text *out, struct mapping_hits *hits)
 {
 	*out = (struct text){ in->n_blocks ? arena_memdup(a, in->blocks, in->n_blocks * sizeof(*in->blocks)) : NULL, in->n_blocks };
 	for (size_t i = 0; i < out->n_blocks; i++) {
@@ -268,35 +291,35 @@ static bool redact_body(const struct mapping *m, const struct text *in, struct a
 		if (!k->n_spans)
 			continue;
 		k->spans = arena_memdup(a, k->spans, k->n_spans * sizeof(*k->spans));
-		if (!redact_block(m, k, a))
+		if (!redact_block(m, k, a, hits))
 			return false;
 		for (size_t j = 0; j < k->n_spans; j++)
-			if (!redact_address(m, &k->spans[j], a))
+			if (!redact_address(m, &k->spans[j], a, hits))
 				return false;
 	}
 	return true;
 }
 
-static bool redact_field(const struct mapping *m, const char **s, struct arena *a)
+static bool redact_field(const struct mapping *m, const char **s, struct arena *a, struct mapping_hits *hits)
 {
-	return !*s || (*s = mapping_redact(m, *s, a)) != NULL;
+	return !*s || (*s = redact(m, *s, a, hits)) != NULL;
 }
 
 /* An address is as it was or not there. */
-static bool redact_url(const struct mapping *m, const char **s, struct arena *a)
+static bool redact_url(const struct mapping *m, const char **s, struct arena *a, struct mapping_hits *hits)
 {
 	const char *was = *s;
-	if (!redact_field(m, s, a))
+	if (!redact_field(m, s, a, hits))
 		return false;
 	if (was && !streq(was, *s))
 		*s = NULL;
 	return true;
 }
 
-static bool redact_file(const struct mapping *m, struct file *f, struct arena *a)
+static bool redact_file(const struct mapping *m, struct file *f, struct arena *a, struct mapping_hits *hits)
 {
-	if (!redact_field(m, &f->name, a) || !redact_field(m, &f->title, a) || !redact_field(m, &f->preview, a) ||
-	    !redact_url(m, &f->url, a) || !redact_url(m, &f->permalink, a))
+	if (!redact_field(m, &f->name, a, hits) || !redact_field(m, &f->title, a, hits) || !redact_field(m, &f->preview, a, hits) ||
+	    !redact_url(m, &f->url, a, hits) || !redact_url(m, &f->permalink, a, hits))
 		return false;
 	if (!*f->name)
 		f->name = "file";
@@ -305,14 +328,21 @@ static bool redact_file(const struct mapping *m, struct file *f, struct arena *a
 
 bool mapping_redact_msg(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out)
 {
+	return mapping_redact_seen(m, in, a, out, NULL);
+}
+
+bool mapping_redact_seen(const struct mapping *m, const struct msg *in, struct arena *a, struct msg *out, struct mapping_hits *hits)
+{
 	*out = *in;
+	if (hits)
+		*hits = (struct mapping_hits){ { 0 } };
 	if (!m->cfg.n_substs)
 		return true;
-	if (!redact_body(m, &in->body, a, &out->body))
+	if (!redact_body(m, &in->body, a, &out->body, hits))
 		return false;
 	struct file *files = in->n_files ? arena_memdup(a, in->files, in->n_files * sizeof(*in->files)) : NULL;
 	for (size_t i = 0; i < in->n_files; i++)
-		if (!redact_file(m, &files[i], a))
+		if (!redact_file(m, &files[i], a, hits))
 			return false;
 	out->files = files;
 	return true;

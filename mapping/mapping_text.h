@@ -13,6 +13,8 @@ enum regex_got { REGEX_NO, REGEX_YES, REGEX_LIMIT };
 /* Lives in the arena, wholly. NULL: *why (in a) says what is wrong and after how many bytes. */
 const struct regex *regex_compile(const char *pattern, enum regex_case how, struct arena *a, const char **why);
 enum regex_got regex_search(const struct regex *re, const char *s, size_t len);
+/* The same; *begin, *end: where the first match stands. */
+enum regex_got regex_find(const struct regex *re, const char *s, size_t len, size_t *begin, size_t *end);
 /* The template with the groups of the first match in s. */
 enum regex_got regex_expand(const struct regex *re, const char *with, const char *s, size_t len, struct arena *a, const char **out);
 /* The first match in s replaced by the template; *out = s when there is none. */
@@ -26,6 +28,7 @@ struct subst {
 	bool caseless;
 	const struct regex *re;
 	int group;
+	size_t shown;                      /* number among mapping_replacements */
 	bool (*check)(const char *s, size_t len, size_t begin, size_t *end);
 	bool (*maybe)(const char *s, size_t len); /* false: the pattern cannot match anything in it; or NULL */
 };

@@ -1,6 +1,5 @@
-/* align.c: see align.h. Promises: bounded memory (the window and the sample), no allocation that grows with a chat, time in
- * proportion to the number of items but for floods of equal messages, which are cut into small groups. Called by
- * spool_merge.c and the tests; decides nothing about what is stored. */
+/* align.c: see align.h; words, samples of texts, clocks. Promises: memory bounded by the sample, time in proportion to it. Called by
+ * spool_merge.c and the tests; pairs nothing (align_match.c). */
 #include "replay/align.h"
 
 #include "core/hash.h"
@@ -11,7 +10,6 @@
 enum {
 	WINDOW_S = 150,         /* anchors of one clock lie within this: a minute of grain on both sides and some seconds */
 	MODES_MAX = 16,
-	GROUP_MAX = 192,        /* equal messages compared each with each; larger groups are paired in order */
 	SLACK_FINE_S = 3, ENOUGH = 20,
 	SWITCH_COST = 15, OUT_COST = 10, /* Viterbi: a change of the clock must explain two anchors */
 };
@@ -255,8 +253,7 @@ static void viterbi(const struct align_anchor *a, size_t n, const int64_t *modes
 
 static const int64_t one_s = 1000000, one_minute = 60ll * 1000000;
 
-/* How far two times are apart where a whole minute stands for any of its seconds; two minutes are compared as they are. */
-static int64_t between(int64_t a, bool coarse_a, int64_t b, bool coarse_b)
+int64_t align_apart(int64_t a, bool coarse_a, int64_t b, bool coarse_b)
 {
 	int64_t d = b - a; /* of a minute and a moment: how long after the minute's beginning the moment is */
 	if (coarse_a == coarse_b)
@@ -293,7 +290,7 @@ static void settle(struct align_shift *s, const struct align_anchor *a, size_t n
 	for (size_t i = 0; i < n; i++) {
 		if (!a[i].fits || a[i].ts_us < s->from_us || a[i].ts_us >= to_us || llabs(a[i].apart_us - mode) > (int64_t)WINDOW_S * one_s)
 			continue;
-		int64_t off = between(a[i].apart_us, a[i].coarse_first, s->shift_us, a[i].coarse_second);
+		int64_t off = align_apart(a[i].apart_us, a[i].coarse_first, s->shift_us, a[i].coarse_second);
 		int64_t *worst = a[i].coarse_first && a[i].coarse_second ? &s->coarse_us : &s->slack_us;
 		*worst = off > *worst ? off : *worst;
 	}
@@ -337,250 +334,4 @@ const struct align_shift *align_shift_at(const struct align_shift *v, size_t n, 
 	while (i + 1 < n && v[i + 1].from_us <= ts_us)
 		i++;
 	return &v[i];
-}
-
-/* ---- pairs ---- */
-
-struct key { uint64_t key; uint32_t at; };
-
-struct matching {
-	struct align_item *a, *b;
-	const struct align_rules *r;
-	struct key *ka, *kb;
-	int64_t slack_us, coarse_us, reach_us; /* reach: how far apart the numbers of a pair can be */
-	bool strangers;         /* authors need not be known to be the same */
-	uint8_t *back; long *rows; /* of the comparison each with each */
-};
-
-static int by_key(const void *a, const void *b)
-{
-	const struct key *x = a, *y = b;
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
-}
-
-static int64_t apart(const struct align_item *a, const struct align_item *b)
-{
-	const bool ca = a->flags & ALIGN_COARSE, cb = b->flags & ALIGN_COARSE;
-	int64_t d = between(a->ts_us, ca, b->ts_us, cb), alt = between(a->ts_us, ca, b->alt_us, cb);
-	return d < alt ? d : alt;
-}
-
-/* What the pairing keeps small: first how far apart, then how far apart the numbers are. */
-static long cost(const struct align_item *a, const struct align_item *b)
-{
-	return (long)(apart(a, b) / 1000 * 100 + llabs(a->ts_us - b->ts_us) / one_s);
-}
-
-static bool may_pair(const struct matching *m, const struct align_item *a, const struct align_item *b)
-{
-	if (apart(a, b) > (a->flags & b->flags & ALIGN_COARSE ? m->coarse_us : m->slack_us))
-		return false;
-	if (!m->strangers || a->author == b->author)
-		return true;
-	return b->stranger && a->author && !(a->author < m->r->n_taken && m->r->taken[a->author]);
-}
-
-static void pair(struct matching *m, uint32_t ia, uint32_t ib)
-{
-	m->a[ia].pair = (int32_t)ib;
-	m->b[ib].pair = (int32_t)ia;
-}
-
-/* Of two short lists the pairing in order with the most pairs and, among those, the least time between them. */
-static void pair_best(struct matching *m, const struct key *ka, size_t na, const struct key *kb, size_t nb)
-{
-	enum { BOTH, SKIP_A, SKIP_B };
-	const long one = 1l << 40;
-	long *old = m->rows, *now = m->rows + GROUP_MAX + 1;
-	memset(old, 0, (nb + 1) * sizeof(*old));
-	for (size_t i = 1; i <= na; i++) {
-		now[0] = 0;
-		for (size_t j = 1; j <= nb; j++) {
-			const struct align_item *a = &m->a[ka[i - 1].at], *b = &m->b[kb[j - 1].at];
-			long best = old[j];
-			uint8_t how = SKIP_A;
-			if (now[j - 1] > best) {
-				best = now[j - 1];
-				how = SKIP_B;
-			}
-			if (may_pair(m, a, b)) {
-				long d = old[j - 1] + one - cost(a, b);
-				if (d >= best) {
-					best = d;
-					how = BOTH;
-				}
-			}
-			now[j] = best;
-			m->back[i * (GROUP_MAX + 1) + j] = how;
-		}
-		long *t = old;
-		old = now;
-		now = t;
-	}
-	for (size_t i = na, j = nb; i && j;) {
-		switch (m->back[i * (GROUP_MAX + 1) + j]) {
-		case BOTH: pair(m, ka[--i].at, kb[--j].at); break;
-		case SKIP_A: i--; break;
-		default: j--; break;
-		}
-	}
-}
-
-static void pair_in_order(struct matching *m, const struct key *ka, size_t na, const struct key *kb, size_t nb)
-{
-	for (size_t i = 0, j = 0; i < na && j < nb;) {
-		const struct align_item *a = &m->a[ka[i].at], *b = &m->b[kb[j].at];
-		if (may_pair(m, a, b))
-			pair(m, ka[i++].at, kb[j++].at);
-		else if (a->ts_us < b->ts_us)
-			i++;
-		else
-			j++;
-	}
-}
-
-/* Items with one key: cut where both copies are silent for longer than the slack. */
-static void pair_group(struct matching *m, const struct key *ka, size_t na, const struct key *kb, size_t nb)
-{
-	size_t i = 0, j = 0;
-	while (i < na && j < nb) {
-		size_t i0 = i, j0 = j;
-		int64_t last = INT64_MIN;
-		for (;;) {
-			int64_t ta = i < na ? m->a[ka[i].at].ts_us : INT64_MAX, tb = j < nb ? m->b[kb[j].at].ts_us : INT64_MAX, t = ta < tb ? ta : tb;
-			bool alt = j < nb && m->b[kb[j].at].alt_us != m->b[kb[j].at].ts_us;
-			if (t == INT64_MAX || (last != INT64_MIN && t - last > m->reach_us && !alt && !(j > j0 && m->b[kb[j - 1].at].alt_us != m->b[kb[j - 1].at].ts_us)))
-				break;
-			last = t;
-			if (ta <= tb)
-				i++;
-			else
-				j++;
-		}
-		if (i == i0 || j == j0)
-			continue;
-		if (i - i0 <= GROUP_MAX && j - j0 <= GROUP_MAX)
-			pair_best(m, ka + i0, i - i0, kb + j0, j - j0);
-		else
-			pair_in_order(m, ka + i0, i - i0, kb + j0, j - j0);
-	}
-}
-
-/* What is compared in one round, and when. Rounds go from what is certain to what is likely. */
-enum round { ROUND_ID, ROUND_WORDS, ROUND_STRANGER, ROUND_MENTION, ROUND_MEDIA, ROUND_LATER, ROUND_NOTICE_WORDS, ROUND_NOTICE, ROUND_NOTICE_ANY, N_ROUNDS };
-
-static uint64_t key_of(enum round round, const struct align_item *x)
-{
-	const bool notice = x->flags & ALIGN_NOTICE;
-	switch (round) {
-	case ROUND_ID:
-		return x->id;
-	case ROUND_WORDS:
-		return !notice && x->words && !x->stranger ? mix(x->words, x->author) | 1 : 0;
-	case ROUND_STRANGER:
-		return !notice ? x->words : 0;
-	case ROUND_MENTION:
-		return !notice && !x->stranger && x->lead ? mix(x->lead, x->author) | 1 : 0;
-	case ROUND_MEDIA:
-		return (x->flags & ALIGN_MEDIA) && !x->stranger ? (uint64_t)x->author + 1 : 0;
-	case ROUND_LATER:
-		return x->author && !x->stranger ? (uint64_t)x->author + 1 : 0;
-	case ROUND_NOTICE_WORDS:
-		return notice && x->words ? mix(x->words, x->kind) | 1 : 0;
-	case ROUND_NOTICE:
-		return notice ? x->kind : 0;
-	case ROUND_NOTICE_ANY:
-		return notice ? 1 : 0;
-	case N_ROUNDS:
-		break;
-	}
-	return 0;
-}
-
-static size_t keys(enum round round, const struct align_item *v, size_t n, struct key *out)
-{
-	size_t k = 0;
-	for (size_t i = 0; i < n; i++)
-		if (v[i].pair < 0) {
-			uint64_t key = key_of(round, &v[i]);
-			if (key)
-				out[k++] = (struct key){ key, (uint32_t)i };
-		}
-	qsort(out, k, sizeof(*out), by_key);
-	return k;
-}
-
-/* Of the last two rounds: one of the two must be of the sort the round is about. */
-static bool fits_round(enum round round, const struct align_item *a, const struct align_item *b)
-{
-	if (round == ROUND_LATER)
-		return ((a->flags | b->flags) & ALIGN_LATER) != 0 && !(a->flags & b->flags & ALIGN_NOTICE);
-	return round != ROUND_NOTICE_ANY || !a->kind || !b->kind;
-}
-
-/* The rounds whose pairs depend on both items: nearest first, in the order of the second copy. */
-static void pair_nearest(struct matching *m, enum round round, const struct key *ka, size_t na, const struct key *kb, size_t nb)
-{
-	size_t low = 0;
-	for (size_t j = 0; j < nb; j++) {
-		const struct align_item *b = &m->b[kb[j].at];
-		int64_t from = (b->ts_us < b->alt_us ? b->ts_us : b->alt_us) - m->reach_us, to = (b->ts_us > b->alt_us ? b->ts_us : b->alt_us) + m->reach_us;
-		const struct key *best = NULL;
-		while (low < na && m->a[ka[low].at].ts_us < from)
-			low++;
-		for (size_t i = low; i < na && i < low + GROUP_MAX && m->a[ka[i].at].ts_us <= to; i++) {
-			const struct align_item *a = &m->a[ka[i].at];
-			if (a->pair < 0 && fits_round(round, a, b) && may_pair(m, a, b) && (!best || cost(a, b) < cost(&m->a[best->at], b)))
-				best = &ka[i];
-		}
-		if (best)
-			pair(m, best->at, kb[j].at);
-	}
-}
-
-void align_match(struct align_item *first, size_t n_first, struct align_item *second, size_t n_second, const struct align_rules *r)
-{
-	for (size_t i = 0; i < n_first; i++)
-		first[i].pair = -1;
-	for (size_t i = 0; i < n_second; i++)
-		second[i].pair = -1;
-	if (!n_first || !n_second)
-		return;
-	struct matching m = { .a = first, .b = second, .r = r };
-	m.ka = xcalloc(n_first, sizeof(*m.ka));
-	m.kb = xcalloc(n_second, sizeof(*m.kb));
-	m.back = xmalloc((size_t)(GROUP_MAX + 1) * (GROUP_MAX + 1));
-	m.rows = xcalloc(2 * (GROUP_MAX + 1), sizeof(*m.rows));
-	for (int x = 0; x < N_ROUNDS; x++) {
-		enum round round = (enum round)x;
-		size_t na = keys(round, first, n_first, m.ka), nb = keys(round, second, n_second, m.kb);
-		bool notices = round >= ROUND_NOTICE_WORDS;
-		m.strangers = round == ROUND_STRANGER;
-		bool wide = notices || round == ROUND_ID;
-		m.slack_us = wide && r->notice_us > r->slack_us ? r->notice_us : r->slack_us;
-		m.coarse_us = wide && r->notice_us > r->coarse_us ? r->notice_us : r->coarse_us;
-		m.reach_us = (m.slack_us > m.coarse_us ? m.slack_us : m.coarse_us) + one_minute;
-		for (size_t i = 0, j = 0; i < na && j < nb;) {
-			uint64_t k = m.ka[i].key;
-			if (k != m.kb[j].key) {
-				*(k < m.kb[j].key ? &i : &j) += 1;
-				continue;
-			}
-			size_t i0 = i, j0 = j;
-			while (i < na && m.ka[i].key == k)
-				i++;
-			while (j < nb && m.kb[j].key == k)
-				j++;
-			if (round == ROUND_LATER || round == ROUND_NOTICE_ANY)
-				pair_nearest(&m, round, m.ka + i0, i - i0, m.kb + j0, j - j0);
-			else
-				pair_group(&m, m.ka + i0, i - i0, m.kb + j0, j - j0);
-		}
-	}
-	free(m.ka);
-	free(m.kb);
-	free(m.back);
-	free(m.rows);
 }

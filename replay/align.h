@@ -38,6 +38,8 @@ struct align_shift { int64_t from_us, shift_us, slack_us, coarse_us; size_t n; }
 enum { ALIGN_SHIFTS_MAX = 64 };
 /* Marks the anchors that fit. Returns the number of pieces; 0 when there is no anchor. */
 size_t align_shifts(struct align_anchor *a, size_t n, struct align_shift out[ALIGN_SHIFTS_MAX]);
+/* How far two times are apart where a whole minute stands for any of its seconds; two minutes are compared as they are. */
+int64_t align_apart(int64_t a, bool coarse_a, int64_t b, bool coarse_b);
 const struct align_shift *align_shift_at(const struct align_shift *v, size_t n, int64_t ts_us);
 
 /* ---- pairs ---- */
@@ -47,6 +49,7 @@ enum align_flag {
 	ALIGN_LATER = 1 << 1,   /* edited, deleted or still waited for: its words may differ from another copy's */
 	ALIGN_NOTICE = 1 << 2,  /* the messenger's own words, in each phone's language */
 	ALIGN_COARSE = 1 << 3,  /* whole minutes */
+	ALIGN_BRIEF = 1 << 4,   /* a few words, such as people say again and again: only their place tells them apart */
 };
 struct align_item {
 	int64_t ts_us, alt_us;  /* on the first copy's clock; alt: near a change of the shift, the other possible time; else = ts_us */
@@ -57,9 +60,11 @@ struct align_item {
 	uint32_t flags;         /* enum align_flag */
 	bool stranger;          /* of the second copy: who the author is in the first is not known */
 	int32_t pair;           /* out: index in the other copy, or -1 */
+	bool unclear;           /* out, in the first copy: a brief text whose pair may be another message */
 };
 struct align_rules {
 	int64_t slack_us, coarse_us; /* how far apart the same message may be; see struct align_shift */
+	bool certain;           /* equal ids are equal messages; else they are so by words, time and number */
 	int64_t notice_us;      /* and a notice, whose times WhatsApp changes from export to export */
 	const bool *taken;      /* by author number of the first copy: somebody of the second copy is known to be them */
 	size_t n_taken;

@@ -15,6 +15,7 @@
 #include "embed/replay/schema.sql.h"
 #include "embed/replay/schema_v2.sql.h"
 #include "embed/replay/schema_v3.sql.h"
+#include "embed/replay/schema_v4.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 3,
+	VERSION = 4,
 	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
@@ -38,31 +39,32 @@ enum {
 
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
 static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql,
-                                                 (const char *)embed_schema_v3_sql };
+                                                 (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql };
 
 static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
 	[S_COMMIT] = "COMMIT",
 	[S_ROLLBACK] = "ROLLBACK",
 	[S_GET] = "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5",
-	[S_INTENT] = "INSERT INTO op(conv, ts, id, kind, part, lane, seq, state, src_fp, body_fp, loss, tries, sent, run)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1 + coalesce((SELECT max(seq) FROM op WHERE lane = ?6), 0), 1, ?7, ?8, ?9, 1, ?10, ?11)"
-		" ON CONFLICT(conv, ts, id, kind, part) DO UPDATE SET lane = excluded.lane, seq = excluded.seq, state = 1,"
-		" target2 = CASE WHEN op.kind <> 10 THEN NULL WHEN op.state = 3 THEN 'was ' || op.src_fp || ' ' || op.body_fp || ' ' ||"
-		" op.loss || ' ' || op.sent || ' ' || op.run || ' ' || op.target WHEN op.state IN (2, 4) THEN op.target2 END,"
-		" target = NULL, why = NULL, src_fp = excluded.src_fp, body_fp = excluded.body_fp,"
-		" loss = excluded.loss, tries = tries + 1, sent = excluded.sent, run = excluded.run"
-		" WHERE state = 2 OR state = 4 OR state = 5 OR state = 3 AND kind = 10",
-	[S_DONE] = "UPDATE op SET state = 3, target = ?6, target2 = ?7, why = NULL"
+	/* OR ROLLBACK, OR FAIL: SQLite need not be able to undo the one statement, which would cost as much again. A change that is
+	 * not allowed ends the process, a disk that fails ends the transaction. */
+	[S_INTENT] = "INSERT OR FAIL INTO op(conv, ts, id, kind, part, lane, seq, state, src_fp, body_fp, loss, tries, sent, run)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1 + coalesce((SELECT max(seq) FROM op WHERE lane = ?6), 0), 1, ?7, ?8, ?9, 1, ?10, ?11)",
+	[S_AGAIN] = "UPDATE OR ROLLBACK op SET lane = ?6, seq = 1 + coalesce((SELECT max(o.seq) FROM op AS o WHERE o.lane = ?6), 0), state = 1,"
+		" target2 = CASE WHEN kind <> 10 THEN NULL WHEN state = 3 THEN 'was ' || src_fp || ' ' || body_fp || ' ' ||"
+		" loss || ' ' || sent || ' ' || run || ' ' || target WHEN state IN (2, 4) THEN target2 END,"
+		" target = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9, tries = tries + 1, sent = ?10, run = ?11"
+		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND (state = 2 OR state = 4 OR state = 5 OR state = 3 AND kind = 10)",
+	[S_DONE] = "UPDATE OR ROLLBACK op SET state = 3, target = ?6, target2 = ?7, why = NULL"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
-	[S_REJECT] = "UPDATE op SET state = 4, why = ?6"
+	[S_REJECT] = "UPDATE OR ROLLBACK op SET state = 4, why = ?6"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
-	[S_UNKNOWN] = "UPDATE op SET state = 2, why = ?6"
+	[S_UNKNOWN] = "UPDATE OR ROLLBACK op SET state = 2, why = ?6"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
 	[S_UNSENT] = "DELETE FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
-	[S_UNSENT_EDIT] = "UPDATE op SET state = 3, target = ?6, target2 = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9, sent = ?10, run = ?11"
-		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
-	[S_GONE] = "UPDATE op SET state = 5"
+	[S_UNSENT_EDIT] = "UPDATE OR ROLLBACK op SET state = 3, target = ?6, target2 = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9,"
+		" sent = ?10, run = ?11 WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
+	[S_GONE] = "UPDATE OR ROLLBACK op SET state = 5"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 3",
 	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND state IN (1, 2)",
 	[S_ANCHOR] = "SELECT target FROM op WHERE lane = ?1 AND ((1 << kind) & ?2) AND state = 3 ORDER BY seq DESC LIMIT 1",
@@ -774,10 +776,9 @@ bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target)
 	return rc == SQLITE_ROW;
 }
 
-/* Runs a bound change of state. The disk may fail (the commit will say so); a change that is not allowed may not. */
-static void change(struct ledger *l, sqlite3_stmt *s, const struct opkey *k, const char *what)
+/* What came of a bound change of state. The disk may fail (the commit will say so); a change that is not allowed may not. */
+static void changed(struct ledger *l, int rc, sqlite3_stmt *s, const struct opkey *k, const char *what)
 {
-	int rc = sqlite3_step(s);
 	if ((rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISUSE || (rc & 0xff) == SQLITE_MISMATCH)
 		die("ledger: %s of kind %d, part %d, id %s: %s", what, (int)k->kind, k->part, k->id, sqlite3_errmsg(l->db));
 	if (rc != SQLITE_DONE)
@@ -785,6 +786,11 @@ static void change(struct ledger *l, sqlite3_stmt *s, const struct opkey *k, con
 	else if (sqlite3_changes(l->db) != 1)
 		die("ledger: %s of kind %d, part %d, id %s does not fit its state", what, (int)k->kind, k->part, k->id);
 	done_with(s);
+}
+
+static void change(struct ledger *l, sqlite3_stmt *s, const struct opkey *k, const char *what)
+{
+	changed(l, sqlite3_step(s), s, k, what);
 }
 
 /* True when the change may be tried at all. */
@@ -795,12 +801,10 @@ static bool may_change(const struct ledger *l)
 	return !l->failed;
 }
 
-void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp, uint32_t loss,
-                   int64_t run, int64_t now_us)
+static sqlite3_stmt *bind_intent(struct ledger *l, enum ledger_stmt n, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp,
+                                 uint32_t loss, int64_t run, int64_t now_us)
 {
-	if (!may_change(l))
-		return;
-	sqlite3_stmt *s = stmt(l, S_INTENT);
+	sqlite3_stmt *s = stmt(l, n);
 	bind_key(s, k);
 	sqlite3_bind_int64(s, 6, lane);
 	sqlite3_bind_int64(s, 7, (int64_t)src_fp);
@@ -808,7 +812,27 @@ void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64
 	sqlite3_bind_int64(s, 9, loss);
 	sqlite3_bind_int64(s, 10, now_us);
 	sqlite3_bind_int64(s, 11, run);
-	change(l, s, k, "intent");
+	return s;
+}
+
+void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp, uint32_t loss,
+                   int64_t run, int64_t now_us)
+{
+	if (!may_change(l))
+		return;
+	sqlite3_stmt *s = bind_intent(l, S_INTENT, k, lane, src_fp, body_fp, loss, run, now_us);
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE) {
+		/* It has been there before; or its lane has another one open, which is a bug. */
+		char why[200];
+		fmt_into(why, sizeof(why), "%s", sqlite3_errmsg(l->db));
+		done_with(s);
+		s = bind_intent(l, S_AGAIN, k, lane, src_fp, body_fp, loss, run, now_us);
+		rc = sqlite3_step(s);
+		if (rc == SQLITE_DONE && sqlite3_changes(l->db) != 1)
+			die("ledger: intent of kind %d, part %d, id %s does not fit its state: %s", (int)k->kind, k->part, k->id, why);
+	}
+	changed(l, rc, s, k, "intent");
 	l->fresh++;
 }
 

@@ -12,6 +12,18 @@ const char *item_name(enum item i);     /* "messages" … */
 const char *bucket_name(enum bucket b); /* "sent" … */
 
 struct facts_rule { enum item item; const char *rule; int64_t n; };       /* why skipped, rejected */
+/* What a rule of the mapping catches, for whoever checks it. Examples only when they were asked for: a few messages chosen by chance,
+ * the same ones every time. What they show has passed all replacements. */
+struct facts_example {
+	const char *conv, *name, *id;               /* conversation of the source, its name, the message's id there */
+	const char *author, *when;                  /* as labels show them */
+	const char *before, *match, *after;         /* one line; match "" where there is none to show */
+	bool withheld;                              /* it could not be decided what must not be shown: nothing is */
+	int64_t ts_us; uint64_t order;
+};
+enum caught { CAUGHT_LEFT_OUT, CAUGHT_MOVED, CAUGHT_CHANGED, CAUGHT_TAGGED };
+const char *caught_name(enum caught c);         /* "left-out", "moved", "changed", "tagged" */
+struct facts_caught { const char *rule; enum caught how; int64_t n; struct facts_example *examples; size_t n_examples; };
 struct facts_chat {                                                       /* one conversation of the source */
 	const char *id, *name, *target_name, *target_id; enum conv_kind kind; bool is_public, archived;
 	enum { CHAT_CREATE, CHAT_EXISTS, CHAT_ADOPT, CHAT_SKIP, CHAT_REJECTED } action; const char *why;
@@ -27,6 +39,7 @@ struct facts {
 	int64_t read[N_ITEM], bucket[N_ITEM][N_BUCKET];
 	bool adds_up; const char *mismatch;         /* which item does not */
 	struct facts_rule *rules; size_t n_rules;
+	struct facts_caught *caught; size_t n_caught; /* rules and replacements of the mapping in its order; with examples, kinds and policies, too */
 	int64_t loss[N_LOSS];                       /* messages concerned, per loss bit */
 	int64_t edits;                              /* sent messages whose source changed */
 	int64_t links;                              /* messages to be edited so that their links lead to the target: at most */
@@ -52,8 +65,9 @@ struct facts {
 /* snap may be NULL (offline). Everything in a. */
 bool plan_run(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
               struct ledger *l, const struct snapshot *snap, struct arena *a, struct facts *out, struct err *e);
-/* The same with what was asked for besides (enum stream_wish). */
+/* The same with what was asked for besides (enum stream_wish), and with so many examples of each rule, at most PLAN_EXAMPLES_MAX. */
+enum { PLAN_EXAMPLES_MAX = 50 };
 bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporter *ex, const struct target *t, const struct traits *tr,
-                 struct ledger *l, const struct snapshot *snap, uint32_t wish, struct arena *a, struct facts *out, struct err *e);
+                 struct ledger *l, const struct snapshot *snap, uint32_t wish, size_t examples, struct arena *a, struct facts *out, struct err *e);
 
 #endif

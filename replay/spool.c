@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 2 };
+enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 3 };
 
 #define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body,NULL,0,replies,conv"
 #define CONV "num,line,msgs,replies,threads,files,reacts,first,last,id"
@@ -128,6 +128,18 @@ sqlite3_stmt *spool_db_again(struct spool *s, enum sql q)
 	return spool_db_kept(s, &s->st[q], sqls[q]);
 }
 
+/* An index by id for this reader alone, in a file of SQLite's that has no name. */
+static void index_ids(struct spool *s)
+{
+	static const char sql[] = "CREATE TEMP TABLE IF NOT EXISTS ids AS SELECT conv,id,ts FROM main.msg;"
+	                          "CREATE INDEX IF NOT EXISTS temp.ids_by_id ON ids(conv,id,ts)";
+	if (s->st[SQL_BY_ID])
+		return;
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		die("spool: %s", sqlite3_errmsg(s->db));
+	spool_db_kept(s, &s->st[SQL_BY_ID], "SELECT ts FROM temp.ids WHERE conv=?1 AND id=?2");
+}
+
 /* Where a message is: by the time its reply told, by the time its id spells, by the index. */
 bool spool_db_locate(struct spool *s, int64_t conv, const char *id, int64_t hint_us, int64_t *ts_us, const char **root, int64_t *root_ts)
 {
@@ -139,8 +151,10 @@ bool spool_db_locate(struct spool *s, int64_t conv, const char *id, int64_t hint
 				continue;
 			at = spelt;
 		} else if (attempt == 2) {
-			if (!s->by_id)
+			if (s->ids == SPOOL_IDS_TIMED)
 				return false;
+			if (s->ids == SPOOL_IDS_LOOSE)
+				index_ids(s);
 			sqlite3_stmt *st = spool_db_again(s, SQL_BY_ID);
 			sqlite3_bind_int64(st, 1, conv);
 			spool_db_text(st, 2, id);
@@ -252,7 +266,8 @@ static bool start_read(struct spool *s, const char *path, struct err *e)
 	for (size_t i = 0; i < SPOOL_N_COUNTS; i++)
 		*spool_db_count_at(&s->counts, i) = info_int(s, spool_db_counts[i].key);
 	s->n_archives = (int)info_int(s, "archives");
-	s->by_id = info_int(s, "by_id") > 0;
+	int64_t ids = info_int(s, "ids");
+	s->ids = ids == SPOOL_IDS_TIMED ? SPOOL_IDS_TIMED : ids == SPOOL_IDS_INDEXED ? SPOOL_IDS_INDEXED : SPOOL_IDS_LOOSE;
 	return true;
 }
 

@@ -50,6 +50,7 @@ static const char *const puts_sql[N_PUT] = {
 	[GET_CONV_LINE] = "SELECT line FROM conv WHERE num=?1",
 	[PUT_BAD] = "INSERT INTO bad(place,what,archive) VALUES(?1,?2,?3)",
 	[PUT_FACT] = "INSERT INTO fact(archive,key,value) VALUES(?1,?2,?3)",
+	[PUT_DROP] = "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3",
 };
 
 void spool_build_free(struct build *b)
@@ -75,7 +76,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 {
 	/* One transaction for everything: with journal_mode=OFF it costs no memory, and no page is written twice for a commit. */
 	if (!spool_db_run(s, "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	                "PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=2; BEGIN", e) ||
+	                "PRAGMA secure_delete=OFF; PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=3; BEGIN", e) ||
 	    !spool_db_run(s, schema, e))
 		return false;
 	struct build *b = s->b = xcalloc(1, sizeof(*b));
@@ -291,6 +292,7 @@ static bool put_conv(void *ctx, const struct conv *c)
 		now.topic = or_old(now.topic, old.topic);
 		now.purpose = or_old(now.purpose, old.purpose);
 		now.creator = or_old(now.creator, old.creator);
+		now.space = or_old(now.space, old.space);
 		if (now.kind == CONV_PUBLIC && old.kind != CONV_PUBLIC)
 			now.kind = old.kind;
 		if (!now.created_us)
@@ -330,7 +332,7 @@ bool spool_put_hazard(void *ctx, enum hazard_level level, const char *name, cons
 		if (b->oddities.n >= HAZARDS_KEPT)
 			return true;
 		o = arena_new(&b->run, struct oddity);
-		*o = (struct oddity){ level, arena_strdup(&b->run, name), arena_strdup(&b->run, where), arena_strdup(&b->run, what), 0 };
+		*o = (struct oddity){ level, arena_strdup(&b->run, name), arena_strdup(&b->run, where), arena_strdup(&b->run, what), 0, b->read ? -1 : ((struct spool *)ctx)->n_archives - 1 };
 		table_put(&b->oddities, o->name, o);
 	}
 	o->n++;
@@ -466,14 +468,24 @@ static bool group_threads(struct spool *s, struct err *e)
 	                  " FROM msg INDEXED BY reply WHERE root IS NOT NULL GROUP BY conv,root", e);
 }
 
+/* Putting copies together (spool_merge.c) needs the index, too. */
+static bool has_index(struct spool *s)
+{
+	sqlite3_stmt *st = spool_db_once(s, "SELECT 1 FROM sqlite_master WHERE type='index' AND name='by_id'");
+	bool has = spool_db_step(s, st);
+	sqlite3_finalize(st);
+	return has;
+}
+
 static bool finish_threads(struct spool *s, struct err *e)
 {
-	if (spool_put_untimed(s)) {
+	if (spool_put_untimed(s) && (spool_put_named(s) || s->counts.pins)) {
 		/* Sorting takes as much memory again as the cache may; together they stay within what reading took. */
 		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); PRAGMA cache_size=-12288", e))
 			return false;
-		s->by_id = true;
 	}
+	if (has_index(s))
+		s->ids = SPOOL_IDS_INDEXED;
 	if (!group_threads(s, e))
 		return false;
 	if (any_nested(s)) {
@@ -610,10 +622,14 @@ static bool finish_info(struct spool *s)
 		s->counts.last_us = sqlite3_column_int64(st, 1);
 	}
 	sqlite3_finalize(st);
-	bool ok = put_info(s, "archives", s->n_archives) && put_info(s, "by_id", s->by_id);
+	if (s->ids == SPOOL_IDS_TIMED && spool_put_untimed(s))
+		s->ids = SPOOL_IDS_LOOSE;
+	bool ok = put_info(s, "archives", s->n_archives) && put_info(s, "ids", s->ids);
 	for (size_t i = 0; ok && i < SPOOL_N_COUNTS; i++)
 		ok = put_info(s, spool_db_counts[i].key, *spool_db_count_at(&s->counts, i));
-	st = spool_db_once(s, "INSERT INTO hazard(level,name,place,what,n) VALUES(?1,?2,?3,?4,?5)");
+	/* Of several archives the place says which. */
+	st = spool_db_once(s, "INSERT INTO hazard(level,name,place,what,n) VALUES(?1,?2,CASE WHEN ?3<>'' THEN "
+	                      "coalesce((SELECT path||': ' FROM archive WHERE num=?6 AND (SELECT count(*) FROM archive)>1),'') ELSE '' END||?3,?4,?5)");
 	for (size_t i = 0; ok && i < b->oddities.n; i++) {
 		const struct oddity *o = b->oddities.rows[i].value;
 		if (!o->n)
@@ -624,6 +640,7 @@ static bool finish_info(struct spool *s)
 		spool_db_text(st, 3, o->where);
 		spool_db_text(st, 4, o->what);
 		sqlite3_bind_int64(st, 5, o->n);
+		sqlite3_bind_int(st, 6, o->archive);
 		ok = sqlite3_step(st) == SQLITE_DONE || spool_put_failed(s, "cannot write");
 	}
 	sqlite3_finalize(st);
@@ -647,6 +664,7 @@ static bool seal(struct spool *s, struct err *e)
 bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
+	b->read = true;
 	/* Conversations first: threads are counted in their rows. */
 	if (!spool_put_settle(s) || !spool_merge(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;

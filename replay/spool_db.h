@@ -30,15 +30,16 @@ struct spool_copy {
 	int archive;
 	uint64_t sketch[2 * SPOOL_SKETCH], limit;
 	size_t n_sketch;
-	size_t chat; enum conv_kind kind; const char *title; /* spool_merge.c's */
+	size_t chat; enum conv_kind kind; const char *title; int64_t written; /* spool_merge.c's */
 };
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
-struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; };
-enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PUT_CONV, GET_CONV_LINE, PUT_BAD, PUT_FACT, N_PUT };
+struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; int archive; /* where `where` is; -1 found out after reading */ };
+enum put { PUT_MSG, PUT_OLD, PUT_REPLACE, PUT_USER, PUT_ALIAS, GET_USER_LINE, PUT_CONV, GET_CONV_LINE, PUT_BAD, PUT_FACT, PUT_DROP, N_PUT };
 struct build {
 	struct arena run, step;
 	struct table convs, users, oddities; /* struct tally, struct who, struct oddity */
 	struct table integrations;           /* spool_apps.c's */
+	bool read;                           /* all archives are read */
 	struct tally *last;                  /* records come conversation by conversation */
 	struct buf line;
 	sqlite3_stmt *st[N_PUT];
@@ -57,6 +58,10 @@ struct spool_walk {
 	struct spool_walk *next;
 };
 
+/* How a message is found by its id alone: the id spells its time; table msg has an index by_id, as something in the spool names
+ * messages by their ids; nothing does, and whoever asks nevertheless makes a table for as long as the spool is open. */
+enum spool_ids { SPOOL_IDS_TIMED, SPOOL_IDS_INDEXED, SPOOL_IDS_LOOSE };
+
 struct spool {
 	sqlite3 *db;
 	struct build *b;                /* NULL when reading */
@@ -64,7 +69,7 @@ struct spool {
 	sqlite3_stmt *st[N_SQL];
 	struct spool_counts counts;
 	int n_archives;
-	bool by_id;                     /* there is an index by id */
+	enum spool_ids ids;
 	struct arena scratch;
 	const struct filestore *store;  /* files fetched since, or NULL */
 	char *path;
@@ -117,7 +122,8 @@ struct spool_differing { int64_t n; const char *where; /* the first: conversatio
 void spool_put_differing(struct spool *s, struct spool_differing *edited, struct spool_differing *differs);
 bool spool_put_settle(struct spool *s);  /* all are stored; false: it failed, b->err says how */
 void spool_put_authors(struct spool *s); /* settled: tells spool_who how many messages each author has */
-bool spool_put_untimed(struct spool *s); /* settled: are there messages whose id does not spell their time? They need an index by id */
+bool spool_put_untimed(struct spool *s); /* settled: are there messages whose id does not spell their time? */
+bool spool_put_named(struct spool *s);   /* does a message name another by its id: as a reply, in a link? */
 /* settled: one message more (+1) or less (-1) in the counts, the tally's and its author's. */
 void spool_put_count(struct spool *s, struct tally *t, const struct msg *m, int sign);
 void spool_put_rename(struct spool *s, const char *from, const char *to); /* settled: one author's messages are another's */

@@ -5,9 +5,10 @@
  * leaves the window: pairs become one message (the newest words, the files of whoever has them, the finer time), what only the second
  * copy has is moved over. The first copy's rows stay where they are unless they change.
  *
- * Ids: a pair keeps the first copy's id, unless it was written before under the second's (temp.past, of earlier runs). What only the
- * second copy has keeps its id where both phones' local times are the same, else the id is salted with the difference, because ids
- * that importers make are hashes of local time and words, and other messages of the first copy may have the same.
+ * Ids: a pair keeps the first copy's id. What only the second copy has keeps its own where both phones' local times are the same, else
+ * the id is salted with the difference, because ids that importers make are hashes of local time and words, and other messages of
+ * the first copy may have the same. What was written in earlier runs changes nothing of this; under which of the written ids a
+ * message may be known is only noted (written_claim, spool_written.c).
  */
 #include "replay/spool_merge.h"
 
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW_MIN = 4096, WINDOW_MAX = 24576 };
+enum { WINDOW_MIN = 4096, WINDOW_MAX = 24576, TWINS = 3, BRIEF_BYTES = 24 };
 static const int64_t second = 1000000, minute = 60ll * 1000000, hour = 3600ll * 1000000;
 
 /* A row of either copy in the window: one block of memory. */
@@ -30,7 +31,7 @@ struct row {
 	const char *line; size_t line_n;
 	uint64_t words, lead, idh;
 	uint32_t kind, flags, no;
-	bool stranger, past, fine, media;
+	bool stranger, fine, media, unclear;
 	struct row *pair;
 };
 
@@ -47,7 +48,7 @@ struct folding {
 	struct side a, b;
 	struct arena step;
 	struct buf line;
-	sqlite3_stmt *past, *drop, *moved, *has;
+	sqlite3_stmt *moved, *has;
 	bool dry;                      /* only learns who is who */
 	bool replies;                  /* ids that change must be told to those who reply */
 	bool native;                   /* equal ids are equal messages */
@@ -64,19 +65,6 @@ static bool fail(struct folding *g, const char *what)
 {
 	g->failed = true;
 	return spool_put_failed(g->s, what);
-}
-
-static void words_of(const struct msg *m, struct align_words *w)
-{
-	for (size_t i = 0; i < m->body.n_blocks; i++)
-		for (size_t k = 0; k < m->body.blocks[i].n_spans && !text_is_quoted(&m->body.blocks[i]); k++) {
-			const struct span *x = &m->body.blocks[i].spans[k];
-			const char *text = *x->text ? x->text : x->url;
-			if (x->kind == SPAN_USER)
-				align_words_mention(w);
-			else
-				align_words_add(w, text, strlen(text));
-		}
 }
 
 /* Of a place only where it is: the words around it are in each phone's language. */
@@ -119,9 +107,11 @@ static void features(struct row *r, const struct msg *m)
 		r->flags |= ALIGN_LATER;
 	if (m->kind == MSG_DELETED)
 		r->words = 3;
-	else if ((streq(sub, "location") && place_of(m, &w)) || (streq(sub, "poll") && question_of(m, &w)) || (words_of(m, &w), true))
+	else if ((streq(sub, "location") && place_of(m, &w)) || (streq(sub, "poll") && question_of(m, &w)) || (fold_words_of(m, &w), true))
 		r->words = w.h;
 	r->lead = w.lead;
+	if (!notice && !r->media && w.bytes < BRIEF_BYTES)
+		r->flags |= ALIGN_BRIEF;
 	if (!r->words && !notice)
 		r->words = r->media ? 1 : 2; /* a file without a caption; nothing at all */
 	if (notice && *sub)
@@ -252,13 +242,8 @@ static void settle_times(struct folding *g)
 	int64_t last = g->last_a;
 	for (size_t i = 0; i < g->a.n; i++) {
 		struct row *r = g->a.v[i];
-		if (r->past)
-			r->fin_us = r->ts_us;
-		else if (r->pair)
-			r->fin_us = pair_time(r, r->pair);
-		else
-			r->fin_us = r->ts_us;
-		if (!r->past && !r->fine && r->fin_us <= last && last + 1 < floor_minute(r->ts_us) + minute)
+		r->fin_us = r->pair ? pair_time(r, r->pair) : r->ts_us;
+		if (!r->fine && r->fin_us <= last && last + 1 < floor_minute(r->ts_us) + minute)
 			r->fin_us = last + 1;
 		if (r->fin_us > last)
 			last = r->fin_us;
@@ -287,44 +272,6 @@ static void settle_times(struct folding *g)
 
 /* ---- storing ---- */
 
-/* Was it written under this id, in earlier runs? The time it was written under is given back to it at the end (fold_past). */
-static bool in_past(struct folding *g, const char *id)
-{
-	if (!g->past)
-		return false;
-	sqlite3_reset(g->past);
-	spool_db_text(g->past, 1, id);
-	bool found = spool_db_step(g->s, g->past);
-	sqlite3_reset(g->past);
-	return found;
-}
-
-static bool drop(struct folding *g, const struct row *r)
-{
-	sqlite3_reset(g->drop);
-	sqlite3_bind_int64(g->drop, 1, g->f->a->num);
-	sqlite3_bind_int64(g->drop, 2, r->ts_us);
-	spool_db_text(g->drop, 3, r->id);
-	return sqlite3_step(g->drop) == SQLITE_DONE || fail(g, "cannot write");
-}
-
-/* Stores a message of the chat; where its place is taken, a microsecond later. */
-static bool put(struct folding *g, struct msg *m)
-{
-	for (int i = 0; i < 1000; i++, m->ts_us++) {
-		buf_reset(&g->line);
-		canon_msg(m, NULL, &g->line);
-		sqlite3_stmt *st = spool_put_lone(g->s, g->f->a->num, m, &g->line);
-		int rc = sqlite3_step(st);
-		sqlite3_reset(st);
-		if (rc != SQLITE_DONE)
-			return fail(g, "cannot store a message");
-		if (sqlite3_changes(g->s->db))
-			return true;
-	}
-	return fail(g, "a message has no place");
-}
-
 static bool tell_moved(struct folding *g, const char *old, const char *id, int64_t ts_us)
 {
 	if (!g->replies || streq(old, id))
@@ -336,8 +283,7 @@ static bool tell_moved(struct folding *g, const char *old, const char *id, int64
 	return sqlite3_step(g->moved) == SQLITE_DONE || fail(g, "cannot write");
 }
 
-/* The ids under which a message of the second copy may have been written: its own, or salted with the difference of local times,
- * which is known to the minute. */
+/* The id of a message that only the second copy has: its own, or salted with the difference of local times. */
 static const char *salted(struct folding *g, const struct row *r, int64_t minutes)
 {
 	if (!minutes || g->f->cb->ids == COPY_IDS_NATIVE)
@@ -345,19 +291,30 @@ static const char *salted(struct folding *g, const struct row *r, int64_t minute
 	return arena_fmt(&g->step, "%016llx~%s", (unsigned long long)hash64(r->id, strlen(r->id), (uint64_t)minutes), strchr(r->id, '#') ? strchr(r->id, '#') : "");
 }
 
-static bool b_in_past(struct folding *g, const struct row *r, const char **id)
+/* And where another message has it: another person's same words in the same minute; a notice, whose id has no time in it, at another time. */
+static const char *other_id(struct folding *g, const struct row *r, const char *id, unsigned twin)
+{
+	return arena_fmt(&g->step, "%s'%08x.%u", id, (unsigned)hash64s(r->author ? r->author : ""), twin);
+}
+
+/* The ids under which a message may have been written when this copy had it, as the message with this id. */
+static bool claim(struct folding *g, const struct row *r, const char *id)
 {
 	int64_t m = ahead(g, r);
-	if (!g->past)
-		return false;
-	for (int k = 0; k < 3; k++) {
-		int64_t off = m + (k == 0 ? 0 : k == 1 ? 1 : -1);
-		*id = salted(g, r, off);
-		/* Near equal clocks the plain id may be another message's. */
-		if ((off || m == 0) && in_past(g, *id))
-			return true;
+	const char *base[3] = { NULL };
+	if (!g->f->written->n)
+		return true;
+	for (int k = 0; k < 3; k++) { /* the difference is known to the minute */
+		base[k] = salted(g, r, m + (k == 0 ? 0 : k == 1 ? 1 : -1));
+		if (k && streq(base[k], base[0]))
+			break;
+		for (unsigned twin = 0; twin < TWINS; twin++) {
+			const char *was = twin ? other_id(g, r, base[k], twin - 1) : base[k];
+			if (!streq(was, id) && written_has(g->f->written, was) && !written_claim(g->f->written, id, was))
+				return !(g->failed = true);
+		}
 	}
-	return false;
+	return true;
 }
 
 static bool load(struct folding *g, const struct row *r, struct msg *m)
@@ -377,7 +334,6 @@ static bool leave_a(struct folding *g, struct row *r)
 {
 	struct msg a, b;
 	struct row *p = r->pair;
-	const char *id = r->id;
 	bool changed = r->fin_us != r->ts_us;
 	g->last_a = r->fin_us > g->last_a ? r->fin_us : g->last_a;
 	if (p && r->no && p->words > 3 && !(p->flags & ALIGN_NOTICE)) {
@@ -409,16 +365,15 @@ static bool leave_a(struct folding *g, struct row *r)
 		spool_put_count(g->s, g->f->b, &b, -1);
 		g->s->counts.merged++;
 		g->f->same++;
+		g->f->unclear += r->unclear;
 		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
 		fold_translate(g->f, &g->step, &b);
 		int64_t gone = fold_lacking(&a) + fold_lacking(&b);
 		changed |= fold_words(g->f, &a, &b, r->words != p->words);
 		if (fold_any_present(&a))
 			g->f->made_up += gone;
-		if (!r->past && b_in_past(g, p, &id))
-			changed = true;
-		else
-			id = r->id;
+		if (!claim(g, p, r->id))
+			return false;
 		if (r->fin_us != r->ts_us && p->fine && !r->fine)
 			a.grain_s = b.grain_s;
 		if (!a.parent && b.parent) {
@@ -426,17 +381,17 @@ static bool leave_a(struct folding *g, struct row *r)
 			a.parent_ts_us = 0;
 			changed = true;
 		}
-		if (!tell_moved(g, p->id, id, r->fin_us))
+		if (!tell_moved(g, p->id, r->id, r->fin_us))
 			return false;
 	}
 	if (!changed)
 		return true;
-	a.id = id;
+	a.id = r->id;
 	a.ts_us = r->fin_us;
 	if (a.edited_us)
 		a.edited_us = a.ts_us;
-	if (!tell_moved(g, r->id, id, a.ts_us) || !drop(g, r) || !put(g, &a))
-		return false;
+	if (!fold_drop(g->s, g->f->a->num, r->ts_us, r->id) || !fold_put(g->s, g->f->a->num, &a, &g->line))
+		return !(g->failed = true);
 	spool_put_count(g->s, g->f->a, &was, -1);
 	spool_put_count(g->s, g->f->a, &a, +1);
 	return true;
@@ -470,15 +425,13 @@ static bool leave_b(struct folding *g, struct row *r)
 	m.ts_us = r->fin_us;
 	if (m.edited_us)
 		m.edited_us = m.ts_us;
-	if (!b_in_past(g, r, &id))
-		id = salted(g, r, ahead(g, r));
-	/* Another person's same words in the same minute; a notice, whose id has no time in it, at another time. */
-	const char *plain = id;
+	const char *plain = salted(g, r, ahead(g, r));
+	id = plain;
 	for (unsigned k = 0; id_is_there(g, id); k++)
-		id = arena_fmt(&g->step, "%s'%08x.%u", plain, (unsigned)hash64s(r->author ? r->author : ""), k);
+		id = other_id(g, r, plain, k);
 	m.id = id;
-	if (!put(g, &m) || !tell_moved(g, r->id, id, m.ts_us))
-		return false;
+	if (!claim(g, r, id) || !fold_put(g->s, g->f->a->num, &m, &g->line) || !tell_moved(g, r->id, id, m.ts_us))
+		return !(g->failed = true);
 	spool_put_count(g->s, g->f->a, &m, +1);
 	g->f->added++;
 	g->f->media += fold_any_present(&m);
@@ -498,7 +451,7 @@ static int by_at(const void *x, const void *y)
 static void pair_up(struct folding *g)
 {
 	struct align_item *ia = xcalloc(g->a.n + 1, sizeof(*ia)), *ib = xcalloc(g->b.n + 1, sizeof(*ib));
-	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
+	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .certain = g->native, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
 	for (size_t i = 0; i < g->f->c->n_shifts; i++) {
 		const struct align_shift *s = &g->f->c->shifts[i];
 		rules.slack_us = !i || s->slack_us > rules.slack_us ? s->slack_us : rules.slack_us;
@@ -520,6 +473,8 @@ static void pair_up(struct folding *g)
 		}
 	}
 	align_match(ia, g->a.n, ib, g->b.n, &rules);
+	for (size_t i = 0; i < g->a.n; i++)
+		g->a.v[i]->unclear = ia[i].unclear;
 	for (size_t i = 0; i < g->a.n; i++)
 		if (ia[i].pair >= 0) {
 			g->a.v[i]->pair = g->b.v[ia[i].pair];
@@ -636,8 +591,6 @@ static bool pass(struct folding *g)
 			break;
 		qsort(g->b.v, g->b.n, sizeof(struct row *), by_at);
 		pair_up(g);
-		for (size_t i = 0; g->past && i < g->a.n; i++)
-			g->a.v[i]->past = g->a.v[i]->past || in_past(g, g->a.v[i]->id);
 		settle_times(g);
 		bool change = g->f->c->n_shifts > 1;
 		int64_t limit = full == INT64_MAX ? INT64_MAX : full - (change ? 13 * hour : hour);
@@ -691,9 +644,6 @@ bool fold_copy(struct fold *f)
 	if (!ok)
 		s->b->failed = true;
 	if (ok) {
-		if (f->past_conv)
-			g.past = spool_db_once(s, "SELECT 1 FROM temp.past WHERE id=?1");
-		g.drop = spool_db_once(s, "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3");
 		g.moved = spool_db_once(s, "INSERT OR REPLACE INTO temp.moved VALUES(?1,?2,?3)");
 		g.has = spool_db_once(s, "SELECT 1 FROM msg INDEXED BY by_id WHERE conv=?1 AND id=?2");
 	}
@@ -707,8 +657,6 @@ bool fold_copy(struct fold *f)
 			guess_people(f->sa, f->sb);
 	}
 	ok = ok && pass(&g) && mend_replies(&g);
-	sqlite3_finalize(g.past);
-	sqlite3_finalize(g.drop);
 	sqlite3_finalize(g.moved);
 	sqlite3_finalize(g.has);
 	if (ok) {
@@ -721,53 +669,4 @@ bool fold_copy(struct fold *f)
 	arena_release(&g.step);
 	buf_release(&g.line);
 	return ok;
-}
-
-/* ---- the past ---- */
-
-bool fold_past(struct spool *s, int64_t conv)
-{
-	if (!spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); DROP TABLE IF EXISTS temp.late;"
-	                     "CREATE TEMP TABLE late(id TEXT, old INTEGER, ts INTEGER)", &s->b->err))
-		return !(s->b->failed = true);
-	sqlite3_stmt *st = spool_db_once(s, "INSERT INTO temp.late SELECT p.id,m.ts,p.ts FROM temp.past p JOIN msg m INDEXED BY by_id ON m.conv=?1 AND m.id=p.id WHERE m.ts<>p.ts");
-	sqlite3_bind_int64(st, 1, conv);
-	bool ok = sqlite3_step(st) == SQLITE_DONE;
-	sqlite3_finalize(st);
-	/* The time stands in the row and in its line. */
-	struct arena a;
-	struct tally t = { .num = conv };
-	struct fold f = { .s = s, .a = &t };
-	struct folding g = { .f = &f, .s = s };
-	arena_init(&a);
-	sqlite3_stmt *each = spool_db_once(s, "SELECT l.id,l.old,l.ts,m.author,m.root,m.root_ts,m.body FROM temp.late l JOIN msg m ON m.conv=?1 AND m.ts=l.old AND m.id=l.id");
-	sqlite3_stmt *drop_st = spool_db_once(s, "DELETE FROM msg WHERE conv=?1 AND ts=?2 AND id=?3");
-	sqlite3_bind_int64(each, 1, conv);
-	buf_init(&g.line, SPOOL_LINE_MAX);
-	while (ok && spool_db_step(s, each)) {
-		struct msg m;
-		arena_reset(&a);
-		ok = canon_read_msg(sqlite3_column_blob(each, 6), (size_t)sqlite3_column_bytes(each, 6), &a, &m, NULL, &s->b->err);
-		if (!ok) {
-			s->b->failed = true;
-			break;
-		}
-		m.id = arena_strdup(&a, spool_db_col(each, 0));
-		m.author = arena_strdup(&a, spool_db_col(each, 3));
-		m.parent = arena_strdup(&a, spool_db_col(each, 4));
-		m.parent_ts_us = sqlite3_column_int64(each, 5);
-		sqlite3_reset(drop_st);
-		sqlite3_bind_int64(drop_st, 1, conv);
-		sqlite3_bind_int64(drop_st, 2, m.ts_us);
-		spool_db_text(drop_st, 3, m.id);
-		ok = sqlite3_step(drop_st) == SQLITE_DONE;
-		m.edited_us = m.edited_us ? sqlite3_column_int64(each, 2) : 0;
-		m.ts_us = sqlite3_column_int64(each, 2);
-		ok = ok && put(&g, &m);
-	}
-	sqlite3_finalize(each);
-	sqlite3_finalize(drop_st);
-	buf_release(&g.line);
-	arena_release(&a);
-	return ok || spool_put_failed(s, "cannot write");
 }

@@ -10,7 +10,7 @@
  *    overlap. Two chats that merely have one title stay apart, and both cases are told.
  *  - The first copy, in the order of the archives, gives the chat its id, its clock and its people their ids; so an archive that
  *    is added at the end changes none. What was written in earlier runs (struct spool_past) keeps the id and time it was
- *    written under, whichever phone it came from.
+ *    written under, whichever phone it came from (spool_written.c).
  *  - People are joined by what they said: who wrote the same message is the same person. Each joining is told as a fact.
  *  - Memory is bounded: a sample of texts (align.h) for two copies at a time, a window of messages, the people.
  */
@@ -82,15 +82,7 @@ void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
 		if (!canon_read_msg(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), &a, &m, NULL, NULL) || m.edited_us)
 			continue;
 		struct align_words w = { 0 };
-		for (size_t i = 0; i < m.body.n_blocks; i++)
-			for (size_t k = 0; k < m.body.blocks[i].n_spans && !text_is_quoted(&m.body.blocks[i]); k++) {
-				const struct span *x = &m.body.blocks[i].spans[k];
-				const char *text = *x->text ? x->text : x->url;
-				if (x->kind == SPAN_USER)
-					align_words_mention(&w);
-				else
-					align_words_add(&w, text, strlen(text));
-			}
+		fold_words_of(&m, &w);
 		if (w.bytes >= 4)
 			align_sample_add(&out->texts, &(struct align_text){ .words = w.h, .ts_us = ts, .author = who->no, .bytes = (uint32_t)w.bytes, .coarse = m.grain_s >= 60 });
 	}
@@ -316,35 +308,6 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 	return best;
 }
 
-/* ---- the past ---- */
-
-struct past_put { struct spool *s; sqlite3_stmt *st; size_t n; };
-
-static bool put_past(void *to, int64_t ts_us, const char *id)
-{
-	struct past_put *p = to;
-	sqlite3_reset(p->st);
-	spool_db_text(p->st, 1, id);
-	sqlite3_bind_int64(p->st, 2, ts_us);
-	bool ok = sqlite3_step(p->st) == SQLITE_DONE;
-	p->n += ok ? (size_t)sqlite3_changes(p->s->db) : 0;
-	return ok;
-}
-
-/* Fills temp.past with what was written of a conversation; the number of messages. */
-static size_t load_past(struct merging *g, const char *conv_id)
-{
-	struct past_put p = { .s = g->s };
-	if (!g->b->past.conv)
-		return 0;
-	if (!spool_db_run(g->s, "CREATE TEMP TABLE IF NOT EXISTS past(id TEXT PRIMARY KEY, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.past", &g->b->err))
-		return 0;
-	p.st = spool_db_once(g->s, "INSERT OR IGNORE INTO temp.past VALUES(?1,?2)");
-	g->b->past.conv(g->b->past.ctx, conv_id, put_past, &p);
-	sqlite3_finalize(p.st);
-	return p.n;
-}
-
 /* ---- people over all chats ---- */
 
 /* "from", as one copy calls them, is "to". Whoever is somebody else in another chat cannot be renamed everywhere. */
@@ -554,6 +517,17 @@ static bool tell_merge(struct merging *g, const struct chat *h, const struct fol
 	return spool_put_archive_fact(g->s, f->cb->archive, "merged", text);
 }
 
+static void tell_unclear(struct merging *g, const struct chat *h, const struct fold *f)
+{
+	char what[320];
+	if (!f->unclear)
+		return;
+	snprintf(what, sizeof(what), "in \"%.80s\" %zu short texts cannot be told for certain from others of the same minute in another copy: each was taken for one message, and may be two",
+	         h->first->title, f->unclear);
+	what[utf8_cut(what, strlen(what))] = '\0';
+	spool_put_hazard(g->s, HAZARD_WARN, "short-texts-unclear", f->cb->label, what);
+}
+
 /* A file that one export lacks and another has is no loss. */
 static void take_back_losses(struct merging *g, int64_t n)
 {
@@ -567,7 +541,7 @@ static void take_back_losses(struct merging *g, int64_t n)
 	}
 }
 
-static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, const char *past_conv)
+static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, struct written *w)
 {
 	struct survey_of a, b;
 	struct compared cmp;
@@ -575,7 +549,7 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, co
 	survey_copy(g->s, c->tally->num, &b);
 	compare_copies(&a, &b, &cmp);
 	guess_people(&a, &b);
-	struct fold f = { .s = g->s, .a = h->first->tally, .b = c->tally, .ca = h->first, .cb = c, .sa = &a, .sb = &b, .c = &cmp, .past_conv = past_conv,
+	struct fold f = { .s = g->s, .a = h->first->tally, .b = c->tally, .ca = h->first, .cb = c, .sa = &a, .sb = &b, .c = &cmp, .written = w,
 	                  .b_is_newer = b.last_us > a.last_us };
 	bool ok = fold_copy(&f) && tell_people(g, c, &a, &b) && merge_conv(g, h, c, &b) && tell_merge(g, h, &f);
 	if (ok) {
@@ -585,72 +559,116 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, co
 		sqlite3_finalize(st);
 		c->tally->gone = true;
 		take_back_losses(g, f.made_up);
+		tell_unclear(g, h, &f);
 	}
 	survey_free(&a);
 	survey_free(&b);
 	return ok;
 }
 
-/* How many messages of a copy temp.past has. */
-static int64_t in_past(struct merging *g, const struct spool_copy *c)
+/* The id of a chat that nobody has written: its first copy's; numbered where another chat has it. */
+static const char *own_id(struct merging *g, const struct chat *h)
 {
-	if (!spool_db_run(g->s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", &g->b->err))
-		return 0;
-	sqlite3_stmt *st = spool_db_once(g->s, "SELECT count(*) FROM temp.past p JOIN msg m INDEXED BY by_id ON m.conv=?1 AND m.id=p.id");
-	sqlite3_bind_int64(st, 1, c->tally->num);
-	int64_t n = spool_db_step(g->s, st) ? sqlite3_column_int64(st, 0) : 0;
-	sqlite3_finalize(st);
-	return n;
+	const char *id = h->first->conv_id;
+	for (int no = 2; table_get(&g->ids, id); no++)
+		id = arena_fmt(&g->b->run, "%s#%d", h->first->conv_id, no);
+	return id;
 }
 
-/* The id under which the chat is known: the one under which most of its messages were written before, else its first copy's; numbered
- * where another chat has it. */
-static const char *id_of(struct merging *g, const struct chat *h, size_t chat)
+/* How many messages of each copy were written of what is loaded; the most. */
+static int64_t count_written(struct merging *g, size_t chat, struct written *w)
 {
-	const char *best = NULL;
 	int64_t most = 0;
-	for (size_t i = 0; i < g->b->n_copies && g->b->past.conv; i++) {
+	for (size_t i = 0; i < g->b->n_copies; i++) {
+		struct spool_copy *c = g->b->copies[i];
+		if (c->chat != chat)
+			continue;
+		c->written = written_in(w, c->tally->num);
+		most = c->written > most ? c->written : most;
+	}
+	return most;
+}
+
+/* The id under which the chat is known, and what was written under it, loaded: of the ids its copies have, numbered or not, the one
+ * under which most of a copy was written, and its own where that is as good. */
+static bool find_id(struct merging *g, struct chat *h, size_t chat, struct written *w)
+{
+	enum { NUMBERED = 9 };
+	const char *own = own_id(g, h), *loaded = own;
+	if (!written_load(w, own))
+		return false;
+	int64_t most = count_written(g, chat, w);
+	h->id = own;
+	if (!g->b->past.conv)
+		return true;
+	for (size_t i = 0; i < g->b->n_copies; i++) {
 		const struct spool_copy *c = g->b->copies[i];
-		for (int no = 1; c->chat == chat && no <= 9; no++) {
+		bool again = c->chat != chat;
+		for (size_t k = 0; !again && k < i; k++) /* its ids were looked up */
+			again = g->b->copies[k]->chat == chat && streq(g->b->copies[k]->conv_id, c->conv_id);
+		for (int no = 1; !again && no <= NUMBERED; no++) {
 			const char *id = no == 1 ? c->conv_id : arena_fmt(&g->b->run, "%s#%d", c->conv_id, no);
-			if (!load_past(g, id))
-				break;
-			int64_t n = table_get(&g->ids, id) ? 0 : in_past(g, c);
+			if (streq(id, own) || table_get(&g->ids, id))
+				continue;
+			loaded = id;
+			if (!written_load(w, id))
+				return false;
+			int64_t n = w->n ? count_written(g, chat, w) : 0;
 			if (n > most) {
 				most = n;
-				best = id;
+				h->id = id;
 			}
 		}
 	}
-	for (int no = 1; !best; no++) {
-		const char *id = no == 1 ? h->first->conv_id : arena_fmt(&g->b->run, "%s#%d", h->first->conv_id, no);
-		if (!table_get(&g->ids, id))
-			best = id;
+	if (!streq(loaded, h->id)) {
+		if (!written_load(w, h->id))
+			return false;
+		count_written(g, chat, w);
 	}
-	return best;
+	return true;
+}
+
+/* The copy that the others are put into is the one by which the chat was written before: ids, clock and people's ids are its. Where
+ * the list is in another order now, that is seen from the messages that have its ids; phones with one local time have them alike. */
+static void find_first(struct merging *g, struct chat *h, size_t chat, const struct written *w)
+{
+	enum { FEW = 8 }; /* notices have no time in their ids, and may be the same on any phone */
+	int64_t own = h->first->written, all = h->first->tally->msgs < (int64_t)w->n ? h->first->tally->msgs : (int64_t)w->n;
+	struct spool_copy *best = h->first;
+	if (!w->n || (own > 1 && own * FEW >= all))
+		return;
+	for (size_t i = 0; i < g->b->n_copies; i++)
+		if (g->b->copies[i]->chat == chat && g->b->copies[i]->written > best->written)
+			best = g->b->copies[i];
+	if (best->written >= FEW / 2 * (own + 1))
+		h->first = best;
 }
 
 static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 {
 	struct conv c;
-	bool ok = true;
-	h->id = id_of(g, h, no);
-	table_put(&g->ids, h->id, h);
-	size_t past = load_past(g, h->id);
+	struct written w;
+	written_init(&w, g->s);
+	bool ok = find_id(g, h, no, &w);
+	if (ok) {
+		table_put(&g->ids, h->id, h);
+		find_first(g, h, no, &w);
+	}
 	for (size_t i = 0; ok && i < g->b->n_copies; i++) {
 		struct spool_copy *x = g->b->copies[i];
 		if (x->chat == no && x != h->first)
-			ok = add_copy(g, h, x, past ? h->id : NULL);
+			ok = add_copy(g, h, x, &w);
 	}
-	if (ok && past) {
-		int64_t found = in_past(g, h->first);
+	ok = ok && written_settle(&w, h->first->tally->num);
+	if (ok && w.n) {
+		int64_t found = written_in(&w, h->first->tally->num);
 		char what[320];
 		snprintf(what, sizeof(what), "of %zu messages written before, only %lld are in these exports: keep the earlier exports in the list, or what has other ids now is written again",
-		         past, (long long)found);
-		if (found * 10 < (int64_t)past * 9)
+		         w.n, (long long)found);
+		if (found * 10 < (int64_t)w.n * 9)
 			spool_put_hazard(g->s, HAZARD_WARN, "written-not-found", h->first->label, what);
-		ok = fold_past(g->s, h->first->tally->num);
 	}
+	written_free(&w);
 	/* Its own name at last. */
 	h->first->tally->id = h->id;
 	arena_reset(&g->b->step);

@@ -43,18 +43,34 @@ struct fold {
 	const struct spool_copy *ca, *cb;     /* ca: the chat's first copy */
 	struct survey_of *sa, *sb;
 	const struct compared *c;
-	const char *past_conv;                /* the chat's id if the past (spool_past) is loaded, else NULL */
+	struct written *written;              /* what was written of the chat, loaded */
 	bool b_is_newer;                      /* b goes on longer: of two edits its is the later */
 	/* out */
-	size_t same, added, media, later, notices;
+	size_t same, added, media, later, notices, unclear;
 	int64_t made_up;                      /* files that an export lacks and another has */
 };
 bool fold_copy(struct fold *f);
-/* Gives the chat's messages that were written before the time they were written under. */
-bool fold_past(struct spool *s, int64_t conv);
+
+/* spool_written.c: what was written of a chat in earlier runs (struct spool_past), and under which ids. */
+struct written {
+	struct spool *s;
+	size_t n;                             /* messages */
+	uint64_t *bits; size_t n_bits;        /* a filter of their ids */
+	sqlite3_stmt *has, *claim;
+};
+void written_init(struct written *w, struct spool *s);
+void written_free(struct written *w);
+bool written_load(struct written *w, const char *conv_id);                    /* instead of what was loaded before */
+bool written_has(struct written *w, const char *id);
+int64_t written_in(struct written *w, int64_t conv);                          /* how many of them are there, by their ids */
+bool written_claim(struct written *w, const char *id, const char *was);       /* the message may have been written under `was` */
+bool written_settle(struct written *w, int64_t conv);                         /* gives ids and times back; the chat is complete */
 
 /* spool_pair.c */
 bool fold_is_notice(const struct msg *m);
+void fold_words_of(const struct msg *m, struct align_words *w);               /* what somebody said, without what they quoted */
+bool fold_drop(struct spool *s, int64_t conv, int64_t ts_us, const char *id);
+bool fold_put(struct spool *s, int64_t conv, struct msg *m, struct buf *line); /* where its place is taken, a microsecond later */
 const char *fold_who(const struct fold *f, const char *id);                   /* of the second copy's people, in the first; or id */
 void fold_translate(const struct fold *f, struct arena *a, struct msg *m);    /* mentions and reactions of the second copy */
 bool fold_any_present(const struct msg *m);                                   /* a file whose bytes are there */

@@ -2,11 +2,53 @@
  *
  * Called by spool_fold.c for each pair. Promises: the newest state (text, edited, deleted) counts; a place-holder for what a phone has
  * not got never wins; files, captions and reactions come from whichever copy has them; people are named by the first copy's ids.
- * It stores nothing.
+ * Besides, what spool_merge.c, spool_fold.c and spool_written.c share: what counts as a message's words, and rows put in and taken out.
  */
 #include "replay/spool_merge.h"
 
+#include "core/canon.h"
+
 #include <string.h>
+
+void fold_words_of(const struct msg *m, struct align_words *w)
+{
+	for (size_t i = 0; i < m->body.n_blocks; i++)
+		for (size_t k = 0; k < m->body.blocks[i].n_spans && !text_is_quoted(&m->body.blocks[i]); k++) {
+			const struct span *x = &m->body.blocks[i].spans[k];
+			const char *text = *x->text ? x->text : x->url;
+			if (x->kind == SPAN_USER)
+				align_words_mention(w);
+			else
+				align_words_add(w, text, strlen(text));
+		}
+}
+
+bool fold_drop(struct spool *s, int64_t conv, int64_t ts_us, const char *id)
+{
+	sqlite3_stmt *st = spool_put_st(s, PUT_DROP);
+	sqlite3_bind_int64(st, 1, conv);
+	sqlite3_bind_int64(st, 2, ts_us);
+	spool_db_text(st, 3, id);
+	bool ok = sqlite3_step(st) == SQLITE_DONE;
+	sqlite3_reset(st);
+	return ok || spool_put_failed(s, "cannot write");
+}
+
+bool fold_put(struct spool *s, int64_t conv, struct msg *m, struct buf *line)
+{
+	for (int i = 0; i < 1000; i++, m->ts_us++) {
+		buf_reset(line);
+		canon_msg(m, NULL, line);
+		sqlite3_stmt *st = spool_put_lone(s, conv, m, line);
+		int rc = sqlite3_step(st);
+		sqlite3_reset(st);
+		if (rc != SQLITE_DONE)
+			return spool_put_failed(s, "cannot store a message");
+		if (sqlite3_changes(s->db))
+			return true;
+	}
+	return spool_put_failed(s, "a message has no place");
+}
 
 /* Words that are the messenger's own; deleted messages keep their author and are none. */
 bool fold_is_notice(const struct msg *m)

@@ -21,6 +21,8 @@ enum {
 	POSTS_MAX = 200 * 1000,   /* (bot, conversation) pairs that are counted */
 	POST_KEY = 320,
 	KEEP_BYTES = 1024 * 1024, /* a buffer that one message has made larger is given back */
+	GROUP = 16,               /* messages that one statement stores */
+	PARAMS = 16,              /* of a message in it */
 };
 
 /* What one stored message adds to the counts, or takes away when a better copy replaces it. */
@@ -45,8 +47,16 @@ struct batch {
 	bool failed;     /* out */
 };
 
+/* Messages that come behind all of their conversation, as nearly all do, need not be looked for and are stored by one statement:
+ * the tree of the table is not gone down for each, and numbers that are the same as in the statement before stay bound. */
+struct group {
+	sqlite3_stmt *st;
+	struct bound { int64_t v[PARAMS + 1]; bool text[PARAMS + 1]; } was[GROUP]; /* of the values bound */
+};
+
 /* The worker's side. */
 struct storing {
+	struct group group;
 	struct arena run, step;
 	struct table authors; /* id -> int64_t: messages */
 	struct table posts;   /* of bots: author and conversation -> struct spool_post */
@@ -62,6 +72,7 @@ struct putting {
 	struct batch batch[BATCHES];
 	size_t now;                /* the batch being filled */
 	uint64_t last;             /* job given */
+	bool named;                /* a message names another by its id */
 	struct file *files; size_t files_cap;
 	struct storing storing;
 };
@@ -85,6 +96,7 @@ void spool_put_end(struct build *b)
 	worker_close(p->worker);
 	for (size_t i = 0; i < BATCHES; i++)
 		buf_release(&p->batch[i].buf);
+	sqlite3_finalize(p->storing.group.st);
 	table_release(&p->storing.authors);
 	table_release(&p->storing.posts);
 	arena_release(&p->storing.run);
@@ -162,32 +174,49 @@ static void add_post(struct storing *g, const char *author, int64_t conv, int64_
 	p->last = ts_us > p->last ? ts_us : p->last;
 }
 
-static void bind_text(sqlite3_stmt *st, int i, const char *s, size_t n)
+static void bind_int(sqlite3_stmt *st, int from, struct bound *was, int i, int64_t v)
+{
+	if (was && was->v[i] == v)
+		return;
+	sqlite3_bind_int64(st, from + i, v);
+	if (was)
+		was->v[i] = v;
+}
+
+static void bind_text(sqlite3_stmt *st, int from, struct bound *was, int i, const char *s, size_t n)
 {
 	if (n)
-		sqlite3_bind_text64(st, i, s, n, SQLITE_STATIC, SQLITE_UTF8);
-	else
-		sqlite3_bind_null(st, i);
+		sqlite3_bind_text64(st, from + i, s, n, SQLITE_STATIC, SQLITE_UTF8);
+	else if (!was || was->text[i])
+		sqlite3_bind_null(st, from + i);
+	if (was)
+		was->text[i] = n > 0;
+}
+
+/* was: what the statement's parameters behind `from` are bound to already; NULL: unknown. */
+static void bind_at(sqlite3_stmt *st, int from, struct bound *was, const struct row *r, const struct strings *v)
+{
+	bind_int(st, from, was, 1, r->conv);
+	bind_int(st, from, was, 2, r->ts_us);
+	sqlite3_bind_text64(st, from + 3, v->id, r->id_n, SQLITE_STATIC, SQLITE_UTF8);
+	bind_text(st, from, was, 4, v->root, r->root_n);
+	bind_int(st, from, was, 5, r->root_ts_us);
+	bind_text(st, from, was, 6, v->author, r->author_n);
+	bind_int(st, from, was, 7, (int)r->kind);
+	bind_int(st, from, was, 8, r->flags);
+	bind_int(st, from, was, 9, r->share.files);
+	bind_int(st, from, was, 10, r->share.reacts);
+	bind_int(st, from, was, 11, r->share.reactors);
+	bind_int(st, from, was, 12, r->share.present);
+	bind_int(st, from, was, 13, r->empty);
+	bind_int(st, from, was, 14, r->edited_us);
+	bind_int(st, from, was, 15, (int64_t)r->fp);
+	sqlite3_bind_blob64(st, from + 16, v->line, r->line_n, SQLITE_STATIC);
 }
 
 static void bind_row(sqlite3_stmt *st, const struct row *r, const struct strings *v)
 {
-	sqlite3_bind_int64(st, 1, r->conv);
-	sqlite3_bind_int64(st, 2, r->ts_us);
-	sqlite3_bind_text64(st, 3, v->id, r->id_n, SQLITE_STATIC, SQLITE_UTF8);
-	bind_text(st, 4, v->root, r->root_n);
-	sqlite3_bind_int64(st, 5, r->root_ts_us);
-	bind_text(st, 6, v->author, r->author_n);
-	sqlite3_bind_int(st, 7, (int)r->kind);
-	sqlite3_bind_int64(st, 8, r->flags);
-	sqlite3_bind_int64(st, 9, r->share.files);
-	sqlite3_bind_int64(st, 10, r->share.reacts);
-	sqlite3_bind_int64(st, 11, r->share.reactors);
-	sqlite3_bind_int64(st, 12, r->share.present);
-	sqlite3_bind_int(st, 13, r->empty);
-	sqlite3_bind_int64(st, 14, r->edited_us);
-	sqlite3_bind_int64(st, 15, (int64_t)r->fp);
-	sqlite3_bind_blob64(st, 16, v->line, r->line_n, SQLITE_STATIC);
+	bind_at(st, 0, NULL, r, v);
 }
 
 static bool store_done(struct spool *s, sqlite3_stmt *st)
@@ -250,17 +279,10 @@ static bool merge(struct spool *s, const struct row *r, const struct strings *v)
 	return store_done(s, st);
 }
 
-static bool store(struct spool *s, const struct row *r, const struct strings *v)
+static void count(struct spool *s, const struct row *r, const struct strings *v)
 {
 	struct storing *g = &s->b->putting->storing;
 	struct tally *t = r->tally;
-	s->counts.read++;
-	sqlite3_stmt *st = spool_put_st(s, PUT_MSG);
-	bind_row(st, r, v);
-	if (!store_done(s, st))
-		return false;
-	if (!sqlite3_changes(s->db))
-		return merge(s, r, v);
 	s->counts.stored++;
 	add_share(s, t, &r->share, +1);
 	if (r->author_n)
@@ -272,25 +294,87 @@ static bool store(struct spool *s, const struct row *r, const struct strings *v)
 	if (t->msgs == 1 || r->ts_us > t->last)
 		t->last = r->ts_us;
 	g->untimed += !r->timed;
+}
+
+static bool store(struct spool *s, const struct row *r, const struct strings *v)
+{
+	sqlite3_stmt *st = spool_put_st(s, PUT_MSG);
+	bind_row(st, r, v);
+	if (!store_done(s, st))
+		return false;
+	if (!sqlite3_changes(s->db))
+		return merge(s, r, v);
+	count(s, r, v);
 	return true;
+}
+
+/* OR FAIL: there is no journal from which SQLite could undo a part of it. */
+static sqlite3_stmt *group_statement(struct spool *s)
+{
+	struct buf sql;
+	sqlite3_stmt *st = NULL;
+	buf_init(&sql, 16384);
+	buf_adds(&sql, "INSERT OR FAIL INTO msg VALUES");
+	for (int i = 0; i < GROUP; i++)
+		for (int k = 1; k <= PARAMS; k++) /* `replies`, which is found out later, stands before the 12th */
+			buf_addf(&sql, "%s%s?%d%s", k > 1 ? "," : i ? ",(" : "(", k == 12 ? "0," : "", i * PARAMS + k, k == PARAMS ? ")" : "");
+	spool_db_kept(s, &st, sql.p);
+	buf_release(&sql);
+	return st;
+}
+
+struct held { struct row r; struct strings v; };
+
+/* Fewer than the statement takes only where a batch ends or a message stands out of order. */
+static bool store_held(struct spool *s, const struct held *h, int n)
+{
+	struct group *g = &s->b->putting->storing.group;
+	bool ok = true;
+	for (int i = 0; ok && n < GROUP && i < n; i++) {
+		sqlite3_stmt *st = spool_put_st(s, PUT_MSG);
+		bind_row(st, &h[i].r, &h[i].v);
+		ok = store_done(s, st);
+	}
+	if (n < GROUP)
+		return ok;
+	if (!g->st)
+		g->st = group_statement(s);
+	for (int i = 0; i < n; i++)
+		bind_at(g->st, i * PARAMS, &g->was[i], &h[i].r, &h[i].v);
+	return store_done(s, g->st);
 }
 
 static void store_batch(void *ctx, void *job)
 {
 	struct spool *s = ctx;
 	struct batch *b = job;
-	struct row r;
+	struct held held[GROUP];
+	int n = 0;
 	bool ok = !s->b->putting->storing.failed;
 	for (const char *p = b->buf.p, *end = p + b->buf.len; ok && p < end;) {
-		memcpy(&r, p, sizeof(r)); /* rows stand at any address */
-		p += sizeof(r);
-		struct strings v = { .id = p, .root = p + r.id_n + 1 };
-		v.author = v.root + r.root_n + 1;
-		v.name = v.author + r.author_n + 1;
-		v.line = v.name + r.name_n + 1;
-		p = v.line + r.line_n;
-		ok = store(s, &r, &v);
+		struct held *h = &held[n];
+		struct row *r = &h->r;
+		memcpy(r, p, sizeof(*r)); /* rows stand at any address */
+		p += sizeof(*r);
+		h->v = (struct strings){ .id = p, .root = p + r->id_n + 1 };
+		h->v.author = h->v.root + r->root_n + 1;
+		h->v.name = h->v.author + r->author_n + 1;
+		h->v.line = h->v.name + r->name_n + 1;
+		p = h->v.line + r->line_n;
+		s->counts.read++;
+		if (!r->tally->msgs || r->ts_us > r->tally->last) {
+			count(s, r, &h->v);
+			n++;
+		} else {
+			ok = store_held(s, held, n) && store(s, r, &h->v);
+			n = 0;
+		}
+		if (n == GROUP) {
+			ok = store_held(s, held, n);
+			n = 0;
+		}
 	}
+	ok = ok && store_held(s, held, n);
 	b->failed = !ok;
 }
 
@@ -405,6 +489,15 @@ static void sketch(struct spool_copy *c, const struct msg *m)
 	}
 }
 
+static bool names_another(const struct msg *m)
+{
+	for (size_t i = 0; i < m->body.n_blocks; i++)
+		for (size_t k = 0; k < m->body.blocks[i].n_spans; k++)
+			if (m->body.blocks[i].spans[k].kind == SPAN_MSG)
+				return true;
+	return false;
+}
+
 bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
 {
 	struct spool *s = ctx;
@@ -418,6 +511,7 @@ bool spool_put_msg(void *ctx, const char *conv_id, const struct msg *given)
 	struct row r = row_of(&m);
 	r.tally = spool_tally(s, conv_id);
 	r.conv = r.tally->num;
+	p->named = p->named || r.root_n || names_another(&m);
 	if (r.tally->copy)
 		sketch(r.tally->copy, &m);
 	const size_t at = out->len;
@@ -475,6 +569,11 @@ void spool_put_differing(struct spool *s, struct spool_differing *edited, struct
 bool spool_put_untimed(struct spool *s)
 {
 	return s->b->putting->storing.untimed > 0;
+}
+
+bool spool_put_named(struct spool *s)
+{
+	return s->b->putting->named;
 }
 
 void spool_put_count(struct spool *s, struct tally *t, const struct msg *m, int sign)

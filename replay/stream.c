@@ -263,7 +263,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 
 /* Uploads first, then the parts in order. *last: nothing of this message follows the op. */
 static enum look look_send(struct stream *s, const struct goal *g, struct letter *l, const struct spool_meta *m, const struct msg *msg,
-                           struct arena *a, struct stream_op *out, bool *last)
+                           const struct standing *st, struct arena *a, struct stream_op *out, bool *last)
 {
 	struct ledger_row row;
 	struct opkey k = { stream_mconv(s, g->sp, m), m->ts_us, m->id, OP_UPLOAD, l->upload };
@@ -271,18 +271,17 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 		stream_row(s, &k, a, &row);
 		return upload_op(s, msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
 	}
+	/* The parts before are DONE; behind one that was refused the rest would be a torn message, and it is settled. */
 	k.kind = OP_POST;
-	for (k.part = 0; (size_t)k.part < l->n_parts; k.part++) {
+	k.part = st->parts;
+	row.state = OP_ABSENT;
+	if (st->open)
 		stream_row(s, &k, a, &row);
-		if (stream_todo(row.state)) {
-			post_op(s, l, &k, g, row.state, a, m->fp, out);
-			*last = (size_t)k.part + 1 == l->n_parts;
-			return LOOK_OP;
-		}
-		if (row.state != OP_DONE)
-			break; /* a part was refused: the rest would be a torn message */
-	}
-	return LOOK_PASS;
+	if ((size_t)k.part >= l->n_parts || !stream_todo(row.state))
+		return LOOK_PASS;
+	post_op(s, l, &k, g, row.state, a, m->fp, out);
+	*last = (size_t)k.part + 1 == l->n_parts;
+	return LOOK_OP;
 }
 
 /* One message: what is to be done for it, if anything. st: in: what the ledger has. */
@@ -305,7 +304,7 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 	stream_letter(s, &x, a, &l);
 	if (st->complete)
 		return s->tr.caps & CAP_EDIT ? look_edit(s, g, &l, m, fate, st->parts, !x.parts_max, a, out) : LOOK_PASS;
-	enum look r = look_send(s, g, &l, m, &msg, a, out, last);
+	enum look r = look_send(s, g, &l, m, &msg, st, a, out, last);
 	*last = *last && (!st->parts || (st->src_fp == m->fp && !st->edit)); /* else its first parts are to be edited yet */
 	return r;
 }
@@ -1187,4 +1186,5 @@ void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream
 		pos->part = 0;
 	if (k->kind == OP_DELETE)
 		stream_taken_back(s, k, op->op.undoes);
+	s->shuts += k->kind == OP_ARCHIVE;
 }

@@ -1,4 +1,4 @@
-/* stream_in.h: what stream.c (order), stream_text.c (words), plan.c (counting) and adopt.c (finding again) share. Nobody else
+/* stream_in.h: what stream.c (order), stream_text.c (words), plan*.c (counting) and adopt.c (finding again) share. Nobody else
  * includes it. */
 #ifndef MVCHAT_STREAM_IN_H
 #define MVCHAT_STREAM_IN_H
@@ -21,6 +21,7 @@ struct spot {
 	const char *target;      /* chat in the target, once known */
 	enum { GUESTS_UNKNOWN, GUESTS_NONE, GUESTS_SOME } guests; /* do messages of other conversations sit in its chat? */
 	enum { IDLE_UNKNOWN, IDLE_NO, IDLE_YES } idle; /* stream_idle's */
+	uint64_t open_at;        /* not archived by us when so many chats had been (stream.shuts); 0 = not asked yet */
 	const struct removed *removed; size_t n_removed; bool removed_known;
 };
 
@@ -38,6 +39,7 @@ struct stream {
 	const struct mapping_config *cfg;
 	uint32_t wish;           /* enum stream_wish */
 	bool several, bad;       /* archives, unreadable records: how a removal is told */
+	uint64_t shuts;          /* 1 + chats archived so far */
 	bool threads;            /* replies go into threads with lanes of their own */
 	bool crosses;            /* rules send messages into other chats than their conversation's */
 	struct arena run;
@@ -100,6 +102,13 @@ uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_
 /* What rules tag it with, as a line of words; or NULL. sp: its home. */
 const char *stream_tags(struct stream *s, struct spot *sp, const struct spool_meta *meta, const struct msg *msg, struct arena *a);
 
+/* Which of them (by number) sends it to another place, by itself and not because it goes along with another message? */
+bool stream_route_of(struct stream *s, struct spot *sp, const struct spool_meta *meta, size_t *rule);
+/* Who wrote it, as messages show it; lives as long as m and the stream. */
+const char *stream_author_name(struct stream *s, const struct msg *m);
+/* "2024-03-12 14:05" of the mapping's zone, in its language. */
+const char *stream_when(const struct stream *s, int64_t ts_us, struct arena *a);
+
 /* What the ledger has of one message, summed up from its rows. */
 struct standing {
 	int parts;               /* posts DONE */
@@ -134,6 +143,7 @@ struct letter {
 	int n_uploads;           /* ... unless asked for; number of those */
 	int n_named;             /* files only named in the text */
 	const char *const *links; int n_links; /* different links to other messages that have an address: these; up to LINKS_TOLD_APART */
+	struct mapping_hits hits;/* replacements that changed the message */
 	bool ahead, stays;       /* asked for by letter_args.ahead: a link leads to what is still to be sent; one will never lead there */
 };
 enum { LINKS_TOLD_APART = 60 };

@@ -301,6 +301,7 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 	arena_init(&s->tmp);
 	arena_init(&s->trial);
 	arena_init(&s->words);
+	s->shuts = 1;
 	struct spool_counts sc;
 	spool_count(args->spool, &sc);
 	const char *const *paths;
@@ -349,8 +350,12 @@ bool stream_shut(struct stream *s, struct spot *sp, struct arena *a, struct ledg
 {
 	struct ledger_row opened;
 	struct opkey k = { stream_lconv(s, sp), 0, "", OP_ARCHIVE, 0 };
-	if (!(s->tr.caps & CAP_ARCHIVE) || !stream_row(s, &k, a, row) || row->state != OP_DONE)
+	if (!(s->tr.caps & CAP_ARCHIVE) || sp->open_at == s->shuts)
 		return false;
+	if (!stream_row(s, &k, a, row) || row->state != OP_DONE) {
+		sp->open_at = s->shuts;
+		return false;
+	}
 	k.kind = OP_DELETE;
 	k.part = opkey_undo_part(OP_ARCHIVE, 0);
 	return !stream_row(s, &k, a, &opened) || opened.state != OP_REJECTED;
@@ -424,7 +429,7 @@ uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_
 	struct msg_meta mm = meta_of(s, sp, m);
 	struct msg msg;
 	arena_reset(&s->words);
-	bool read = s->answers && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL);
+	bool read = (s->answers || mapping_has_tags(s->x.mapping)) && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL);
 	return mapping_rule_hits(s->x.mapping, &mm, read ? &msg : NULL, &s->words);
 }
 
@@ -434,6 +439,19 @@ const char *stream_tags(struct stream *s, struct spot *sp, const struct spool_me
 		return NULL;
 	struct msg_meta mm = meta_of(s, sp, m);
 	return mapping_tags(s->x.mapping, &mm, msg, a);
+}
+
+bool stream_route_of(struct stream *s, struct spot *sp, const struct spool_meta *m, size_t *rule)
+{
+	struct msg_meta mm = meta_of(s, sp, m);
+	struct msg msg;
+	struct route r;
+	arena_reset(&s->words);
+	enum route_answer got = mapping_route(s->x.mapping, &mm, NULL, &s->words, &r);
+	if (got == ROUTE_ASK_TEXT && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL))
+		got = mapping_route(s->x.mapping, &mm, &msg, &s->words, &r);
+	*rule = got == ROUTE_YES ? r.rule : 0;
+	return got == ROUTE_YES;
 }
 
 /* Will any reply be sent? Asked only for first messages that are themselves left out. */

@@ -27,7 +27,10 @@ static const char *const words[N_WORD][2] = {
 	[W_SYSTEM] = { "System", "Система" },
 	[W_SHORTENED] = { "(text shortened)", "(текст сокращён)" },
 };
-enum { NAMES_MAX = 20 }; /* people named after one emoji; the rest is a number */
+enum {
+	NAMES_MAX = 20,       /* people named after one emoji; the rest is a number */
+	CALL_MAX = 64 * 1024, /* bytes of a line about a call */
+};
 
 static const char *word(const struct stream *s, enum word w)
 {
@@ -36,18 +39,39 @@ static const char *word(const struct stream *s, enum word w)
 
 /* ---- label ---- */
 
+/* n in so many digits and the character behind them; every message has a dozen, which is too many for printf. */
+static char *digits(char *to, int n, int width, char behind)
+{
+	for (int i = width; i-- > 0; n /= 10)
+		to[i] = (char)('0' + n % 10);
+	to[width] = behind;
+	return to + width + 1;
+}
+
 static void put_date(const struct stream *s, const struct zoned *z, char out[32])
 {
-	if (streq(s->cfg->locale, "ru"))
-		snprintf(out, 32, "%02d.%02d.%04d", z->day, z->month, z->year);
+	bool day_first = streq(s->cfg->locale, "ru");
+	if (z->year < 0 || z->year > 9999)
+		snprintf(out, 32, "%d-%02d-%02d", z->year, z->month, z->day);
+	else if (day_first)
+		digits(digits(digits(out, z->day, 2, '.'), z->month, 2, '.'), z->year, 4, '\0');
 	else
-		snprintf(out, 32, "%04d-%02d-%02d", z->year, z->month, z->day);
+		digits(digits(digits(out, z->year, 4, '-'), z->month, 2, '-'), z->day, 2, '\0');
 }
 
 static void local_time(const struct stream *s, int64_t ts_us, struct zoned *z)
 {
 	if (!zone_local(s->cfg->zone, ts_us, z) && !zone_local("UTC", ts_us, z))
 		*z = (struct zoned){ 1970, 1, 1, 0, 0, 0, 0 };
+}
+
+const char *stream_when(const struct stream *s, int64_t ts_us, struct arena *a)
+{
+	struct zoned z;
+	char date[32];
+	local_time(s, ts_us, &z);
+	put_date(s, &z, date);
+	return arena_fmt(a, "%s %02d:%02d", date, z.hour, z.minute);
 }
 
 static void put_zone(const struct zoned *z, char out[32])
@@ -67,8 +91,10 @@ static void format_label(const struct stream *s, int64_t ts_us, const char *name
 	char date[32], time[32], zone[32];
 	local_time(s, ts_us, &z);
 	put_date(s, &z, date);
-	snprintf(time, sizeof(time), "%02d:%02d", z.hour, z.minute);
-	put_zone(&z, zone);
+	digits(digits(time, z.hour, 2, ':'), z.minute, 2, '\0');
+	zone[0] = '\0';
+	if (strstr(s->cfg->label_format, "{zone}"))
+		put_zone(&z, zone);
 	const struct { const char *key, *value; uint32_t loss; } keys[] = {
 		{ "{name}", name, s->tr.caps & CAP_AUTHOR ? 0 : LOSS_AUTHOR },
 		{ "{date}", date, s->tr.caps & CAP_TIME ? 0 : LOSS_TIME },
@@ -76,7 +102,7 @@ static void format_label(const struct stream *s, int64_t ts_us, const char *name
 		{ "{zone}", zone, 0 },
 	};
 	for (const char *p = s->cfg->label_format; *p;) {
-		size_t k = 0;
+		size_t k = *p == '{' ? 0 : countof(keys);
 		while (k < countof(keys) && strncmp(p, keys[k].key, strlen(keys[k].key)) != 0)
 			k++;
 		if (k == countof(keys)) {
@@ -108,7 +134,7 @@ static const char *make_label(struct stream *s, int64_t ts_us, const char *name,
 	return label;
 }
 
-static const char *author_name(struct stream *s, const struct msg *m)
+const char *stream_author_name(struct stream *s, const struct msg *m)
 {
 	if (m->author_name && *m->author_name)
 		return m->author_name;
@@ -215,6 +241,27 @@ static const char *ask_date(void *ctx, int64_t unix_s)
 	local_time(q->s, unix_s * 1000000, &z);
 	put_date(q->s, &z, date);
 	return arena_fmt(q->a, "%s %02d:%02d", date, z.hour, z.minute);
+}
+
+static const char *ask_call(void *ctx, const struct span *call)
+{
+	struct asking *q = ctx;
+	long minutes, people;
+	struct buf b;
+	if (!streq(q->s->cfg->locale, "ru"))
+		return NULL;
+	text_call(call, &minutes, &people);
+	buf_init(&b, CALL_MAX);
+	buf_adds(&b, "Звонок");
+	if (*call->text)
+		buf_addf(&b, ": %s", call->text);
+	if (minutes)
+		buf_addf(&b, ", %ld мин", minutes);
+	if (people)
+		buf_addf(&b, ", участников: %ld", people);
+	const char *text = b.full ? NULL : arena_strndup(q->a, b.p, b.len);
+	buf_release(&b);
+	return text;
 }
 
 static const char *ask_live(void *ctx, const char *id)
@@ -393,7 +440,7 @@ static void add_quote(struct stream *s, const struct letter_args *x, struct text
 		text_span(b, SPAN_TEXT, 0, word(s, W_LEFT_OUT), NULL, NULL);
 		return;
 	}
-	text_span(b, SPAN_TEXT, 0, author_name(s, &m), NULL, NULL);
+	text_span(b, SPAN_TEXT, 0, stream_author_name(s, &m), NULL, NULL);
 	text_span(b, SPAN_TEXT, 0, ": ", NULL, NULL);
 	if (!text_is_empty(&clean.body))
 		quote_words(b, &clean.body);
@@ -450,7 +497,7 @@ static void render(struct stream *s, const struct letter_args *x, const struct w
 {
 	struct asking q = { .s = s, .here = stream_seat(s, x->sp, x->meta), .a = a, .no_links = x->no_links, .links_off = x->links_off,
 	                    .meta = x->meta, .want = x->ahead };
-	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_live };
+	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_call, ask_live };
 	struct text rest = *w->rest, end = { 0 };
 	if (at != AT_END) {
 		size_t left;
@@ -492,7 +539,7 @@ static void render_cut(struct stream *s, const struct letter_args *x, const stru
 /* In a chat into which several channels were merged, or rules sent it: who, and where. A reply stands under what it answers. */
 static const char *author_of(struct stream *s, const struct letter_args *x, struct arena *a)
 {
-	const char *name = author_name(s, x->msg);
+	const char *name = stream_author_name(s, x->msg);
 	bool under = x->meta->root && x->meta->root[0] != '@', away = x->meta->host != x->meta->conv;
 	bool merged = !x->meta->root && x->sp->place.into && stream_host(s, x->sp);
 	return x->sp->name && !under && (away || merged) ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
@@ -504,9 +551,10 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	const struct letter_args *x = &clean;
 	clean.sp = stream_home(s, asked->sp, asked->meta);
 	struct msg redacted;
-	const char *stand_in = placeholder(s, x, mapping_redact_msg(s->x.mapping, x->msg, a, &redacted));
+	struct mapping_hits hits;
+	const char *stand_in = placeholder(s, x, mapping_redact_seen(s->x.mapping, x->msg, a, &redacted, &hits));
 	clean.msg = &redacted;
-	*out = (struct letter){ .label = "", .upload = -1 };
+	*out = (struct letter){ .label = "", .upload = -1, .hits = hits };
 	struct text_builder head, tail;
 	text_begin(&head, a);
 	text_begin(&tail, a);

@@ -69,6 +69,8 @@ static bool begun(const struct call *c)
 {
 	long sent = 0;
 	curl_off_t pre = 0;
+	if (c->round == c->w->rounds)
+		return false; /* what libcurl tells is of the handle's last request */
 	curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
 	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &pre);
 	return sent > 0 || pre > 0 || c->pos > 0;
@@ -203,6 +205,7 @@ static void pump(struct wire *w)
 {
 	int running, left;
 	w->fresh = false;
+	w->rounds++;
 	CURLMcode m = curl_multi_perform(w->multi, &running);
 	if (m != CURLM_OK)
 		die("libcurl: %s", curl_multi_strerror(m));

@@ -19,6 +19,7 @@ enum {
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
 	HANG_MS = 150,            /* virtual clock: a server silent for so long of real time is taken to hang */
 	HEADER_TEXT = 128,
+	HEADERS_MAX = 4,
 };
 
 struct origin { bool https, loopback; char host[256]; long port; };
@@ -27,9 +28,12 @@ struct call {
 	struct wire *w;
 	struct call *next, *prev;
 	CURL *easy;
-	struct curl_slist *headers;
+	uint32_t shape;            /* enum shape of the request it was told of last; 0 = none */
+	struct curl_slist header[HEADERS_MAX]; /* a list for libcurl, which only reads it; texts in arena or constant */
+	size_t n_headers;
 	struct arena arena;        /* what was copied from the request */
 	void *tag;
+	uint64_t round;            /* wire.rounds when it was added: libcurl has not looked at it while they are the same */
 	bool writes, waited_for;   /* waited_for: wire_call takes it, wire_poll does not */
 	const char *method, *shown; /* shown: the address without its query */
 	const char *body, *tail;
@@ -63,6 +67,7 @@ struct wire {
 	struct list active, done, handed, idle; /* under way · finished · with the caller until the next poll · for reuse */
 	int64_t started, writes, throttled;
 	uint64_t events;           /* counts every sign of life */
+	uint64_t rounds;           /* how often libcurl was asked to go on */
 	int64_t hang_us;
 	struct sigaction old_pipe;
 	bool pipe_changed;

@@ -190,7 +190,6 @@ static void call_free(struct call *c)
 {
 	if (c->vf)
 		vfile_close(c->vf);
-	curl_slist_free_all(c->headers);
 	curl_easy_cleanup(c->easy);
 	arena_release(&c->arena);
 	buf_release(&c->answer);
@@ -244,9 +243,9 @@ struct call *wire_call_new(struct wire *w)
 {
 	struct call *c = w->idle.head;
 	if (c) {
+		/* What is the same for all requests of its shape stays told; see set_options. */
 		list_drop(&w->idle, c);
-		curl_easy_reset(c->easy);
-		struct call fresh = { .w = w, .easy = c->easy, .arena = c->arena, .answer = c->answer };
+		struct call fresh = { .w = w, .easy = c->easy, .shape = c->shape, .arena = c->arena, .answer = c->answer };
 		*c = fresh;
 		return c;
 	}

@@ -129,12 +129,16 @@ static const char *known_method(const char *m)
 	return NULL;
 }
 
+/* line: constant, or in the call's arena. */
 static void add_header(struct call *c, const char *line)
 {
-	struct curl_slist *l = curl_slist_append(c->headers, line);
-	if (!l)
-		die("out of memory (header)");
-	c->headers = l;
+	if (c->n_headers == HEADERS_MAX)
+		die("a request with too many header fields");
+	struct curl_slist *h = &c->header[c->n_headers];
+	h->data = (char *)(uintptr_t)line;
+	h->next = NULL;
+	if (c->n_headers++)
+		h[-1].next = h;
 }
 
 static bool make_url(struct wire *w, struct call *c, const struct http_req *r, char **url, struct origin *o, struct err *e)
@@ -177,67 +181,88 @@ static bool make_headers(struct wire *w, struct call *c, const struct http_req *
 	return true;
 }
 
-static void set_options(struct wire *w, struct call *c, const char *url, const struct origin *o)
+/* What a handle is told once for all requests that are alike in this. */
+enum shape { SHAPE_TOLD = 1, SHAPE_HTTPS = 2, SHAPE_STREAM = 4, SHAPE_BODY = 8, SHAPE_EMPTY_BODY = 16, SHAPE_ALONE = 32, SHAPE_METHOD = 64 /* times its number */ };
+
+static uint32_t shape_of(const struct call *c, const struct origin *o, bool has_body)
+{
+	uint32_t method = 0;
+	while (METHODS[method] != c->method)
+		method++;
+	bool empty_body = !has_body && !streq(c->method, "GET") && !streq(c->method, "DELETE");
+	return SHAPE_TOLD | (o->https ? SHAPE_HTTPS : 0) | (c->vf ? SHAPE_STREAM : 0) | (has_body ? SHAPE_BODY : 0) | (empty_body ? SHAPE_EMPTY_BODY : 0) |
+	       (c->writes && !has_body ? SHAPE_ALONE : 0) | method * SHAPE_METHOD;
+}
+
+static void tell_shape(struct wire *w, struct call *c, uint32_t shape)
 {
 	CURL *h = c->easy;
-	curl_easy_setopt(h, CURLOPT_URL, url);
+	bool https = shape & SHAPE_HTTPS;
 	curl_easy_setopt(h, CURLOPT_PRIVATE, c);
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, c->errbuf);
-	curl_easy_setopt(h, CURLOPT_HTTPHEADER, c->headers);
 	curl_easy_setopt(h, CURLOPT_USERAGENT, "mvchat/" MVCHAT_VERSION);
-	curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, "gzip");
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (!c->vf) /* messages are short; only files need the large buffer */
+	if (!(shape & SHAPE_STREAM)) /* messages are short; only files need the large buffer */
 		curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
 	curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(h, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S);
 	/* Ours are the timeouts that count, on the one clock; libcurl's own default for connecting must only not cut in. */
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)(w->connect_us / 1000) + 1000);
 #if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85 */
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, o->https ? "https" : "http");
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
 #else
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS, (long)(o->https ? CURLPROTO_HTTPS : CURLPROTO_HTTP));
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS, (long)(https ? CURLPROTO_HTTPS : CURLPROTO_HTTP));
 #endif
 	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(h, CURLOPT_PIPEWAIT, o->https ? 1L : 0L);
+	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)(shape & SHAPE_ALONE ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+	curl_easy_setopt(h, CURLOPT_PIPEWAIT, https ? 1L : 0L);
 	if (w->cacert)
 		curl_easy_setopt(h, CURLOPT_CAINFO, w->cacert);
 	/* Plain http is for loopback and must not leave it through a proxy, least of all one of the environment. */
-	if (o->https ? w->proxy != NULL : w->proxy && w->proxy_loopback)
+	if (https ? w->proxy != NULL : w->proxy && w->proxy_loopback)
 		curl_easy_setopt(h, CURLOPT_PROXY, w->proxy);
-	else if (!o->https)
+	else if (!https)
 		curl_easy_setopt(h, CURLOPT_PROXY, "");
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_write);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
-}
-
-static void set_body(struct call *c, bool has_body)
-{
-	CURL *h = c->easy;
-	bool empty_body = !has_body && !streq(c->method, "GET") && !streq(c->method, "DELETE");
-	if (has_body || empty_body)
+	bool body = shape & (SHAPE_BODY | SHAPE_EMPTY_BODY);
+	if (body)
 		curl_easy_setopt(h, CURLOPT_POST, 1L);
-	if (!streq(c->method, has_body || empty_body ? "POST" : "GET"))
+	if (!streq(c->method, body ? "POST" : "GET"))
 		curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, c->method);
-	if (has_body) {
-		/* No SEEKFUNCTION and no IOCTLFUNCTION: see the head of this file. */
+	if (shape & SHAPE_BODY) {
+		/* No SEEKFUNCTION and no IOCTLFUNCTION: see the head of wire.c. */
 		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(h, CURLOPT_READDATA, c);
-		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->total);
-	} else if (empty_body) {
+	} else if (shape & SHAPE_EMPTY_BODY) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
 	}
-	if (c->writes && !has_body) {
+	if (shape & SHAPE_ALONE) {
 		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
 		curl_easy_setopt(h, CURLOPT_FORBID_REUSE, 1L);
-		curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	}
+}
+
+/* A handle keeps what it was told: only a request of another shape than its last is told everything. */
+static void set_options(struct wire *w, struct call *c, const char *url, const struct origin *o, bool has_body)
+{
+	uint32_t shape = shape_of(c, o, has_body);
+	if (c->shape != shape) {
+		if (c->shape)
+			curl_easy_reset(c->easy);
+		tell_shape(w, c, shape);
+		c->shape = shape;
+	}
+	curl_easy_setopt(c->easy, CURLOPT_URL, url);
+	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->header);
+	if (has_body)
+		curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->total);
 }
 
 static void copy_file(struct arena *a, struct file *to, const struct file *f)
@@ -284,8 +309,6 @@ void wire_end(struct call *c, enum wire_class cls)
 {
 	struct wire *w = c->w;
 	c->cls = cls;
-	curl_slist_free_all(c->headers);
-	c->headers = NULL;
 	if (c->vf)
 		vfile_close(c->vf);
 	c->vf = NULL;
@@ -333,12 +356,12 @@ struct call *wire_start(struct wire *w, const struct http_req *r, void *tag, boo
 	}
 	c->total = (int64_t)c->body_len + c->file_size + (int64_t)c->tail_len;
 	has_body = c->total > 0;
-	set_options(w, c, url, &o);
-	set_body(c, has_body);
+	set_options(w, c, url, &o, has_body);
 	c->connect_by_us = clock_mono_us() + w->connect_us;
 	c->done_by_us = clock_mono_us() + w->total_us;
 	if (curl_multi_add_handle(w->multi, c->easy) != CURLM_OK)
 		die("libcurl does not take a request");
+	c->round = w->rounds;
 	list_push(&w->active, c);
 	w->fresh = true;
 	w->started++;
@@ -346,8 +369,6 @@ struct call *wire_start(struct wire *w, const struct http_req *r, void *tag, boo
 	w->events++;
 	return c;
 refused:
-	curl_slist_free_all(c->headers);
-	c->headers = NULL;
 	wire_recycle(w, c);
 	return NULL;
 }

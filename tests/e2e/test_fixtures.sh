@@ -42,4 +42,21 @@ for dir in fixtures/slack/demo fixtures/slack/hazards/*; do
 	eq "$f: all that was read, and what could not be, is in the account" "$(grep -oE '"messages":\{"read":[0-9]+' "$T/out" | grep -oE '[0-9]+$')" "$(($(number read "$T/inspect.json") + $(number bad "$T/inspect.json")))"
 	sandbox_stop "$spid"
 done
+
+# What the program says itself inside a message is in the messages' language.
+sandbox words
+rm -rf "$T/p"
+mkdir "$T/p"
+expect 'map' 0 "$MVCHAT" map -C "$T/p" --url "$URL" --unmatched create fixtures/slack/demo
+sed -i 's/^locale: en/locale: ru/' "$T/p/mvchat.yaml"
+run "$MVCHAT" apply -C "$T/p" --yes --json
+"$MVCHAT" sandbox --store "$STORE" --dump >"$T/dump"
+has 'a call in Russian' "$T/dump" 'Звонок: Планёрка, 30 мин, участников: 3'
+hasnt 'and not in English' "$T/dump" 'Call: '
+sandbox_stop "$spid"
+# Channels of one name in several workspaces of an organisation are told apart, whichever comes first.
+rm -rf "$T/p"
+mkdir "$T/p"
+expect 'map of a Grid' 0 "$MVCHAT" map -C "$T/p" --offline fixtures/slack/hazards/23-grid
+eq 'by their workspaces' "$(cut -d, -f9 "$T/p/channels.csv" | tail -n +2 | tr '\n' ' ')" 'general · north shared general · south '
 done_testing

@@ -61,4 +61,9 @@ for order in "a b" "b a"; do
 	hasnt 'the older text is gone' "$T/texts.$1" 'before the edit'
 done
 same 'in whatever order they are given' "$T/texts.a" "$T/texts.b"
+expect 'two archives' 0 "$MVCHAT" inspect fixtures/slack/hazards/02-null-fields fixtures/slack/hazards/05-no-ts-no-text
+has 'an oddity names its archive' "$T/out" 'first at fixtures/slack/hazards/05-no-ts-no-text: general/2023-11-14.json:2'
+has 'a record that could not be read, too' "$T/out" '  fixtures/slack/hazards/05-no-ts-no-text: general/2023-11-14.json:7: '
+expect 'one archive' 0 "$MVCHAT" inspect fixtures/slack/hazards/05-no-ts-no-text
+has 'needs no name' "$T/out" 'first at general/2023-11-14.json:2'
 done_testing

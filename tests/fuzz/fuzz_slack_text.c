@@ -27,7 +27,7 @@ static void check(const struct text *t)
 		must(!bl->lang || utf8_valid(bl->lang, strlen(bl->lang)));
 		for (size_t k = 0; k < bl->n_spans; k++) {
 			const struct span *s = &bl->spans[k];
-			must(s->kind <= SPAN_CELL && s->style < 32);
+			must(s->kind <= SPAN_CALL && s->style < 32);
 			must(utf8_valid(s->text, strlen(s->text)) && utf8_valid(s->ref, strlen(s->ref)) && utf8_valid(s->url, strlen(s->url)));
 		}
 	}

@@ -280,7 +280,7 @@ fi
 # ---- the ledger ----
 
 if begin 'ledger: done is not final'; then
-	edit replay/schema_v3.sql '	WHEN 3 THEN NOT (NEW.state = 5 AND NEW.target IS OLD.target OR NEW.state = 1 AND OLD.kind = 10)' '	WHEN 3 THEN 0'
+	edit replay/schema_v4.sql '	WHEN 3 THEN NOT (NEW.state = 5 AND NEW.target IS OLD.target OR NEW.state = 1 AND OLD.kind = 10)' '	WHEN 3 THEN 0'
 	tests unit/ledger
 fi
 if begin 'ledger: an id of the target may belong to two posts'; then

@@ -41,7 +41,7 @@ static const char *diff_pin(const struct pin *x, const struct pin *y)
 
 static const char *diff_conv(const struct conv *x, const struct conv *y)
 {
-	SAME(id); SAME(name); SAME(topic); SAME(purpose); SAME(creator); EQUAL(kind); EQUAL(archived); EQUAL(general); EQUAL(shared);
+	SAME(id); SAME(name); SAME(topic); SAME(purpose); SAME(space); SAME(creator); EQUAL(kind); EQUAL(archived); EQUAL(general); EQUAL(shared);
 	EQUAL(created_us); SAME_LIST(members, n_members); EQUAL(n_pins);
 	for (size_t i = 0; i < x->n_pins; i++)
 		if (diff_pin(&x->pins[i], &y->pins[i]))
@@ -166,7 +166,7 @@ static struct text rnd_text(void)
 			struct span *s = &k->spans[j];
 			*s = (struct span){ SPAN_TEXT, 0, rnd_str(), "", "" };
 			if (rnd(2))
-				*s = (struct span){ (enum span_kind)rnd(SPAN_CELL + 1), (uint32_t)rnd(32), rnd_str(), rnd_str(), rnd_str() };
+				*s = (struct span){ (enum span_kind)rnd(SPAN_CALL + 1), (uint32_t)rnd(32), rnd_str(), rnd_str(), rnd_str() };
 		}
 	}
 	return t;
@@ -183,7 +183,7 @@ static struct user rnd_user(void)
 static struct conv rnd_conv(void)
 {
 	struct conv c = {
-		.id = filled(), .name = rnd_str(), .topic = maybe(), .purpose = maybe(), .creator = maybe(), .kind = (enum conv_kind)(1 + rnd(4)),
+		.id = filled(), .name = rnd_str(), .topic = maybe(), .purpose = maybe(), .space = maybe(), .creator = maybe(), .kind = (enum conv_kind)(1 + rnd(4)),
 		.archived = rnd(2), .general = rnd(2), .shared = rnd(2), .created_us = rnd_us(), .n_pins = rnd(3),
 	};
 	c.members = rnd_strs(&c.n_members);

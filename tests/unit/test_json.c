@@ -572,6 +572,84 @@ static void test_oracle(void **state)
 	arena_release(&a);
 }
 
+/* ---- two readers, one tree ---- */
+
+static uint32_t dice(uint32_t *seed, uint32_t n)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (*seed >> 8) % n;
+}
+
+static void put_some(struct buf *b, uint32_t *seed, int depth)
+{
+	static const char *const texts[] = { "", "plain", "\\n\\t\\\"", "\\u0416\\ud83d\\ude00", "\xd0\x96 \xe2\x82\xac", "\\u0000", "\\/\\b\\f\\r", "a longer one of words",
+	                                      "\\ud83d", "\\ude00x" };
+	static const char *const plain[] = { "0", "-1", "12.50", "1e9", "-0.1E-7", "true", "false", "null", "123456789012345678901" };
+	static const char *const space[] = { "", "", "", " ", "\n", "\t\r\n " };
+	uint32_t kind = depth ? dice(seed, depth > 5 ? 3 : 6) : 5;
+	buf_adds(b, depth ? space[dice(seed, countof(space))] : "");
+	if (kind < 2) {
+		buf_addf(b, "\"%s\"", texts[dice(seed, countof(texts))]);
+	} else if (kind == 2) {
+		buf_adds(b, plain[dice(seed, countof(plain))]);
+	} else {
+		bool obj = kind > 3;
+		buf_addc(b, obj ? '{' : '[');
+		for (uint32_t i = 0, n = dice(seed, 5); i < n; i++) {
+			buf_adds(b, i ? "," : "");
+			buf_adds(b, space[dice(seed, countof(space))]);
+			if (obj)
+				buf_addf(b, "\"%s\"%s:", texts[dice(seed, countof(texts))], space[dice(seed, countof(space))]);
+			put_some(b, seed, depth + 1);
+		}
+		buf_adds(b, space[dice(seed, countof(space))]);
+		buf_addc(b, obj ? '}' : ']');
+	}
+	buf_adds(b, space[dice(seed, countof(space))]);
+}
+
+/* A whole document and a stream of one element are read by different code: the same tree, or broken for both. */
+static void test_two_readers(void **state)
+{
+	(void)state;
+	static const char bytes[] = "{}[]\",:\\u0dD8 e-+.\t\x01\x0b\xff\xd0tn";
+	size_t good = 0, bad = 0;
+	uint32_t seed = 7;
+	for (int round = 0; round < 20000; round++) {
+		struct buf doc, expected;
+		struct arena a;
+		struct err e = ERR_INIT;
+		arena_init(&a);
+		buf_init(&doc, 1 << 20);
+		buf_init(&expected, 1 << 24);
+		put_some(&doc, &seed, 0);
+		for (uint32_t hits = dice(&seed, 3); hits && doc.len > 1; hits--)
+			doc.p[1 + dice(&seed, (uint32_t)doc.len - 1)] = bytes[dice(&seed, sizeof(bytes) - 1)];
+		const struct jv *v = jv_parse(&a, doc.p, doc.len, &e);
+		char *got = stream(doc.p, doc.len, (struct want){ 0 }, NULL);
+		size_t n = strlen(got);
+		bool ok = n > 3 && streq(got + n - 3, "\nok");
+		if (ok != (v != NULL))
+			fail_msg("one reader takes it, one does not (%s): %s", e.msg, doc.p);
+		if (v) {
+			struct jw w;
+			buf_adds(&expected, "0@1:");
+			jw_init(&w, &expected);
+			put_tree(v, &w);
+			buf_adds(&expected, "\nok");
+			assert_string_equal(got, expected.p);
+			good++;
+		} else {
+			bad++;
+		}
+		free(got);
+		buf_release(&doc);
+		buf_release(&expected);
+		arena_release(&a);
+	}
+	assert_true(good > 3000 && bad > 3000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -589,6 +667,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_keys_with_nul),
 		cmocka_unit_test(test_oracle),
+		cmocka_unit_test(test_two_readers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

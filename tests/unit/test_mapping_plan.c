@@ -89,10 +89,12 @@ static void random_archive(struct world *w)
 	}
 }
 
+enum { EXAMPLES = 3 };
+
 static void plan(struct world *w, struct facts *f, const char *page)
 {
 	struct err e = ERR_INIT;
-	if (!plan_run(w->spool, MAP, &fake_ex, NULL, &fake_tr, w->ledger, NULL, &w->a, f, &e))
+	if (!plan_wished(w->spool, MAP, &fake_ex, NULL, &fake_tr, w->ledger, NULL, 0, EXAMPLES, &w->a, f, &e))
 		fail_msg("%s", e.msg);
 	if (!f->adds_up)
 		fail_msg("%s do not add up under\n%s", f->mismatch, page);
@@ -106,6 +108,27 @@ static size_t count_lines(const char *log, const char *word)
 		p += strcspn(p, "\n");
 	}
 	return n;
+}
+
+/* Each rule has as many examples as it can have, and none shows what is to be hidden. */
+static size_t check_examples(const struct facts *f, const char *page)
+{
+	size_t shown = 0;
+	for (size_t i = 0; i < f->n_caught; i++) {
+		const struct facts_caught *c = &f->caught[i];
+		int64_t most = c->n < EXAMPLES ? c->n : EXAMPLES;
+		if (c->how == CAUGHT_MOVED || c->how == CAUGHT_TAGGED ? (int64_t)c->n_examples > most : (int64_t)c->n_examples != most)
+			fail_msg("%s: %zu examples of %lld messages under\n%s", c->rule, c->n_examples, (long long)c->n, page);
+		for (size_t k = 0; k < c->n_examples; k++) {
+			const struct facts_example *x = &c->examples[k];
+			const char *all = x->withheld ? "" : *x->match ? x->match : x->before;
+			shown += *all != '\0';
+			if (strstr(page, "redact:") && (strstr(x->before, "xoxb-") || strstr(x->match, "xoxb-") || strstr(x->after, "xoxb-") || strstr(x->before, "4111") || strstr(x->after, "4111")))
+				fail_msg("%s shows %s»%s«%s under\n%s", c->rule, x->before, x->match, x->after, page);
+			assert_true(!k || x[-1].ts_us <= x->ts_us);
+		}
+	}
+	return shown;
 }
 
 /* C2 and perhaps C1 go into C0's chat. Rules that name a channel need its row. */
@@ -130,7 +153,7 @@ static size_t merge_some(struct mapping *m, const char *page, bool merge)
 static void counts_are_what_is_done(void **state)
 {
 	(void)state;
-	size_t texts = 0, limits = 0, sent = 0, relinked = 0, accounts = 0, merged = 0;
+	size_t texts = 0, limits = 0, sent = 0, relinked = 0, accounts = 0, merged = 0, examples = 0;
 	for (uint32_t s = 1; s <= 250; s++) {
 		struct world w;
 		struct facts before, after;
@@ -144,6 +167,7 @@ static void counts_are_what_is_done(void **state)
 		random_archive(&w);
 		world_ready(&w);
 		plan(&w, &before, page.p);
+		examples += check_examples(&before, page.p);
 		const char *log = drive_with(&w, 0, NULL);
 		if (count_lines(log, "post") + (size_t)before.links_later != (size_t)before.calls[REQ_POST] || count_lines(log, "edit") > (size_t)before.links_later || count_lines(log, "upload") != (size_t)before.calls[REQ_BLOB])
 			fail_msg("archive %u: %zu posts, %lld planned, under\n%s\n%s", s, count_lines(log, "post"), (long long)before.calls[REQ_POST], page.p, log);
@@ -184,7 +208,7 @@ static void counts_are_what_is_done(void **state)
 		mapping_free(real_map);
 		buf_release(&page);
 	}
-	assert_true(texts > 40 && limits > 5 && sent > 300 && relinked > 5 && accounts > 100 && merged > 40); /* chance has been everywhere */
+	assert_true(texts > 40 && limits > 5 && sent > 300 && relinked > 5 && accounts > 100 && merged > 40 && examples > 300); /* chance has been everywhere */
 }
 
 /* Extending a pilot sends the rest and nothing twice. */

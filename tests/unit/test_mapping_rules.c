@@ -323,11 +323,74 @@ static void test_quick_looks(void **state)
 	mapping_free(m);
 }
 
+/* What an example of a rule shows: around the match, one line, cut between characters, and nothing that is replaced. */
+static void test_samples(void **state)
+{
+	(void)state;
+	static const struct { const char *in; enum sample_of what; size_t i; const char *out; } t[] = {
+		{ "one\n\ttwo order  17 three", SAMPLE_RULE, 0, "one two »order 17« three" },
+		{ "no such thing", SAMPLE_RULE, 0, "no such thing»«" },
+		{ "nothing to point at", SAMPLE_RULE, 1, "nothing to point at»«" },
+		{ "order 4111 1111 1111 1111 of password: hunter22", SAMPLE_RULE, 0, "order [card number removed] of password: [password removed]»«" },
+		{ "order 4 with password: hunter22", SAMPLE_RULE, 0, "»order 4« with password: [password removed]" },
+		{ "my password: hunter22, and more", SAMPLE_REPLACEMENT, 2, "my password: »[password removed]« and more" },
+		{ "карта 4111 1111 1111 1111 моя", SAMPLE_REPLACEMENT, 1, "карта »[card number removed]« моя" },
+		{ "мой дом — лес", SAMPLE_REPLACEMENT, 0, "мой »дым« — лес" },
+		{ "мой дом", SAMPLE_BEGINNING, 0, "мой дым»«" },
+		{ "", SAMPLE_RULE, 0, "»«" },
+	};
+	struct mapping *m = mapping_of("version: 1\ntext: [{name: house, match: 'дом', replace: 'дым'}]\nredact: [passwords, card-numbers]\n"
+	                               "rules: [{name: orders, do: drop, where: {text: 'order\\s+\\d+'}}, {name: x, do: drop, where: {author: x}}]\n");
+	const char *const *names;
+	assert_int_equal(mapping_replacements(m, &names), 3);
+	assert_string_equal(names[0], "text: house");
+	assert_string_equal(names[1], "redact: card-numbers");
+	assert_string_equal(names[2], "redact: passwords");
+	for (size_t i = 0; i < countof(t); i++) {
+		struct msg msg = { .body = text_from_plain(&m->a, t[i].in) };
+		struct mapping_sample s;
+		assert_true(mapping_sample(m, &msg, t[i].what, t[i].i, &m->a, &s));
+		assert_string_equal(arena_fmt(&m->a, "%s»%s«%s", s.before, s.match, s.after), t[i].out);
+	}
+	/* which of them changed it */
+	struct mapping_hits hits;
+	struct msg msg = { .body = text_from_plain(&m->a, "дом, пароль: тайна"), .files = &(struct file){ .name = "4111111111111111.txt" }, .n_files = 1 }, out;
+	assert_true(mapping_redact_seen(m, &msg, &m->a, &out, &hits));
+	assert_int_equal(hits.bits[0], 7);
+	assert_int_equal(hits.bits[1], 0);
+	msg = (struct msg){ .body = text_from_plain(&m->a, "harmless") };
+	assert_true(mapping_redact_seen(m, &msg, &m->a, &out, &hits));
+	assert_int_equal(hits.bits[0], 0);
+	/* long ones are cut on both sides, between characters */
+	struct buf b;
+	buf_init(&b, 1 << 16);
+	for (int i = 0; i < 300; i++)
+		buf_adds(&b, "я");
+	buf_adds(&b, "order 5");
+	for (int i = 0; i < 300; i++)
+		buf_adds(&b, "é");
+	struct mapping_sample s;
+	msg.body = text_from_plain(&m->a, b.p);
+	assert_true(mapping_sample(m, &msg, SAMPLE_RULE, 0, &m->a, &s));
+	assert_string_equal(s.match, "order 5");
+	assert_true(!strncmp(s.before, "…я", 5) && strlen(s.before) <= 123 && strlen(s.before) > 110);
+	assert_true(!strncmp(s.after, "é", 2) && strlen(s.after) <= 123 && streq(s.after + strlen(s.after) - 3, "…"));
+	buf_release(&b);
+	mapping_free(m);
+	/* what cannot be judged is not shown */
+	m = mapping_of("version: 1\ntext: [{match: '(a+)+$', replace: x}]\n");
+	msg.body = text_from_plain(&m->a, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
+	assert_false(mapping_sample(m, &msg, SAMPLE_BEGINNING, 0, &m->a, &s));
+	assert_int_equal(mapping_replacements(m, &names), 1);
+	assert_string_equal(names[0], "text[0]");
+	mapping_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors), cmocka_unit_test(test_replace), cmocka_unit_test(test_builtin), cmocka_unit_test(test_quick_looks), cmocka_unit_test(test_spans),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_rules), cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_limits), cmocka_unit_test(test_rules), cmocka_unit_test(test_digest), cmocka_unit_test(test_samples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,13 @@ static const char *live(void *ctx, const char *id)
 	return streq(id, "U9") ? "@ivan" : streq(id, "U8") ? "501" : NULL;
 }
 
-static const struct resolver res = { NULL, user_name, conv_name, msg_url, date_text, live };
+static const char *call_text(void *ctx, const struct span *call)
+{
+	(void)ctx;
+	return streq(call->ref, "30/3") ? "Звонок: 30 мин" : NULL;
+}
+
+static const struct resolver res = { NULL, user_name, conv_name, msg_url, date_text, call_text, live };
 
 struct row {
 	const char *name;
@@ -115,6 +121,8 @@ static const struct row rows[] = {
 	{ "emoji custom", {{ .n_spans = 1 }}, {{ SPAN_EMOJI, 0, "", "party", "" }}, ":party:", LOSS_EMOJI },
 	{ "date", {{ .n_spans = 1 }}, {{ SPAN_DATE, 0, "long ago", "1700000000", "" }}, "14.11.2023 22:13", 0 },
 	{ "date fallback", {{ .n_spans = 1 }}, {{ SPAN_DATE, 0, "long ago", "1", "https://x.ru" }}, "[long ago](https://x.ru)", 0 },
+	{ "call", {{ .n_spans = 1 }}, {{ SPAN_CALL, 0, "", "30/3", "" }}, "Звонок: 30 мин", 0 },
+	{ "call in English", {{ .n_spans = 1 }}, {{ SPAN_CALL, 0, "Sync", "2/1", "" }}, "Call: Sync, 2 min, 1 participant", 0 },
 	{ "message link", {{ .n_spans = 1 }}, {{ SPAN_MSG, 0, "see", "C1/5", "https://s/1" }}, "[see](https://app.pachca.com/chats/1?message=2)", 0 },
 	{ "message link old", {{ .n_spans = 1 }}, {{ SPAN_MSG, 0, "see", "C1/6", "https://s/1" }}, "[see](https://s/1)", LOSS_LINK },
 	{ "heading", {{ .kind = BLOCK_HEADING, .level = 1, .n_spans = 1 }}, { T("Head") }, "**Head**", LOSS_STYLE },

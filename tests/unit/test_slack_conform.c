@@ -11,17 +11,17 @@
 
 #include <cmocka.h>
 
-#include "tests/conform/jsonl_sink.h"
+#include "tests/conform/expect.h"
+#include "tests/conform/stop_check.h"
 #include "tests/tools/hostile.h"
 
-#include <dirent.h>
 #include <iconv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FIXTURES_MAX = 200, OUT_MAX = 8 * 1024 * 1024 };
+enum { OUT_MAX = 8 * 1024 * 1024 };
 
 static bool about_fixture(const char *where)
 {
@@ -69,54 +69,12 @@ static void walk(const char *folder, struct jsonl *j)
 	assert_false(j->out.full);
 }
 
-static char *slurp(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	if (!f)
-		return NULL;
-	struct buf b;
-	char chunk[4096];
-	size_t n;
-	buf_init(&b, OUT_MAX);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(&b, chunk, n);
-	fclose(f);
-	return buf_detach(&b);
-}
-
-/* Fails with the first line that differs. */
-static void same_lines(const char *folder, const char *want, const char *got)
-{
-	int line = 1;
-	while (*want || *got) {
-		size_t a = strcspn(want, "\n"), b = strcspn(got, "\n");
-		if (a != b || memcmp(want, got, a) != 0)
-			fail_msg("%s, line %d\n  expected %.*s\n  got      %.*s", folder, line, (int)a, want, (int)b, got);
-		want += a + (want[a] == '\n');
-		got += b + (got[b] == '\n');
-		line++;
-	}
-}
-
 static void check(const char *folder)
 {
-	char path[512];
 	struct jsonl j;
 	walk(folder, &j);
-	snprintf(path, sizeof(path), "%s/expect.jsonl", folder);
 	assert_null(strstr(j.out.p, "xoxe-0")); /* no token gets out of the importer */
-	if (getenv("MVCHAT_REGEN")) {
-		FILE *f = fopen(path, "wb");
-		assert_non_null(f);
-		assert_int_equal(fwrite(j.out.p, 1, j.out.len, f), j.out.len);
-		assert_int_equal(fclose(f), 0);
-	} else {
-		char *want = slurp(path);
-		if (!want)
-			fail_msg("%s is missing", path);
-		same_lines(folder, want, j.out.p);
-		free(want);
-	}
+	expect_file(folder, &j.out);
 	buf_release(&j.out);
 }
 
@@ -126,30 +84,10 @@ static void demo(void **state)
 	check("fixtures/slack/demo");
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void hazards(void **state)
 {
-	static const char root[] = "fixtures/slack/hazards";
-	char *names[FIXTURES_MAX], path[512];
-	size_t n = 0;
 	(void)state;
-	DIR *d = opendir(root);
-	assert_non_null(d);
-	for (struct dirent *en; (en = readdir(d)) && n < FIXTURES_MAX;)
-		if (en->d_name[0] != '.')
-			names[n++] = strdup(en->d_name);
-	closedir(d);
-	qsort(names, n, sizeof(names[0]), by_name);
-	assert_true(n >= 30);
-	for (size_t i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
-		check(path);
-		free(names[i]);
-	}
+	expect_each("fixtures/slack/hazards", 30, check);
 }
 
 /* ---- the same content in zips of every kind ---- */
@@ -241,7 +179,7 @@ static void zips(void **state)
 			make_zip(folders[k], forms[i].form, path);
 			walk(path, &j);
 			char *got = records(j.out.p, &said, forms[i].says);
-			same_lines(folders[k], want, got);
+			expect_lines(folders[k], want, got);
 			if (k == 0)
 				assert_int_equal(said, forms[i].in_15);
 			else if (forms[i].in_15)
@@ -257,37 +195,10 @@ static void zips(void **state)
 	}
 }
 
-static size_t stop_after;
-static bool stop_msg(void *ctx, const char *conv_id, const struct msg *m)
-{
-	struct jsonl *j = ctx;
-	jsonl_msg(ctx, conv_id, m);
-	return j->msgs < stop_after;
-}
-
-/* A sink that has enough ends the walk at once, with an error; the same source can be walked again. */
 static void stopped(void **state)
 {
-	struct err e = ERR_INIT;
 	(void)state;
-	struct vault *v = vault_open("fixtures/slack/demo", NULL, NULL, &e);
-	assert_non_null(v);
-	struct source *s = importer_slack.open(v, NULL, &e);
-	assert_non_null(s);
-	for (stop_after = 1; stop_after < 140; stop_after += 20) {
-		struct jsonl j;
-		struct sink sink;
-		struct arena step;
-		jsonl_sink(&j, &sink, OUT_MAX);
-		sink.msg = stop_msg;
-		arena_init(&step);
-		assert_false(importer_slack.walk(s, &sink, &step, &e));
-		assert_int_equal(j.msgs, stop_after);
-		arena_release(&step);
-		buf_release(&j.out);
-	}
-	importer_slack.close(s);
-	vault_close(v);
+	stop_check(&importer_slack, "fixtures/slack/demo", 140, 20);
 }
 
 /* What nobody knows is refused with the names of what is known. */

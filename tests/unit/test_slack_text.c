@@ -137,7 +137,7 @@ static void blocks(void **state)
 		{ "[{\"type\":\"section\",\"text\":{\"type\":\"plain_text\",\"text\":\"go\"},\"accessory\":{\"type\":\"button\",\"url\":\"https://x\","
 		  "\"text\":{\"type\":\"plain_text\",\"text\":\"Open\"}}}]",
 		  "[\"go\",{\"k\":\"note\",\"s\":[{\"k\":\"link\",\"t\":\"Open\",\"u\":\"https://x\"}]}]" },
-		{ "[{\"type\":\"call\",\"call\":{\"v1\":{\"name\":\"Sync\",\"join_url\":\"https://z/1\"}}}]", "[[\"Call: Sync \",{\"k\":\"link\",\"u\":\"https://z/1\"}]]" },
+		{ "[{\"type\":\"call\",\"call\":{\"v1\":{\"name\":\"Sync\",\"join_url\":\"https://z/1\"}}}]", "[[{\"k\":\"call\",\"t\":\"Sync\",\"r\":\"0/0\"},\" \",{\"k\":\"link\",\"u\":\"https://z/1\"}]]" },
 		{ "[{\"type\":\"markdown\",\"text\":\"**as is**\"},{\"type\":\"context_actions\",\"elements\":[]}]", "\"**as is**\"" },
 	};
 	struct arena a;

@@ -551,7 +551,7 @@ static void plan_of(struct world *w, uint32_t wish, struct facts *f)
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(MAP, digest);
 	ledger_current_mapping(w->ledger, digest);
-	if (!plan_wished(w->spool, MAP, &fake_ex, NULL, &fake_tr, w->ledger, NULL, wish, &w->a, f, &e))
+	if (!plan_wished(w->spool, MAP, &fake_ex, NULL, &fake_tr, w->ledger, NULL, wish, 0, &w->a, f, &e))
 		fail_msg("%s", e.msg);
 	assert_true(f->adds_up);
 }

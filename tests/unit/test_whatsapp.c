@@ -8,36 +8,38 @@
 
 #include "importers/whatsapp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define RLM "\xe2\x80\x8f"
 #define NNBSP "\xe2\x80\xaf"
 
+static const struct { const char *line, *shape; int y, m, d, second; enum wa_order order; } good[] = {
+	{ "31/01/2024, 09:05 - A: x", "N/N/Y, N:N -", 2024, 1, 31, 32700, WA_DMY },
+	{ "1/31/24, 9:05" NNBSP "PM - A: x", "N/N/N, N:N M -", 2024, 1, 31, 75900, WA_MDY },
+	{ "1/31/24, 12:05 AM - A: x", "N/N/N, N:N M -", 2024, 1, 31, 300, WA_MDY },
+	{ "31/01/24, 12:05 p. m. - A: x", "N/N/N, N:N M -", 2024, 1, 31, 43500, WA_DMY },
+	{ "[31.01.24, 09:05:07] A: x", "[N.N.N, N:N:N]", 2024, 1, 31, 32707, WA_DMY },
+	{ "[\xef\xbb\xbf" "31.01.24, 09:05:07] A: x", "[N.N.N, N:N:N]", 2024, 1, 31, 32707, WA_DMY },
+	{ "31/12/14 23:59:58: A: x", "N/N/N N:N:N:", 2014, 12, 31, 86398, WA_DMY },
+	{ "12.07.2017 - 22:35:22 - A: x", "N.N.Y - N:N:N -", 2017, 7, 12, 81322, WA_DMY },
+	{ "2017-7-12, 10:35:22 PM: A: x", "Y-N-N, N:N:N M:", 2017, 7, 12, 81322, WA_YMD },
+	{ "[21:41:35, 3/27/22] A: x", "[N:N:N, N/N/N]", 2022, 3, 27, 78095, WA_MDY },
+	{ "2024. 1. 31. \xec\x98\xa4\xed\x9b\x84 3:04, A : x", "Y. N. N. M N:N,", 2024, 1, 31, 54240, WA_YMD },
+	{ "2024/1/31 \xe4\xb8\x8b\xe5\x8d\x88" "3:04 - A: x", "Y/N/N MN:N -", 2024, 1, 31, 54240, WA_YMD },
+	{ "[\xd9\xa1\xd9\xa8" RLM "/\xd9\xa3" RLM "/\xd9\xa2\xd9\xa0\xd9\xa2\xd9\xa2\xd8\x8c \xd9\xa2:\xd9\xa5\xd9\xa6:\xd9\xa0\xd9\xa0\xc2\xa0\xd9\x85] A: x",
+	  "[N/N/Y, N:N:N M]", 2022, 3, 18, 53760, WA_DMY },
+	{ "\xdb\xb1\xdb\xb4\xdb\xb0\xdb\xb4/\xdb\xb1\xdb\xb2/\xdb\xb1\xdb\xb8, \xdb\xb1\xdb\xb4:\xdb\xb0\xdb\xb5 - A: x", "Y/N/N, N:N -", 2026, 3, 9, 50700, WA_YMD },
+	{ "9/3/69 14:05 - A: x", "N/N/N N:N -", 2026, 3, 9, 50700, WA_DMY },
+	{ "9/3/2569 BE 14:05 - A: x", "N/N/Y BE N:N -", 2026, 3, 9, 50700, WA_DMY },
+	{ "R4/3/27 21:41 - A: x", "RN/N/N N:N -", 2022, 3, 27, 78060, WA_YMD },
+	{ "9.3.2026 klo 14.05 - A: x", "N.N.Y klo N.N -", 2026, 3, 9, 50700, WA_DMY },
+	{ "2026-03-09 14 h 05 - A: x", "Y-N-N N h N -", 2026, 3, 9, 50700, WA_YMD },
+	{ "31.01.19, 3:05 nachm. - A: x", "N.N.N, N:N M -", 2019, 1, 31, 54300, WA_DMY },
+};
+
 static void headers(void **state)
 {
-	static const struct { const char *line, *shape; int y, m, d, second; enum wa_order order; } good[] = {
-		{ "31/01/2024, 09:05 - A: x", "N/N/Y, N:N -", 2024, 1, 31, 32700, WA_DMY },
-		{ "1/31/24, 9:05" NNBSP "PM - A: x", "N/N/N, N:N M -", 2024, 1, 31, 75900, WA_MDY },
-		{ "1/31/24, 12:05 AM - A: x", "N/N/N, N:N M -", 2024, 1, 31, 300, WA_MDY },
-		{ "31/01/24, 12:05 p. m. - A: x", "N/N/N, N:N M -", 2024, 1, 31, 43500, WA_DMY },
-		{ "[31.01.24, 09:05:07] A: x", "[N.N.N, N:N:N]", 2024, 1, 31, 32707, WA_DMY },
-		{ "[\xef\xbb\xbf" "31.01.24, 09:05:07] A: x", "[N.N.N, N:N:N]", 2024, 1, 31, 32707, WA_DMY },
-		{ "31/12/14 23:59:58: A: x", "N/N/N N:N:N:", 2014, 12, 31, 86398, WA_DMY },
-		{ "12.07.2017 - 22:35:22 - A: x", "N.N.Y - N:N:N -", 2017, 7, 12, 81322, WA_DMY },
-		{ "2017-7-12, 10:35:22 PM: A: x", "Y-N-N, N:N:N M:", 2017, 7, 12, 81322, WA_YMD },
-		{ "[21:41:35, 3/27/22] A: x", "[N:N:N, N/N/N]", 2022, 3, 27, 78095, WA_MDY },
-		{ "2024. 1. 31. \xec\x98\xa4\xed\x9b\x84 3:04, A : x", "Y. N. N. M N:N,", 2024, 1, 31, 54240, WA_YMD },
-		{ "2024/1/31 \xe4\xb8\x8b\xe5\x8d\x88" "3:04 - A: x", "Y/N/N MN:N -", 2024, 1, 31, 54240, WA_YMD },
-		{ "[\xd9\xa1\xd9\xa8" RLM "/\xd9\xa3" RLM "/\xd9\xa2\xd9\xa0\xd9\xa2\xd9\xa2\xd8\x8c \xd9\xa2:\xd9\xa5\xd9\xa6:\xd9\xa0\xd9\xa0\xc2\xa0\xd9\x85] A: x",
-		  "[N/N/Y, N:N:N M]", 2022, 3, 18, 53760, WA_DMY },
-		{ "\xdb\xb1\xdb\xb4\xdb\xb0\xdb\xb4/\xdb\xb1\xdb\xb2/\xdb\xb1\xdb\xb8, \xdb\xb1\xdb\xb4:\xdb\xb0\xdb\xb5 - A: x", "Y/N/N, N:N -", 2026, 3, 9, 50700, WA_YMD },
-		{ "9/3/69 14:05 - A: x", "N/N/N N:N -", 2026, 3, 9, 50700, WA_DMY },
-		{ "9/3/2569 BE 14:05 - A: x", "N/N/Y BE N:N -", 2026, 3, 9, 50700, WA_DMY },
-		{ "R4/3/27 21:41 - A: x", "RN/N/N N:N -", 2022, 3, 27, 78060, WA_YMD },
-		{ "9.3.2026 klo 14.05 - A: x", "N.N.Y klo N.N -", 2026, 3, 9, 50700, WA_DMY },
-		{ "2026-03-09 14 h 05 - A: x", "Y-N-N N h N -", 2026, 3, 9, 50700, WA_YMD },
-		{ "31.01.19, 3:05 nachm. - A: x", "N.N.N, N:N M -", 2019, 1, 31, 54300, WA_DMY },
-	};
 	static const char *const none[] = { "", "hello", "31/01/2024", "31/01/2024, 09:05", "31/01/2024, 9:5 - A: x", "31/01/2024, 29:05 - A: x", "5 - 4 = 1: yes",
 		"12:30 - lunch", "[1] foot: note", "31/01/2024, 13:05 PM - A: x", "192.168.1.1 - - log: line", "2024-01-31T09:05:00 - x", "1/2/3/4/5/6/7 - x" };
 	struct wa_head h;
@@ -57,6 +59,61 @@ static void headers(void **state)
 			fail_msg("a header: %s", none[i]);
 	const char *near_one = "31/01/2024, 9:05 xyz - A: x";
 	assert_int_equal(wa_head_parse(near_one, strlen(near_one), &h), WA_HEAD_NEAR);
+}
+
+/* Every field of the answer is the parser's, whichever header came before. */
+static void same_as_parsed(const char *line, struct wa_like *like)
+{
+	struct wa_head a, b;
+	const size_t n = strlen(line);
+	char *copy = n ? strdup(line) : NULL; /* without its end: nothing behind n may be looked at */
+	if (copy)
+		copy = realloc(copy, n);
+	const enum wa_head_is x = wa_head_parse(n ? copy : "", n, &a), y = wa_head_parse_like(n ? copy : "", n, like, &b);
+	if (x != y)
+		fail_msg("%d, not %d, like %.*s: %s", (int)y, (int)x, (int)like->head.shape_n, like->head.shape, line);
+	if (x != WA_HEAD_NO) {
+		assert_true(wa_same_shape(&a, &b));
+		assert_int_equal(a.len, b.len);
+		assert_true(a.bracket == b.bracket && a.mark == b.mark && a.era == b.era && a.seconds == b.seconds && a.native == b.native && a.hours == b.hours);
+		assert_true(a.hour == b.hour && a.minute == b.minute && a.second == b.second);
+		assert_memory_equal(a.date, b.date, sizeof(a.date));
+		assert_memory_equal(a.width, b.width, sizeof(a.width));
+	}
+	free(copy);
+}
+
+static void alike(void **state)
+{
+	static const char *const odd[] = { "31/01/2024, 09:05 - Somebody: 31/01/2024", "31/01/2024, 9:05 - Somebody: a longer text", "1/1/2024, 09:05 - Somebody: a longer text",
+		"31/01/2024, 09:05 -Somebody: a longer text", "31/01/2024, 09:05 -  Somebody: a longer text", "31/01/2024, 09:05  - Somebody: a longer text", "31/01/2024, 99:05 - Somebody: a longer text",
+		"31/01/20245, 09:05 - Somebody: longer", "31/01/2024, 09:05:06 - Somebody: longer", "31/01/2024, 09:05 - ", "31/01/2024, 09:05 -", "31/01/2024, 09:05 ", "[31.01.24, 09:05:07]",
+		"[31.01.24, 09:05:07] Somebody: a longer text", "[31.01.24, 09:05:07]  Somebody: a longer text", "[31.01.24, 09:05:07]Somebody: a longer text", "[31.01.24, 09:05:07]" NNBSP "Somebody: longer",
+		"[31.01.24, 09:05:7] Somebody: a longer text", "[31.01.24, 09:05: 07] Somebody: longer", RLM "[31.01.24, 09:05:07] Somebody: longer", "31.01.24 09:05 - \xd8\xa7\xd8\xa7 longer than most: x",
+		"31.01.24, 09:05 - Somebody: a longer text", "31.01.2\xd9\xa4, 09:05 - Somebody: a longer text", "31/01/2024, 09:05, Somebody: a longer text", "31/01/2024 09:05:06: Somebody: longer",
+		"31/01-2024, 09:05 - Somebody: a longer text", "09:05, 31/01/2024 - Somebody: a longer text", "31/01/2024, 09:05 -5 - Somebody: a longer text", "0/0/0, 0:00 - Somebody: a text that goes on" };
+	enum { ALL = countof(good) + countof(odd) };
+	const char *lines[ALL];
+	(void)state;
+	for (size_t i = 0; i < ALL; i++)
+		lines[i] = i < countof(good) ? good[i].line : odd[i - countof(good)];
+	for (size_t i = 0; i < ALL; i++) {
+		struct wa_like like = { .len = 0 };
+		if (wa_head_parse(lines[i], strlen(lines[i]), &like.head) == WA_HEAD_NO)
+			continue;
+		for (size_t k = 0; k < ALL; k++) {
+			char line[256];
+			same_as_parsed(lines[k], &like);
+			same_as_parsed(lines[i], &like); /* which is remembered again where it can be */
+			/* And with each byte another one. */
+			for (size_t at = 0; k == i && at < strlen(lines[i]) && at < 40; at++)
+				for (const char *c = "07 :-,]x\xd9"; *c; c++) {
+					fmt_into(line, sizeof(line), "%s", lines[i]);
+					line[at] = *c;
+					same_as_parsed(line, &like);
+				}
+		}
+	}
 }
 
 static void days(void **state)
@@ -141,6 +198,6 @@ static void people(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(headers), cmocka_unit_test(days), cmocka_unit_test(zones), cmocka_unit_test(phones), cmocka_unit_test(people) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(headers), cmocka_unit_test(alike), cmocka_unit_test(days), cmocka_unit_test(zones), cmocka_unit_test(phones), cmocka_unit_test(people) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

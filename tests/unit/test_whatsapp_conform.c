@@ -10,29 +10,14 @@
 
 #include <cmocka.h>
 
-#include "tests/conform/jsonl_sink.h"
+#include "tests/conform/expect.h"
+#include "tests/conform/stop_check.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIXTURES_MAX = 200, OUT_MAX = 4 * 1024 * 1024 };
-
-static char *slurp(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	if (!f)
-		return NULL;
-	struct buf b;
-	char chunk[4096];
-	size_t n;
-	buf_init(&b, OUT_MAX);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(&b, chunk, n);
-	fclose(f);
-	return buf_detach(&b);
-}
+enum { OUT_MAX = 4 * 1024 * 1024 };
 
 static void walk(const char *folder, struct jsonl *j)
 {
@@ -43,7 +28,7 @@ static void walk(const char *folder, struct jsonl *j)
 	const char *options[4] = { NULL };
 	jsonl_sink(j, &sink, OUT_MAX);
 	fmt_into(path, sizeof(path), "%s/options", folder);
-	given = slurp(path);
+	given = expect_slurp(path);
 	size_t n = 0;
 	for (char *o = given ? strtok(given, "\n") : NULL; o && n < 3; o = strtok(NULL, "\n"))
 		options[n++] = o;
@@ -79,63 +64,18 @@ static void walk(const char *folder, struct jsonl *j)
 	assert_false(j->out.full);
 }
 
-/* Fails with the first line that differs. */
-static void same_lines(const char *folder, const char *want, const char *got)
-{
-	for (int line = 1; *want || *got; line++) {
-		size_t a = strcspn(want, "\n"), b = strcspn(got, "\n");
-		if (a != b || memcmp(want, got, a) != 0)
-			fail_msg("%s, line %d\n  expected %.*s\n  got      %.*s", folder, line, (int)a, want, (int)b, got);
-		want += a + (want[a] == '\n');
-		got += b + (got[b] == '\n');
-	}
-}
-
 static void check(const char *folder)
 {
-	char path[1024];
 	struct jsonl j;
 	walk(folder, &j);
-	fmt_into(path, sizeof(path), "%s/expect.jsonl", folder);
-	if (getenv("MVCHAT_REGEN")) {
-		FILE *f = fopen(path, "wb");
-		assert_non_null(f);
-		assert_int_equal(fwrite(j.out.p, 1, j.out.len, f), j.out.len);
-		assert_int_equal(fclose(f), 0);
-	} else {
-		char *want = slurp(path);
-		if (!want)
-			fail_msg("%s is missing", path);
-		same_lines(folder, want, j.out.p);
-		free(want);
-	}
+	expect_file(folder, &j.out);
 	buf_release(&j.out);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void fixtures(void **state)
 {
-	static const char root[] = "fixtures/whatsapp";
-	char *names[FIXTURES_MAX], path[1024];
-	size_t n = 0;
 	(void)state;
-	DIR *d = opendir(root);
-	assert_non_null(d);
-	for (struct dirent *en; (en = readdir(d)) && n < FIXTURES_MAX;)
-		if (en->d_name[0] != '.')
-			names[n++] = strdup(en->d_name);
-	closedir(d);
-	qsort(names, n, sizeof(names[0]), by_name);
-	assert_true(n >= 20);
-	for (size_t i = 0; i < n; i++) {
-		fmt_into(path, sizeof(path), "%s/%s", root, names[i]);
-		check(path);
-		free(names[i]);
-	}
+	expect_each("fixtures/whatsapp", 20, check);
 }
 
 /* Slack's archives stay Slack's. */
@@ -163,43 +103,17 @@ static void table_in_step(void **state)
 	while ((n = fread(chunk, 1, sizeof(chunk), p)) > 0)
 		buf_add(&b, chunk, n);
 	assert_int_equal(pclose(p), 0);
-	char *have = slurp("importers/whatsapp_table.c");
+	char *have = expect_slurp("importers/whatsapp_table.c");
 	assert_non_null(have);
-	same_lines("importers/whatsapp_table.c", b.p, have);
+	expect_lines("importers/whatsapp_table.c", b.p, have);
 	free(have);
 	buf_release(&b);
 }
 
-static size_t stop_after;
-static bool stop_msg(void *ctx, const char *conv_id, const struct msg *m)
-{
-	struct jsonl *j = ctx;
-	jsonl_msg(ctx, conv_id, m);
-	return j->msgs < stop_after;
-}
-
 static void stopped(void **state)
 {
-	struct err e = ERR_INIT;
 	(void)state;
-	struct vault *v = vault_open("fixtures/whatsapp/ios-group-ru/archive", NULL, NULL, &e);
-	assert_non_null(v);
-	struct source *s = importer_whatsapp.open(v, NULL, &e);
-	assert_non_null(s);
-	for (stop_after = 1; stop_after < 15; stop_after += 4) {
-		struct jsonl j;
-		struct sink sink;
-		struct arena step;
-		jsonl_sink(&j, &sink, OUT_MAX);
-		sink.msg = stop_msg;
-		arena_init(&step);
-		assert_false(importer_whatsapp.walk(s, &sink, &step, &e));
-		assert_int_equal(j.msgs, stop_after);
-		arena_release(&step);
-		buf_release(&j.out);
-	}
-	importer_whatsapp.close(s);
-	vault_close(v);
+	stop_check(&importer_whatsapp, "fixtures/whatsapp/ios-group-ru/archive", 15, 4);
 }
 
 int main(void)
