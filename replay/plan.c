@@ -214,7 +214,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		p->f->heard += heard ? p->chat->pending - gone + p->goes_on : 0;
 		for (size_t i = 0; i < p->n_away; i++)
 			plan_say_away(p, &c->conv, &p->away[i]);
-		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+		if (p->chat->action == CHAT_ADOPT && p->sp->place.target_id && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
 			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);
