@@ -62,8 +62,9 @@ void plan_away(struct plan *p, const struct spool_meta *m, const struct standing
 		x = &p->away[p->n_away++];
 		*x = (struct away){ seat, 0, 0, 0 };
 	}
-	x->there += b == BUCKET_SENT && st->complete && !plan_elsewhere(p, m, st);
-	x->msgs += b != BUCKET_SKIPPED && b != BUCKET_REJECTED;
+	bool there = b == BUCKET_SENT && st->complete && !plan_elsewhere(p, m, st);
+	x->there += there;
+	x->msgs += there || b == BUCKET_PENDING || b == BUCKET_DOUBT;
 	if (b != BUCKET_PENDING)
 		return;
 	x->pending++;

@@ -380,7 +380,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->root && (m->root_ts_us > m->ts_us || (m->root_ts_us == m->ts_us && strcmp(m->root, m->id) > 0)))
 		judge_late_root(p, m);
 	enum bucket b = plan_judge(p, m, st, &fate, &rule, &send);
-	bool again = (st->complete || (send && st->parts && (st->src_fp != m->fp || st->edit))) && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
+	const struct place *there = &stream_seat(p->s, p->sp, m)->place;
+	bool again = there->action != PLACE_SKIP && (st->complete || (send && st->parts && (st->src_fp != m->fp || st->edit))) && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
 	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
 	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
 	bool links = st->complete && p->sp->place.action != PLACE_SKIP && stream_links_may_change(p->s, st);

@@ -174,7 +174,7 @@ bool stream_idle(struct stream *s, struct spot *sp)
 			continue;
 		arena_reset(&s->tmp);
 		standing_get(s, stream_mconv(s, sp, &m), m.ts_us, m.id, &st);
-		busy = !st.parts && !st.open && !st.rejected && stream_fate(s, sp, &m, &rule) != FATE_SKIP;
+		busy = !standing_settled(s, sp, &st, &m) && (st.parts || st.open || stream_fate(s, sp, &m, &rule) != FATE_SKIP);
 	}
 	spool_walk_end(w);
 	sp->idle = busy ? IDLE_NO : IDLE_YES;
