@@ -27,8 +27,8 @@
 enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 3 };
 
 #define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body,NULL,0,replies,conv"
-#define CONV "num,line,msgs,replies,threads,files,reacts,first,last,id"
-#define LIVE "SELECT num,line,0,0,0,0,0,0,0,id FROM seats.conv WHERE id IS NOT NULL"
+#define CONV "num,line,msgs,replies,threads,files,reacts,first,last,id,0"
+#define LIVE "SELECT num,line,0,0,0,0,0,0,0,id,msgs FROM seats.conv WHERE id IS NOT NULL"
 static const char *const sqls[N_SQL] = {
 	[SQL_ALL] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) ORDER BY ts,id",
 	[SQL_SOURCE] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) ORDER BY ts,id",
@@ -453,7 +453,7 @@ static bool read_conv(struct spool *s, sqlite3_stmt *st, struct arena *a, struct
 	*out = (struct spool_conv){
 		.num = sqlite3_column_int64(st, 0), .n_msgs = sqlite3_column_int64(st, 2), .n_replies = sqlite3_column_int64(st, 3),
 		.n_threads = sqlite3_column_int64(st, 4), .n_files = sqlite3_column_int64(st, 5), .n_reacts = sqlite3_column_int64(st, 6),
-		.first_us = sqlite3_column_int64(st, 7), .last_us = sqlite3_column_int64(st, 8),
+		.first_us = sqlite3_column_int64(st, 7), .last_us = sqlite3_column_int64(st, 8), .n_guests = sqlite3_column_int64(st, 10),
 	};
 	out->n_roots = out->n_msgs - out->n_replies;
 	return canon_read_conv(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), a, &out->conv, e) &&

@@ -58,7 +58,9 @@ bool spool_integrations(struct spool *s, struct arena *a, bool (*each)(void *ctx
 /* People and conversations; records live in a. Order: by id. n_msgs etc. by the functions below. */
 bool spool_users(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct user *u, int64_t n_msgs), void *ctx, struct err *e);
 bool spool_user(struct spool *s, const char *id, struct arena *a, struct user *out); /* by id or alias */
-struct spool_conv { int64_t num; struct conv conv; int64_t n_msgs, n_roots, n_threads, n_replies, n_files, n_reacts, first_us, last_us; };
+struct spool_conv { int64_t num; struct conv conv; int64_t n_msgs, n_roots, n_threads, n_replies, n_files, n_reacts, first_us, last_us;
+	int64_t n_guests; /* one that rules make: messages of others that sit in it */
+};
 bool spool_convs(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct spool_conv *c), void *ctx, struct err *e);
 bool spool_conv(struct spool *s, const char *id, struct arena *a, struct spool_conv *out);
 const char *spool_conv_id(struct spool *s, int64_t num, struct arena *a); /* NULL: there is none */

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SEATS_VERSION = 2 };
+enum { SEATS_VERSION = 3 };
 _Static_assert(MSG_LOST_ROOT == 12, "the statements below say so");
 
 #define SEEN "t.conv,t.ts,t.id,t.root,t.root_ts,m.author,m.kind,m.flags,m.files,m.reacts,m.reactors,coalesce(c.n,0),length(m.body),m.fp,m.empty,m.body," \
@@ -266,7 +266,7 @@ static sqlite3_stmt *seating_st(struct seating *g, enum seat_put p)
 		[PUT_TITLE] = "INSERT OR IGNORE INTO title VALUES(?1,?2,?3,?4,?5,?6)",
 		[PUT_PICK] = "INSERT OR IGNORE INTO pick VALUES(?1,?2,?3,?4,?5,?6,?7)",
 		[GET_PICK] = "SELECT host,thread,rule,how FROM pick WHERE conv=?1 AND ts=?2 AND id=?3",
-		[PUT_LIVE] = "INSERT INTO conv VALUES(?1,?2,?3,?4)",
+		[PUT_LIVE] = "INSERT INTO conv VALUES(?1,?2,?3,?4,0)",
 		[PUT_TALLY] = "INSERT INTO tally VALUES(?1,?2,?3)",
 	};
 	if (!g->st[p] && sqlite3_prepare_v2(g->db, sql[p], -1, &g->st[p], NULL) != SQLITE_OK)
@@ -305,7 +305,7 @@ struct seating *seating_begin(struct spool *s, struct err *e)
 	                    "CREATE TABLE title(host INTEGER, ts INTEGER, id TEXT, line BLOB, fp INTEGER, text TEXT, PRIMARY KEY(host,ts,id)) WITHOUT ROWID;"
 	                    "CREATE TABLE pick(conv INTEGER, ts INTEGER, id TEXT, host INTEGER, thread TEXT, rule INTEGER, how INTEGER, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
 	                    "CREATE TABLE tally(rule INTEGER, by INTEGER, n INTEGER, PRIMARY KEY(rule,by)) WITHOUT ROWID;"
-	                    "CREATE TABLE conv(num INTEGER PRIMARY KEY, id TEXT, line BLOB, seated INTEGER)", e)) {
+	                    "CREATE TABLE conv(num INTEGER PRIMARY KEY, id TEXT, line BLOB, seated INTEGER, msgs INTEGER)", e)) {
 		seating_drop(g);
 		return NULL;
 	}
@@ -456,7 +456,8 @@ bool seating_finish(struct seating *g, const uint8_t key[DIGEST_BYTES], struct e
 	                         "CREATE TABLE cnt(conv INTEGER, root TEXT, n INTEGER, PRIMARY KEY(conv,root)) WITHOUT ROWID;"
 	                         "INSERT INTO cnt SELECT root_conv,root,count(*) FROM seat INDEXED BY seat_reply WHERE root IS NOT NULL GROUP BY root_conv,root;"
 	                         "CREATE TABLE guest(host INTEGER, conv INTEGER, PRIMARY KEY(host,conv)) WITHOUT ROWID;"
-	                         "INSERT OR IGNORE INTO guest SELECT DISTINCT host,conv FROM pick WHERE host<>conv; COMMIT", e);
+	                         "INSERT OR IGNORE INTO guest SELECT DISTINCT host,conv FROM pick WHERE host<>conv;"
+	                         "UPDATE conv SET msgs=(SELECT count(*) FROM seat WHERE host=conv.num) WHERE seated AND id IS NOT NULL; COMMIT", e);
 	ok = ok && sqlite3_prepare_v2(g->db, "INSERT INTO info VALUES('complete',?1)", -1, &st, NULL) == SQLITE_OK;
 	if (ok) {
 		sqlite3_bind_blob(st, 1, want, DIGEST_BYTES, SQLITE_STATIC);
