@@ -9,6 +9,8 @@
 #include "core/json.h"
 #include "replay/plan.h"
 
+#include <stdio.h>
+
 extern const struct command cmd_move, cmd_inspect, cmd_fetch, cmd_map, cmd_plan, cmd_apply, cmd_verify, cmd_rollback, cmd_status, cmd_report, cmd_archive, cmd_doctor, cmd_sandbox;
 
 /* Set by SIGINT/SIGTERM: the number of the signal; a second one ends the process at once. So does the first, unless the command
@@ -25,6 +27,7 @@ int rollback_command(const struct args *a, enum rollback_how how);
 enum facts_view { VIEW_PLAN, VIEW_ACCOUNT };
 void facts_print(const struct facts *f, enum facts_view view);
 void facts_json(const struct facts *f, struct jw *w);       /* one object; documented in docs/mvchat-report.5 */
+void facts_json_to(const struct facts *f, struct jw *w, FILE *to); /* what is ready goes there meanwhile; the rest stays in w's buffer */
 /* The one sentence a reader wants first; translated. */
 const char *facts_verdict(const struct facts *f);
 const char *kind_word(enum conv_kind k);                    /* translated */

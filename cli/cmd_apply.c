@@ -60,7 +60,7 @@ static void json_result(const struct engine_result *r, const struct facts *f)
 	jw_key(&w, "run");
 	report_json_run(r, &w);
 	jw_key(&w, "facts");
-	facts_json(f, &w);
+	facts_json_to(f, &w, stdout);
 	jw_obj_end(&w);
 	puts(b.p);
 	buf_release(&b);

@@ -65,7 +65,7 @@ static int run(const struct args *a)
 		struct jw w;
 		buf_init(&b, 1 << 30);
 		jw_init(&w, &b);
-		facts_json(&f, &w);
+		facts_json_to(&f, &w, stdout);
 		puts(b.p);
 		buf_release(&b);
 	} else {

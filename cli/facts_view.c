@@ -231,9 +231,9 @@ static void print_changes(const struct facts *f)
 	if (f->refused)
 		printf(_("  %8s  changed in the source, and the target refused the edit\n"), num(f->refused));
 	if (f->drift)
-		printf(_("  %8s  written differently by today's mapping: left as they are (apply --edit-drift edits them)\n"), num(f->drift));
+		printf(_("  %8s  written differently by today's mapping or names: left as they are (apply --edit-drift edits them)\n"), num(f->drift));
 	if (f->drift_edits)
-		printf(_("  %8s  written differently by today's mapping: to be edited\n"), num(f->drift_edits));
+		printf(_("  %8s  written differently by today's mapping or names: to be edited\n"), num(f->drift_edits));
 	if (f->removed > f->deletes)
 		printf(_("  %8s  deleted in the source: left in the target (apply --delete-removed deletes them; what has a thread stays)\n"), num(f->removed - f->deletes));
 	if (f->deletes)
@@ -293,6 +293,16 @@ void facts_print(const struct facts *f, enum facts_view view)
 	printf("%s\n", facts_verdict(f));
 }
 
+/* Of tens of thousands of chats and people the text is as large as everything else that is held. */
+static void spill(struct jw *w, FILE *to)
+{
+	enum { PLENTY = 64 << 10 };
+	if (!to || w->out->len < PLENTY)
+		return;
+	fwrite(w->out->p, 1, w->out->len, to);
+	buf_reset(w->out);
+}
+
 static void examples_json(const struct facts_caught *c, struct jw *w)
 {
 	jw_key(w, "examples");
@@ -315,6 +325,11 @@ static void examples_json(const struct facts_caught *c, struct jw *w)
 }
 
 void facts_json(const struct facts *f, struct jw *w)
+{
+	facts_json_to(f, w, NULL);
+}
+
+void facts_json_to(const struct facts *f, struct jw *w, FILE *to)
 {
 	char digest[DIGEST_HEX];
 	hex(f->digest, DIGEST_BYTES, digest);
@@ -381,6 +396,7 @@ void facts_json(const struct facts *f, struct jw *w)
 	jw_arr(w);
 	for (size_t i = 0; i < f->n_chats; i++) {
 		const struct facts_chat *c = &f->chats[i];
+		spill(w, to);
 		jw_obj(w);
 		jw_kstr(w, "id", c->id); jw_kstr(w, "name", c->name); jw_kstr(w, "target_name", c->target_name);
 		jw_kstr(w, "target_id", c->target_id); jw_kstr(w, "action", chat_name_json(c)); jw_kstr(w, "why", c->why);
@@ -397,6 +413,7 @@ void facts_json(const struct facts *f, struct jw *w)
 	jw_arr(w);
 	for (size_t i = 0; i < f->n_people; i++) {
 		const struct facts_person *p = &f->people[i];
+		spill(w, to);
 		jw_obj(w);
 		jw_kstr(w, "id", p->id); jw_kstr(w, "name", p->name); jw_kstr(w, "email", p->email);
 		jw_kstr(w, "action", person_name_json(p->action)); jw_kstr(w, "target_id", p->target_id); jw_kstr(w, "why", p->why);

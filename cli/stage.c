@@ -2,6 +2,7 @@
  * cmd_*.c files. Prints only the question of stage_confirm and the findings of stage_verify. */
 #include "cli/stage.h"
 
+#include "cli/names_state.h"
 #include "cli/progress.h"
 #include "core/log.h"
 #include "core/outfile.h"
@@ -89,6 +90,8 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
 	for (size_t i = 0; i < p->n_archives; i++) {
 		seen[i] = p->archives[i];
+		if (at == ARCHIVES_OF_MAPPING)
+			seen[i].path = mapping_config(p->mapping)->archives[i].path; /* as it is listed there */
 		if (at == ARCHIVES_NAMED && seen[i].path[0] != '/' && !streq(p->dir, ".")) {
 			char *abs = realpath(seen[i].path, NULL);
 			if (abs)
@@ -121,6 +124,11 @@ enum { STATE_MAX = 128 << 20 };
 static const char *state_path(struct project *p)
 {
 	return arena_fmt(&p->arena, "%s/mapping.state", p->state);
+}
+
+bool stage_accepted(struct project *p)
+{
+	return access(state_path(p), F_OK) == 0;
 }
 
 size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out)
@@ -188,6 +196,8 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p->mapping, digest);
 	ledger_current_mapping(p->ledger, digest);
+	if (!names_mark(p, e))
+		return false;
 	const char *name = mapping_config(p->mapping)->target;
 	const struct exporter *ex = p->session ? p->session->ex : exporter_named(name);
 	if (!ex)
@@ -200,7 +210,7 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 		tr = p->session->traits;
 	else
 		ex->traits(t, &tr);
-	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, (size_t)p->examples, &p->arena, f, e))
+	if (!plan_wished(p->spool, p->mapping, ex, t, &tr, p->ledger, snap, p->wish, (size_t)p->examples, &p->facts, f, e))
 		return false;
 	note_changes(p, f);
 	return true;
@@ -288,7 +298,7 @@ static int64_t open_ops(struct ledger *l)
 	return n;
 }
 
-bool stage_replay(struct project *p, const struct snapshot *snap, const struct facts *before, struct stage_replay *s, struct err *e)
+bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *before, struct stage_replay *s, struct err *e)
 {
 	struct session *ses = p->session;
 	uint8_t digest[DIGEST_BYTES];
@@ -311,7 +321,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 	stream_wish(stream, p->wish);
 	mapping_digest(p->mapping, digest);
 	s->run = ledger_run_begin(p->ledger, s->command, digest, e);
-	if (!s->run) {
+	if (!s->run || !names_begin(p, s->run, NULL, e)) {
 		stream_close(stream);
 		return false;
 	}
@@ -324,10 +334,14 @@ bool stage_replay(struct project *p, const struct snapshot *snap, const struct f
 		.people_first = mapping_config(p->mapping)->mentions == MENTION_LIVE, .small_first = s->small_first, .stop = &stop_signal,
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};
+	/* Two accounts of a large archive and all its lanes at once are more than need be held. */
+	*before = (struct facts){ 0 };
+	arena_reset(&p->facts);
 	stop_polite = 1; /* what is under way is finished and written down */
 	bool ok = engine_run(&ea, &s->result, e);
 	progress_clear();
 	stream_close(stream);
+	xtrim(); /* what a thousand lanes held lies in pieces between what stays */
 	s->open = open_ops(p->ledger);
 	if (ok && s->open > s->result.in_doubt && !s->result.stopped)
 		log_warn("apply.in_doubt", _("%s writes of earlier runs are in doubt, and the archive or the mapping no longer has them; 'mvchat status' lists them"),

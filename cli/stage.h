@@ -14,6 +14,7 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 
 /* What people have changed in the mapping since it was last replayed (or drafted); m: the mapping as it is now. */
 size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out);
+bool stage_accepted(struct project *p); /* was it ever replayed or drafted? */
 /* From now on changes are counted from here. What cannot be written is told as a warning: nothing depends on it. */
 void stage_accept(struct project *p, const struct mapping *m);
 
@@ -42,7 +43,7 @@ struct stage_replay {
 };
 /* Ties the ledger to the pair and replays. false: refused or failed; has_after tells whether there is an account. Either way
  * stage_replay_end writes the run's exit code down. */
-bool stage_replay(struct project *p, const struct snapshot *snap, const struct facts *before, struct stage_replay *s, struct err *e);
+bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *before /* emptied when the replay begins */, struct stage_replay *s, struct err *e);
 void stage_replay_end(struct project *p, const struct stage_replay *s, int code);
 int stage_replay_code(const struct stage_replay *s); /* of one that returned true */
 

@@ -35,6 +35,7 @@ NORETURN void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);
+void xtrim(void); /* gives memory that is not in use back to the system, where that can be asked for */
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 

@@ -483,14 +483,16 @@ static bool author_skipped(const struct mapping *m, const char *author)
 const char *decide_by_policies(const struct mapping *m, const struct msg_meta *mm)
 {
 	const struct mapping_config *c = &m->cfg.c;
-	if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
-		return "only.since";
-	if (c->until_us && mm->ts_us >= c->until_us)
-		return "only.until";
-	if (mm->days_since_us && mm->ts_us < mm->days_since_us)
-		return "only.last_days";
-	if (mm->count_since_us > 0 && mm->ts_us < mm->count_since_us)
-		return "only.last_messages";
+	if (!mm->whenever) {
+		if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
+			return "only.since";
+		if (c->until_us && mm->ts_us >= c->until_us)
+			return "only.until";
+		if (mm->days_since_us && mm->ts_us < mm->days_since_us)
+			return "only.last_days";
+		if (mm->count_since_us > 0 && mm->ts_us < mm->count_since_us)
+			return "only.last_messages";
+	}
 	if (author_skipped(m, mm->author))
 		return "people: skip";
 	if (mm->kind == MSG_LOST_ROOT)

@@ -82,7 +82,11 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 		buf_addf(out, "  = %s\n", err_word("left out, with everything in it"));
 		break;
 	case PLACE_ADOPT:
-		buf_addf(out, "  = %s %s\n", err_word("into the existing chat"), p.target_id);
+		if (p.into && !p.twin)
+			buf_addf(out, err_word("  = into the chat '%s' of %s"), p.name, p.into);
+		else
+			buf_addf(out, "  = %s %s", err_word("into the existing chat"), p.target_id);
+		buf_addc(out, '\n');
 		break;
 	case PLACE_CREATE:
 		buf_addf(out, "  = %s '%s'%s\n", err_word(p.is_public ? N_("new public chat") : N_("new private chat")), p.name,

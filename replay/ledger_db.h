@@ -8,16 +8,21 @@
 
 enum ledger_stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
-	S_GET, S_INTENT, S_AGAIN, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_UNSENT_EDIT, S_GONE,
-	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST,
+	S_GET, S_SEQ, S_INTENT, S_AGAIN, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_UPLOAD_AGAIN, S_UNSENT_EDIT, S_GONE,
+	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST, S_SENT,
 	S_CONV, S_CONV_ADD, S_CONV_NAME, S_LANE, S_LANE_ADD, S_LANE_NAME,
 	S_COUNT_INTENTS,
 	N_LEDGER_STMT
 };
 
+enum ledger_walk_kind { WALK_CONV, WALK_RECORD, WALK_LOSS, WALK_LANE, N_LEDGER_WALK };
+
+enum { LEDGER_LASTS = 1024 /* a power of two */ };
+
 struct ledger {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[N_LEDGER_STMT]; /* prepared on first use, kept */
+	struct ledger_walk *idle[N_LEDGER_WALK]; /* ledger_read.c's */
 	enum ledger_mode mode;
 	int lock_fd;
 	bool in_tx;      /* a transaction is open: by ledger_begin, or because a name had to be made outside of one */
@@ -25,12 +30,14 @@ struct ledger {
 	bool failed;     /* the disk failed inside it: nothing more is tried, ledger_commit says so */
 	struct err why;  /* ... what failed */
 	uint8_t mapping[DIGEST_BYTES];
+	struct { int64_t from, until; } *other_names; size_t n_other_names, cap_other_names;
 	uint8_t *stale;  /* by run id: 0 not asked yet, 1 current mapping, 2 another */
 	size_t n_stale;
 	char *dir;
 	int64_t version;         /* of the file when it was opened */
 	bool rebuilding;         /* opened by LEDGER_REBUILD */
 	int64_t ident, intents;  /* of the file; intents: committed ones */
+	struct { int64_t lane, seq; } last[LEDGER_LASTS]; /* the newest place in lanes written lately, by lane; seq 0 = not known */
 	int64_t fresh;           /* intents of the open transaction */
 	int64_t marked;          /* what the mark beside it says; ledger_mark.c */
 	int mark_fd;
@@ -42,6 +49,8 @@ struct ledger {
 enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
+void ledger_walks_release(struct ledger *l);
+sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n); /* kept; to be reset after use */
 
 /* ledger_was.c: the second id of an edit that is not DONE; false: it says nothing. The target's id stays a part of text. */
 struct ledger_was { int64_t src_fp, body_fp, loss, sent_us, run; const char *target; };

@@ -10,9 +10,21 @@
 
 #include <stdlib.h>
 
+/* Walks that have ended wait here with their statements: preparing one costs as much as reading a hundred rows. */
 struct ledger_walk {
 	struct ledger *l;
+	enum ledger_walk_kind kind;
 	sqlite3_stmt *s;
+	bool over;                /* a statement asked once more after its end would start again */
+	struct ledger_walk *next; /* of those that wait */
+};
+
+static const char *const walk_sql[N_LEDGER_WALK] = {
+	[WALK_CONV] = "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 ORDER BY ts, id, kind, part",
+	[WALK_RECORD] = "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 ORDER BY kind, part",
+	[WALK_LOSS] = "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND (ts, id) >= (?2, ?3) AND kind IN (4, 10) AND state = 3"
+		" AND loss & ?4 ORDER BY ts, id, kind, part",
+	[WALK_LANE] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq",
 };
 
 static bool next_row(struct ledger *l, sqlite3_stmt *s)
@@ -23,23 +35,30 @@ static bool next_row(struct ledger *l, sqlite3_stmt *s)
 	return rc == SQLITE_ROW;
 }
 
-static struct ledger_walk *walk(struct ledger *l, const char *sql, int64_t number)
+static struct ledger_walk *walk(struct ledger *l, enum ledger_walk_kind kind, int64_t number)
 {
-	struct ledger_walk *w = xcalloc(1, sizeof(*w));
-	w->l = l;
-	w->s = ledger_prepare(l, sql);
+	struct ledger_walk *w = l->idle[kind];
+	if (w) {
+		l->idle[kind] = w->next;
+	} else {
+		w = xcalloc(1, sizeof(*w));
+		w->l = l;
+		w->kind = kind;
+		w->s = ledger_prepare(l, walk_sql[kind]);
+	}
+	w->over = false;
 	sqlite3_bind_int64(w->s, 1, number);
 	return w;
 }
 
 struct ledger_walk *ledger_walk(struct ledger *l, int64_t conv)
 {
-	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 ORDER BY ts, id, kind, part", conv);
+	return walk(l, WALK_CONV, conv);
 }
 
 struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t ts_us, const char *id)
 {
-	struct ledger_walk *w = walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 ORDER BY kind, part", conv);
+	struct ledger_walk *w = walk(l, WALK_RECORD, conv);
 	sqlite3_bind_int64(w->s, 2, ts_us);
 	sqlite3_bind_text(w->s, 3, id, -1, SQLITE_TRANSIENT);
 	return w;
@@ -47,8 +66,7 @@ struct ledger_walk *ledger_walk_record(struct ledger *l, int64_t conv, int64_t t
 
 struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t loss, int64_t ts_us, const char *id)
 {
-	struct ledger_walk *w = walk(l, "SELECT " OP_COLUMNS " FROM op WHERE conv = ?1 AND (ts, id) >= (?2, ?3) AND kind IN (4, 10) AND state = 3"
-		" AND loss & ?4 ORDER BY ts, id, kind, part", conv);
+	struct ledger_walk *w = walk(l, WALK_LOSS, conv);
 	sqlite3_bind_int64(w->s, 2, ts_us);
 	sqlite3_bind_text(w->s, 3, id, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int64(w->s, 4, loss);
@@ -57,14 +75,15 @@ struct ledger_walk *ledger_walk_loss(struct ledger *l, int64_t conv, uint32_t lo
 
 struct ledger_walk *ledger_walk_lane(struct ledger *l, int64_t lane)
 {
-	return walk(l, "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq", lane);
+	return walk(l, WALK_LANE, lane);
 }
 
 bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out)
 {
-	if (!w->s || !next_row(w->l, w->s)) {
-		sqlite3_finalize(w->s); /* a statement left at its end would start again when asked once more */
-		w->s = NULL;
+	if (w->over || !next_row(w->l, w->s)) {
+		if (!w->over)
+			sqlite3_reset(w->s); /* it reads no longer */
+		w->over = true;
 		return false;
 	}
 	ledger_row_read(w->l, w->s, out);
@@ -73,10 +92,35 @@ bool ledger_walk_next(struct ledger_walk *w, struct ledger_row *out)
 
 void ledger_walk_end(struct ledger_walk *w)
 {
-	if (w) {
-		sqlite3_finalize(w->s);
-		free(w);
-	}
+	if (!w)
+		return;
+	sqlite3_reset(w->s);
+	sqlite3_clear_bindings(w->s);
+	w->next = w->l->idle[w->kind];
+	w->l->idle[w->kind] = w;
+}
+
+void ledger_walks_release(struct ledger *l)
+{
+	for (size_t i = 0; i < N_LEDGER_WALK; i++)
+		for (struct ledger_walk *w = l->idle[i], *next; w; w = next) {
+			next = w->next;
+			sqlite3_finalize(w->s);
+			free(w);
+		}
+}
+
+size_t ledger_sent(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *sent_us, size_t max)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_SENT);
+	size_t n = 0;
+	sqlite3_bind_int64(s, 1, lane);
+	sqlite3_bind_int64(s, 2, kinds);
+	sqlite3_bind_int64(s, 3, (int64_t)max);
+	while (next_row(l, s))
+		sent_us[n++] = sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return n;
 }
 
 bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const char *name), void *ctx)

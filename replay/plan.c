@@ -151,6 +151,7 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	p->late = 0;
 	table_init(&p->line_ups);
 	table_init(&p->closed);
+	table_init(&p->opened);
 	table_init(&p->rests);
 }
 
@@ -226,6 +227,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 	p->n_late_chats += p->late > 0;
 	table_release(&p->line_ups);
 	table_release(&p->closed);
+	table_release(&p->opened);
 	table_release(&p->rests);
 	arena_reset(&p->conv);
 	arena_reset(&p->lists);
@@ -316,6 +318,10 @@ static void say_notes(struct plan *p)
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", changes[i]));
 	if (p->elsewhere)
 		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before under other rules: they stay where they are", (long long)p->elsewhere));
+	if (p->stays)
+		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before that today's mapping leaves out: they stay", (long long)p->stays));
+	if (p->orphans)
+		plan_say(p, &p->notes, arena_fmt(p->a, "%lld replies stand, or go on, in threads that an earlier run opened although their first message is in no archive: messages.orphans says skip today", (long long)p->orphans));
 	if (p->f->heard)
 		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages go into chats whose people are in already: they will be notified", (long long)p->f->heard));
 	for (size_t i = 0; i < p->rules.n; i++) {

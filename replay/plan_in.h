@@ -69,6 +69,9 @@ struct plan {
 	struct table loads;            /* chats into which several conversations go: id of the conversation, or lane of the thread -> struct load */
 	struct table far;              /* threads of ours in other chats: "host/root" -> why nothing can be sent into them, or fine */
 	struct table heard;            /* other chats: id of the conversation -> struct away */
+	int64_t stays;                 /* messages sent that would be left out today */
+	struct table opened;           /* roots whose thread goes on although a thread without its first message would not be begun today */
+	int64_t orphans;               /* replies in such threads, sent or to be sent */
 	struct { int64_t num; char name[512]; } lane; /* of the ledger, asked for last */
 };
 

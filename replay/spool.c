@@ -14,6 +14,7 @@
 #include "replay/spool.h"
 
 #include "core/canon.h"
+#include "core/hash.h"
 #include "replay/filestore.h"
 #include "replay/spool_db.h"
 #include "replay/spool_seat.h"
@@ -191,6 +192,7 @@ void spool_close(struct spool *s)
 		return;
 	spool_seats_leave(s);
 	spool_build_free(s->b);
+	spool_walks_unpark(s);
 	for (int i = 0; i < N_SQL; i++) {
 		sqlite3_finalize(s->st[i]);
 		for (struct spool_walk *w = s->idle[i], *next; w; w = next) {
@@ -296,7 +298,7 @@ struct spool *spool_open(const char *path, enum spool_mode mode, struct err *e)
 	else if (mode == SPOOL_BUILD)
 		ok = spool_build_begin(s, e);
 	else
-		ok = sqlite3_exec(s->db, "PRAGMA cache_size=-8192; PRAGMA mmap_size=0", NULL, NULL, NULL) == SQLITE_OK ? start_read(s, path, e)
+		ok = sqlite3_exec(s->db, "PRAGMA cache_size=-4096; PRAGMA mmap_size=0", NULL, NULL, NULL) == SQLITE_OK ? start_read(s, path, e)
 		                                                                                        : spool_db_fail(s, "cannot read", e);
 	if (ok)
 		return s;
@@ -548,6 +550,39 @@ static bool read_body(const struct spool *s, sqlite3_stmt *st, struct arena *a, 
 	return true;
 }
 
+/* Lanes are read a message at a time, and each time behind the one before: a walk that is paused at a message waits there, so that the
+ * next one need not look for its place. One place for each hash: of many lanes some lose theirs. */
+static struct spool_walk **parking(struct spool *s, int64_t conv, enum sql q, const char *root)
+{
+	uint64_t h = hash64s(root && q == SQL_THREAD ? root : "") ^ ((uint64_t)conv * N_SQL + q) * UINT64_C(0x9e3779b97f4a7c15);
+	return &s->parked[h >> 32 & (SPOOL_PARKED - 1)];
+}
+
+static bool stands_at(const struct spool_walk *w, enum sql q, int64_t conv, const char *root, int64_t ts_us, const char *id)
+{
+	if (w->sql != q || sqlite3_column_int64(w->st, 0) != conv || sqlite3_column_int64(w->st, 1) != ts_us || !streq(spool_db_col(w->st, 2), id))
+		return false;
+	return q != SQL_THREAD || streq(spool_db_col(w->st, 3), root);
+}
+
+static void go_idle(struct spool_walk *w)
+{
+	w->at_row = false;
+	sqlite3_reset(w->st);
+	struct spool_walk **idle = w->seat ? &w->s->seat_idle[w->sql] : &w->s->idle[w->sql];
+	w->next = *idle;
+	*idle = w;
+}
+
+void spool_walks_unpark(struct spool *s)
+{
+	for (size_t i = 0; i < SPOOL_PARKED; i++) {
+		if (s->parked[i])
+			go_idle(s->parked[i]);
+		s->parked[i] = NULL;
+	}
+}
+
 struct spool_walk *spool_walk(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id)
 {
 	return spool_walk_after(s, conv, which, root, after_ts, after_id, INT64_MAX);
@@ -559,6 +594,12 @@ struct spool_walk *spool_walk_after(struct spool *s, int64_t conv, enum spool_wh
 	static const enum sql sql_of[] = { [SPOOL_ALL] = SQL_ALL, [SPOOL_CHANNEL] = SQL_CHANNEL, [SPOOL_THREAD] = SQL_THREAD, [SPOOL_SOURCE] = SQL_SOURCE };
 	enum sql q = sql_of[which];
 	bool seat = s->seats && spool_seated(s, conv);
+	struct spool_walk **slot = parking(s, conv, q, root);
+	if (!seat && after_id && *slot && stands_at(*slot, q, conv, root, after_ts, after_id)) {
+		struct spool_walk *on = *slot;
+		*slot = NULL;
+		return on;
+	}
 	struct spool_walk **idle = seat ? &s->seat_idle[q] : &s->idle[q], *w = *idle;
 	if (w) {
 		*idle = w->next;
@@ -581,10 +622,10 @@ struct spool_walk *spool_walk_after(struct spool *s, int64_t conv, enum spool_wh
 
 bool spool_walk_next(struct spool_walk *w, struct spool_meta *out)
 {
-	if (!spool_db_step(w->s, w->st))
-		return false;
-	fill_meta(w->st, out);
-	return true;
+	w->at_row = spool_db_step(w->s, w->st);
+	if (w->at_row)
+		fill_meta(w->st, out);
+	return w->at_row;
 }
 
 bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, struct err *e)
@@ -594,12 +635,21 @@ bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, str
 
 void spool_walk_end(struct spool_walk *w)
 {
-	if (!w)
+	if (w)
+		go_idle(w);
+}
+
+void spool_walk_pause(struct spool_walk *w)
+{
+	bool stays = w->at_row && !w->seat && !w->s->b; /* what is being built still changes */
+	if (!stays) {
+		go_idle(w);
 		return;
-	sqlite3_reset(w->st);
-	struct spool_walk **idle = w->seat ? &w->s->seat_idle[w->sql] : &w->s->idle[w->sql];
-	w->next = *idle;
-	*idle = w;
+	}
+	struct spool_walk **slot = parking(w->s, sqlite3_column_int64(w->st, 0), w->sql, spool_db_col(w->st, 3));
+	if (*slot)
+		go_idle(*slot);
+	*slot = w;
 }
 
 bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e)

@@ -100,6 +100,8 @@ struct spool_walk *spool_walk_after(struct spool *s, int64_t conv, enum spool_wh
 bool spool_walk_next(struct spool_walk *w, struct spool_meta *out);
 bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, struct err *e); /* of the current row */
 void spool_walk_end(struct spool_walk *w);
+/* The same, but a walk of the same kind that goes on behind the message it stands at is likely to follow: that one finds its place ready. */
+void spool_walk_pause(struct spool_walk *w);
 /* By its key: conv is the conversation it was written in. */
 bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e);
 /* A message by id alone: its time; for links and pins. */

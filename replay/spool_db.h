@@ -30,7 +30,7 @@ struct spool_copy {
 	int archive;
 	uint64_t sketch[2 * SPOOL_SKETCH], limit;
 	size_t n_sketch;
-	size_t chat; enum conv_kind kind; const char *title; int64_t written; /* spool_merge.c's */
+	size_t chat; enum conv_kind kind; const char *title; int64_t written; bool listed; /* spool_merge.c's */
 };
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
 struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; int archive; /* where `where` is; -1 found out after reading */ };
@@ -55,9 +55,11 @@ struct spool_walk {
 	enum sql sql;
 	sqlite3_stmt *st;
 	bool seat;                      /* as seated (spool_seat.c), not as the source has it */
+	bool at_row;                    /* it stands at a message */
 	struct spool_walk *next;
 };
 
+enum { SPOOL_PARKED = 128 /* a power of two */ };
 /* How a message is found by its id alone: the id spells its time; table msg has an index by_id, as something in the spool names
  * messages by their ids; nothing does, and whoever asks nevertheless makes a table for as long as the spool is open. */
 enum spool_ids { SPOOL_IDS_TIMED, SPOOL_IDS_INDEXED, SPOOL_IDS_LOOSE };
@@ -66,6 +68,7 @@ struct spool {
 	sqlite3 *db;
 	struct build *b;                /* NULL when reading */
 	struct spool_walk *idle[N_SQL]; /* walks that have ended: their statements are used again */
+	struct spool_walk *parked[SPOOL_PARKED]; /* walks that have ended at a message and may go on behind it; by a hash */
 	sqlite3_stmt *st[N_SQL];
 	struct spool_counts counts;
 	int n_archives;
@@ -91,6 +94,7 @@ bool spool_db_step(struct spool *s, sqlite3_stmt *st);                          
 void spool_db_text(sqlite3_stmt *st, int i, const char *v);                         /* NULL binds null; v must outlive the step */
 const char *spool_db_col(sqlite3_stmt *st, int i);
 extern const char *const spool_seat_sqls[N_SQL]; /* like those of spool.c, of conversations that are seated; NULL: the same */
+void spool_walks_unpark(struct spool *s);            /* nothing is read from now on */
 bool spool_db_boot_id(char out[64]);
 bool spool_db_timed(const char *id, int64_t *ts_us); /* does the id spell its own time as "seconds.microseconds"? */
 /* Where a message is: by the time its reply told (hint), by the time its id spells, by the index. root: its own thread, in

@@ -60,6 +60,7 @@ bool spool_seated(const struct spool *s, int64_t conv)
 
 void spool_seats_leave(struct spool *s)
 {
+	spool_walks_unpark(s);
 	if (!s->seats)
 		return;
 	for (int i = 0; i < N_SQL; i++) {

@@ -215,6 +215,35 @@ static const char *post_target(struct stream *s, const struct opkey *of, int par
 	return stream_row(s, &k, a, row) && row->state == OP_DONE ? row->target : NULL;
 }
 
+static void keep_file(const struct file **f, struct arena *a)
+{
+	if (!*f)
+		return;
+	struct file *own = arena_memdup(a, *f, sizeof(*own));
+	const char **texts[] = { &own->id, &own->name, &own->title, &own->mime, &own->url, &own->permalink, &own->preview, &own->entry };
+	for (size_t i = 0; i < countof(texts); i++)
+		*texts[i] = arena_strdup(a, *texts[i]);
+	*f = own;
+}
+
+/* Takes an op of a message out of the memory in which the message was read: that is many times larger, and a thousand lanes hold an op. */
+static void keep_op(struct op *op, struct arena *a)
+{
+	const char **texts[] = { &op->key.id, &op->chat, &op->thread, &op->target_id, &op->name, &op->label, &op->avatar, &op->body };
+	for (size_t i = 0; i < countof(texts); i++)
+		*texts[i] = arena_strdup(a, *texts[i]);
+	keep_file(&op->file, a);
+	struct op_file *files = arena_memdup(a, op->files, op->n_files * sizeof(*files));
+	for (size_t i = 0; i < op->n_files; i++) {
+		files[i].handle = arena_strdup(a, files[i].handle);
+		files[i].name = arena_strdup(a, files[i].name);
+		files[i].mime = arena_strdup(a, files[i].mime);
+		files[i].waveform = arena_strdup(a, files[i].waveform);
+		keep_file(&files[i].source, a);
+	}
+	op->files = op->n_files ? files : NULL;
+}
+
 /* ---- the next op of one message ---- */
 
 enum look { LOOK_PASS, LOOK_OP, LOOK_ERROR };
@@ -435,26 +464,22 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
 	struct spool_walk *w = spool_walk_after(s->x.spool, g->sp->num, which, q->lane->root, q->pos->ts_us, q->pos->id, q->pos->conv);
 	struct spool_meta m;
-	bool found = false, spent = false;
+	bool found = false;
 	struct buf passed;
 	int64_t passed_ts = 0, passed_conv = 0;
 	buf_init(&passed, 1 << 20);
 	while (!found && spool_walk_next(w, &m)) {
 		struct standing st;
 		bool last;
-		size_t used = a->used;
 		arena_reset(&s->tmp);
+		arena_reset(&s->trial);
 		standing_get(s, stream_mconv(s, g->sp, &m), m.ts_us, m.id, &st);
 		if (st.open && q->lane->name && st.open_lane != ledger_lane(s->x.ledger, q->lane->name))
 			continue; /* begun when it belonged elsewhere: only there can be found out what became of it */
-		if (spent)
-			arena_reset(&s->trial);
-		enum look r = look(s, g, w, &m, &st, spent ? &s->trial : a, out, &last, e);
-		if (r == LOOK_OP && spent)
-			r = look(s, g, w, &m, &st, a, out, &last, e);
-		/* What was decoded for nothing must not pile up in the caller's arena: from now on each is tried apart first. */
-		spent |= r == LOOK_PASS && a->used != used;
+		enum look r = look(s, g, w, &m, &st, &s->trial, out, &last, e);
 		if (r != LOOK_PASS) {
+			if (r == LOOK_OP)
+				keep_op(&out->op, a);
 			*got = r == LOOK_OP ? STREAM_OP : STREAM_ERROR;
 			q->pos->given = m.conv;
 			q->pos->part = r == LOOK_OP && last && !(chat && m.n_replies); /* stream_passed may go past the message */
@@ -470,11 +495,84 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		passed_ts = m.ts_us;
 		passed_conv = m.conv;
 	}
-	spool_walk_end(w);
+	spool_walk_pause(w);
 	if (passed.len)
 		move_to(q->pos, passed_ts, passed.p, passed_conv);
 	buf_release(&passed);
 	return found;
+}
+
+/* ---- files ahead of their messages ---- */
+
+bool stream_has_files(const struct stream *s)
+{
+	return s->files;
+}
+
+/* The file of this message to be uploaded next, from number `from` on; -1: none. A message that stands in the target already, or whose
+ * outcome is open, gets no more files. */
+static int file_ahead(struct stream *s, struct spot *sp, struct spool_walk *w, const struct spool_meta *m, int from, struct arena *a, struct msg *msg)
+{
+	struct standing st;
+	struct letter l;
+	const char *rule;
+	arena_reset(&s->tmp);
+	standing_get(s, stream_mconv(s, sp, m), m->ts_us, m->id, &st);
+	if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND || !spool_walk_body(w, a, msg, NULL))
+		return -1;
+	struct letter_args x = { .sp = sp, .meta = m, .msg = msg, .fate = FATE_SEND, .want = LETTER_FILES };
+	stream_letter(s, &x, a, &l);
+	for (size_t i = 0; i < l.n_files; i++) {
+		struct ledger_row row;
+		struct opkey k = { stream_mconv(s, sp, m), m->ts_us, m->id, OP_UPLOAD, l.file_no[i] };
+		if (l.file_no[i] >= from && !*l.files[i].handle && (stream_row(s, &k, a, &row), row.state == OP_ABSENT))
+			return l.file_no[i];
+	}
+	return -1;
+}
+
+enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, const struct stream_pos *pos, struct stream_pos *ahead, size_t *look,
+                             int64_t max, struct arena *a, struct stream_op *out)
+{
+	struct spot *sp = lane->kind == LANE_PERSON ? NULL : stream_spot(s, lane->id);
+	bool chat = lane->kind == LANE_CHAT;
+	if (!sp || pos->phase > PH_MSGS)
+		return STREAM_END;
+	if (pos->phase != PH_MSGS)
+		return STREAM_WAIT; /* its chat or thread is not there yet */
+	int c = !pos->id || !ahead->id || ahead->ts_us != pos->ts_us ? 0 : strcmp(ahead->id, pos->id);
+	bool same = pos->id && ahead->id && ahead->ts_us == pos->ts_us && !c;
+	if (pos->id && (!ahead->id || ahead->ts_us < pos->ts_us || c < 0 || (same && ahead->conv < pos->conv))) {
+		move_to(ahead, pos->ts_us, pos->id, pos->conv);
+		ahead->part = 0;
+		*look = STREAM_LOOK;
+	}
+	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
+	struct spool_walk *w = spool_walk_after(s->x.spool, sp->num, which, lane->root, ahead->ts_us, ahead->id, ahead->conv);
+	struct goal g = { sp, stream_spot_target(s, sp), NULL };
+	enum stream_got got = STREAM_END;
+	struct spool_meta m;
+	while (got == STREAM_END && spool_walk_next(w, &m)) {
+		struct msg msg;
+		int n = -1;
+		if (!*look) {
+			got = STREAM_WAIT;
+			break;
+		}
+		arena_reset(&s->trial);
+		if (m.n_files && (n = file_ahead(s, sp, w, &m, ahead->part, &s->trial, &msg)) >= 0) {
+			struct opkey k = { stream_mconv(s, sp, &m), m.ts_us, m.id, OP_UPLOAD, n };
+			got = msg.files[n].size > max ? STREAM_WAIT : STREAM_OP;
+			if (got == STREAM_OP && spool_walk_body(w, a, &msg, NULL) && upload_op(s, &msg, &k, &g, OP_ABSENT, a, m.fp, out))
+				ahead->part = n + 1;
+			break;
+		}
+		move_to(ahead, m.ts_us, m.id, m.conv);
+		ahead->part = 0;
+		--*look;
+	}
+	spool_walk_end(w);
+	return got;
 }
 
 /* Would the lane of this thread write anything? */
@@ -541,6 +639,11 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 		arena_reset(&s->trial);
 		if (!m.n_reacts || !(target = post_target(s, &k, 0, &s->trial, &row)))
 			continue;
+		struct standing st = { .loss = row.loss };
+		if (row.loss & LOSS_ROOT)
+			standing_get(s, k.conv, m.ts_us, m.id, &st);
+		if (st.loss & LOSS_ROOT)
+			continue; /* what stands there is not the message people reacted to */
 		*broken = !spool_walk_body(w, &s->trial, &msg, e);
 		k.kind = OP_REACT;
 		for (size_t i = 0; !found && !*broken && i < msg.n_reacts; i++) {
@@ -569,7 +672,8 @@ static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *
 	size_t n = s->crosses ? spool_seats_guests(s->x.spool, g->sp->num, a, &guests) : 0;
 	for (size_t from = 0; from <= n; from++) {
 		struct spot *home = from ? stream_spot_num(s, guests[from - 1]) : g->sp;
-		if (!spool_conv(s->x.spool, home->id, a, &c))
+		arena_reset(&s->trial); /* the record is many times larger than what is taken from it */
+		if (!spool_conv(s->x.spool, home->id, &s->trial, &c))
 			continue;
 		for (size_t i = 0; i < c.conv.n_pins; i++, at++) {
 			const char *id = c.conv.pins[i].msg_id, *target;
@@ -719,9 +823,10 @@ static size_t extra_joins(struct stream *s, const struct spot *sp, enum join whe
 	const char **ids = NULL;
 	size_t n = 0, joined;
 	*out = NULL;
-	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, a, &c))
+	arena_reset(&s->trial);
+	if (!sp->place.join_members || !(s->tr.caps & CAP_MEMBERS) || !spool_conv(s->x.spool, sp->id, &s->trial, &c))
 		return 0;
-	mapping_company(s->x.mapping, &c.conv, a, &co);
+	mapping_company(s->x.mapping, &c.conv, &s->trial, &co);
 	if (sp->place.action != PLACE_ADOPT)
 		co.n_editors = 0; /* there are editors in channels of the target only, and what is made here is a chat */
 	if (!co.n_admins && !co.n_editors && !co.n_tags)
@@ -731,7 +836,7 @@ static size_t extra_joins(struct stream *s, const struct spot *sp, enum join whe
 	n = add_roles(s, "admin", co.admins, co.n_admins, ids, joined, a, *out, n);
 	n = add_roles(s, "editor", co.editors, co.n_editors, ids, joined, a, *out, n);
 	for (size_t i = 0; i < co.n_tags; i++)
-		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", co.tags[i], NULL };
+		(*out)[n++] = (struct extra_join){ arena_fmt(a, "tag:%s", co.tags[i]), "", arena_strdup(a, co.tags[i]), NULL };
 	return n;
 }
 

@@ -1,4 +1,4 @@
-/* measure OUT COMMAND…: runs a command and writes "wall_s cpu_s peak_kb" to OUT; exits with the command's code. */
+/* measure OUT COMMAND…: runs a command and writes "wall_s cpu_s peak_kb user_s" to OUT; exits with the command's code. */
 #include "core/base.h"
 
 #include <stdio.h>
@@ -35,8 +35,8 @@ int main(int argc, char **argv)
 	FILE *f = fopen(argv[1], "w");
 	if (!f)
 		return 2;
-	fprintf(f, "%.3f %.3f %ld\n", wall,
-	        (double)r.ru_utime.tv_sec + (double)r.ru_stime.tv_sec + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6, r.ru_maxrss);
+	double user = (double)r.ru_utime.tv_sec + (double)r.ru_utime.tv_usec / 1e6, sys = (double)r.ru_stime.tv_sec + (double)r.ru_stime.tv_usec / 1e6;
+	fprintf(f, "%.3f %.3f %ld %.3f\n", wall, user + sys, r.ru_maxrss, user);
 	fclose(f);
 	return WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
 }
