@@ -2,7 +2,10 @@
 #include "cli/stage.h"
 
 #include "core/log.h"
+#include "replay/arrange.h"
+#include "replay/spool_seat.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -113,6 +116,61 @@ static void print_result(const struct draft_result *r, const struct mapping_chan
 		printf("%s\n", _("Nothing is open. Look the tables over, then run 'mvchat plan'."));
 }
 
+static void line(struct buf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void line(struct buf *out, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_addf(out, "  %s\n", text);
+}
+
+/* Where a message sits and what put it there. sc, m: as the source has them. */
+static bool explain_seat(struct project *p, const struct spool_conv *sc, const struct spool_meta *was, struct buf *out, struct err *e)
+{
+	const char *const *rules, *thread = NULL;
+	struct spool_meta m;
+	struct spool_conv host;
+	struct place place;
+	struct pick pick;
+	int64_t at;
+	struct msg title;
+	mapping_rules(p->mapping, &rules);
+	if (!arrange(p->spool, p->mapping, e))
+		return false;
+	mapping_place(p->mapping, &sc->conv, &p->arena, &place);
+	if (place.action == PLACE_SKIP || !spool_msg(p->spool, sc->num, was->ts_us, was->id, &p->arena, NULL, &m, NULL))
+		return true;
+	bool mine = spool_seats_pick(p->spool, sc->num, m.ts_us, m.id, &p->arena, &pick);
+	if (mine)
+		line(out, pick.how == PICK_RULE ? _("- %s: decides where it goes") : pick.how == PICK_CARRY ? _("- %s: it goes along with a message that the rule caught before it (carry)")
+		          : _("- %s: it goes along with the message that the rule caught after it (back)"), rules[pick.rule]);
+	else if (was->root && spool_seats_pick(p->spool, sc->num, was->root_ts_us, was->root, &p->arena, &pick))
+		line(out, _("- %s: it goes with the message it answers, which the rule placed"), rules[pick.rule]);
+	const char *id = spool_conv_id(p->spool, m.host, &p->arena);
+	if (!id || !spool_conv(p->spool, id, &p->arena, &host))
+		return true;
+	mapping_place(p->mapping, &host.conv, &p->arena, &place);
+	if (place.action == PLACE_SKIP) {
+		line(out, _("= its place is the chat of '%s', which is left out: it waits"), host.conv.name ? host.conv.name : id);
+		return true;
+	}
+	if (m.root && m.root[0] == '@' && spool_find(p->spool, m.host, m.root, &at) && spool_msg(p->spool, m.host, at, m.root, &p->arena, &title, NULL, NULL)) {
+		struct buf words;
+		buf_init(&words, 1 << 16);
+		text_plaintext(&title.body, &words);
+		thread = arena_strdup(&p->arena, words.p);
+		buf_release(&words);
+	}
+	if (thread)
+		line(out, _("= in the chat '%s', thread '%s'"), place.name, thread);
+	else
+		line(out, m.root ? _("= in the chat '%s', under the message it answers") : _("= in the chat '%s'"), place.name);
+	return true;
+}
+
 /* CHANNEL/TS: a conversation by id or name, a message by its id in the source. */
 static bool explain_msg(struct project *p, const struct survey *c, const char *what, struct buf *out, struct err *e)
 {
@@ -137,7 +195,7 @@ static bool explain_msg(struct project *p, const struct survey *c, const char *w
 			.days_since_us = mapping_days_since(p->mapping, counts.last_us),
 			.count_since_us = stream_count_since(p->spool, sc.num, mapping_config(p->mapping)->last_messages) };
 		mapping_explain_msg(p->mapping, &sc.conv, &mm, &msg, out);
-		return true;
+		return explain_seat(p, &sc, &m, out, e);
 	}
 	return err_set(e, ERR_USAGE, _("no conversation is called '%s'"), chat);
 }

@@ -186,7 +186,8 @@ static const char *caught_word(enum caught c)
 {
 	switch (c) {
 	case CAUGHT_LEFT_OUT: return _("left out");
-	case CAUGHT_MOVED: return _("moved into threads");
+	case CAUGHT_MOVED: return _("moved elsewhere");
+	case CAUGHT_TAGGED: return _("tagged");
 	case CAUGHT_CHANGED: return _("changed");
 	}
 	return "?";

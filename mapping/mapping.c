@@ -428,6 +428,27 @@ static bool check_merge(struct mapping *m, struct place_row *p, struct err *e)
 	return true;
 }
 
+/* Two rows that adopt one chat: their messages take turns in it, as if the second were merged into the first. */
+static void pair_up(struct mapping *m)
+{
+	struct table first;
+	table_init(&first);
+	for (size_t i = 0; i < m->place_rows.n; i++) {
+		struct place_row *p = m->place_rows.rows[i].value;
+		if (p->decision != PLACE_DECIDE_ADOPT || p->stale || route_splits(m, p, &m->a))
+			continue;
+		struct place_row *h = table_get(&first, p->adopt_id);
+		if (!h) {
+			table_put(&first, p->adopt_id, p);
+		} else if (m->n_into < MAPPING_MERGED_MAX) {
+			p->into = h->id;
+			h->hosts = true;
+			m->n_into++;
+		}
+	}
+	table_release(&first);
+}
+
 static bool check_merges(struct mapping *m, struct err *e)
 {
 	for (size_t i = 0; i < m->place_rows.n && m->n_into; i++) {
@@ -441,6 +462,7 @@ static bool check_merges(struct mapping *m, struct err *e)
 		if (!check_merge(m, p, e))
 			return false;
 	}
+	pair_up(m);
 	return true;
 }
 
@@ -451,6 +473,7 @@ bool rows_build(struct mapping *m, struct err *e)
 	table_release(&m->place_rows);
 	table_release(&m->taken);
 	table_release(&m->mains);
+	table_release(&m->named);
 	if (!read_tags(m, e))
 		return false;
 	for (size_t i = 0; i < m->users.n_rows; i++)
@@ -464,7 +487,7 @@ bool rows_build(struct mapping *m, struct err *e)
 	for (size_t i = 0; i < m->channels.n_rows; i++)
 		if (!build_place(m, &m->channels.rows[i], e))
 			return false;
-	return check_merges(m, e);
+	return check_merges(m, e) && route_names(m, e);
 }
 
 static bool read_sheet(struct mapping *m, const char *name, struct sheet *s, const struct sheet_column *columns, size_t n, enum load how,
@@ -590,6 +613,7 @@ void mapping_free(struct mapping *m)
 	table_release(&m->taken);
 	table_release(&m->tagged);
 	table_release(&m->mains);
+	table_release(&m->named);
 	arena_release(&m->a);
 	free(m);
 }
@@ -664,6 +688,8 @@ static void put_config(struct jw *w, const struct config *c)
 	jw_kint(w, "archived", c->archived);
 	jw_kint(w, "placement", c->placement_auto ? -1 : (int)c->placement);
 	jw_kint(w, "thread_by", (int)c->history_by);
+	if (c->thread_size)
+		jw_kint(w, "thread_size", c->thread_size);
 	for (size_t i = 0; i < c->n_placed; i++) {
 		put_set(w, "placed", c->placed[i].channels.v, c->placed[i].channels.n);
 		jw_kint(w, "as", (int)c->placed[i].placement);
@@ -701,6 +727,12 @@ static void put_config(struct jw *w, const struct config *c)
 		jw_kint(w, "rule_file", (int)x->file);
 		jw_kint(w, "rule_do", (int)x->what);
 		jw_kstr(w, "rule_thread", x->thread);
+		if (x->into) {
+			jw_kstr(w, "rule_into", x->into);
+			put_set(w, "rule_wider", x->allow_wider.v, x->allow_wider.n);
+		}
+		if (x->tag)
+			jw_kstr(w, "rule_tag", x->tag);
 		jw_kint(w, "rule_carry", x->carry_us);
 		jw_kint(w, "rule_back", x->back_us);
 		jw_kbool(w, "rule_any", x->any_author);

@@ -41,11 +41,13 @@ struct place {
 	enum place_action action;
 	const char *target_id;     /* PLACE_ADOPT; NULL with `into`: the chat that is made for that one */
 	const char *into;          /* PLACE_ADOPT: the source conversation whose chat this one is merged into, in the order of time; or NULL */
+	bool twin;                 /* ... because both adopt the same chat */
 	const char *name;          /* in the target; unique among the places of the mapping */
 	bool is_public, archive_at_end, join_members;
 	bool may_be_public;        /* public in the source, or named by channels.allow_public: a public chat may be adopted for it */
 	enum placement placement;
-	enum history_by history_by;/* PLACEMENT_THREADS: what one thread holds */
+	enum history_by history_by;/* PLACEMENT_THREADS: what one thread holds ... */
+	int64_t thread_size;       /* ... and how many messages at most; 0 = no bound */
 	const char *why;           /* the rule that decided ("policy dm: skip") */
 };
 
@@ -128,18 +130,31 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
  * need a text that is not given do not. */
 size_t mapping_rules(const struct mapping *m, const char *const **names);
 bool mapping_rule_drops(const struct mapping *m, size_t i); /* does it leave messages out? */
+/* A channel that rules make (`into:` with a name that no channel has) is known by this and a hash of its name. */
+#define MAPPING_MADE "@chat:"
 /* Rules that send messages to another place (`do: route`). Asked of every message of a conversation that is carried over, in the
  * order of time. ROUTE_ASK_TEXT: the answer depends on the text, and msg was NULL. */
 struct route {
 	size_t rule;                        /* number among mapping_rules */
-	const char *thread;                 /* name of the thread it goes to */
+	const char *thread;                 /* name of the thread it goes to, or NULL */
+	const char *into;                   /* the conversation into whose chat it goes: of the source, or MAPPING_MADE; NULL: its own */
+	const char *into_name;              /* the name of the latter */
 	int64_t carry_us, back_us;          /* how long after, and before, messages go along */
 	bool any_author;                    /* ... whoever wrote them; else of the same author */
 };
 enum route_answer { ROUTE_NO, ROUTE_YES, ROUTE_ASK_TEXT };
 bool mapping_has_routes(const struct mapping *m);
+bool mapping_has_tags(const struct mapping *m);
+bool mapping_has_into(const struct mapping *m);
+/* Says every rule that may send messages of this conversation into that one that more people may read them than before? */
+bool mapping_may_widen(const struct mapping *m, const char *conv, const char *conv_name, const char *into);
+/* What rules tag (`do: tag`) a message with: "#one #two", or NULL. */
+const char *mapping_tags(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a);
 enum route_answer mapping_route(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a, struct route *out);
 enum { MAPPING_RULES_MAX = 64 };
+const char *mapping_rule_into(const struct mapping *m, size_t rule);               /* as written; NULL: a thread of the same chat, or none */
+uint64_t mapping_tag_rules(const struct mapping *m);                             /* bit i: rule i tags */
+uint64_t mapping_rules_about(const struct mapping *m, const struct msg_meta *mm, uint64_t *texts); /* that may take it; those of them that need its text */
 uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a);
 /* The instant only.last_days begins at, counted from the newest message of the archives; 0 = no bound. */
 int64_t mapping_days_since(const struct mapping *m, int64_t newest_us);

@@ -160,6 +160,7 @@ static bool on_key(struct reader *r, void *ctx, const struct config_key *k, stru
 		{ .path = "channels.allow_public", .list = &c->allow_public },
 		{ .path = "history.placement", .choice = &x->ch.placement },
 		{ .path = "history.thread_by", .choice = &x->ch.history_by },
+		{ .path = "history.thread_size", .number = &c->thread_size },
 		{ .path = "messages.leave_out", .list = &x->leave_out },
 		{ .path = "messages.mentions", .choice = &x->ch.mentions },
 		{ .path = "messages.reactions", .choice = &x->ch.reactions },

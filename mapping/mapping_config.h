@@ -31,8 +31,8 @@ enum dm_policy { DM_PRIVATE_CHAT, DM_SKIP };
 enum archived_policy { ARCHIVED_ARCHIVE, ARCHIVED_SKIP, ARCHIVED_OPEN };
 
 struct string_list { const char *const *v; size_t n; };
-enum rule_do { RULE_DROP, RULE_ROUTE };
-/* One entry of `rules`: what is given must all hold. What it catches is left out, or goes elsewhere. */
+enum rule_do { RULE_DROP, RULE_ROUTE, RULE_TAG };
+/* One entry of `rules`: what is given must all hold. What it catches is left out, goes elsewhere, or gets a tag. */
 struct rule_where {
 	const char *name, *why;         /* "rules: NAME" */
 	struct string_list channels, authors;
@@ -42,7 +42,11 @@ struct rule_where {
 	uint32_t kinds;                 /* 1 << kind; 0 = all */
 	enum { FILE_EITHER, FILE_NONE, FILE_SOME } file;
 	enum rule_do what;
-	const char *thread;             /* RULE_ROUTE: its name, with groups */
+	const char *thread;             /* RULE_ROUTE: its name, with groups; NULL: no thread */
+	const char *into;               /* RULE_ROUTE: the channel it goes to, or a new one; NULL: its own */
+	struct string_list allow_wider; /* whose messages may be read by more people than before */
+	const char *tag;                /* RULE_TAG: with groups */
+	const char *at;                 /* "mvchat.yaml:3:6" */
 	int64_t carry_us, back_us; bool any_author;
 };
 /* What the file says, key by key, for comparing it with what it said before. */
@@ -60,9 +64,9 @@ struct config {
 	enum dm_policy dm, group_dm;
 	enum archived_policy archived;
 	enum placement placement; bool placement_auto;
-	enum history_by history_by;
+	enum history_by history_by; int64_t thread_size; /* messages; 0 = no bound */
 	struct placed { struct string_list channels; enum placement placement; } *placed; size_t n_placed;
-	bool has_routes;
+	bool has_routes, has_tags, has_into; /* among the rules */
 	bool join_members;
 	const char *prefix, *suffix;
 	struct string_list allow_public, only_channels, only_users, only_tags;

@@ -1,5 +1,5 @@
 /* mapping_decide.c: who, where and what: the rules in the order they apply. Called by replay (through mapping.h), by the draft
- * and by mapping_explain, which runs the very same code with a trace. Pure: nothing is read or written. */
+ * and by mapping_explain.c, which runs the very same code with a trace. Pure: nothing is read or written. */
 #include "mapping/mapping_rows.h"
 
 #include "core/canon.h"
@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void note(struct buf *trace, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
 /* One rule that was looked at, in the reader's language. */
-static void note(struct buf *trace, const char *fmt, ...)
+void decide_note(struct buf *trace, const char *fmt, ...)
 {
 	if (!trace)
 		return;
@@ -26,13 +24,13 @@ static void note(struct buf *trace, const char *fmt, ...)
 }
 
 /* The rule that decided, by its name as in reports (`why` is a key, never translated), and in words where it has some. */
-static void note_why(struct buf *trace, const char *why)
+void decide_note_why(struct buf *trace, const char *why)
 {
 	if (!trace)
 		return;
 	struct arena a;
 	arena_init(&a);
-	note(trace, "%s", words_of_rule(why, &a));
+	decide_note(trace, "%s", words_of_rule(why, &a));
 	arena_release(&a);
 }
 
@@ -146,7 +144,7 @@ static bool by_alias(const struct mapping *m, const struct user *u, struct arena
 	if (!r)
 		return false;
 	struct user main = { .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL, .flags = r->flags };
-	note(trace, "people.aliases: the same person as %s (%s)", r->name, r->id);
+	decide_note(trace, "people.aliases: the same person as %s (%s)", r->name, r->id);
 	decide_person(m, &main, a, p, trace);
 	p->id = u->id;
 	p->flags = u->flags;
@@ -171,26 +169,26 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 	*p = (struct person){ .id = u->id, .action = PERSON_LABEL, .name = u->name && *u->name ? u->name : u->id, .first = u->first,
 		.last = u->last, .phone = u->phone, .title = u->title, .email = email, .flags = u->flags };
 	if (!r)
-		note(trace, "users.csv: no row");
+		decide_note(trace, "users.csv: no row");
 	if (r && by_decision(r, u, email, a, p)) {
-		note_why(trace, p->why);
+		decide_note_why(trace, p->why);
 	} else if (r && r->suggests_match) {
 		if (r->decision == DECIDE_NOTHING)
-			note(trace, "users.csv line %zu: no decision", r->line);
+			decide_note(trace, "users.csv line %zu: no decision", r->line);
 		p->action = PERSON_MATCH;
 		p->target_id = r->suggested_id;
 		p->why = arena_fmt(a, "users.csv: suggestion match (%s)", r->reason);
-		note_why(trace, p->why);
+		decide_note_why(trace, p->why);
 	} else {
 		if (r) {
-			note(trace, "users.csv line %zu: no decision", r->line);
+			decide_note(trace, "users.csv line %zu: no decision", r->line);
 			if (r->asks)
-				note(trace, "users.csv: a question is open (%s)", r->reason);
+				decide_note(trace, "users.csv: a question is open (%s)", r->reason);
 			else
-				note(trace, "users.csv: no account found");
+				decide_note(trace, "users.csv: no account found");
 		}
 		by_policy(m, r, u, email, a, p);
-		note_why(trace, p->why);
+		decide_note_why(trace, p->why);
 	}
 	bool in = !rows_pilot_of_people(m) || (r ? r->in_pilot : rows_tagged(m, u->id));
 	if (!r && m->cfg.only_users.n)
@@ -204,12 +202,12 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 		p->target_id = NULL;
 		p->suspended = p->unresolved = false;
 		p->why = m->cfg.only_users.n ? "only.users: not listed, so no account is used" : "only.tags: without these tags, so no account is used";
-		note_why(trace, p->why);
+		decide_note_why(trace, p->why);
 	}
 	if (p->action != PERSON_CREATE)
 		p->email = p->role = NULL;
 	if (p->flags & USER_GONE)
-		note(trace, "deactivated in the source: never joined to chats, never given access");
+		decide_note(trace, "deactivated in the source: never joined to chats, never given access");
 }
 
 const char *mapping_same_person(const struct mapping *m, const char *id)
@@ -301,7 +299,7 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 		return;
 	}
 	if (m->cfg.only_channels.n)
-		note(trace, "only.channels: listed");
+		decide_note(trace, "only.channels: listed");
 	if (!pilot_members(m, c)) {
 		p->action = PLACE_SKIP;
 		p->why = m->cfg.only_users.n ? "only.users: nobody listed is a member" : "only.tags: nobody with these tags is a member";
@@ -309,9 +307,9 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 	}
 	if (d == PLACE_DECIDE_NOTHING) {
 		if (r)
-			note(trace, "channels.csv: no decision");
+			decide_note(trace, "channels.csv: no decision");
 		else
-			note(trace, "channels.csv: no row");
+			decide_note(trace, "channels.csv: no row");
 		const char *skip = skip_policy(&m->cfg, c);
 		p->action = skip ? PLACE_SKIP : PLACE_CREATE;
 		p->why = skip ? skip : "default: create";
@@ -327,6 +325,8 @@ static void decide_action(const struct mapping *m, const struct conv *c, const s
 	}
 	p->action = d == PLACE_DECIDE_SKIP ? PLACE_SKIP : d == PLACE_DECIDE_ADOPT ? PLACE_ADOPT : PLACE_CREATE;
 	p->target_id = d == PLACE_DECIDE_ADOPT ? r->adopt_id : NULL;
+	p->into = d == PLACE_DECIDE_ADOPT ? r->into : NULL;
+	p->twin = p->into != NULL;
 	p->why = d == PLACE_DECIDE_SKIP ? "channels.csv: decision skip"
 	         : d == PLACE_DECIDE_ADOPT ? arena_fmt(a, "channels.csv: decision adopt:%s", r->adopt_id) : "channels.csv: decision create";
 }
@@ -339,34 +339,44 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 		base.id += strlen(MAPPING_LIVE);
 	const struct place_row *r = rows_place(m, c->id);
 	*p = (struct place){ .id = c->id, .join_members = m->cfg.join_members, };
+	if (!strncmp(c->id, MAPPING_MADE, strlen(MAPPING_MADE))) {
+		/* Made by rules, for messages of channels that are carried over: a pilot's limits are asked of those. */
+		p->action = PLACE_CREATE;
+		p->why = "rules: into";
+		p->name = c->name;
+		route_place(m, asked, a, p);
+		return;
+	}
 	decide_action(m, c, r, a, p, trace);
-	note_why(trace, p->why);
+	decide_note_why(trace, p->why);
 	if (r && *r->target_name) {
 		p->name = r->target_name;
-		note(trace, "channels.csv: target_name '%s'", p->name);
+		decide_note(trace, "channels.csv: target_name '%s'", p->name);
 	} else {
 		/* Without a row nothing has looked for namesakes: direct messages, and names the table uses, carry their id. */
 		p->name = decide_name(m, c, NULL, a);
 		bool direct = c->kind == CONV_DM || c->kind == CONV_GROUP;
 		if (direct || table_get(&m->taken, names_fold(p->name, a)))
 			p->name = arena_fmt(a, "%s (%s)", p->name, c->id);
-		note(trace, "name made of the source's: '%s'", p->name);
+		decide_note(trace, "name made of the source's: '%s'", p->name);
 	}
 	p->may_be_public = c->kind == CONV_PUBLIC || (c->kind == CONV_PRIVATE && rows_allow_public(m, c->id, c->name ? c->name : c->id, a));
 	enum privacy want = r ? r->privacy : PRIVACY_AS_SOURCE;
 	p->is_public = c->kind == CONV_PUBLIC && want != PRIVACY_PRIVATE;
 	if (want == PRIVACY_PUBLIC && c->kind == CONV_PRIVATE && p->may_be_public) {
 		p->is_public = true;
-		note(trace, "channels.csv: privacy public, allowed by channels.allow_public");
+		decide_note(trace, "channels.csv: privacy public, allowed by channels.allow_public");
 	} else {
-		note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
+		decide_note(trace, "%s", err_word(p->is_public ? N_("public, as in the source") : c->kind == CONV_PUBLIC ? N_("channels.csv: privacy private") : N_("private, as in the source")));
 	}
-	if (p->into) {
+	if (p->twin)
+		decide_note(trace, "channels.csv: %s adopts the same chat; their messages stand in the order of time", p->into);
+	if (p->into && !p->twin) {
 		const struct place_row *h = rows_place(m, p->into);
 		if (h) {
 			p->name = *h->target_name ? h->target_name : h->name;
 			p->is_public = rows_public(h);
-			note(trace, err_word(N_("merged into the chat '%s', in the order of time")), p->name);
+			decide_note(trace, err_word(N_("merged into the chat '%s', in the order of time")), p->name);
 		}
 	}
 	/* A pilot leaves people or messages of it for later, and nothing can be written into an archived chat. */
@@ -378,11 +388,11 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	p->id = asked->id;
 	p->archive_at_end = p->archive_at_end && !partly;
 	if (p->placement == PLACEMENT_THREADS)
-		note(trace, "%s", err_word(N_("history.placement: threads")));
+		decide_note(trace, "%s", err_word(N_("history.placement: threads")));
 	if (p->placement == PLACEMENT_ARCHIVE_CHAT)
-		note(trace, err_word(N_("history.placement: archive-chat, its history goes into '%s'")), p->name);
+		decide_note(trace, err_word(N_("history.placement: archive-chat, its history goes into '%s'")), p->name);
 	if (c->archived && p->action != PLACE_SKIP)
-		note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") :
+		decide_note(trace, "%s", err_word(p->archive_at_end ? N_("archived in the source: archived again when everything is in") :
 		           partly && m->cfg.archived == ARCHIVED_ARCHIVE ? N_("archived in the source: archived again when the pilot has become the whole") : N_("archived in the source: stays open")));
 }
 
@@ -470,7 +480,7 @@ static bool author_skipped(const struct mapping *m, const char *author)
 }
 
 /* What policies leave out; rules come after them. */
-static const char *by_policies(const struct mapping *m, const struct msg_meta *mm)
+const char *decide_by_policies(const struct mapping *m, const struct msg_meta *mm)
 {
 	const struct mapping_config *c = &m->cfg.c;
 	if (!mm->whenever) {
@@ -550,10 +560,10 @@ uint64_t rows_rules_about(const struct mapping *m, const struct msg_meta *mm)
 
 const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm)
 {
-	const char *why = by_policies(m, mm);
+	const char *why = decide_by_policies(m, mm);
 	uint64_t hits = why ? 0 : rows_rules_about(m, mm);
 	for (size_t i = 0; hits && i < m->cfg.n_rules; i++)
-		if ((hits >> i & 1) && !m->cfg.rules[i].re)
+		if ((hits >> i & 1) && !m->cfg.rules[i].re && m->cfg.rules[i].what != RULE_TAG)
 			return m->cfg.rules[i].what == RULE_DROP ? m->cfg.rules[i].why : NULL;
 	return why;
 }
@@ -580,7 +590,7 @@ void rows_words(const struct msg *msg, struct buf *out)
 enum { WORDS_MAX = 4 << 20 };
 
 /* *limit: the first rule that could not be decided, or NULL. Rules that need no text are taken as they are. */
-static uint64_t rules_by_text(const struct mapping *m, uint64_t about, const struct msg *msg, bool *limit)
+uint64_t decide_rules_by_text(const struct mapping *m, uint64_t about, const struct msg *msg, bool *limit)
 {
 	struct buf b = { 0 };
 	bool ready = false;
@@ -607,11 +617,11 @@ static uint64_t rules_by_text(const struct mapping *m, uint64_t about, const str
 const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a)
 {
 	bool limit;
-	uint64_t hits = rules_by_text(m, rows_rules_about(m, mm), msg, &limit);
+	uint64_t hits = decide_rules_by_text(m, rows_rules_about(m, mm), msg, &limit);
 	bool routed = false;
 	for (int with_text = 0; with_text < 2; with_text++) /* rules without a text come first */
 		for (size_t i = 0; hits && !routed && i < m->cfg.n_rules; i++)
-			if ((hits >> i & 1) && (m->cfg.rules[i].re != NULL) == (with_text == 1)) {
+			if ((hits >> i & 1) && m->cfg.rules[i].what != RULE_TAG && (m->cfg.rules[i].re != NULL) == (with_text == 1)) {
 				if (m->cfg.rules[i].what == RULE_DROP)
 					return m->cfg.rules[i].why;
 				routed = true;
@@ -640,213 +650,22 @@ uint64_t mapping_rule_hits(const struct mapping *m, const struct msg_meta *mm, c
 	uint64_t hits = rows_rules_about(m, mm), with_text = 0;
 	for (size_t i = 0; i < m->cfg.n_rules; i++)
 		with_text |= m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
-	return msg ? rules_by_text(m, hits, msg, &limit) : hits & ~with_text;
+	return msg ? decide_rules_by_text(m, hits, msg, &limit) : hits & ~with_text;
 }
 
-/* ---- explanation ---- */
-
-static const char *action_name(enum person_action x)
+uint64_t mapping_tag_rules(const struct mapping *m)
 {
-	switch (x) {
-	case PERSON_LABEL: return N_("name in the label only");
-	case PERSON_MATCH: return N_("existing account");
-	case PERSON_CREATE: return N_("account is created");
-	case PERSON_SKIP: return N_("left out, with all messages");
-	}
-	return "?";
+	uint64_t tags = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		tags |= m->cfg.rules[i].what == RULE_TAG ? UINT64_C(1) << i : 0;
+	return tags;
 }
 
-/* Without a survey, what the tables say stands for the source. */
-static struct user user_of_row(const struct user_row *r)
-{
-	return (struct user){ .id = r->id, .name = r->name, .handle = *r->handle ? r->handle : NULL, .email = *r->email ? r->email : NULL,
-		.flags = r->flags };
-}
-
-/* The other ids of somebody who has several. */
-static void explain_ids(const struct mapping *m, const char *id, struct arena *a, struct buf *out)
-{
-	const char *main = mapping_same_person(m, id), *others = "";
-	for (size_t i = 0; i < m->cfg.n_aliases; i++)
-		for (size_t j = 0; streq(m->cfg.aliases[i].v[0], main) && j < m->cfg.aliases[i].n; j++)
-			if (!streq(m->cfg.aliases[i].v[j], id))
-				others = arena_fmt(a, "%s%s%s", others, *others ? ", " : "", m->cfg.aliases[i].v[j]);
-	if (*others)
-		note(out, "people.aliases: other ids of this person: %s", others);
-}
-
-static void explain_person(const struct mapping *m, const struct user *u, struct arena *a, struct buf *out)
-{
-	struct person p;
-	buf_addf(out, err_word("person %s (%s)"), u->name && *u->name ? u->name : u->id, u->id);
-	buf_addc(out, '\n');
-	decide_person(m, u, a, &p, out);
-	explain_ids(m, u->id, a, out);
-	if (p.shares && p.action == PERSON_LABEL) {
-		struct person main;
-		struct user as = user_of_row(rows_user(m, p.shares));
-		decide_person(m, &as, a, &main, NULL);
-		if (main.action == PERSON_CREATE) {
-			buf_addf(out, err_word("  = the account that is created for %s%s"), p.shares, main.suspended ? err_word(", suspended") : "");
-			buf_addc(out, '\n');
-			return;
-		}
-	}
-	buf_addf(out, "  = %s%s%s%s%s\n", err_word(action_name(p.action)), p.target_id ? " " : "", p.target_id ? p.target_id : "",
-	         p.suspended ? err_word(", suspended") : "", p.unresolved ? err_word("; an open question, answer it in users.csv") : "");
-}
-
-static const char *kind_words(enum conv_kind k)
-{
-	switch (k) {
-	case CONV_PUBLIC: return N_("public channel");
-	case CONV_PRIVATE: return N_("private channel");
-	case CONV_GROUP: return N_("group conversation");
-	case CONV_DM: return N_("direct conversation");
-	}
-	return N_("conversation");
-}
-
-static void explain_place(const struct mapping *m, const struct conv *c, struct arena *a, struct buf *out)
-{
-	struct place p;
-	buf_addf(out, "%s %s (%s)\n", err_word(kind_words(c->kind)), c->name && *c->name ? c->name : c->id, c->id);
-	decide_place(m, c, a, &p, out);
-	switch (p.action) {
-	case PLACE_SKIP:
-		buf_addf(out, "  = %s\n", err_word("left out, with everything in it"));
-		break;
-	case PLACE_ADOPT:
-		if (p.into)
-			buf_addf(out, err_word("  = into the chat '%s' of %s"), p.name, p.into);
-		else
-			buf_addf(out, "  = %s %s", err_word("into the existing chat"), p.target_id);
-		buf_addc(out, '\n');
-		break;
-	case PLACE_CREATE:
-		buf_addf(out, "  = %s '%s'%s\n", err_word(p.is_public ? N_("new public chat") : N_("new private chat")), p.name,
-		         p.join_members ? err_word(", members join when its history is in") : "");
-		break;
-	}
-	struct company who;
-	mapping_company(m, c, a, &who);
-	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_admins; i++)
-		note(out, "channels.members: %s becomes an administrator of the chat", who.admins[i]);
-	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_editors; i++)
-		note(out, p.action == PLACE_ADOPT ? N_("channels.members: %s becomes an editor, if the chat is a channel of the target")
-		                                  : N_("channels.members: %s does not become an editor, as only channels of the target have some"), who.editors[i]);
-	if (who.ignored)
-		note(out, "channels.members: direct messages have no administrators, editors or tags; ignored");
-	for (size_t i = 0; p.action != PLACE_SKIP && i < who.n_tags; i++)
-		note(out, "channels.members: everybody with the tag '%s' is in the chat", who.tags[i]);
-}
-
-static void explain_rules(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
+uint64_t mapping_rules_about(const struct mapping *m, const struct msg_meta *mm, uint64_t *texts)
 {
 	uint64_t about = rows_rules_about(m, mm);
-	for (size_t i = 0; i < m->cfg.n_rules; i++) {
-		const char *name = m->cfg.rules[i].why;
-		bool limit;
-		if (!(about >> i & 1))
-			note(out, "%s: not about it", name);
-		else if (rules_by_text(m, UINT64_C(1) << i, msg, &limit))
-			note(out, "%s: catches it", name);
-		else
-			note(out, limit ? N_("%s: its pattern could not be decided within the limits") : N_("%s: its pattern does not match"), name);
-	}
-}
-
-void mapping_explain_msg(const struct mapping *m, const struct conv *c, const struct msg_meta *mm, const struct msg *msg, struct buf *out)
-{
-	struct arena a;
-	struct place p;
-	struct msg clean;
-	arena_init(&a);
-	const char *kind = msg_kind_name(mm->kind), *why;
-	buf_addf(out, err_word("message %s/%s (%s)"), c->id, msg->id, kind ? kind : "?");
-	buf_addc(out, '\n');
-	decide_place(m, c, &a, &p, NULL);
-	note(out, p.action == PLACE_SKIP ? N_("its conversation is left out: %s") : N_("its conversation is carried over: %s"), words_of_rule(p.why, &a));
-	const struct user_row *author = mm->author ? rows_user(m, mapping_same_person(m, mm->author)) : NULL;
-	if (author) {
-		struct user u = user_of_row(author);
-		struct person w;
-		decide_person(m, &u, &a, &w, NULL);
-		note(out, "its author, %s (%s): %s; %s", w.name, u.id, err_word(action_name(w.action)), words_of_rule(w.why, &a));
-	}
-	why = by_policies(m, mm);
-	if (why)
-		note_why(out, why);
-	else
-		note(out, "no policy leaves it out");
-	explain_rules(m, mm, msg, out);
-	if (!mapping_redact_msg(m, msg, &a, &clean)) {
-		note(out, "text, redact: could not be decided within the limits");
-	} else if (m->cfg.n_substs) {
-		struct buf was, is;
-		buf_init(&was, WORDS_MAX);
-		buf_init(&is, WORDS_MAX);
-		rows_words(msg, &was);
-		rows_words(&clean, &is);
-		note(out, "%s", err_word(was.len != is.len || memcmp(was.p, is.p, is.len) ? N_("text, redact: the text is changed") : N_("text, redact: the text is as it was")));
-		buf_release(&was);
-		buf_release(&is);
-	}
-	why = p.action == PLACE_SKIP ? p.why : mapping_skips(m, mm);
-	why = why ? why : mapping_skips_text(m, mm, msg, &a);
-	if (!why)
-		buf_addf(out, "  = %s\n", err_word("sent"));
-	else
-		buf_addf(out, "  = %s: %s%s\n", err_word("left out"), words_of_rule(why, &a),
-		         !mm->has_replies || p.action == PLACE_SKIP ? "" : !strncmp(why, "only.", 5) ? err_word("; taken along if replies are sent")
-		         : err_word("; a place-holder stands in if replies are sent"));
-	arena_release(&a);
-}
-
-static bool called(const char *folded, const char *s, struct arena *a)
-{
-	return s && *s && streq(folded, names_fold(s, a));
-}
-
-bool mapping_explain(const struct mapping *m, const struct survey *s, const char *id, struct buf *out, struct err *e)
-{
-	struct arena a;
-	arena_init(&a);
-	const char *want = names_fold(*id == '#' || *id == '@' ? id + 1 : id, &a);
-	size_t found = 0;
-	for (size_t i = 0; s && i < s->n_users; i++) {
-		const struct user *u = &s->users[i];
-		if (streq(id, u->id) || called(want, u->name, &a) || called(want, u->handle, &a) || called(want, u->email, &a)) {
-			explain_person(m, u, &a, out);
-			found++;
-		}
-	}
-	for (size_t i = 0; s && i < s->n_convs; i++) {
-		const struct conv *c = &s->convs[i];
-		const struct place_row *r = rows_place(m, c->id);
-		if (streq(id, c->id) || called(want, c->name, &a) || (r && called(want, r->target_name, &a))) {
-			explain_place(m, c, &a, out);
-			found++;
-		}
-	}
-	for (size_t i = 0; !found && i < m->user_rows.n; i++) {
-		struct user u = user_of_row(m->user_rows.rows[i].value);
-		if (streq(id, u.id) || called(want, u.name, &a) || called(want, u.handle, &a) || called(want, u.email, &a)) {
-			explain_person(m, &u, &a, out);
-			found++;
-		}
-	}
-	for (size_t i = 0; !found && i < m->place_rows.n; i++) {
-		const struct place_row *r = m->place_rows.rows[i].value;
-		if (streq(id, r->id) || called(want, r->name, &a) || called(want, r->target_name, &a)) {
-			struct conv c = { .id = r->id, .name = r->name, .kind = r->kind ? r->kind : CONV_PRIVATE };
-			explain_place(m, &c, &a, out);
-			found++;
-		}
-	}
-	arena_release(&a);
-	if (found)
-		return true;
-	err_set(e, ERR_USAGE, "no person and no conversation is called '%s'", id);
-	return err_hint(e, "give a source id, name, handle or e-mail; users.csv and channels.csv list them");
+	*texts = 0;
+	for (size_t i = 0; i < m->cfg.n_rules; i++)
+		*texts |= (about >> i & 1) && m->cfg.rules[i].re ? UINT64_C(1) << i : 0;
+	return about;
 }

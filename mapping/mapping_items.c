@@ -174,7 +174,8 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 		{ .path = "rules[].where.text", .text = &x->text }, { .path = "rules[].where.ignore_case", .flag = &x->caseless },
 		{ .path = "rules[].where.since", .text = &x->since }, { .path = "rules[].where.until", .text = &x->until },
 		{ .path = "rules[].where.has_file", .flag = &has_file },
-		{ .path = "rules[].thread", .text = &x->thread },
+		{ .path = "rules[].thread", .text = &x->thread }, { .path = "rules[].into", .text = &x->into },
+		{ .path = "rules[].allow_wider", .list = &x->allow_wider }, { .path = "rules[].tag", .text = &x->tag },
 		{ .path = "rules[].carry", .number = &x->carry_us }, { .path = "rules[].back", .number = &x->back_us },
 		{ .path = "rules[].carry_author", .choice = &carry_author },
 	};
@@ -188,7 +189,7 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 			if (streq(k->path, "rules[].where.has_file"))
 				x->file = has_file ? FILE_SOME : FILE_NONE;
 			if (streq(k->path, "rules[].do"))
-				x->what = what ? RULE_ROUTE : RULE_DROP;
+				x->what = (enum rule_do)what;
 			if (streq(k->path, "rules[].carry_author"))
 				x->any_author = carry_author != 0;
 			return true;
@@ -196,33 +197,75 @@ static bool on_rule_key(struct reader *r, void *ctx, const struct config_key *k,
 	die("mapping key '%s' has no place", k->path);
 }
 
-static bool route_done(struct reader *r, struct item *it, const char *name)
+/* The name of a thread or a tag, made of what the pattern caught. */
+static bool name_done(struct reader *r, struct item *it, const char *name, const char *key, const char *with)
 {
-	struct rule_where *x = it->v;
-	bool moves = x->thread && *x->thread;
-	if (x->what == RULE_DROP) {
-		if (!moves && !x->carry_us && !x->back_us)
-			return true;
-		err_set(r->e, ERR_USAGE, "rule '%s' leaves messages out: 'thread', 'carry' and 'back' belong to 'do: route'", x->name);
+	const struct rule_where *x = it->v;
+	if (strlen(with) > 200) {
+		err_set(r->e, ERR_USAGE, "'%s.%s' is longer than 200 bytes", name, key);
 		return yaml_place(r, it->at);
 	}
-	r->c->has_routes = true;
-	if (!moves)
-		return missing(r, name, "thread", it->at);
-	if (x->thread && strlen(x->thread) > 200) {
-		err_set(r->e, ERR_USAGE, "'%s.thread' is longer than 200 bytes", name);
-		return yaml_place(r, it->at);
-	}
-	for (const char *p = x->thread && !x->re ? x->thread : ""; (p = strchr(p, '{')); p++)
+	for (const char *p = x->re ? "" : with; (p = strchr(p, '{')); p++)
 		if (p[1] >= '0' && p[1] <= '9' && p[2] == '}') {
-			err_set(r->e, ERR_USAGE, "'%s.thread' uses {%c}, but the rule has no 'where.text'", name, p[1]);
+			err_set(r->e, ERR_USAGE, "'%s.%s' uses {%c}, but the rule has no 'where.text'", name, key, p[1]);
 			return yaml_place(r, it->at);
 		}
-	const char *why = x->thread && x->re ? regex_bad_template(x->re, x->thread, r->a) : NULL;
+	const char *why = x->re ? regex_bad_template(x->re, with, r->a) : NULL;
 	if (!why)
 		return true;
-	err_set(r->e, ERR_USAGE, "'%s.thread' uses %s", name, why);
+	err_set(r->e, ERR_USAGE, "'%s.%s' uses %s", name, key, why);
 	return yaml_place(r, it->at);
+}
+
+/* Channels are few and have names; what a pattern caught may be anything. */
+static bool into_done(struct reader *r, struct item *it, const char *name, const char *into)
+{
+	for (const char *p = into; (p = strchr(p, '{')); p++)
+		if (p[1] >= '0' && p[1] <= '9' && p[2] == '}') {
+			err_set(r->e, ERR_USAGE, "'%s.into' uses {%c}: only {channel}, {year} and {month} can stand in the name of a channel", name, p[1]);
+			return yaml_place(r, it->at);
+		}
+	if (strlen(into) <= 200)
+		return true;
+	err_set(r->e, ERR_USAGE, "'%s.into' is longer than 200 bytes", name);
+	return yaml_place(r, it->at);
+}
+
+/* Keys of one kind of rules under another are a mistake that would be silent. */
+static bool action_done(struct reader *r, struct item *it, const char *name)
+{
+	struct rule_where *x = it->v;
+	x->thread = x->thread && *x->thread ? x->thread : NULL;
+	x->into = x->into && *x->into ? x->into : NULL;
+	x->tag = x->tag && *x->tag ? x->tag : NULL;
+	x->at = arena_fmt(r->a, "%s:%d:%d", r->file, it->at ? it->at->line + 1 : 1, it->at ? it->at->column + 1 : 1);
+	if (x->what != RULE_ROUTE && (x->thread || x->carry_us || x->back_us)) {
+		err_set(r->e, ERR_USAGE, x->what == RULE_DROP ? "rule '%s' leaves messages out: 'thread', 'carry' and 'back' belong to 'do: route'"
+		                                              : "rule '%s' tags messages: 'thread', 'carry' and 'back' belong to 'do: route'", x->name);
+		return yaml_place(r, it->at);
+	}
+	if ((x->what != RULE_ROUTE && x->into) || (!x->into && x->allow_wider.n)) {
+		err_set(r->e, ERR_USAGE, x->into ? "rule '%s': 'into' belongs to 'do: route'" : "rule '%s': 'allow_wider' belongs to 'into'", x->name);
+		return yaml_place(r, it->at);
+	}
+	if (x->what != RULE_TAG && x->tag) {
+		err_set(r->e, ERR_USAGE, "rule '%s': 'tag' belongs to 'do: tag'; let a rule of its own tag the messages", x->name);
+		return yaml_place(r, it->at);
+	}
+	switch (x->what) {
+	case RULE_DROP:
+		return true;
+	case RULE_TAG:
+		r->c->has_tags = true;
+		return x->tag ? name_done(r, it, name, "tag", x->tag) : missing(r, name, "tag", it->at);
+	case RULE_ROUTE:
+		break;
+	}
+	r->c->has_routes = true;
+	r->c->has_into = r->c->has_into || x->into;
+	if (!x->thread && !x->into)
+		return missing(r, name, "thread", it->at);
+	return (!x->thread || name_done(r, it, name, "thread", x->thread)) && (!x->into || into_done(r, it, name, x->into));
 }
 
 static bool on_placed_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)
@@ -261,7 +304,7 @@ static bool rule_done(struct reader *r, struct item *it, const char *name)
 	if (x->text && !(x->re = compile(r, name, "where.text", x->text, x->caseless, it->match_at)))
 		return false;
 	r->c->asks_text = r->c->asks_text || (x->re && x->what == RULE_DROP); /* where a message goes is worked out once, before */
-	return route_done(r, it, name);
+	return action_done(r, it, name);
 }
 
 static bool on_rename_key(struct reader *r, void *ctx, const struct config_key *k, struct fy_node *v, const struct fy_mark *at)

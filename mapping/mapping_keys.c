@@ -16,7 +16,7 @@ static const char *const values_reactions[] = { "text", "native", "drop", NULL }
 static const char *const values_avatars[] = { "match", "none", NULL };
 static const char *const values_orphans[] = { "placeholder", "skip", NULL };
 static const char *const values_attribution[] = { "label", "header", "none", NULL };
-static const char *const values_do[] = { "drop", "route", NULL };
+static const char *const values_do[] = { "drop", "route", "tag", NULL }; /* enum rule_do */
 const char *const config_values_date_order[] = { "dmy", "mdy", "ymd", NULL };
 const char *const config_values_locale[] = { "en", "ru", NULL };
 
@@ -67,6 +67,7 @@ const struct config_key config_keys[] = {
 	{ "history", KEY_SECTION, NULL },
 	{ "history.placement", KEY_ENUM, values_placement },
 	{ "history.thread_by", KEY_ENUM, values_by },
+	{ "history.thread_size", KEY_COUNT, NULL },
 	{ "history.channels", KEY_ITEMS, NULL },
 	{ "history.channels[].channel", KEY_WORDS, NULL },
 	{ "history.channels[].placement", KEY_ENUM, values_placement + 1 },
@@ -96,10 +97,13 @@ const struct config_key config_keys[] = {
 	{ "rules[].where.kind", KEY_ALL_KINDS, NULL },
 	{ "rules[].where.has_file", KEY_BOOL, NULL },
 	{ "rules[].do", KEY_ENUM, values_do },
+	{ "rules[].into", KEY_TEXT, NULL },
+	{ "rules[].allow_wider", KEY_WORDS, NULL },
 	{ "rules[].thread", KEY_TEXT, NULL },
 	{ "rules[].carry", KEY_SPAN, NULL },
 	{ "rules[].back", KEY_SPAN, NULL },
 	{ "rules[].carry_author", KEY_ENUM, values_carry },
+	{ "rules[].tag", KEY_TEXT, NULL },
 	{ "only", KEY_SECTION, NULL },
 	{ "only.channels", KEY_LIST, NULL },
 	{ "only.users", KEY_LIST, NULL },

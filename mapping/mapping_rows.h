@@ -1,4 +1,4 @@
-/* mapping_rows.h: the loaded mapping, inside. Shared by mapping.c, mapping_decide.c and mapping_draft.c; no one else. */
+/* mapping_rows.h: the loaded mapping, inside. Shared by the files of mapping/; no one else. */
 #ifndef MVCHAT_MAPPING_ROWS_H
 #define MVCHAT_MAPPING_ROWS_H
 
@@ -29,7 +29,7 @@ struct user_row {
 enum place_decision { PLACE_DECIDE_NOTHING, PLACE_DECIDE_CREATE, PLACE_DECIDE_ADOPT, PLACE_DECIDE_SKIP, PLACE_DECIDE_INTO };
 enum privacy { PRIVACY_AS_SOURCE, PRIVACY_PRIVATE, PRIVACY_PUBLIC };
 struct place_row {
-	const char *id, *name, *target_name, *adopt_id, *into; /* the row it is merged into */
+	const char *id, *name, *target_name, *adopt_id, *into; /* the row it is merged into, or that adopts the same chat */
 	enum conv_kind kind;        /* 0: not said */
 	enum place_decision decision;
 	enum privacy privacy;
@@ -48,6 +48,7 @@ struct mapping {
 	struct table mains;         /* source id -> the main id of the same person; people.aliases */
 	struct table taken;         /* folded target names of all rows */
 	size_t n_into;              /* rows that are merged into another */
+	struct table named;         /* folded names and ids of rows -> the row that rules mean, or &rows_ambiguous; only when rules name some */
 	struct table tagged;        /* sheet_key -> a value: people with one of only.tags, by the members list */
 };
 
@@ -78,8 +79,9 @@ enum people_policy rows_policy(const struct config *c, uint32_t flags, const cha
 /* Rules whose conditions other than the text hold; the text their patterns are tried on. */
 uint64_t rows_rules_about(const struct mapping *m, const struct msg_meta *mm);
 void rows_words(const struct msg *msg, struct buf *out);
-/* mapping_route.c: where in the target the history of this conversation goes; what else it changes about the place. */
+/* mapping_route.c: what `into` of a rule means, worked out when the rows are known; where in the target the history of this conversation goes; what else it changes about the place. */
 bool route_splits(const struct mapping *m, const struct place_row *h, struct arena *a); /* its history goes into a second chat */
+bool route_names(struct mapping *m, struct err *e);
 void route_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *p);
 
 /* With trace, each rule looked at is one line in it. */
@@ -87,6 +89,13 @@ void decide_person(const struct mapping *m, const struct user *u, struct arena *
 void decide_place(const struct mapping *m, const struct conv *c, struct arena *a, struct place *out, struct buf *trace);
 /* prefix + name + suffix; direct messages by the people in them, never the source's technical name. */
 const char *decide_name(const struct mapping *m, const struct conv *c, const struct table *people, struct arena *a);
+/* One line of a trace, in the reader's language; the rule that decided, by its key and in words. Without a trace nothing is done. */
+void decide_note(struct buf *trace, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void decide_note_why(struct buf *trace, const char *why);
+const char *decide_by_policies(const struct mapping *m, const struct msg_meta *mm); /* what policies leave out; rules come after them */
+/* Those of the rules that match; *limit: one could not be decided. Rules that need no text are taken as they are. */
+uint64_t decide_rules_by_text(const struct mapping *m, uint64_t about, const struct msg *msg, bool *limit);
+
 /* The key of a rule that decided (struct person, struct place: why; mapping_skips) in words, for people; the key stays in it. */
 const char *words_of_rule(const char *why, struct arena *a);
 

@@ -267,7 +267,7 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 {
 	bool any = false;
 	for (size_t part = 0; part < l->n_parts; part++) {
-		struct opkey k = { stream_lconv(x->s, ln->sp), m->ts_us, m->id, OP_POST, (int)part };
+		struct opkey k = { stream_mconv(x->s, ln->sp, m), m->ts_us, m->id, OP_POST, (int)part };
 		enum op_state st = state_of(x, &k);
 		if (st == OP_DONE)
 			continue;
@@ -359,7 +359,7 @@ static bool adopt_message(struct adopt *x, const struct lane_now *ln, struct spo
 	struct standing st;
 	struct msg msg;
 	const char *rule;
-	struct opkey k = { stream_lconv(x->s, ln->sp), m->ts_us, m->id, OP_POST, 0 };
+	struct opkey k = { stream_mconv(x->s, ln->sp, m), m->ts_us, m->id, OP_POST, 0 };
 	*there = false;
 	arena_reset(&x->one);
 	arena_reset(&x->s->tmp);
@@ -448,16 +448,17 @@ static bool adopt_walk(struct adopt *x, const struct lane_now *ln, enum spool_wh
 static bool adopt_thread(struct adopt *x, const struct lane_now *chat, const struct spool_meta *m)
 {
 	struct ledger_row post, open;
-	struct opkey k = { stream_lconv(x->s, chat->sp), m->ts_us, m->id, OP_POST, 0 };
+	struct spot *home = stream_home(x->s, chat->sp, m);
+	struct opkey k = { stream_lconv(x->s, home), m->ts_us, m->id, OP_POST, 0 };
 	struct place_seen place = { 0 };
 	arena_reset(&x->one);
 	char *root = xstrdup(m->id), *name = NULL;
 	struct buf b;
 	bool ok = true, none = false;
 	buf_init(&b, 1 << 20);
-	buf_addf(&b, "t:%s/%s", chat->sp->id, root);
+	buf_addf(&b, "t:%s/%s", home->id, root);
 	name = buf_detach(&b);
-	struct lane_now ln = { name, NULL, chat->sp, &place };
+	struct lane_now ln = { name, NULL, home, &place };
 	if (!ledger_get(x->l, &k, &x->one, &post) || post.state != OP_DONE)
 		goto out; /* without its first message a thread cannot be */
 	k.kind = OP_THREAD_OPEN;
@@ -525,7 +526,7 @@ static bool adopt_reactions_of(struct adopt *x, const struct lane_now *ln, struc
 {
 	struct msg msg;
 	struct ledger_row post;
-	struct opkey k = { stream_lconv(x->s, ln->sp), m->ts_us, m->id, OP_POST, 0 };
+	struct opkey k = { stream_mconv(x->s, ln->sp, m), m->ts_us, m->id, OP_POST, 0 };
 	struct marks got = { .x = x };
 	arena_reset(&x->one);
 	if (!m->n_reacts || !ledger_get(x->l, &k, &x->one, &post) || post.state != OP_DONE)
@@ -687,8 +688,10 @@ static void adopt_pins(struct adopt *x, const struct lane_now *ln, bool witnesse
 		if (!spool_find(x->args->spool, ln->sp->num, c.conv.pins[i].msg_id, &ts))
 			continue;
 		struct opkey k = { stream_lconv(x->s, ln->sp), ts, c.conv.pins[i].msg_id, OP_POST, 0 };
-		if (!ledger_get(x->l, &k, &x->one, &post) || post.state != OP_DONE)
+		if (!ledger_get(x->l, &k, &x->one, &post) || post.state != OP_DONE) {
+			x->lacking = x->lacking || x->s->crosses; /* another conversation's chat may not have been read yet */
 			continue;
+		}
 		k.kind = OP_PIN;
 		if (settled(state_of(x, &k)))
 			continue;
@@ -800,7 +803,7 @@ static bool round_of(struct adopt *x, struct names *q, struct err *e)
 	arena_release(&a);
 	for (size_t i = 0; ok && i < q->n && !stopping(x); i++) {
 		struct spot *sp = stream_spot(x->s, q->v[i].id);
-		if (sp && sp->place.action != PLACE_SKIP && !q->v[i].complete) {
+		if (sp && sp->place.action != PLACE_SKIP && !q->v[i].complete && !stream_idle(x->s, sp)) {
 			x->lacking = false;
 			x->strangers = 0;
 			ok = adopt_conv(x, sp);

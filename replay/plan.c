@@ -115,7 +115,7 @@ static bool each_person(void *ctx, const struct user *u, int64_t n_msgs)
 
 /* ---- one conversation ---- */
 
-static double lane_bound(const struct plan *p, int64_t n)
+double plan_lane_bound(const struct plan *p, int64_t n)
 {
 	/* Chats that we make have all our bots in them; into one that is there already only the first is known to be let. */
 	int bots = p->sp->place.action == PLACE_ADOPT ? 1 : p->s->tr.bots;
@@ -125,10 +125,10 @@ static double lane_bound(const struct plan *p, int64_t n)
 /* The chat's own lane, and each thread's after the posts before its root. */
 static double chat_bound(const struct plan *p)
 {
-	double max = lane_bound(p, p->posts);
+	double max = plan_lane_bound(p, p->posts);
 	for (size_t i = 0; i < p->rests.n; i++) {
 		const struct rest *r = p->rests.rows[i].value;
-		double t = lane_bound(p, r->before) + lane_bound(p, r->posts);
+		double t = plan_lane_bound(p, r->before) + plan_lane_bound(p, r->posts);
 		if (r->posts && t > max)
 			max = t;
 	}
@@ -145,6 +145,7 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	                                .is_public = p->sp->place.is_public, .why = plan_copy(p, p->sp->place.why), .read = c->n_msgs, .threads = c->n_threads };
 	p->chat->target_name = p->s->x.exporter->chat_name(p->sp->place.name, p->a);
 	p->posts = p->goes_on = 0;
+	p->n_away = 0;
 	p->posted = false;
 	p->people_in = false;
 	p->late = 0;
@@ -187,6 +188,10 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 	struct arena finish;
 	enum op_state state;
 	int64_t ops = p->ops;
+	if (stream_idle(p->s, stream_spot(p->s, c->conv.id))) {
+		arena_reset(&p->lists);
+		return true;
+	}
 	begin_chat(p, c);
 	arena_reset(&p->one);
 	plan_judge_chat(p, &c->conv);
@@ -204,7 +209,12 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		plan_reopening(p, ops);
 		/* What goes into threads that hold history reaches nobody. */
 		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
-		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
+		int64_t gone = 0;
+		for (size_t i = 0; i < p->n_away; i++)
+			gone += p->away[i].pending;
+		p->f->heard += heard ? p->chat->pending - gone + p->goes_on : 0;
+		for (size_t i = 0; i < p->n_away; i++)
+			plan_say_away(p, &c->conv, &p->away[i]);
 		if (p->chat->action == CHAT_ADOPT && p->sp->place.target_id && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
 			                            p->chat->name, p->chat->id, p->sp->place.target_id));
@@ -275,14 +285,24 @@ static void finish_digest(struct plan *p)
 /* A rule that does nothing is probably mistaken; a pilot should say what it is a pilot of. */
 static void say_notes(struct plan *p)
 {
-	const char *const *names;
-	mapping_rules(p->s->x.mapping, &names);
+	const char *const *names = p->names, *by;
 	for (size_t i = 0; i < p->n_named; i++) {
 		if (plan_left_out(p, names[i]))
 			continue;
 		int64_t seated = spool_seats_picked(p->s->x.spool, i);
 		if (seated) {
-			plan_say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			const char *into = mapping_rule_into(p->s->x.mapping, i);
+			plan_say(p, &p->notes, into ? arena_fmt(p->a, "%s: %lld messages go into '%s'", names[i], (long long)seated, into)
+			                            : arena_fmt(p->a, "%s: %lld messages go into threads", names[i], (long long)seated));
+			continue;
+		}
+		int64_t tagged = spool_seats_tally(p->s->x.spool, i, TALLY_TAGGED);
+		if (tagged) {
+			plan_say(p, &p->notes, arena_fmt(p->a, "%s: %lld messages get a tag", names[i], (long long)tagged));
+			continue;
+		}
+		if ((by = plan_takers(p, i))) {
+			plan_say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing, because others take its messages before it: %s", names[i], by));
 			continue;
 		}
 		if (p->would[i])
@@ -321,7 +341,7 @@ static void finish_links(struct plan *p)
 		c->links_ahead = p->ops ? c->links_ahead : 0;
 		c->links += c->links_ahead;
 		f->links += c->links;
-		double t = lane_bound(p, c->links);
+		double t = plan_lane_bound(p, c->links);
 		longest = t > longest ? t : longest;
 	}
 	f->people_s = f->bound_s;
@@ -362,6 +382,7 @@ static void say_late(struct plan *p)
 static void finish_facts(struct plan *p)
 {
 	struct facts *f = p->f;
+	plan_finish_loads(p);
 	finish_links(p);
 	plan_count(p, ITEM_MSG, BUCKET_MERGED, NULL, f->spool.merged);
 	plan_count(p, ITEM_MSG, BUCKET_SKIPPED, "unreadable", f->spool.bad);
@@ -410,15 +431,18 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 	p.s->tr = *tr;
 	stream_wish(p.s, wish);
 	p.s->threads = (tr->caps & CAP_THREAD) && (tr->caps & CAP_THREAD_LANES);
+	p.s->crosses = p.s->crosses && p.s->threads;
 	arena_init(&p.one);
 	arena_init(&p.conv);
 	arena_init(&p.lists);
 	digest_init(&p.digest);
 	table_init(&p.rules);
 	table_init(&p.samples);
+	table_init(&p.loads);
+	table_init(&p.far);
+	table_init(&p.heard);
 	spool_count(sp, &out->spool);
-	const char *const *names;
-	p.n_named = mapping_rules(m, &names);
+	p.n_named = mapping_rules(m, &p.names);
 	bool ok = spool_users(sp, &p.lists, each_person, &p, e);
 	ok = ok && spool_convs(sp, &p.lists, each_conv, &p, e) && p.ok;
 	if (ok)
@@ -427,6 +451,10 @@ bool plan_wished(struct spool *sp, const struct mapping *m, const struct exporte
 		digest_end(&p.digest, out->digest);
 	table_release(&p.rules);
 	table_release(&p.samples);
+	table_release(&p.loads);
+	table_release(&p.far);
+	table_release(&p.heard);
+	free(p.away);
 	arena_release(&p.one);
 	arena_release(&p.conv);
 	arena_release(&p.lists);

@@ -21,8 +21,8 @@ struct facts_example {
 	bool withheld;                              /* it could not be decided what must not be shown: nothing is */
 	int64_t ts_us; uint64_t order;
 };
-enum caught { CAUGHT_LEFT_OUT, CAUGHT_MOVED, CAUGHT_CHANGED };
-const char *caught_name(enum caught c);         /* "left-out", "moved", "changed" */
+enum caught { CAUGHT_LEFT_OUT, CAUGHT_MOVED, CAUGHT_CHANGED, CAUGHT_TAGGED };
+const char *caught_name(enum caught c);         /* "left-out", "moved", "changed", "tagged" */
 struct facts_caught { const char *rule; enum caught how; int64_t n; struct facts_example *examples; size_t n_examples; };
 struct facts_chat {                                                       /* one conversation of the source */
 	const char *id, *name, *target_name, *target_id; enum conv_kind kind; bool is_public, archived;

@@ -5,7 +5,7 @@
 
 const char *caught_name(enum caught c)
 {
-	static const char *const names[] = { [CAUGHT_LEFT_OUT] = "left-out", [CAUGHT_MOVED] = "moved", [CAUGHT_CHANGED] = "changed" };
+	static const char *const names[] = { [CAUGHT_LEFT_OUT] = "left-out", [CAUGHT_MOVED] = "moved", [CAUGHT_CHANGED] = "changed", [CAUGHT_TAGGED] = "tagged" };
 	return names[c];
 }
 
@@ -88,6 +88,12 @@ void plan_example_moved(struct plan *p, struct spool_walk *w, const struct spool
 {
 	const char *const *names;
 	size_t i;
+	uint64_t tags = m->kind == MSG_LOST_ROOT ? 0 : mapping_tag_rules(p->s->x.mapping);
+	tags = tags ? tags & stream_rule_hits(p->s, p->sp, m) : 0;
+	mapping_rules(p->s->x.mapping, &names);
+	for (i = 0; i < p->n_named && tags; i++)
+		if (tags >> i & 1)
+			plan_example(p, names[i], SAMPLE_RULE, i, w, m);
 	if (!mapping_has_routes(p->s->x.mapping) || m->kind == MSG_LOST_ROOT || !stream_route_of(p->s, p->sp, m, &i))
 		return;
 	mapping_rules(p->s->x.mapping, &names);
@@ -146,7 +152,10 @@ void plan_finish_caught(struct plan *p)
 	f->caught = arena_array(p->a, n + n_changes + p->rules.n + 1, struct facts_caught);
 	for (size_t i = 0; i < n; i++) {
 		bool drops = mapping_rule_drops(p->s->x.mapping, i);
-		add(p, names[i], drops ? CAUGHT_LEFT_OUT : CAUGHT_MOVED, drops ? plan_left_out(p, names[i]) : spool_seats_picked(p->s->x.spool, i));
+		if (mapping_tag_rules(p->s->x.mapping) >> i & 1)
+			add(p, names[i], CAUGHT_TAGGED, spool_seats_tally(p->s->x.spool, i, TALLY_TAGGED));
+		else
+			add(p, names[i], drops ? CAUGHT_LEFT_OUT : CAUGHT_MOVED, drops ? plan_left_out(p, names[i]) : spool_seats_picked(p->s->x.spool, i));
 	}
 	for (size_t i = 0; i < n_changes; i++)
 		add(p, changes[i], CAUGHT_CHANGED, p->changed[i]);

@@ -51,7 +51,7 @@ void plan_pins(struct plan *p, const struct conv *c)
 	}
 }
 
-static const struct target_chat *snap_chat(const struct snapshot *snap, const char *id, const char *name)
+const struct target_chat *plan_snap_chat(const struct snapshot *snap, const char *id, const char *name)
 {
 	for (size_t i = 0; snap && i < snap->n_chats; i++)
 		if ((id && streq(snap->chats[i].id, id)) || (name && snap->chats[i].name && streq(snap->chats[i].name, name)))
@@ -59,7 +59,7 @@ static const struct target_chat *snap_chat(const struct snapshot *snap, const ch
 	return NULL;
 }
 
-static const char *source_privacy(enum conv_kind k)
+const char *plan_source_privacy(enum conv_kind k)
 {
 	switch (k) {
 	case CONV_PUBLIC: return "public";
@@ -74,7 +74,7 @@ static const char *source_privacy(enum conv_kind k)
 static void say_kept(struct plan *p, const struct conv *c)
 {
 	const struct facts_chat *f = p->chat;
-	const struct target_chat *seen = snap_chat(p->snap, f->target_id, NULL);
+	const struct target_chat *seen = plan_snap_chat(p->snap, f->target_id, NULL);
 	struct ledger_row row;
 	struct opkey k = { stream_lconv(p->s, p->sp), 0, "", OP_CHAT_CREATE, 0 };
 	if (ledger_get(p->s->x.ledger, &k, &p->one, &row) && row.body_fp != hash64s(f->target_name))
@@ -97,7 +97,7 @@ static void say_company(struct plan *p, const struct conv *c)
 		if (plan_state(p, stream_lconv(p->s, p->sp), 0, arena_fmt(&p->one, "tag:%s", who.tags[i]), OP_MEMBERS, NULL, NULL) == OP_DONE)
 			continue;
 		if (c->kind != CONV_PUBLIC)
-			plan_say(p, &p->privacy, arena_fmt(p->a, "%s is %s; everybody with the tag '%s' will read it", c->name, source_privacy(c->kind), who.tags[i]));
+			plan_say(p, &p->privacy, arena_fmt(p->a, "%s is %s; everybody with the tag '%s' will read it", c->name, plan_source_privacy(c->kind), who.tags[i]));
 		plan_say(p, &p->notes, arena_fmt(p->a, "the tag '%s' joins %s: the target tells its people so, there is no silent way", who.tags[i], c->name));
 	}
 }
@@ -154,7 +154,7 @@ void plan_judge_chat(struct plan *p, const struct conv *c)
 		b = BUCKET_SKIPPED;
 		rule = pl->why ? pl->why : "channel";
 	} else if (pl->action == PLACE_ADOPT) {
-		const struct target_chat *seen = pl->target_id ? snap_chat(p->snap, pl->target_id, NULL) : NULL;
+		const struct target_chat *seen = pl->target_id ? plan_snap_chat(p->snap, pl->target_id, NULL) : NULL;
 		struct spot *host = stream_host(p->s, p->sp);
 		const char *dest = pl->into ? stream_spot_target(p->s, p->sp) : pl->target_id;
 		if (host)
@@ -167,18 +167,18 @@ void plan_judge_chat(struct plan *p, const struct conv *c)
 			b = BUCKET_REJECTED;
 			rule = "chat-rejected";
 		}
-		if (pl->into)
+		if (pl->into && !pl->twin)
 			say_merged(p, c, host);
 		if (p->snap && pl->target_id && !seen)
 			plan_say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have, or in which our bot is not", c->name, c->id, pl->target_id));
 		if (seen && seen->is_public && !pl->may_be_public) {
 			const char *said = arena_fmt(p->a, "%s (%s) is %s and must not go into the public chat %s: name it under channels.allow_public, or choose another chat",
-			                             c->name, c->id, source_privacy(c->kind), pl->target_id);
+			                             c->name, c->id, plan_source_privacy(c->kind), pl->target_id);
 			plan_say(p, &p->unresolved, said);
 			p->f->breach = p->f->breach ? p->f->breach : said;
 		}
 		if (c->kind != CONV_PUBLIC && pl->target_id)
-			plan_say(p, &p->privacy, arena_fmt(p->a, "%s is %s; whoever is in the chat %s%s will read it", c->name, source_privacy(c->kind),
+			plan_say(p, &p->privacy, arena_fmt(p->a, "%s is %s; whoever is in the chat %s%s will read it", c->name, plan_source_privacy(c->kind),
 			                              pl->target_id, seen && seen->is_public ? " (public)" : ""));
 	} else if (p->made == OP_DONE) {
 		f->action = CHAT_EXISTS;
@@ -193,14 +193,17 @@ void plan_judge_chat(struct plan *p, const struct conv *c)
 		f->action = CHAT_CREATE;
 		b = plan_is_open(p->made) ? BUCKET_DOUBT : BUCKET_PENDING;
 		plan_call(p, OP_CHAT_CREATE, 0, "", 0, hash64s(f->target_name));
-		const struct target_chat *same = snap_chat(p->snap, NULL, f->target_name);
+		const struct target_chat *same = plan_snap_chat(p->snap, NULL, f->target_name);
 		if (same)
 			f->why = arena_fmt(p->a, "the target has a chat of this name already (id %s); a second one will be made", same->id);
 	}
+	if (!strncmp(c->id, MAPPING_MADE, strlen(MAPPING_MADE)) && !c->n_members)
+		plan_say(p, &p->notes, arena_fmt(p->a, "'%s' is made by rules and stays empty of people: nobody could read all that goes into it; 'allow_wider' of the rule names what more people may read",
+		                                 f->target_name));
 	if (pl->action == PLACE_CREATE && pl->is_public && c->kind != CONV_PUBLIC)
-		plan_say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, source_privacy(c->kind)));
+		plan_say(p, &p->privacy, arena_fmt(p->a, "%s is %s and becomes public", c->name, plan_source_privacy(c->kind)));
 	if (pl->action != PLACE_SKIP && pl->join_members)
 		say_company(p, c);
-	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0) /* that one is ours */
+	if (strncmp(c->id, MAPPING_LIVE, strlen(MAPPING_LIVE)) != 0 && strncmp(c->id, MAPPING_MADE, strlen(MAPPING_MADE)) != 0) /* those are ours */
 		plan_count(p, ITEM_CONV, b, rule, 1);
 }

@@ -20,6 +20,11 @@ struct sentences { const char **v; size_t n, cap, left_out; };
 /* Of one lane: messages to send so far in the order of time, none of them followed by one that is there already. */
 struct line_up { int64_t waiting; };
 
+/* What rules send from the conversation being walked into the chat of another. */
+struct away { struct spot *host; int64_t msgs, there /* of them, already */, pending /* to be sent */; };
+/* The writes of one chat, or of one thread of ours in it, whichever conversations they come from. */
+struct load { int64_t posts; struct spot *sp; const struct load *chat; /* a thread's */ };
+
 /* A thread that still has replies to send: how many, and how many posts of the channel come before it can open. */
 struct rest { int64_t posts, before; bool posted; };
 
@@ -38,8 +43,9 @@ struct plan {
 	int64_t n_late, n_late_chats;  /* messages that will stand after later ones; chats with such */
 	int64_t n_made, n_shut, n_guests; /* accounts to be created: all; of them without access; guests */
 	int64_t would[MAPPING_RULES_MAX]; /* messages left out for whatever reason that rule i would take too */
+	int64_t would_by[MAPPING_RULES_MAX][MAPPING_RULES_MAX]; /* ... by rule k */
 	size_t chats_cap, people_cap;
-	size_t n_named;                /* the mapping's `rules` */
+	size_t n_named; const char *const *names; /* the mapping's `rules` */
 	int64_t ops, people_calls, uploads;
 	int64_t ahead_other;           /* chats opened and archived again for these alone */
 	int64_t ahead;                 /* edits at most, if what links lead to is sent */
@@ -59,6 +65,10 @@ struct plan {
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
 	int64_t elsewhere;             /* messages sent that would go to another place today */
+	struct away *away; size_t n_away, cap_away;
+	struct table loads;            /* chats into which several conversations go: id of the conversation, or lane of the thread -> struct load */
+	struct table far;              /* threads of ours in other chats: "host/root" -> why nothing can be sent into them, or fine */
+	struct table heard;            /* other chats: id of the conversation -> struct away */
 	int64_t stays;                 /* messages sent that would be left out today */
 	struct table opened;           /* roots whose thread goes on although a thread without its first message would not be begun today */
 	int64_t orphans;               /* replies in such threads, sent or to be sent */
@@ -102,7 +112,23 @@ void plan_finish_caught(struct plan *p);
 bool plan_messages(struct plan *p);
 enum bucket plan_judge(struct plan *p, const struct spool_meta *m, const struct standing *st, enum fate *fate, const char **rule, bool *send);
 
+bool plan_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st); /* was it written into another lane than it would be today? */
+
+/* ---- plan_away.c ---- */
+void plan_load(struct plan *p, const struct spool_meta *m, int64_t posts); /* of a message to be sent */
+void plan_away(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b); /* one that sits in another conversation's chat */
+/* Why nothing can be sent into another conversation's chat, or the thread there that this message is for; or NULL. */
+const char *plan_far_shut(struct plan *p, struct spot *seat, const struct spool_meta *m);
+void plan_say_away(struct plan *p, const struct conv *c, const struct away *x);
+void plan_finish_loads(struct plan *p);
+const char *plan_takers(struct plan *p, size_t rule); /* "rules: a (5), rules: b (2)": they take what it would have taken; or NULL */
+
+/* ---- plan.c ---- */
+double plan_lane_bound(const struct plan *p, int64_t n); /* seconds for so many posts into the chat of p->sp */
+
 /* ---- plan_chat.c ---- */
+const struct target_chat *plan_snap_chat(const struct snapshot *snap, const char *id, const char *name);
+const char *plan_source_privacy(enum conv_kind k);
 void plan_judge_chat(struct plan *p, const struct conv *c);
 void plan_pins(struct plan *p, const struct conv *c);
 

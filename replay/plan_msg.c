@@ -25,7 +25,10 @@ static void plan_send(struct plan *p, struct spool_walk *w, const struct spool_m
 	}
 	p->f->avatars += l.avatar && (size_t)st->parts < l.n_parts;
 	int64_t posts = (int64_t)l.n_parts - st->parts;
-	if (m->root && p->s->threads) {
+	plan_load(p, m, posts);
+	if (m->host != p->sp->num && (!m->root || m->root[0] == '@')) {
+		; /* in another chat's lane */
+	} else if (m->root && p->s->threads) {
 		struct rest *r = table_get(&p->rests, m->root);
 		if (!r) {
 			r = arena_new(&p->conv, struct rest);
@@ -164,6 +167,7 @@ enum bucket plan_judge(struct plan *p, const struct spool_meta *m, const struct 
 		*rule = st->parts ? "torn" : "refused";
 		return BUCKET_REJECTED;
 	}
+	struct spot *seat = stream_seat(p->s, p->sp, m);
 	bool stand_in = (st->loss & LOSS_ROOT) || !st->complete;
 	if (stand_in || m->kind == MSG_LOST_ROOT)
 		*fate = stream_fate(p->s, p->sp, m, &why);
@@ -181,7 +185,11 @@ enum bucket plan_judge(struct plan *p, const struct spool_meta *m, const struct 
 		*rule = why;
 		return BUCKET_SKIPPED;
 	}
-	const char *shut = p->made == OP_REJECTED ? "chat-rejected"
+	if (seat != p->sp && seat->place.action == PLACE_SKIP) {
+		*rule = seat->place.why ? seat->place.why : "channel";
+		return BUCKET_SKIPPED;
+	}
+	const char *shut = seat != p->sp ? plan_far_shut(p, seat, m) : p->made == OP_REJECTED ? "chat-rejected"
 	                 : m->root && p->s->threads ? table_get(&p->closed, m->root) : NULL;
 	if (shut) {
 		*rule = shut;
@@ -300,20 +308,27 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 	}
 	/* Not opened yet: is any reply going to be sent? */
 	bool goes = fate == FATE_PLACEHOLDER && spool_is_title(m);
-	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
+	const struct place *pl = &p->sp->place, *there = &stream_seat(p->s, p->sp, m)->place;
+	pl = pl->action != PLACE_SKIP && there->action == PLACE_SKIP ? there : pl;
+	struct spool_walk *w = goes || pl->action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
+	bool beside = false; /* a reply was sent before, under other rules: it stands elsewhere */
 	while (w && !goes && spool_walk_next(w, &r)) {
-		struct standing rs; /* under another mapping it may have been sent to another place */
-		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
-		if (goes)
-			standing_get(p->s, stream_lconv(p->s, p->sp), r.ts_us, r.id, &rs);
-		goes = goes && !rs.complete && !rs.rejected;
+		struct standing reply;
+		arena_reset(&p->s->tmp);
+		standing_get(p->s, stream_mconv(p->s, p->sp, &r), r.ts_us, r.id, &reply);
+		beside |= reply.complete;
+		goes = !reply.complete && !reply.rejected && stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
 	}
 	spool_walk_end(w);
-	if (!goes || p->sp->place.action == PLACE_SKIP) {
-		count_thread(p, m, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
+	if (!goes && beside && pl->action != PLACE_SKIP) {
+		count_thread(p, m, BUCKET_TEXT, NULL, 1);
+		return;
+	}
+	if (!goes || pl->action == PLACE_SKIP) {
+		count_thread(p, m, BUCKET_SKIPPED, pl->action == PLACE_SKIP ? pl->why : rule ? rule : "no-replies", 1);
 		return;
 	}
 	count_thread(p, m, b == BUCKET_DOUBT ? BUCKET_DOUBT : BUCKET_PENDING, NULL, 1);
@@ -341,7 +356,7 @@ static void judge_late_root(struct plan *p, const struct spool_meta *m)
 /* The target orders by arrival: what an earlier run left out comes after what it sent. */
 static void line_up(struct plan *p, const struct spool_meta *m, const struct standing *st, bool send)
 {
-	const char *lane = m->root && p->s->threads ? m->root : "";
+	const char *lane = m->root && p->s->threads ? m->root : m->host == p->sp->num ? "" : arena_fmt(&p->one, "@%lld", (long long)m->host);
 	struct line_up *x = table_get(&p->line_ups, lane);
 	if (!send && !st->parts)
 		return;
@@ -358,17 +373,15 @@ static void line_up(struct plan *p, const struct spool_meta *m, const struct sta
 }
 
 /* Was it written into another lane than it would be today? */
-static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st)
+bool plan_elsewhere(struct plan *p, const struct spool_meta *m, const struct standing *st)
 {
-	char now[512];
 	if (st->lane != p->lane.num) {
 		const char *name = ledger_lane_name(p->s->x.ledger, st->lane, &p->one);
 		p->lane.num = st->lane;
 		if (!name || !fmt_into(p->lane.name, sizeof(p->lane.name), "%s", name))
 			p->lane.name[0] = '\0';
 	}
-	bool fits = m->root && p->s->threads ? fmt_into(now, sizeof(now), "t:%s/%s", p->sp->id, m->root) : fmt_into(now, sizeof(now), "c:%s", p->sp->id);
-	return fits && p->lane.name[0] && !streq(now, p->lane.name);
+	return p->lane.name[0] && !streq(stream_lane_name(p->s, p->sp, m, &p->one), p->lane.name);
 }
 
 /* A message that is there and would not be sent today. */
@@ -394,7 +407,8 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	if (m->root && (m->root_ts_us > m->ts_us || (m->root_ts_us == m->ts_us && strcmp(m->root, m->id) > 0)))
 		judge_late_root(p, m);
 	enum bucket b = plan_judge(p, m, st, &fate, &rule, &send);
-	bool again = (st->complete || (send && st->parts && (st->src_fp != m->fp || st->edit))) && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
+	const struct place *there = &stream_seat(p->s, p->sp, m)->place;
+	bool again = there->action != PLACE_SKIP && (st->complete || (send && st->parts && (st->src_fp != m->fp || st->edit))) && p->sp->place.action != PLACE_SKIP && (!standing_settled(p->s, p->sp, st, m) || st->stale || st->edit_refused || (st->src_fp != m->fp && !(p->s->tr.caps & CAP_EDIT)));
 	bool native = m->n_reacts && p->s->cfg->reactions == REACTION_NATIVE && (b == BUCKET_SENT || b == BUCKET_PENDING) &&
 	              st->reacts[OP_DONE] + st->reacts[OP_REJECTED] < m->n_reacts;
 	bool links = st->complete && p->sp->place.action != PLACE_SKIP && stream_links_may_change(p->s, st);
@@ -409,7 +423,7 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 	else
 		p->stays += st->complete && left_out_today(p, m, st);
 	if (st->complete && p->sp->place.action != PLACE_SKIP)
-		p->elsewhere += stands_elsewhere(p, m, st);
+		p->elsewhere += plan_elsewhere(p, m, st);
 	if (send)
 		plan_send(p, w, m, &msg, st, fate, rule);
 	else if (st->complete)
@@ -429,9 +443,17 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 		plan_example_moved(p, w, m);
 	if (b == BUCKET_SKIPPED && p->n_named && p->sp->place.action != PLACE_SKIP) {
 		uint64_t hits = stream_rule_hits(p->s, p->sp, m);
-		for (size_t i = 0; i < p->n_named; i++)
+		size_t by = rule && !strncmp(rule, "rules: ", 7) ? 0 : p->n_named;
+		while (by < p->n_named && !streq(p->names[by], rule))
+			by++;
+		for (size_t i = 0; i < p->n_named; i++) {
 			p->would[i] += (int64_t)(hits >> i & 1);
+			if (by < p->n_named && by != i)
+				p->would_by[i][by] += (int64_t)(hits >> i & 1);
+		}
 	}
+	if (m->host != p->sp->num)
+		plan_away(p, m, st, b);
 	c->sent += b == BUCKET_SENT;
 	c->pending += b == BUCKET_PENDING;
 	c->skipped += b == BUCKET_SKIPPED;
@@ -481,7 +503,7 @@ bool plan_messages(struct plan *p)
 {
 	struct stream *s = p->s;
 	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, p->sp));
-	struct spool_walk *w = spool_walk(s->x.spool, p->sp->num, SPOOL_ALL, NULL, 0, NULL);
+	struct spool_walk *w = spool_walk(s->x.spool, p->sp->num, SPOOL_SOURCE, NULL, 0, NULL);
 	struct ledger_row row;
 	struct spool_meta m;
 	bool more = ledger_walk_next(lw, &row), ok = true;

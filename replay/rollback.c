@@ -40,14 +40,10 @@ void rollback_close(struct rollback *rb)
 
 /* ---- one op ---- */
 
-static bool fill_reaction(struct rollback *rb, const struct rb_conv *c, const struct ledger_row *row, struct arena *a, struct op *op)
+static bool fill_reaction(struct rollback *rb, const struct ledger_row *row, struct arena *a, struct op *op)
 {
-	struct spool_conv sc;
-	struct spool_meta meta;
 	struct msg m;
-	if (!c->id || !spool_conv(rb->args.spool, c->id, a, &sc) ||
-	    !spool_msg(rb->args.spool, sc.num, row->key.ts_us, row->key.id, a, &m, &meta, NULL) || row->key.part < 0 ||
-	    (size_t)row->key.part >= m.n_reacts)
+	if (!rb_message(rb, &row->key, a, &m) || row->key.part < 0 || (size_t)row->key.part >= m.n_reacts)
 		return false;
 	op->emoji = arena_strdup(a, m.reacts[row->key.part].emoji);
 	op->emoji_name = arena_strdup(a, m.reacts[row->key.part].name);
@@ -73,7 +69,7 @@ static bool make_op(struct rollback *rb, struct rb_lane *l, const struct ledger_
 	case OP_POST: case OP_PIN: case OP_ARCHIVE:
 		return true;
 	case OP_REACT:
-		return fill_reaction(rb, c, row, a, op);
+		return fill_reaction(rb, row, a, op);
 	case OP_MEMBERS:
 		op->n_ids = rb_members(rb, c, a, &op->ids);
 		op->n_tags = rb_tags(rb, c, a, &op->tags);
@@ -259,15 +255,11 @@ static bool settle_lane(void *ctx, const struct ledger_row *r)
 	if (r->key.kind == OP_DELETE || !name || strlen(name) < 2)
 		return true;
 	struct lane_spec spec = { .kind = name[0] == 'p' ? LANE_PERSON : name[0] == 't' ? LANE_THREAD : LANE_CHAT, .name = arena_strdup(&s->a, name) };
-	spec.id = spec.kind == LANE_PERSON ? name + 2 : conv;
-	struct spool_conv sc;
-	if (spec.kind == LANE_THREAD) {
-		if (!conv || strlen(name) < 3 + strlen(conv) || !spool_conv(rb->args.spool, conv, &s->a, &sc))
-			return true;
-		spec.root = name + 3 + strlen(conv);
-		if (!spool_find(rb->args.spool, sc.num, spec.root, &spec.root_ts_us))
-			return true;
-	}
+	spec.id = spec.kind == LANE_PERSON || spec.kind == LANE_CHAT ? name + 2 : conv;
+	if (spec.kind == LANE_CHAT && !stream_chat_known(rb->args.stream, spec.id))
+		spec.id = conv; /* the mapping makes that chat no more */
+	if (spec.kind == LANE_THREAD && !stream_thread_lane(rb->args.stream, name, &spec.root, &spec.id, &spec.root_ts_us))
+		return true;
 	return !spec.id || s->each(s->ctx, &spec);
 }
 

@@ -36,7 +36,8 @@ struct rollback {
 	struct arena arena;      /* the decisions */
 	struct arena tmp;        /* one row */
 	struct rb_lane **lanes; size_t n_lanes, cap_lanes;
-	struct table by_name, convs /* by number */, by_chat, kept /* by record */, writers /* ids of people who have written since */;
+	int64_t only_num;        /* the ledger's number of only_conv */
+	struct table by_name, convs /* by source id */, by_chat, kept /* by record */, writers /* ids of people who have written since */;
 	struct table accounts;   /* target user id -> int64_t *created */
 	struct rollback_counts counts;
 	bool reporting;
@@ -48,6 +49,7 @@ enum live { FORETOLD, LIVE };
 /* The next row of this lane to take back, walking backwards. pos: zeroed at first. */
 bool rb_next(struct rollback *rb, struct rb_lane *l, enum pass pass, enum live live, struct stream_pos *pos, struct arena *a, struct ledger_row *row);
 bool rb_in_scope(const struct rollback *rb, const struct ledger_row *row);
+bool rb_message(struct rollback *rb, const struct opkey *k, struct arena *a, struct msg *m); /* of the archives, in a; false: they no longer have it */
 /* Who joined the chat through us, as far as archives and mapping tell: target ids in a. */
 /* The tags that joined the chat with us. */
 size_t rb_tags(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids);

@@ -27,7 +27,8 @@ static bool stopping(const struct rollback *rb)
 
 bool rb_in_scope(const struct rollback *rb, const struct ledger_row *row)
 {
-	return !rb->args.only_run || row->run == rb->args.only_run;
+	/* A lane may hold messages of several conversations: rules send them there. */
+	return (!rb->args.only_run || row->run == rb->args.only_run) && (!rb->args.only_conv || row->key.conv == rb->only_num);
 }
 
 static const char *record_of(const struct opkey *k, struct arena *a)
@@ -62,25 +63,23 @@ static void keep_record(struct rollback *rb, struct rb_lane *l, const struct opk
 
 /* ---- lanes and chats of the ledger ---- */
 
-static struct rb_conv *conv_of(struct rollback *rb, int64_t num)
+static struct rb_conv *conv_of(struct rollback *rb, const char *id)
 {
-	char key[32];
-	fmt_into(key, sizeof(key), "%" PRId64, num);
-	struct rb_conv *c = table_get(&rb->convs, key);
+	struct rb_conv *c = table_get(&rb->convs, id);
 	if (c)
 		return c;
 	struct ledger_row row;
-	struct opkey k = { num, 0, "", OP_CHAT_CREATE, 0 };
+	struct opkey k = { ledger_conv(rb->args.ledger, id), 0, "", OP_CHAT_CREATE, 0 };
 	c = arena_new(&rb->arena, struct rb_conv);
-	c->num = num;
-	c->id = ledger_conv_name(rb->args.ledger, num, &rb->arena);
+	c->num = k.conv;
+	c->id = arena_strdup(&rb->arena, id);
 	if (ledger_get(rb->args.ledger, &k, &rb->arena, &row) && row.state == OP_DONE) {
 		c->created = true;
 		c->chat = row.target;
 	} else {
 		c->chat = c->id ? stream_chat_target(rb->args.stream, c->id, &rb->arena) : NULL;
 	}
-	table_put(&rb->convs, arena_strdup(&rb->arena, key), c);
+	table_put(&rb->convs, c->id, c);
 	if (c->chat && (c->mate = table_put(&rb->by_chat, c->chat, c))) {
 		c->shares = true;
 		for (struct rb_conv *other = c->mate; other; other = other->mate)
@@ -98,6 +97,30 @@ static void count_posts(struct rollback *rb, struct rb_lane *l)
 	ledger_walk_end(w);
 }
 
+/* The conversation whose chat this lane writes into. Of a thread: where its first message stands; row: any of its rows. */
+static const char *conv_id_of(struct rollback *rb, int64_t num, const char *name, const struct ledger_row *row)
+{
+	struct ledger_row open, post;
+	int64_t before = 0;
+	if (!strncmp(name, "t:", 2) && ledger_newest(rb->args.ledger, num, 1u << OP_THREAD_OPEN, &before, &rb->tmp, &open)) {
+		struct opkey k = { open.key.conv, open.key.ts_us, open.key.id, OP_POST, 0 };
+		const char *lane = ledger_get(rb->args.ledger, &k, &rb->tmp, &post) ? ledger_lane_name(rb->args.ledger, post.lane, &rb->tmp) : NULL;
+		return lane && !strncmp(lane, "c:", 2) ? lane + 2 : ledger_conv_name(rb->args.ledger, open.key.conv, &rb->tmp);
+	}
+	return !strncmp(name, "c:", 2) ? name + 2 : ledger_conv_name(rb->args.ledger, row->key.conv, &rb->tmp);
+}
+
+static bool any_in_scope(struct rollback *rb, int64_t lane)
+{
+	struct ledger_walk *w = ledger_walk_lane(rb->args.ledger, lane);
+	struct ledger_row r;
+	bool any = false;
+	while (!any && ledger_walk_next(w, &r))
+		any = r.key.conv == rb->only_num;
+	ledger_walk_end(w);
+	return any;
+}
+
 static bool on_lane(void *ctx, int64_t num, const char *name)
 {
 	struct rollback *rb = ctx;
@@ -107,17 +130,14 @@ static bool on_lane(void *ctx, int64_t num, const char *name)
 	if (!ledger_newest(rb->args.ledger, num, ~(1u << OP_DELETE), &before, &rb->tmp, &row))
 		return true; /* nothing but old deletions */
 	bool person = row.key.kind == OP_USER_CREATE;
-	if (rb->args.only_conv) {
-		const char *id = person ? NULL : ledger_conv_name(rb->args.ledger, row.key.conv, &rb->tmp);
-		if (!id || !streq(id, rb->args.only_conv))
-			return true;
-	}
+	if (rb->args.only_conv && (person || !any_in_scope(rb, num)))
+		return true;
 	struct rb_lane *l = arena_new(&rb->arena, struct rb_lane);
 	l->num = num;
 	l->name = arena_strdup(&rb->arena, name);
 	l->kind = person ? LANE_PERSON : name[0] == 't' ? LANE_THREAD : LANE_CHAT;
 	if (!person) {
-		l->conv = conv_of(rb, row.key.conv);
+		l->conv = conv_of(rb, conv_id_of(rb, num, name, &row));
 		l->next_of_conv = l->conv->lanes;
 		l->conv->lanes = l;
 		count_posts(rb, l);
@@ -300,10 +320,10 @@ static bool on_message(void *ctx, const struct seen *s)
 			note_writer(rb, s->author);
 		return true;
 	}
-	if (!rb_in_scope(rb, &row) || (rb->args.only_conv && row.key.conv != rd->lane->conv->num)) {
+	if (!rb_in_scope(rb, &row)) {
 		rd->lane->conv->others++;
 		rd->kept++;
-	} else if (row.key.conv == rd->lane->conv->num && reason_to_keep(rd, &row, s, &why)) {
+	} else if (row.lane == rd->lane->num && reason_to_keep(rd, &row, s, &why)) {
 		keep_record(rb, rd->lane, &row.key, why, rd->lane->chat, s->id);
 		rd->kept++;
 	}
@@ -400,14 +420,18 @@ static bool lone_mark(struct rollback *rb, const struct ledger_row *row)
 	return ledger_get(rb->args.ledger, &k, &rb->tmp, &post) && post.state == OP_DONE && !rb_in_scope(rb, &post);
 }
 
-static bool reaction_named(struct rollback *rb, const struct rb_conv *c, const struct ledger_row *row)
+bool rb_message(struct rollback *rb, const struct opkey *k, struct arena *a, struct msg *m)
 {
 	struct spool_conv sc;
 	struct spool_meta meta;
+	const char *conv = ledger_conv_name(rb->args.ledger, k->conv, a);
+	return conv && spool_conv(rb->args.spool, conv, a, &sc) && spool_msg(rb->args.spool, sc.num, k->ts_us, k->id, a, m, &meta, NULL);
+}
+
+static bool reaction_named(struct rollback *rb, const struct ledger_row *row)
+{
 	struct msg m;
-	return c->id && spool_conv(rb->args.spool, c->id, &rb->tmp, &sc) &&
-	       spool_msg(rb->args.spool, sc.num, row->key.ts_us, row->key.id, &rb->tmp, &m, &meta, NULL) && row->key.part >= 0 &&
-	       (size_t)row->key.part < m.n_reacts;
+	return rb_message(rb, &row->key, &rb->tmp, &m) && row->key.part >= 0 && (size_t)row->key.part < m.n_reacts;
 }
 
 size_t rb_tags(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids)
@@ -479,7 +503,7 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 	case OP_PIN:
 		if (c->shut || !lone_mark(rb, row))
 			return NOT_OURS_TO_SAY;
-		return row->key.kind == OP_PIN || reaction_named(rb, c, row) ? WANTED : KEEP_UNNAMED;
+		return row->key.kind == OP_PIN || reaction_named(rb, row) ? WANTED : KEEP_UNNAMED;
 	case OP_CHAT_CREATE:
 		if (!rb_gives_up(rb, c) || (live == LIVE && any_post_left(rb, c)))
 			return c->shut ? (int)c->why : KEEP_OCCUPIED;
@@ -669,6 +693,7 @@ bool rollback_plan(struct rollback *rb, struct rollback_counts *out, struct err 
 	forget(rb);
 	rb->err = e;
 	rb->reporting = true;
+	rb->only_num = rb->args.only_conv ? ledger_conv(rb->args.ledger, rb->args.only_conv) : 0;
 	ledger_lanes(rb->args.ledger, on_lane, rb);
 	ledger_troubles(rb->args.ledger, on_trouble, rb);
 	bool ok = read_all(rb, e);

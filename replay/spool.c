@@ -27,11 +27,12 @@
 
 enum { SPOOL_APP = 0x6d767370 /* "mvsp" */, SPOOL_VERSION = 3 };
 
-#define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body,NULL,0,replies"
-#define CONV "num,line,msgs,replies,threads,files,reacts,first,last,id"
-#define LIVE "SELECT num,line,0,0,0,0,0,0,0,id FROM seats.conv WHERE id IS NOT NULL"
+#define META "conv,ts,id,root,root_ts,author,kind,flags,files,reacts,reactors,replies,length(body),fp,empty,body,NULL,0,replies,conv"
+#define CONV "num,line,msgs,replies,threads,files,reacts,first,last,id,0"
+#define LIVE "SELECT num,line,0,0,0,0,0,0,0,id,msgs FROM seats.conv WHERE id IS NOT NULL"
 static const char *const sqls[N_SQL] = {
 	[SQL_ALL] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) ORDER BY ts,id",
+	[SQL_SOURCE] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) ORDER BY ts,id",
 	[SQL_CHANNEL] = "SELECT " META " FROM msg WHERE conv=?1 AND (ts,id)>(?2,?3) AND root IS NULL ORDER BY ts,id",
 	[SQL_THREAD] = "SELECT " META " FROM msg INDEXED BY reply WHERE conv=?1 AND root=?4 AND (ts,id)>(?2,?3) ORDER BY ts,id",
 	[SQL_ONE] = "SELECT " META " FROM msg WHERE conv=?1 AND ts=?2 AND id=?3",
@@ -454,7 +455,7 @@ static bool read_conv(struct spool *s, sqlite3_stmt *st, struct arena *a, struct
 	*out = (struct spool_conv){
 		.num = sqlite3_column_int64(st, 0), .n_msgs = sqlite3_column_int64(st, 2), .n_replies = sqlite3_column_int64(st, 3),
 		.n_threads = sqlite3_column_int64(st, 4), .n_files = sqlite3_column_int64(st, 5), .n_reacts = sqlite3_column_int64(st, 6),
-		.first_us = sqlite3_column_int64(st, 7), .last_us = sqlite3_column_int64(st, 8),
+		.first_us = sqlite3_column_int64(st, 7), .last_us = sqlite3_column_int64(st, 8), .n_guests = sqlite3_column_int64(st, 10),
 	};
 	out->n_roots = out->n_msgs - out->n_replies;
 	return canon_read_conv(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1), a, &out->conv, e) &&
@@ -488,6 +489,15 @@ bool spool_conv(struct spool *s, const char *id, struct arena *a, struct spool_c
 	return ok;
 }
 
+const char *spool_conv_id(struct spool *s, int64_t num, struct arena *a)
+{
+	sqlite3_stmt *st = spool_db_once(s, num > 0 ? "SELECT id FROM main.conv WHERE num=?1" : "SELECT id FROM seats.conv WHERE num=?1");
+	sqlite3_bind_int64(st, 1, num);
+	const char *id = spool_db_step(s, st) ? arena_strdup(a, spool_db_col(st, 0)) : NULL;
+	sqlite3_finalize(st);
+	return id;
+}
+
 /* ---- reading: messages ---- */
 
 static void fill_meta(sqlite3_stmt *st, struct spool_meta *out)
@@ -498,7 +508,7 @@ static void fill_meta(sqlite3_stmt *st, struct spool_meta *out)
 		.flags = (uint32_t)sqlite3_column_int64(st, 7), .n_files = sqlite3_column_int(st, 8), .n_reacts = sqlite3_column_int(st, 9),
 		.n_reactors = sqlite3_column_int(st, 10), .n_replies = sqlite3_column_int64(st, 11), .len = sqlite3_column_int64(st, 12),
 		.fp = (uint64_t)sqlite3_column_int64(st, 13), .empty = sqlite3_column_int(st, 14) != 0,
-		.quotes = spool_db_col(st, 16), .quotes_ts_us = sqlite3_column_int64(st, 17), .n_answers = sqlite3_column_int64(st, 18),
+		.host = sqlite3_column_int64(st, 19), .quotes = spool_db_col(st, 16), .quotes_ts_us = sqlite3_column_int64(st, 17), .n_answers = sqlite3_column_int64(st, 18),
 	};
 	if (out->quotes && out->root && streq(out->quotes, out->root))
 		out->quotes = NULL;
@@ -575,7 +585,14 @@ void spool_walks_unpark(struct spool *s)
 
 struct spool_walk *spool_walk(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id)
 {
-	enum sql q = which == SPOOL_ALL ? SQL_ALL : which == SPOOL_CHANNEL ? SQL_CHANNEL : SQL_THREAD;
+	return spool_walk_after(s, conv, which, root, after_ts, after_id, INT64_MAX);
+}
+
+struct spool_walk *spool_walk_after(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id,
+                                    int64_t after_conv)
+{
+	static const enum sql sql_of[] = { [SPOOL_ALL] = SQL_ALL, [SPOOL_CHANNEL] = SQL_CHANNEL, [SPOOL_THREAD] = SQL_THREAD, [SPOOL_SOURCE] = SQL_SOURCE };
+	enum sql q = sql_of[which];
 	bool seat = s->seats && spool_seated(s, conv);
 	struct spool_walk **slot = parking(s, conv, q, root);
 	if (!seat && after_id && *slot && stands_at(*slot, q, conv, root, after_ts, after_id)) {
@@ -598,6 +615,8 @@ struct spool_walk *spool_walk(struct spool *s, int64_t conv, enum spool_which wh
 	sqlite3_bind_text(w->st, 3, after_id ? after_id : "", -1, SQLITE_TRANSIENT);
 	if (q == SQL_THREAD)
 		sqlite3_bind_text(w->st, 4, root, -1, SQLITE_TRANSIENT);
+	if (seat && q != SQL_SOURCE)
+		sqlite3_bind_int64(w->st, 5, after_conv);
 	return w;
 }
 

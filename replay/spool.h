@@ -58,13 +58,17 @@ bool spool_integrations(struct spool *s, struct arena *a, bool (*each)(void *ctx
 /* People and conversations; records live in a. Order: by id. n_msgs etc. by the functions below. */
 bool spool_users(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct user *u, int64_t n_msgs), void *ctx, struct err *e);
 bool spool_user(struct spool *s, const char *id, struct arena *a, struct user *out); /* by id or alias */
-struct spool_conv { int64_t num; struct conv conv; int64_t n_msgs, n_roots, n_threads, n_replies, n_files, n_reacts, first_us, last_us; };
+struct spool_conv { int64_t num; struct conv conv; int64_t n_msgs, n_roots, n_threads, n_replies, n_files, n_reacts, first_us, last_us;
+	int64_t n_guests; /* one that rules make: messages of others that sit in it */
+};
 bool spool_convs(struct spool *s, struct arena *a, bool (*each)(void *ctx, const struct spool_conv *c), void *ctx, struct err *e);
 bool spool_conv(struct spool *s, const char *id, struct arena *a, struct spool_conv *out);
+const char *spool_conv_id(struct spool *s, int64_t num, struct arena *a); /* NULL: there is none */
 
 /* One message without its body: enough for plan, rules and order. Strings live until the next step of the walk. */
 struct spool_meta {
-	int64_t conv;               /* spool's number */
+	int64_t conv;               /* spool's number of the conversation it was written in ... */
+	int64_t host;               /* ... and of the one in whose chat it sits: the same, but for rules */
 	int64_t ts_us; const char *id;
 	const char *root; int64_t root_ts_us;   /* reply: its thread; else NULL */
 	const char *author;         /* or NULL */
@@ -82,14 +86,23 @@ static inline bool spool_is_title(const struct spool_meta *m)
 	return m->kind == MSG_LOST_ROOT && m->id[0] == '@';
 }
 struct spool_walk;
-enum spool_which { SPOOL_ALL, SPOOL_CHANNEL /* not replies */, SPOOL_THREAD };
-/* In (ts, id) order, strictly after (after_ts, after_id); after_id NULL = from the start. root: SPOOL_THREAD. */
+enum spool_which {
+	SPOOL_ALL,     /* what sits in the conversation's chat */
+	SPOOL_CHANNEL, /* ... but for replies */
+	SPOOL_THREAD,  /* the replies to root: a message of this conversation, or the first of a thread of ours in its chat */
+	SPOOL_SOURCE,  /* what was written in the conversation, wherever it sits, and the first messages of our threads in its chat */
+};
+/* In (ts, id, conv) order, strictly after (after_ts, after_id); after_id NULL = from the start. root: SPOOL_THREAD. */
 struct spool_walk *spool_walk(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id);
+/* The same, strictly after the message of conversation after_conv: in one chat two of different ones may have one time and id. */
+struct spool_walk *spool_walk_after(struct spool *s, int64_t conv, enum spool_which which, const char *root, int64_t after_ts, const char *after_id,
+                                    int64_t after_conv);
 bool spool_walk_next(struct spool_walk *w, struct spool_meta *out);
 bool spool_walk_body(struct spool_walk *w, struct arena *a, struct msg *out, struct err *e); /* of the current row */
 void spool_walk_end(struct spool_walk *w);
 /* The same, but a walk of the same kind that goes on behind the message it stands at is likely to follow: that one finds its place ready. */
 void spool_walk_pause(struct spool_walk *w);
+/* By its key: conv is the conversation it was written in. */
 bool spool_msg(struct spool *s, int64_t conv, int64_t ts_us, const char *id, struct arena *a, struct msg *out, struct spool_meta *meta, struct err *e);
 /* A message by id alone: its time; for links and pins. */
 bool spool_find(struct spool *s, int64_t conv, const char *id, int64_t *ts_us);

@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 /* Statement texts that are used again and again; prepared once. */
-enum sql { SQL_ALL, SQL_CHANNEL, SQL_THREAD, SQL_ONE, SQL_BY_KEY, SQL_BY_ID, SQL_USER, SQL_CONV, N_SQL };
+enum sql { SQL_ALL, SQL_CHANNEL, SQL_THREAD, SQL_SOURCE, SQL_ONE, SQL_BY_KEY, SQL_BY_ID, SQL_USER, SQL_CONV, N_SQL };
 
 /* While building: what is counted in memory. */
 struct tally {

@@ -12,6 +12,7 @@
  * order. Such an op is rebuilt from its key; links to messages that have found their address meanwhile are left as they were
  * when the fingerprint in the ledger says so.
  */
+#include "replay/spool_seat.h"
 #include "replay/stream_in.h"
 
 #include "core/hash.h"
@@ -31,8 +32,9 @@ void stream_pos_release(struct stream_pos *p)
 	*p = (struct stream_pos){ 0 };
 }
 
-static void move_to(struct stream_pos *p, int64_t ts_us, const char *id)
+static void move_to(struct stream_pos *p, int64_t ts_us, const char *id, int64_t conv)
 {
+	p->conv = conv;
 	if (p->id && p->ts_us == ts_us && streq(p->id, id))
 		return;
 	free(p->id);
@@ -72,7 +74,7 @@ static bool chat_lane(void *ctx, const struct spool_conv *c)
 {
 	struct lanes *l = ctx;
 	struct spot *sp = stream_spot(l->s, c->conv.id);
-	if (sp->place.action != PLACE_SKIP) {
+	if (sp->place.action != PLACE_SKIP && !stream_idle(l->s, sp)) {
 		const struct spot *host = stream_host(l->s, sp);
 		struct lane_spec spec = { .kind = LANE_CHAT, .name = arena_fmt(&l->a, "c:%s", sp->id), .id = sp->id, .host = host ? host->id : NULL, .weight = sp->n_msgs };
 		if (!l->each(l->ctx, &spec))
@@ -91,10 +93,10 @@ static bool doubt_lane(void *ctx, const struct ledger_row *r)
 		return false; /* the open ones come first */
 	arena_reset(&l->a);
 	const char *name = ledger_lane_name(s->x.ledger, r->lane, &l->a), *conv = ledger_conv_name(s->x.ledger, r->key.conv, &l->a);
-	struct spot *sp = conv && *conv ? stream_spot(s, conv) : NULL;
-	if (!name || !sp || strncmp(name, "t:", 2) != 0 || strncmp(name + 2, conv, strlen(conv)) != 0 || name[2 + strlen(conv)] != '/')
+	const char *root;
+	struct spot *home = conv && *conv ? stream_spot(s, conv) : NULL, *sp = name && home ? stream_lane_spot(s, name, &root) : NULL;
+	if (!sp)
 		return true;
-	const char *root = name + 3 + strlen(conv);
 	struct spool_meta m;
 	int64_t root_ts = r->key.ts_us;
 	struct ledger_walk *w = ledger_walk_lane(s->x.ledger, r->lane);
@@ -102,8 +104,8 @@ static bool doubt_lane(void *ctx, const struct ledger_row *r)
 		if (row.key.kind == OP_THREAD_OPEN)
 			root_ts = row.key.ts_us;
 	ledger_walk_end(w);
-	bool known = spool_msg(s->x.spool, sp->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
-	if (known && (m.root ? streq(m.root, root) : streq(m.id, root) && m.n_replies > 0))
+	bool known = spool_msg(s->x.spool, home->num, r->key.ts_us, r->key.id, &l->a, NULL, &m, NULL);
+	if (known && (m.root ? streq(m.root, root) && stream_thread_spot(s, home, &m) == sp : streq(m.id, root) && m.n_replies > 0))
 		return true; /* its chat tells of this thread */
 	struct lane_spec spec = { LANE_THREAD, arena_strdup(&l->a, name), sp->id, root, root_ts, NULL, 1 };
 	l->stopped = !l->each(l->ctx, &spec);
@@ -253,7 +255,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 {
 	struct ledger_row post, edit, del;
 	int n = l->n_parts < (size_t)sent ? (int)l->n_parts : sent;
-	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_EDIT, sent - 1 };
+	struct opkey k = { stream_mconv(s, g->sp, m), m->ts_us, m->id, OP_EDIT, sent - 1 };
 	if (goes_on && l->n_parts > (size_t)sent && post_target(s, &k, k.part, a, &post)) {
 		stream_row(s, &k, a, &edit);
 		k.kind = OP_POST;
@@ -293,7 +295,7 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
                            const struct standing *st, struct arena *a, struct stream_op *out, bool *last)
 {
 	struct ledger_row row;
-	struct opkey k = { stream_lconv(s, g->sp), m->ts_us, m->id, OP_UPLOAD, l->upload };
+	struct opkey k = { stream_mconv(s, g->sp, m), m->ts_us, m->id, OP_UPLOAD, l->upload };
 	if (l->upload >= 0) {
 		stream_row(s, &k, a, &row);
 		return upload_op(s, msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
@@ -338,13 +340,19 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 
 /* ---- threads ---- */
 
+/* sp: the conversation the first message was written in, or, of a thread of ours, in whose chat it is. */
 static bool thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, const char *root, struct arena *a, struct goal *out, enum op_state *state)
 {
 	struct ledger_row row;
+	struct spool_meta m;
 	struct opkey k = { stream_lconv(s, sp), root_ts, root, OP_THREAD_OPEN, 0 };
 	stream_row(s, &k, a, &row);
 	*state = row.state;
-	*out = (struct goal){ sp, stream_spot_target(s, sp), NULL };
+	*out = (struct goal){ sp, NULL, NULL };
+	if (row.state != OP_DONE || !row.target2 || !*row.target2) {
+		bool away = s->crosses && root[0] != '@' && spool_msg(s->x.spool, sp->num, root_ts, root, a, NULL, &m, NULL) && m.host != sp->num;
+		out->chat = stream_spot_target(s, away ? stream_seat(s, sp, &m) : sp);
+	}
 	if (row.state != OP_DONE)
 		return false;
 	out->thread = row.target;
@@ -369,7 +377,7 @@ static bool thread_waits(struct stream *s, struct spot *sp, int64_t root_ts, con
 		struct standing st;
 		const char *rule;
 		arena_reset(&s->tmp);
-		standing_get(s, sp->lconv, m.ts_us, m.id, &st);
+		standing_get(s, stream_mconv(s, sp, &m), m.ts_us, m.id, &st);
 		waits = !standing_settled(s, sp, &st, &m) && (st.parts || st.open || stream_fate(s, sp, &m, &rule) != FATE_SKIP);
 	}
 	spool_walk_end(w);
@@ -382,13 +390,14 @@ static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_
 static bool announce(struct stream *s, struct spot *sp, const struct spool_meta *m, stream_thread_fn fn, void *ctx, bool *announced)
 {
 	struct ledger_row shut;
-	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, sp, m->ts_us, m->id))
+	struct spot *home = stream_home(s, sp, m);
+	if (!fn || !s->threads || !m->n_replies || m->root || !thread_waits(s, home, m->ts_us, m->id))
 		return true;
 	arena_reset(&s->tmp);
 	if (stream_shut(s, sp, &s->tmp, &shut))
-		return !thread_writes(s, sp, m);
+		return !thread_writes(s, home, m);
 	*announced = true;
-	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", sp->id, m->id), sp->id, arena_strdup(&s->tmp, m->id), m->ts_us, NULL, m->n_replies };
+	struct lane_spec spec = { LANE_THREAD, arena_fmt(&s->tmp, "t:%s/%s", home->id, m->id), home->id, arena_strdup(&s->tmp, m->id), m->ts_us, NULL, m->n_replies };
 	fn(ctx, &spec);
 	return true;
 }
@@ -411,12 +420,17 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 	struct spool_meta m;
 	bool more = ledger_walk_next(lw, &row), ok = true;
 	struct buf last;
-	int64_t last_ts = 0;
+	int64_t last_ts = 0, last_conv = 0;
 	buf_init(&last, 1 << 20);
 	while (ok && more && spool_walk_next(w, &m)) {
 		int c = -1;
 		struct standing st = { 0 };
-		while (more && (c = row.key.ts_us != m.ts_us ? (row.key.ts_us < m.ts_us ? -1 : 1) : strcmp(row.key.id, m.id)) <= 0) {
+		if (m.conv != sp->num) { /* its rows are another conversation's */
+			arena_reset(&s->tmp);
+			standing_get(s, stream_mconv(s, sp, &m), m.ts_us, m.id, &st);
+			c = 1;
+		}
+		while (m.conv == sp->num && more && (c = row.key.ts_us != m.ts_us ? (row.key.ts_us < m.ts_us ? -1 : 1) : strcmp(row.key.id, m.id)) <= 0) {
 			if (c == 0)
 				standing_add(&st, &row);
 			more = ledger_walk_next(lw, &row);
@@ -433,11 +447,12 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 		buf_reset(&last);
 		buf_adds(&last, m.id);
 		last_ts = m.ts_us;
+		last_conv = m.conv;
 	}
 	spool_walk_end(w);
 	ledger_walk_end(lw);
 	if (last.len)
-		move_to(q->pos, last_ts, last.p);
+		move_to(q->pos, last_ts, last.p, last_conv);
 	buf_release(&last);
 }
 
@@ -447,18 +462,18 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 {
 	bool chat = q->lane->kind == LANE_CHAT;
 	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
-	struct spool_walk *w = spool_walk(s->x.spool, g->sp->num, which, q->lane->root, q->pos->ts_us, q->pos->id);
+	struct spool_walk *w = spool_walk_after(s->x.spool, g->sp->num, which, q->lane->root, q->pos->ts_us, q->pos->id, q->pos->conv);
 	struct spool_meta m;
 	bool found = false;
 	struct buf passed;
-	int64_t passed_ts = 0;
+	int64_t passed_ts = 0, passed_conv = 0;
 	buf_init(&passed, 1 << 20);
 	while (!found && spool_walk_next(w, &m)) {
 		struct standing st;
 		bool last;
 		arena_reset(&s->tmp);
 		arena_reset(&s->trial);
-		standing_get(s, stream_lconv(s, g->sp), m.ts_us, m.id, &st);
+		standing_get(s, stream_mconv(s, g->sp, &m), m.ts_us, m.id, &st);
 		if (st.open && q->lane->name && st.open_lane != ledger_lane(s->x.ledger, q->lane->name))
 			continue; /* begun when it belonged elsewhere: only there can be found out what became of it */
 		enum look r = look(s, g, w, &m, &st, &s->trial, out, &last, e);
@@ -466,6 +481,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 			if (r == LOOK_OP)
 				keep_op(&out->op, a);
 			*got = r == LOOK_OP ? STREAM_OP : STREAM_ERROR;
+			q->pos->given = m.conv;
 			q->pos->part = r == LOOK_OP && last && !(chat && m.n_replies); /* stream_passed may go past the message */
 			found = true;
 			break;
@@ -477,10 +493,11 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		buf_reset(&passed);
 		buf_adds(&passed, m.id);
 		passed_ts = m.ts_us;
+		passed_conv = m.conv;
 	}
 	spool_walk_pause(w);
 	if (passed.len)
-		move_to(q->pos, passed_ts, passed.p);
+		move_to(q->pos, passed_ts, passed.p, passed_conv);
 	buf_release(&passed);
 	return found;
 }
@@ -500,14 +517,14 @@ static int file_ahead(struct stream *s, struct spot *sp, struct spool_walk *w, c
 	struct letter l;
 	const char *rule;
 	arena_reset(&s->tmp);
-	standing_get(s, stream_lconv(s, sp), m->ts_us, m->id, &st);
+	standing_get(s, stream_mconv(s, sp, m), m->ts_us, m->id, &st);
 	if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND || !spool_walk_body(w, a, msg, NULL))
 		return -1;
 	struct letter_args x = { .sp = sp, .meta = m, .msg = msg, .fate = FATE_SEND, .want = LETTER_FILES };
 	stream_letter(s, &x, a, &l);
 	for (size_t i = 0; i < l.n_files; i++) {
 		struct ledger_row row;
-		struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_UPLOAD, l.file_no[i] };
+		struct opkey k = { stream_mconv(s, sp, m), m->ts_us, m->id, OP_UPLOAD, l.file_no[i] };
 		if (l.file_no[i] >= from && !*l.files[i].handle && (stream_row(s, &k, a, &row), row.state == OP_ABSENT))
 			return l.file_no[i];
 	}
@@ -523,14 +540,15 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
 		return STREAM_END;
 	if (pos->phase != PH_MSGS)
 		return STREAM_WAIT; /* its chat or thread is not there yet */
-	bool behind = pos->id && (!ahead->id || ahead->ts_us < pos->ts_us || (ahead->ts_us == pos->ts_us && strcmp(ahead->id, pos->id) < 0));
-	if (behind) {
-		move_to(ahead, pos->ts_us, pos->id);
+	int c = !pos->id || !ahead->id || ahead->ts_us != pos->ts_us ? 0 : strcmp(ahead->id, pos->id);
+	bool same = pos->id && ahead->id && ahead->ts_us == pos->ts_us && !c;
+	if (pos->id && (!ahead->id || ahead->ts_us < pos->ts_us || c < 0 || (same && ahead->conv < pos->conv))) {
+		move_to(ahead, pos->ts_us, pos->id, pos->conv);
 		ahead->part = 0;
 		*look = STREAM_LOOK;
 	}
 	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
-	struct spool_walk *w = spool_walk(s->x.spool, sp->num, which, lane->root, ahead->ts_us, ahead->id);
+	struct spool_walk *w = spool_walk_after(s->x.spool, sp->num, which, lane->root, ahead->ts_us, ahead->id, ahead->conv);
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
 	enum stream_got got = STREAM_END;
 	struct spool_meta m;
@@ -543,13 +561,13 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
 		}
 		arena_reset(&s->trial);
 		if (m.n_files && (n = file_ahead(s, sp, w, &m, ahead->part, &s->trial, &msg)) >= 0) {
-			struct opkey k = { stream_lconv(s, sp), m.ts_us, m.id, OP_UPLOAD, n };
+			struct opkey k = { stream_mconv(s, sp, &m), m.ts_us, m.id, OP_UPLOAD, n };
 			got = msg.files[n].size > max ? STREAM_WAIT : STREAM_OP;
 			if (got == STREAM_OP && spool_walk_body(w, a, &msg, NULL) && upload_op(s, &msg, &k, &g, OP_ABSENT, a, m.fp, out))
 				ahead->part = n + 1;
 			break;
 		}
-		move_to(ahead, m.ts_us, m.id);
+		move_to(ahead, m.ts_us, m.id, m.conv);
 		ahead->part = 0;
 		--*look;
 	}
@@ -610,13 +628,13 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 {
 	if (s->cfg->reactions != REACTION_NATIVE || !(s->tr.caps & (CAP_REACT_SELF | CAP_REACT_AS)))
 		return false;
-	struct spool_walk *w = spool_walk(s->x.spool, g->sp->num, SPOOL_ALL, NULL, pos->ts_us, pos->id);
+	struct spool_walk *w = spool_walk_after(s->x.spool, g->sp->num, SPOOL_ALL, NULL, pos->ts_us, pos->id, pos->conv);
 	struct spool_meta m;
 	bool found = false;
 	while (!found && !*broken && spool_walk_next(w, &m)) {
 		struct ledger_row row;
 		struct msg msg;
-		struct opkey k = { stream_lconv(s, g->sp), m.ts_us, m.id, OP_POST, 0 };
+		struct opkey k = { stream_mconv(s, g->sp, &m), m.ts_us, m.id, OP_POST, 0 };
 		const char *target;
 		arena_reset(&s->trial);
 		if (!m.n_reacts || !(target = post_target(s, &k, 0, &s->trial, &row)))
@@ -637,33 +655,47 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 				react_op(s, g, &msg.reacts[i], &k, arena_strdup(a, target), row.state, m.fp, a, out);
 		}
 		if (!found && !*broken)
-			move_to(pos, m.ts_us, m.id);
+			move_to(pos, m.ts_us, m.id, m.conv);
 	}
 	spool_walk_end(w);
 	return found;
 }
 
+/* Pins of the messages that sit in this chat, whichever conversation they were pinned in. pos->part counts all of them. */
 static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *pos, struct arena *a, struct stream_op *out)
 {
 	struct spool_conv c;
-	arena_reset(&s->trial); /* the record is many times larger than what is taken from it */
-	if (!s->cfg->pins || !(s->tr.caps & CAP_PIN) || !spool_conv(s->x.spool, g->sp->id, &s->trial, &c))
+	const int64_t *guests = NULL;
+	int at = 0;
+	if (!s->cfg->pins || !(s->tr.caps & CAP_PIN))
 		return false;
-	for (; (size_t)pos->part < c.conv.n_pins; pos->part++) {
-		const char *id = c.conv.pins[pos->part].msg_id, *target;
-		struct ledger_row row;
-		int64_t ts;
-		if (!spool_find(s->x.spool, g->sp->num, id, &ts))
+	size_t n = s->crosses ? spool_seats_guests(s->x.spool, g->sp->num, a, &guests) : 0;
+	for (size_t from = 0; from <= n; from++) {
+		struct spot *home = from ? stream_spot_num(s, guests[from - 1]) : g->sp;
+		arena_reset(&s->trial); /* the record is many times larger than what is taken from it */
+		if (!spool_conv(s->x.spool, home->id, &s->trial, &c))
 			continue;
-		struct opkey k = { stream_lconv(s, g->sp), ts, id, OP_PIN, 0 };
-		if (!(target = post_target(s, &k, 0, a, &row)))
-			continue;
-		stream_row(s, &k, a, &row);
-		if (!stream_todo(row.state))
-			continue;
-		begin_op(out, &k, g, row.state, a)->target_id = target;
-		out->src_fp = hash64s(id);
-		return true;
+		for (size_t i = 0; i < c.conv.n_pins; i++, at++) {
+			const char *id = c.conv.pins[i].msg_id, *target;
+			struct ledger_row row;
+			struct spool_meta m;
+			int64_t ts;
+			if (at < pos->part)
+				continue;
+			pos->part = at;
+			if (!spool_find(s->x.spool, home->num, id, &ts) ||
+			    (s->crosses && spool_msg(s->x.spool, home->num, ts, id, a, NULL, &m, NULL) && m.host != g->sp->num))
+				continue;
+			struct opkey k = { stream_lconv(s, home), ts, id, OP_PIN, 0 };
+			if (!(target = post_target(s, &k, 0, a, &row)))
+				continue;
+			stream_row(s, &k, a, &row);
+			if (!stream_todo(row.state))
+				continue;
+			begin_op(out, &k, g, row.state, a)->target_id = target;
+			out->src_fp = hash64s(id);
+			return true;
+		}
 	}
 	return false;
 }
@@ -693,12 +725,12 @@ static bool next_link(struct stream *s, struct spot *sp, struct stream_pos *pos,
 	if (!stream_next_link(s, sp, pos->ts_us, pos->id, a, &m, &r))
 		return false;
 	if (m.root && s->threads)
-		thread_goal(s, sp, m.root_ts_us, m.root, a, &g, &state);
+		thread_goal(s, stream_thread_spot(s, sp, &m), m.root_ts_us, m.root, a, &g, &state);
 	struct opkey k = { stream_lconv(s, sp), m.ts_us, m.id, OP_EDIT, r.part };
 	post_op(s, &r.letter, &k, &g, r.state, a, m.fp, out);
 	out->op.target_id = r.target;
 	out->loss = r.letter.loss & ~(uint32_t)LOSS_SPLIT;
-	move_to(pos, m.ts_us, m.id);
+	move_to(pos, m.ts_us, m.id, m.conv);
 	return true;
 }
 
@@ -974,6 +1006,13 @@ static bool unarchive_op(struct stream *s, struct spot *sp, enum op_state state,
 	return true;
 }
 
+/* The conversation whose message an open op is about: not always the lane's own. */
+static struct spot *home_of(struct stream *s, const struct goal *g, const struct opkey *k, struct arena *a)
+{
+	const char *conv = !g ? NULL : k->conv == stream_lconv(s, g->sp) ? g->sp->id : ledger_conv_name(s->x.ledger, k->conv, a);
+	return conv ? stream_spot(s, conv) : NULL;
+}
+
 /* The message ops: rebuilt from the spool, whatever rules and changes say by now. */
 static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
@@ -983,14 +1022,15 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	struct letter l;
 	struct ledger_row post;
 	const struct opkey *k = &row->key;
-	if (!spool_msg(s->x.spool, g->sp->num, k->ts_us, k->id, a, &msg, &m, NULL))
+	struct spot *home = home_of(s, g, k, a);
+	if (!home || !spool_msg(s->x.spool, home->num, k->ts_us, k->id, a, &msg, &m, NULL))
 		return false;
 	if (k->kind == OP_UPLOAD)
 		return upload_op(s, &msg, k, g, row->state, a, m.fp, out);
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
-	struct letter_args x = { .sp = g->sp, .meta = &m, .msg = &msg, .fate = stream_fate(s, g->sp, &m, &rule), .rule = rule, .posted = true,
+	struct letter_args x = { .sp = home, .meta = &m, .msg = &msg, .fate = stream_fate(s, home, &m, &rule), .rule = rule, .posted = true,
 	                         .want = LETTER_NEXT, .parts_max = k->kind == OP_EDIT ? st.parts : 0 };
 	if (x.fate == FATE_SKIP)
 		x.fate = FATE_SEND;
@@ -1014,7 +1054,8 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	struct msg msg;
 	struct ledger_row post;
 	const char *target = post_target(s, &row->key, 0, a, &post);
-	if (!target || !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, &msg, &m, NULL) || row->key.part < 0 ||
+	struct spot *home = home_of(s, g, &row->key, a);
+	if (!target || !home || !spool_msg(s->x.spool, home->num, row->key.ts_us, row->key.id, a, &msg, &m, NULL) || row->key.part < 0 ||
 	    (size_t)row->key.part >= msg.n_reacts)
 		return false;
 	react_op(s, g, &msg.reacts[row->key.part], &row->key, target, row->state, m.fp, a, out);
@@ -1026,6 +1067,7 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 static bool reopen(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row post;
+	struct spot *home = NULL;
 	switch (row->key.kind) {
 	case OP_USER_CREATE:
 		user_op(s, row->key.id, &row->key, row->state, a, out);
@@ -1050,7 +1092,8 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 		out->op.undoes = OP_POST;
 		if (out->op.target_id && (row->loss & LOSS_SPLIT))
 			return true; /* a part that is no longer needed */
-		if (out->op.target_id && row->key.ts_us && !spool_msg(s->x.spool, g->sp->num, row->key.ts_us, row->key.id, a, NULL, NULL, NULL))
+		home = home_of(s, g, &row->key, a);
+		if (out->op.target_id && row->key.ts_us && home && !spool_msg(s->x.spool, home->num, row->key.ts_us, row->key.id, a, NULL, NULL, NULL))
 			return true;
 		return row->key.part == opkey_undo_part(OP_ARCHIVE, 0) && unarchive_op(s, g->sp, row->state, a, out);
 	}
@@ -1243,7 +1286,7 @@ void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream
 {
 	const struct opkey *k = &op->op.key;
 	if (pos->phase == PH_MSGS && pos->part && k->kind == OP_POST)
-		move_to(pos, k->ts_us, k->id);
+		move_to(pos, k->ts_us, k->id, pos->given);
 	if (pos->phase == PH_MSGS)
 		pos->part = 0;
 	if (k->kind == OP_DELETE)

@@ -48,7 +48,7 @@ struct lane_spec {
 bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_spec *), void *ctx, struct err *e);
 
 /* Where a lane stands; plain data, zero-initialised by its owner, freed by stream_pos_release. */
-struct stream_pos { int phase; int64_t ts_us; char *id; int part; };
+struct stream_pos { int phase; int64_t ts_us; char *id; int part; int64_t conv /* of the message ts_us, id: spool's number */, given /* ... of the one whose op was given last */; };
 void stream_pos_release(struct stream_pos *p);
 
 enum stream_got {
@@ -90,6 +90,10 @@ size_t stream_joiners(struct stream *s, const char *source_conv, struct arena *a
 bool stream_joining(struct stream *s, const char *source_conv, struct arena *a);
 /* The time of the oldest of the last `want` messages of a conversation (spool's number), replies included; 0: it has no more. */
 int64_t stream_count_since(struct spool *sp, int64_t conv, int64_t want);
+/* What the name of a thread's lane says: the conversation, the first message and its time, if the spool has them. Strings live as long as
+ * name and the stream. */
+bool stream_thread_lane(struct stream *s, const char *name, const char **root, const char **conv, int64_t *root_ts_us);
+bool stream_chat_known(struct stream *s, const char *source_conv);
 /* Target chat id of a source conversation, or NULL. */
 const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a);
 

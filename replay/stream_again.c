@@ -6,6 +6,7 @@
  * from what stands in the target, that is an edit. What differs otherwise too (another mapping, other names) is left: nobody
  * asked for it. Called by stream.c (op by op) and plan.c (counting) through stream_in.h; writes nothing.
  */
+#include "replay/spool_seat.h"
 #include "replay/stream_in.h"
 
 #include <stdlib.h>
@@ -166,6 +167,8 @@ bool stream_links_wait(struct stream *s, struct spot *sp)
 	bool waits = false;
 	if (!can_edit_links(s))
 		return false;
+	if (s->crosses && spool_seats_away(s->x.spool, sp->num))
+		return true; /* some of its messages are posted by another lane, perhaps only now */
 	struct ledger_walk *w = ledger_walk_loss(s->x.ledger, stream_lconv(s, sp), LOSS_LINK, INT64_MIN, "");
 	buf_init(&id, 1 << 20);
 	while (!waits && next_lossy(s, sp, w, &id, &ts, &s->trial, &m, &msg, &st))
@@ -255,7 +258,7 @@ static void find_removed(struct stream *s, struct spot *sp)
 	struct spool_meta m;
 	removal_begin(&r, s, &s->run);
 	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, sp));
-	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_ALL, NULL, 0, NULL);
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_SOURCE, NULL, 0, NULL);
 	bool more = ledger_walk_next(lw, &row);
 	while (more && spool_walk_next(w, &m)) {
 		int c;

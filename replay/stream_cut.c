@@ -55,18 +55,17 @@ struct text stream_text_head(const struct text *t, size_t at, struct arena *a, s
 int stream_parts_max(struct stream *s, struct spot *sp, const struct spool_meta *m, const struct standing *st)
 {
 	struct ledger_row post, newest;
-	struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_POST, st->parts - 1 };
+	struct opkey k = { stream_mconv(s, sp, m), m->ts_us, m->id, OP_POST, st->parts - 1 };
 	struct arena a;
 	int64_t before = 0;
-	if (stream_shares(s, sp))
+	if (stream_shares(s, stream_seat(s, sp, m)))
 		return st->parts; /* what stands behind it may be in another lane */
 	arena_init(&a);
 	bool last = st->parts > 0 && ledger_get(s->x.ledger, &k, &a, &post) && ledger_newest(s->x.ledger, post.lane, 1u << OP_POST, &before, &a, &newest) &&
 	            newest.key.conv == k.conv && newest.key.ts_us == k.ts_us && newest.key.part == k.part && streq(newest.key.id, k.id);
 	/* Nor may what goes on be written into another lane than the rest: the mapping's placement can have changed since. */
 	if (last) {
-		const char *lane = m->root && s->threads ? arena_fmt(&a, "t:%s/%s", sp->id, m->root) : arena_fmt(&a, "c:%s", sp->id);
-		last = streq(lane, ledger_lane_name(s->x.ledger, post.lane, &a));
+		last = streq(stream_lane_name(s, sp, m, &a), ledger_lane_name(s->x.ledger, post.lane, &a));
 	}
 	arena_release(&a);
 	return last ? 0 : st->parts;

@@ -19,6 +19,8 @@ struct spot {
 	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */
+	enum { GUESTS_UNKNOWN, GUESTS_NONE, GUESTS_SOME } guests; /* do messages of other conversations sit in its chat? */
+	enum { IDLE_UNKNOWN, IDLE_NO, IDLE_YES } idle; /* stream_idle's */
 	uint64_t open_at;        /* not archived by us when so many chats had been (stream.shuts); 0 = not asked yet */
 	const struct removed *removed; size_t n_removed; bool removed_known;
 };
@@ -40,9 +42,11 @@ struct stream {
 	uint64_t shuts;          /* 1 + chats archived so far */
 	bool files;              /* there are some that could be uploaded */
 	bool threads;            /* replies go into threads with lanes of their own */
+	bool crosses;            /* rules send messages into other chats than their conversation's */
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
-	struct table people, spots;
+	struct table people, spots, numbers; /* numbers: spots by the spool's number, those that were asked for */
+	struct spot *last_num;   /* the last of them */
 	int64_t days_since_us;   /* only.last_days begins here; 0 = no bound */
 	struct text_answer *answers;/* what rules that read the text said lately; NULL = there are none */
 	struct arena words;      /* reset for every message whose text is asked for */
@@ -52,9 +56,37 @@ struct someone *stream_someone(struct stream *s, const char *id);
 /* May this address stand in a message that everybody loads? Only https, a public name, nothing behind the path: no token. */
 bool stream_avatar_safe(const char *url);
 struct spot *stream_spot(struct stream *s, const char *id); /* NULL: no such conversation */
+struct spot *stream_spot_num(struct stream *s, int64_t num); /* by the spool's number; it must be there */
+/* The conversation a message was written in, which its key in the ledger says; `at` is a guess. */
+static inline struct spot *stream_home(struct stream *s, struct spot *at, const struct spool_meta *m)
+{
+	return m->conv == at->num ? at : stream_spot_num(s, m->conv);
+}
+/* The conversation in whose chat it sits. */
+static inline struct spot *stream_seat(struct stream *s, struct spot *at, const struct spool_meta *m)
+{
+	return m->host == at->num ? at : stream_spot_num(s, m->host);
+}
+/* The conversation by whose id the lane of the thread is called that a reply sits in. */
+static inline struct spot *stream_thread_spot(struct stream *s, struct spot *at, const struct spool_meta *m)
+{
+	return m->root && m->root[0] == '@' ? stream_seat(s, at, m) : stream_home(s, at, m);
+}
+/* The name of the lane it belongs to today. */
+const char *stream_lane_name(struct stream *s, struct spot *at, const struct spool_meta *m, struct arena *a);
+/* The conversation in the name of a thread's lane, and its first message; NULL: the spool has it not, or it is no thread's. */
+struct spot *stream_lane_spot(struct stream *s, const char *name, const char **root);
+/* A chat that rules make and into which nothing is to go (it is not made then). */
+bool stream_idle(struct stream *s, struct spot *sp);
+/* The chat in which a message that was sent stands. row: its post. */
+const char *stream_stands_in(struct stream *s, struct spot *home, const struct ledger_row *row, struct arena *a);
 int64_t stream_lconv(struct stream *s, struct spot *sp);
+static inline int64_t stream_mconv(struct stream *s, struct spot *at, const struct spool_meta *m)
+{
+	return stream_lconv(s, stream_home(s, at, m));
+}
 const char *stream_spot_target(struct stream *s, struct spot *sp);
-bool stream_shares(struct stream *s, struct spot *sp); /* does anything go into its chat in the order of time beside it? */
+bool stream_shares(struct stream *s, struct spot *sp); /* does anything of other conversations go into its chat, in the order of time? */
 struct spot *stream_host(struct stream *s, struct spot *sp); /* the conversation into whose chat this one is merged, or NULL */
 
 /* The ledger's row, or one that says OP_ABSENT (also for what was taken back). Has the op still to be done? */
@@ -68,6 +100,8 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 
 /* Which of the mapping's `rules` would take a message, were there nothing else: bit i for rule i. For counting. */
 uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_meta *meta);
+/* What rules tag it with, as a line of words; or NULL. sp: its home. */
+const char *stream_tags(struct stream *s, struct spot *sp, const struct spool_meta *meta, const struct msg *msg, struct arena *a);
 
 /* Which of them (by number) sends it to another place, by itself and not because it goes along with another message? */
 bool stream_route_of(struct stream *s, struct spot *sp, const struct spool_meta *meta, size_t *rule);

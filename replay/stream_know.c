@@ -4,7 +4,9 @@
 
 #include "replay/arrange.h"
 #include "replay/session.h"
+#include "replay/spool_seat.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -79,7 +81,7 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	struct place p;
 	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
 	sp = arena_new(&s->run, struct spot);
-	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .count_since_us = -1, .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
+	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .count_since_us = -1, .num = c->num, .n_msgs = c->n_msgs + c->n_guests, .n_roots = c->n_roots,
 	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
 	sp->place.id = sp->id;
 	sp->place.name = arena_strdup(&s->run, p.name);
@@ -88,7 +90,10 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	sp->place.into = arena_strdup(&s->run, p.into);
 	table_put(&s->spots, sp->id, sp);
 	struct spot *host = p.into ? stream_spot(s, p.into) : NULL; /* never one that is merged itself: no circle */
-	if (p.into && sp->place.action != PLACE_SKIP && (!host || host->place.action == PLACE_SKIP)) {
+	if (p.twin && (!host || host->place.action == PLACE_SKIP)) {
+		sp->place.into = NULL; /* the other is left out: the chat is its alone */
+		sp->place.twin = false;
+	} else if (p.into && sp->place.action != PLACE_SKIP && (!host || host->place.action == PLACE_SKIP)) {
 		sp->place.action = PLACE_SKIP;
 		sp->place.why = host && host->place.why ? host->place.why : "channel";
 	}
@@ -123,6 +128,69 @@ struct spot *stream_spot(struct stream *s, const char *id)
 	return sp;
 }
 
+struct spot *stream_spot_num(struct stream *s, int64_t num)
+{
+	char key[32];
+	if (s->last_num && s->last_num->num == num)
+		return s->last_num;
+	fmt_into(key, sizeof(key), "%" PRId64, num);
+	struct spot *sp = table_get(&s->numbers, key);
+	if (!sp) {
+		struct arena a;
+		arena_init(&a);
+		const char *id = spool_conv_id(s->x.spool, num, &a);
+		sp = id ? stream_spot(s, id) : NULL;
+		if (!sp)
+			die("stream: conversation %" PRId64 " has left the spool", num);
+		arena_release(&a);
+		table_put(&s->numbers, arena_strdup(&s->run, key), sp);
+	}
+	return s->last_num = sp;
+}
+
+const char *stream_lane_name(struct stream *s, struct spot *at, const struct spool_meta *m, struct arena *a)
+{
+	return m->root && s->threads ? arena_fmt(a, "t:%s/%s", stream_thread_spot(s, at, m)->id, m->root) : arena_fmt(a, "c:%s", stream_seat(s, at, m)->id);
+}
+
+bool stream_idle(struct stream *s, struct spot *sp)
+{
+	struct ledger_row row;
+	struct opkey k = { stream_lconv(s, sp), 0, "", OP_CHAT_CREATE, 0 };
+	if (strncmp(sp->id, MAPPING_MADE, strlen(MAPPING_MADE)) != 0)
+		return false;
+	if (sp->idle != IDLE_UNKNOWN)
+		return sp->idle == IDLE_YES;
+	struct arena a;
+	arena_init(&a);
+	bool busy = stream_row(s, &k, &a, &row);
+	arena_release(&a);
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, SPOOL_ALL, NULL, 0, NULL);
+	struct spool_meta m;
+	while (!busy && spool_walk_next(w, &m)) {
+		struct standing st;
+		const char *rule;
+		if (m.kind == MSG_LOST_ROOT)
+			continue;
+		arena_reset(&s->tmp);
+		standing_get(s, stream_mconv(s, sp, &m), m.ts_us, m.id, &st);
+		busy = !standing_settled(s, sp, &st, &m) && (st.parts || st.open || stream_fate(s, sp, &m, &rule) != FATE_SKIP);
+	}
+	spool_walk_end(w);
+	sp->idle = busy ? IDLE_NO : IDLE_YES;
+	return !busy;
+}
+
+const char *stream_stands_in(struct stream *s, struct spot *home, const struct ledger_row *row, struct arena *a)
+{
+	struct spool_meta m;
+	const char *lane = s->crosses ? ledger_lane_name(s->x.ledger, row->lane, a) : NULL;
+	struct spot *sp = lane && !strncmp(lane, "c:", 2) ? stream_spot(s, lane + 2) : NULL;
+	if (s->crosses && !sp && spool_msg(s->x.spool, home->num, row->key.ts_us, row->key.id, a, NULL, &m, NULL))
+		sp = stream_seat(s, home, &m);
+	return stream_spot_target(s, sp ? sp : home);
+}
+
 int64_t stream_lconv(struct stream *s, struct spot *sp)
 {
 	if (!sp->lconv)
@@ -132,7 +200,14 @@ int64_t stream_lconv(struct stream *s, struct spot *sp)
 
 bool stream_shares(struct stream *s, struct spot *sp)
 {
-	return mapping_merges(s->x.mapping) && (stream_host(s, sp) || mapping_hosts(s->x.mapping, sp->id));
+	if (s->crosses && sp->guests == GUESTS_UNKNOWN) {
+		struct arena a;
+		const int64_t *convs;
+		arena_init(&a);
+		sp->guests = spool_seats_guests(s->x.spool, sp->num, &a, &convs) ? GUESTS_SOME : GUESTS_NONE;
+		arena_release(&a);
+	}
+	return sp->guests == GUESTS_SOME || (mapping_merges(s->x.mapping) && (stream_host(s, sp) || mapping_hosts(s->x.mapping, sp->id)));
 }
 
 bool stream_row(struct stream *s, const struct opkey *k, struct arena *a, struct ledger_row *row)
@@ -167,6 +242,34 @@ const char *stream_spot_target(struct stream *s, struct spot *sp)
 		sp->target = arena_strdup(&s->run, row.target);
 	arena_release(&a);
 	return sp->target;
+}
+
+bool stream_chat_known(struct stream *s, const char *source_conv)
+{
+	return stream_spot(s, source_conv) != NULL;
+}
+
+/* "t:CONV/ROOT": an id may have a stroke in it. */
+struct spot *stream_lane_spot(struct stream *s, const char *name, const char **root)
+{
+	struct spot *sp = NULL;
+	struct arena a;
+	if (strncmp(name, "t:", 2) != 0)
+		return NULL;
+	arena_init(&a);
+	for (const char *p = strchr(name, '/'); p && !sp; p = strchr(p + 1, '/')) {
+		sp = stream_spot(s, arena_strndup(&a, name + 2, (size_t)(p - name - 2)));
+		*root = p + 1;
+	}
+	arena_release(&a);
+	return sp;
+}
+
+bool stream_thread_lane(struct stream *s, const char *name, const char **root, const char **conv, int64_t *root_ts_us)
+{
+	struct spot *sp = stream_lane_spot(s, name, root);
+	*conv = sp ? sp->id : NULL;
+	return sp && spool_find(s->x.spool, sp->num, *root, root_ts_us);
 }
 
 const char *stream_chat_target(struct stream *s, const char *source_conv, struct arena *a)
@@ -210,6 +313,8 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
 	table_init(&s->people);
 	table_init(&s->spots);
+	table_init(&s->numbers);
+	s->crosses = s->threads && mapping_has_into(args->mapping);
 	if (s->threads && s->cfg->zone && s->cfg->locale && !arrange(args->spool, args->mapping, e)) {
 		stream_close(s);
 		return NULL;
@@ -233,6 +338,7 @@ void stream_close(struct stream *s)
 		return;
 	table_release(&s->people);
 	table_release(&s->spots);
+	table_release(&s->numbers);
 	arena_release(&s->run);
 	arena_release(&s->tmp);
 	arena_release(&s->trial);
@@ -264,7 +370,7 @@ int64_t stream_count_since(struct spool *sp, int64_t conv, int64_t want)
 	struct spool_meta m;
 	int64_t n = 0, since = 0;
 	for (int pass = 0; want > 0 && pass < 2 && (!pass || n > want); pass++) {
-		struct spool_walk *w = spool_walk(sp, conv, SPOOL_ALL, NULL, 0, NULL);
+		struct spool_walk *w = spool_walk(sp, conv, SPOOL_SOURCE, NULL, 0, NULL);
 		int64_t at = 0;
 		while (!since && spool_walk_next(w, &m)) {
 			if (m.kind == MSG_LOST_ROOT)
@@ -305,10 +411,13 @@ static const char *text_rule(struct stream *s, const struct spot *sp, const stru
 }
 
 enum limits { LIMITS_COUNT, WHENEVER };
-static const char *rule_of(struct stream *s, struct spot *sp, const struct spool_meta *m, enum limits limits)
+static const char *rule_of(struct stream *s, struct spot *at, const struct spool_meta *m, enum limits limits)
 {
 	if (m->kind == MSG_LOST_ROOT)
 		return "orphan"; /* sent only where replies need it */
+	struct spot *sp = stream_home(s, at, m);
+	if (sp != at && sp->place.action == PLACE_SKIP)
+		return sp->place.why ? sp->place.why : "channel";
 	struct msg_meta mm = meta_of(s, sp, m);
 	mm.whenever = limits == WHENEVER;
 	const char *rule = mapping_skips(s->x.mapping, &mm);
@@ -319,11 +428,20 @@ static const char *rule_of(struct stream *s, struct spot *sp, const struct spool
 
 uint64_t stream_rule_hits(struct stream *s, struct spot *sp, const struct spool_meta *m)
 {
+	sp = stream_home(s, sp, m);
 	struct msg_meta mm = meta_of(s, sp, m);
 	struct msg msg;
 	arena_reset(&s->words);
-	bool read = s->answers && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL);
+	bool read = (s->answers || mapping_has_tags(s->x.mapping)) && spool_msg(s->x.spool, sp->num, m->ts_us, m->id, &s->words, &msg, NULL, NULL);
 	return mapping_rule_hits(s->x.mapping, &mm, read ? &msg : NULL, &s->words);
+}
+
+const char *stream_tags(struct stream *s, struct spot *sp, const struct spool_meta *m, const struct msg *msg, struct arena *a)
+{
+	if (!mapping_has_tags(s->x.mapping))
+		return NULL;
+	struct msg_meta mm = meta_of(s, sp, m);
+	return mapping_tags(s->x.mapping, &mm, msg, a);
 }
 
 bool stream_route_of(struct stream *s, struct spot *sp, const struct spool_meta *m, size_t *rule)
@@ -360,7 +478,7 @@ static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
 	while (!due && spool_walk_next(w, &m)) {
 		struct standing st;
 		arena_reset(&s->tmp);
-		standing_get(s, stream_lconv(s, sp), m.ts_us, m.id, &st);
+		standing_get(s, stream_mconv(s, sp, &m), m.ts_us, m.id, &st);
 		due = !st.open && !standing_settled(s, sp, &st, &m) && (st.parts || !rule_of(s, sp, &m, LIMITS_COUNT));
 	}
 	spool_walk_end(w);
@@ -369,6 +487,7 @@ static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
 
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
 {
+	sp = stream_home(s, sp, m);
 	*rule = rule_of(s, sp, m, LIMITS_COUNT);
 	if (!*rule)
 		return FATE_SEND;

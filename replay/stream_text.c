@@ -199,7 +199,7 @@ static void ask_ahead(struct asking *q, struct spot *sp, const char *id, int64_t
 	bool comes = stream_todo(state) && sp->place.action != PLACE_SKIP && (q->s->tr.caps & CAP_EDIT) &&
 	             spool_msg(q->s->x.spool, sp->num, ts, id, q->a, NULL, &to, NULL) && stream_fate(q->s, sp, &to, &rule) != FATE_SKIP;
 	q->stays |= !comes;
-	q->ahead |= comes && !(q->want == AHEAD_OF_UNSENT && sp == q->here && goes_before(q->s, &to, q->meta));
+	q->ahead |= comes && !(q->want == AHEAD_OF_UNSENT && to.host == q->meta->host && goes_before(q->s, &to, q->meta));
 }
 
 static const char *ask_url(void *ctx, const char *ref)
@@ -219,8 +219,9 @@ static const char *ask_url(void *ctx, const char *ref)
 		return NULL;
 	}
 	struct opkey k = { stream_lconv(s, sp), ts, slash + 1, OP_POST, 0 };
-	const char *chat = stream_spot_target(s, sp);
-	if (!stream_row(s, &k, q->a, &row) || row.state != OP_DONE || !chat) {
+	bool there = stream_row(s, &k, q->a, &row) && row.state == OP_DONE;
+	const char *chat = there ? stream_stands_in(s, sp, &row, q->a) : NULL;
+	if (!chat) {
 		if (q->want)
 			ask_ahead(q, sp, slash + 1, ts, row.state);
 		return NULL;
@@ -494,7 +495,7 @@ struct whole { const struct text *head, *rest; };
 enum { AT_END = -1 };
 static void render(struct stream *s, const struct letter_args *x, const struct whole *w, int64_t at, struct arena *a, struct letter *out)
 {
-	struct asking q = { .s = s, .here = x->sp, .a = a, .no_links = x->no_links, .links_off = x->links_off,
+	struct asking q = { .s = s, .here = stream_seat(s, x->sp, x->meta), .a = a, .no_links = x->no_links, .links_off = x->links_off,
 	                    .meta = x->meta, .want = x->ahead };
 	struct resolver r = { &q, ask_user, ask_conv, ask_url, ask_date, ask_call, ask_live };
 	struct text rest = *w->rest, end = { 0 };
@@ -535,18 +536,20 @@ static void render_cut(struct stream *s, const struct letter_args *x, const stru
 	render(s, x, w, (int64_t)lo, a, out);
 }
 
-/* In a chat into which several channels were merged: who, and where. A reply stands under what it answers. */
+/* In a chat into which several channels were merged, or rules sent it: who, and where. A reply stands under what it answers. */
 static const char *author_of(struct stream *s, const struct letter_args *x, struct arena *a)
 {
 	const char *name = stream_author_name(s, x->msg);
-	bool merged = !x->meta->root && x->sp->place.into && x->sp->name && stream_host(s, x->sp);
-	return merged ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
+	bool under = x->meta->root && x->meta->root[0] != '@', away = x->meta->host != x->meta->conv;
+	bool merged = !x->meta->root && x->sp->place.into && stream_host(s, x->sp);
+	return x->sp->name && !under && (away || merged) ? arena_fmt(a, "%s · #%s", name, x->sp->name) : name;
 }
 
 void stream_letter(struct stream *s, const struct letter_args *asked, struct arena *a, struct letter *out)
 {
 	struct letter_args clean = *asked;
 	const struct letter_args *x = &clean;
+	clean.sp = stream_home(s, asked->sp, asked->meta);
 	struct msg redacted;
 	struct mapping_hits hits;
 	const char *stand_in = placeholder(s, x, mapping_redact_seen(s->x.mapping, x->msg, a, &redacted, &hits));
@@ -586,6 +589,11 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 	}
 	if (x->meta->quotes && !stand_in)
 		add_quote(s, x, &head);
+	const char *tags = stand_in ? NULL : stream_tags(s, x->sp, x->meta, asked->msg, a);
+	if (tags) {
+		text_block(&tail, BLOCK_PARA);
+		text_span(&tail, SPAN_TEXT, 0, tags, NULL, NULL);
+	}
 	struct text h = text_end(&head), t = text_end(&tail);
 	if (!out->n_files && text_is_empty(&body) && !t.n_blocks) {
 		/* Nothing a reader would see: say so rather than be refused by the target. */

@@ -191,12 +191,12 @@ static void explain_strangers(struct lane *l)
 
 static const char *conv_chat(struct verify *v, const char *conv, struct arena *a);
 
-/* Does the channel of this row's conversation go into the chat that is being read? */
+/* Is this row of a lane that goes into the chat that is being read? */
 static bool goes_here(struct lane *l, const struct ledger_row *row)
 {
 	struct verify *v = l->v;
 	const char *name = l->chat ? ledger_lane_name(v->args->ledger, row->lane, &v->step) : NULL;
-	const char *conv = name && !strncmp(name, "c:", 2) ? ledger_conv_name(v->args->ledger, row->key.conv, &v->step) : NULL;
+	const char *conv = name && !strncmp(name, "c:", 2) ? name + 2 : NULL;
 	const char *chat = conv ? conv_chat(v, conv, &v->step) : NULL;
 	return chat && streq(chat, l->chat);
 }

@@ -73,7 +73,7 @@ has 'a channel is renamed by pattern' "$T/p/channels.csv" 'отдел buh'
 expect 'plan' 0 "$MVCHAT" plan -C "$T/p"
 has 'a rule is in the account' "$T/out" 'rules: pay'
 has 'a rule that catches nothing is told' "$T/out" 'rules: no such channel: catches nothing'
-has 'a rule that comes too late is told' "$T/out" 'rules: pay again: catches nothing that others before it do not leave out'
+has 'a rule that comes too late is told' "$T/out" 'rules: pay again: catches nothing, because others take its messages before it: rules: pay ('
 has 'the pilot says what it leaves' "$T/out" 'messages for later (only.last_messages)'
 "$MVCHAT" plan -C "$T/p" --json >"$T/plan.json"
 has 'the notes are in the JSON' "$T/plan.json" '"notes":["rules: no such channel'

@@ -20,6 +20,12 @@ has 'merge: the decision' "$T/p/channels.csv" 'into:C05GENERAL'
 expect 'merge: check' 0 "$MVCHAT" map -C "$T/p" --check
 expect 'merge: plan' 0 "$MVCHAT" plan -C "$T/p"
 hasnt 'merge: no more is seen than before' "$T/out" 'will read it'
+# The chat of several takes as long as all of them: of its own it has no more messages than dev.
+"$MVCHAT" plan -C "$T/p" --json >"$T/plan.json"
+seconds() { grep -oE "\"id\":\"$1\"[^}]*" "$T/plan.json" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+'; }
+eq 'merge: the least time of one alone' "$(seconds C05DEVEL01)" 0
+eq 'merge: the least time of the chat is that of all of them' "$(seconds C05GENERAL)" 1
+hasnt 'merge: nothing goes into a chat without an address' "$T/plan.json" '(null)'
 expect 'merge: apply' 0 "$MVCHAT" apply -C "$T/p" --yes
 dump "$T/merge.dump"
 hasnt 'merge: no chat of its own' "$T/merge.dump" '"name":"sales"'

@@ -22,6 +22,8 @@ static struct mapping *mapping_of(const char *yaml)
 	return m;
 }
 
+static bool chance_elsewhere; /* rules that send messages into other channels, and tags */
+
 /* A page of chance. 1970-01-01 is the day of all messages but the late ones (a day is 86400 s). */
 static void random_page(struct buf *b)
 {
@@ -47,12 +49,16 @@ static void random_page(struct buf *b)
 	static const char *const places[] = { "", "", "history: {placement: threads}\n", "history: {placement: threads, thread_by: all}\n",
 		"history: {placement: archive-chat}\n", "history: {channels: [{channel: C1, placement: threads}, {channel: 'C*', placement: archive-chat}]}\n" };
 	static const char *const does[] = { "drop", "drop", "route, thread: 'n {0}', carry: 5s", "route, thread: fruit, back: 9s, carry: 3s, carry_author: any" };
+	static const char *const elsewhere[] = { "route, into: C0", "route, into: C2, carry: 9s, allow_wider: [C0, C1]", "route, into: New, thread: 'n {0}', back: 5s",
+		"route, into: C1, thread: fruit", "route, into: '{channel} {year}'", "tag, tag: 'x{0}'", "tag, tag: late" };
 	buf_adds(b, places[rnd(countof(places))]);
 	int n = rnd(4);
 	if (n)
 		buf_adds(b, "rules:\n");
 	for (int i = 0; i < n; i++) {
 		const char *where = wheres[rnd(countof(wheres))], *what = does[rnd(countof(does))];
+		if (chance_elsewhere && rnd(3) == 0)
+			what = elsewhere[rnd(countof(elsewhere))];
 		if (strstr(what, "{0}") && !strstr(where, "text: "))
 			what = "drop";
 		buf_addf(b, "  - {name: r%d, do: %s, where: {%s}}\n", i, what, where);
@@ -115,14 +121,14 @@ static struct place_row *row_of_place(struct mapping *m, size_t i)
 static size_t merge_some(struct mapping *m, const char *page)
 {
 	size_t n = strstr(page, "archive-chat") ? 0 : (size_t)rnd(3);
-	for (size_t i = 0; n && i < 3; i++) {
+	for (size_t i = 0; (n || strstr(page, "into: C")) && i < 3; i++) { /* rules that name a channel need its row */
 		struct place_row *p = row_of_place(m, i);
 		if (i > 2 - n) {
 			p->decision = PLACE_DECIDE_INTO;
 			p->into = "C0";
 			m->n_into++;
 		}
-		p->hosts = i == 0;
+		p->hosts = i == 0 && n;
 	}
 	return n;
 }

@@ -64,6 +64,13 @@ const char *mapping_skips_text(const struct mapping *m, const struct msg_meta *m
 	return NULL;
 }
 bool mapping_has_routes(const struct mapping *m) { (void)m; return false; }
+bool mapping_has_tags(const struct mapping *m) { (void)m; return false; }
+bool mapping_has_into(const struct mapping *m) { (void)m; return false; }
+uint64_t mapping_tag_rules(const struct mapping *m) { (void)m; return 0; }
+uint64_t mapping_rules_about(const struct mapping *m, const struct msg_meta *mm, uint64_t *texts) { (void)m, (void)mm; *texts = 0; return 0; }
+const char *mapping_rule_into(const struct mapping *m, size_t rule) { (void)m, (void)rule; return NULL; }
+bool mapping_may_widen(const struct mapping *m, const char *conv, const char *name, const char *into) { (void)m, (void)conv, (void)name, (void)into; return false; }
+const char *mapping_tags(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a) { (void)m, (void)mm, (void)msg, (void)a; return NULL; }
 bool mapping_merges(const struct mapping *m) { return m->merges; }
 bool mapping_hosts(const struct mapping *m, const char *conv) { return m->merges && streq(conv, "C1"); }
 enum route_answer mapping_route(const struct mapping *m, const struct msg_meta *mm, const struct msg *msg, struct arena *a, struct route *out)

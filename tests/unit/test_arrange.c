@@ -159,6 +159,96 @@ static void months(void **state)
 	end(&w);
 }
 
+static void conv_of(struct world *w, const char *id, enum conv_kind kind, const char *const *members, size_t n)
+{
+	struct conv c = { .id = id, .name = id, .kind = kind, .members = members, .n_members = n };
+	assert_true(w->sink.conv(w->sink.ctx, &c));
+}
+
+/* Messages of several conversations in one chat: in the order of time, also those of one time and id; each with its replies. */
+static void into_one_chat(void **state)
+{
+	(void)state;
+	struct world w;
+	static const char *const all[] = { "U1", "U2", "U3" };
+	begin(&w, "version: 1\nrules:\n  - {name: o, do: route, into: Orders, where: {text: order}}\n");
+	conv_of(&w, "C1", CONV_PRIVATE, all, 3);
+	conv_of(&w, "C2", CONV_PRIVATE, all + 1, 2);
+	conv_of(&w, "C3", CONV_PUBLIC, all, 1);
+	add_msg(&w, "C1", 1001, "U1", 0, "order a");
+	add_msg(&w, "C2", 1001, "U2", 0, "order b");
+	add_msg(&w, "C3", 1001, "U1", 0, "order c");
+	add_msg(&w, "C2", 1002, "U2", 0, "stays");
+	add_msg(&w, "C2", 1003, "U3", 1001, "answer b");
+	add_msg(&w, "C1", 1003, "U3", 1001, "answer a");
+	add_msg(&w, "C1", 1004, "U3", 1001, "an order in an answer");
+	add_msg(&w, "C2", 1005, "U3", 1002, "an order under what stays");
+	world_ready(&w);
+	struct err e = ERR_INIT;
+	struct spool_conv made = { 0 };
+	assert_true(arrange(w.spool, real_map, &e));
+	assert_string_equal(seats(&w, "C1"), "");
+	assert_string_equal(seats(&w, "C2"), "1002 -\n");
+	assert_string_equal(seats(&w, "C3"), "");
+	struct arena a;
+	arena_init(&a);
+	const int64_t *guests;
+	for (int i = 0; i < 2; i++) { /* only who is in both of the private ones */
+		const char *id = spool_conv_id(w.spool, SEATING_MADE, &a);
+		assert_true(id && spool_conv(w.spool, id, &a, &made));
+		assert_int_equal(spool_seats_guests(w.spool, made.num, &a, &guests), 3);
+		assert_int_equal(made.conv.n_members, 2);
+		assert_string_equal(made.conv.members[0], "U2");
+		assert_string_equal(made.conv.members[1], "U3");
+	}
+	/* after each of the three with one time and id comes the next of them */
+	struct spool_meta m;
+	int64_t ts = 0, conv = 0;
+	char *id = NULL;
+	struct buf order;
+	buf_init(&order, 4096);
+	for (;;) {
+		struct spool_walk *k = spool_walk_after(w.spool, made.num, SPOOL_CHANNEL, NULL, ts, id, conv);
+		bool more = spool_walk_next(k, &m);
+		if (more) {
+			buf_addf(&order, "%lld:%.4s ", (long long)m.conv, m.id);
+			free(id);
+			id = xstrdup(m.id);
+			ts = m.ts_us;
+			conv = m.conv;
+		}
+		spool_walk_end(k);
+		if (!more)
+			break;
+	}
+	free(id);
+	assert_string_equal(order.p, "1:1001 2:1001 3:1001 2:1005 ");
+	buf_release(&order);
+	arena_release(&a);
+	const char *log = drive_with(&w, 0, NULL);
+	assert_non_null(strstr(log, "[U3 · 1970-01-01 00:16] answer a"));
+	assert_non_null(strstr(log, "[U1 · #C3 · 1970-01-01 00:16] order c"));
+	assert_non_null(strstr(log, "[U3 · #C2 · 1970-01-01 00:16] ↪ U2: stays\nan order under what stays"));
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	end(&w);
+}
+
+/* Threads of at most two messages, whichever conversation they come from. */
+static void pieces(void **state)
+{
+	(void)state;
+	struct world w;
+	begin(&w, "version: 1\nhistory: {placement: threads, thread_by: all, thread_size: 2}\n");
+	for (int i = 1; i <= 5; i++)
+		add_msg(&w, "C1", 1000 + i, "U1", i == 3 ? 1001 : 0, "words");
+	world_ready(&w);
+	assert_string_equal(arranged(&w), "[History] 2\n[History (2)] 2\n[History (3)] 1\n1001 History\n1002 History\n1003 History (2) > 1001\n"
+	                                  "1004 History (2)\n1005 History (3)\n");
+	drive_with(&w, 0, NULL);
+	assert_string_equal(drive_with(&w, 0, NULL), "");
+	end(&w);
+}
+
 /* Rules come when half of it is sent: nothing twice, nothing lost, and no thread for what stands elsewhere. */
 static void changed_on_the_way(void **state)
 {
@@ -196,7 +286,7 @@ static void changed_on_the_way(void **state)
 int main(void)
 {
 	(void)add_link, (void)add_user; /* not needed here */
-	const struct CMUnitTest tests[] = { cmocka_unit_test(windows), cmocka_unit_test(anybody_and_first_match), cmocka_unit_test(months),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(windows), cmocka_unit_test(anybody_and_first_match), cmocka_unit_test(months), cmocka_unit_test(into_one_chat), cmocka_unit_test(pieces),
 		cmocka_unit_test(changed_on_the_way) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
