@@ -168,7 +168,7 @@ static int run(const struct args *a)
 	}
 	if (exists) {
 		/* A refresh is how somebody undecided gets decided. */
-		if (!project_mapping_as(&p, check ? DECIDED_ALL : DECIDED_OR_NOT, &e))
+		if (!project_mapping_as(&p, check ? DECIDED_ALL : explain ? DECIDED_OR_NOT : DECIDED_DRAFT, &e))
 			goto fail;
 	} else {
 		struct mapping_archive *ar = arena_array(&p.arena, (size_t)a->n_rest, struct mapping_archive);
@@ -234,7 +234,7 @@ static int run(const struct args *a)
 	p.mapping = mapping_load_open(p.dir, &e);
 	if (!p.mapping)
 		goto fail;
-	if (exists)
+	if (stage_accepted(&p))
 		n = stage_changes(&p, p.mapping, &changes);
 	else
 		stage_accept(&p, p.mapping);

@@ -1,6 +1,7 @@
 /* mvchat verify: reads the target back and says in one sentence whether the replay is complete. */
 #include "cli/stage.h"
 
+#include "cli/names_state.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "replay/adopt.h"
@@ -32,7 +33,13 @@ static const struct { enum op_kind kind; const char *word, *json; } kinds[] = {
 	{ OP_PIN, N_("pins"), "pins" }, { OP_MEMBERS, N_("joinings"), "joinings" }, { OP_ARCHIVE, N_("archivings"), "archivings" },
 };
 
-struct not_there { struct jw *w; int64_t n; };
+struct not_there { struct jw *w; int64_t n; struct project *p; struct table *other /* id -> the former name found last */; };
+
+static void found_under(void *ctx, const char *person, const char *name)
+{
+	struct not_there *v = ctx;
+	table_put(v->other, arena_strdup(&v->p->arena, person), (void *)(uintptr_t)name);
+}
 
 static void not_adopted(void *ctx, enum op_kind kind, const char *lane, const struct opkey *k, const char *why)
 {
@@ -91,6 +98,8 @@ static void print_adopted(const struct adopt_result *r, int64_t told)
 	}
 	if (r->known)
 		out_row(26, _("known before"), "%s", num(r->known));
+	if (r->renamed)
+		out_row(26, _("under a former name"), "%s", num(r->renamed));
 	if (r->strangers)
 		out_row(26, _("unknown messages of ours"), "%s", num(r->strangers));
 	putchar('\n');
@@ -114,7 +123,11 @@ static int adopt(const struct args *a)
 	int code;
 	int64_t settle, run_id = 0;
 	bool json = opt_given(a, "json");
+	struct table other;
+	const struct former *former;
+	size_t n_former;
 	project_init(&p, a);
+	table_init(&other);
 	buf_init(&b, 1 << 30);
 	jw_init(&w, &b);
 	if (!opt_number(a, "settle", 0, 86400, -1, &settle, &e) || !project_mapping(&p, &e) || !project_spool(&p, &e) ||
@@ -129,12 +142,14 @@ static int adopt(const struct args *a)
 	stream = stream_open(&sa, &e);
 	if (!stream)
 		goto fail;
+	if (!names_former(&p, &former, &n_former, &e))
+		goto fail;
 	run_id = ledger_run_begin(p.ledger, "adopt", digest, &e);
 	if (!run_id)
 		goto fail;
-	struct not_there v = { .w = json ? &w : NULL };
+	struct not_there v = { .w = json ? &w : NULL, .p = &p, .other = &other };
 	struct adopt_args aa = { .session = s, .stream = stream, .spool = p.spool, .mapping = p.mapping, .ledger = p.ledger, .run = run_id,
-	                         .settle_s = (int)settle, .stop = &stop_signal, .missing = not_adopted, .progress = adopting, .ctx = &v };
+	                         .settle_s = (int)settle, .stop = &stop_signal, .former = former, .n_former = n_former, .renamed = found_under, .missing = not_adopted, .progress = adopting, .ctx = &v };
 	struct adopt_result r = { 0 };
 	if (json) {
 		jw_obj(&w);
@@ -144,13 +159,14 @@ static int adopt(const struct args *a)
 	}
 	bool ok = adopt_run(&aa, &r, &e);
 	progress_clear();
+	ok = ok && names_begin(&p, run_id, &other, &e);
 	if (!ok)
 		goto fail;
 	if (json) {
 		jw_arr_end(&w);
 		json_kinds(&w, "adopted", r.adopted);
 		json_kinds(&w, "missing", r.missing);
-		jw_kint(&w, "known", r.known); jw_kint(&w, "ambiguous", r.ambiguous); jw_kint(&w, "strangers", r.strangers);
+		jw_kint(&w, "known", r.known); jw_kint(&w, "ambiguous", r.ambiguous); jw_kint(&w, "strangers", r.strangers); jw_kint(&w, "renamed", r.renamed);
 		jw_kbool(&w, "stopped", r.stopped);
 		jw_obj_end(&w);
 		puts(b.p);
@@ -170,6 +186,7 @@ fail:
 	code = out_fail(&e);
 out:
 	stream_close(stream);
+	table_release(&other);
 	if (run_id)
 		ledger_run_end(p.ledger, run_id, code);
 	buf_release(&b);

@@ -230,9 +230,9 @@ static void print_changes(const struct facts *f)
 	if (f->refused)
 		printf(_("  %8s  changed in the source, and the target refused the edit\n"), num(f->refused));
 	if (f->drift)
-		printf(_("  %8s  written differently by today's mapping: left as they are (apply --edit-drift edits them)\n"), num(f->drift));
+		printf(_("  %8s  written differently by today's mapping or names: left as they are (apply --edit-drift edits them)\n"), num(f->drift));
 	if (f->drift_edits)
-		printf(_("  %8s  written differently by today's mapping: to be edited\n"), num(f->drift_edits));
+		printf(_("  %8s  written differently by today's mapping or names: to be edited\n"), num(f->drift_edits));
 	if (f->removed > f->deletes)
 		printf(_("  %8s  deleted in the source: left in the target (apply --delete-removed deletes them; what has a thread stays)\n"), num(f->removed - f->deletes));
 	if (f->deletes)

@@ -85,7 +85,11 @@ bool project_mapping_as(struct project *p, enum decided need, struct err *e)
 		err_set(e, ERR_MAPPING, _("there is no project in this folder"));
 		return err_hint(e, _("the one that 'mvchat move' made: -C %s"), elsewhere);
 	}
-	p->mapping = need == DECIDED_ALL ? mapping_load(p->dir, e) : mapping_load_open(p->dir, e);
+	switch (need) {
+	case DECIDED_ALL: p->mapping = mapping_load(p->dir, e); break;
+	case DECIDED_OR_NOT: p->mapping = mapping_load_open(p->dir, e); break;
+	case DECIDED_DRAFT: p->mapping = mapping_load_draft(p->dir, e); break;
+	}
 	if (!p->mapping)
 		return false;
 	const struct mapping_config *c = mapping_config(p->mapping);

@@ -35,7 +35,8 @@ void project_init(struct project *p, const struct args *a);
 void project_at(struct project *p, const char *dir);        /* the same for a folder; dir is borrowed */
 void project_close(struct project *p);
 bool project_state_dir(struct project *p, struct err *e);  /* makes DIR/.mvchat, 0700 */
-enum decided { DECIDED_ALL, DECIDED_OR_NOT }; /* people.unmatched: fail, and somebody is undecided: refused, or not */
+/* people.unmatched: fail, and somebody is undecided: refused, or not; or tables are missing, even, that are about to be drafted. */
+enum decided { DECIDED_ALL, DECIDED_OR_NOT, DECIDED_DRAFT };
 bool project_mapping_as(struct project *p, enum decided need, struct err *e);
 bool project_mapping(struct project *p, struct err *e);     /* loads mvchat.yaml and the tables; sets archives */
 /* The spool of these archives: reused when nothing changed, else read anew (progress on stderr). */

@@ -109,9 +109,9 @@ static void account(const struct doc *d)
 		if (f->removed)
 			pair(d, _("deleted in the source since"), num(f->removed));
 		if (f->drift_edits)
-			pair(d, _("written differently by today's mapping, to be edited"), num(f->drift_edits));
+			pair(d, _("written differently by today's mapping or names, to be edited"), num(f->drift_edits));
 		if (f->drift)
-			pair(d, _("would be written differently with today's mapping; left as they are"), num(f->drift));
+			pair(d, _("would be written differently with today's mapping or names; left as they are"), num(f->drift));
 		table_end(d);
 	}
 }

@@ -2,6 +2,7 @@
  * cmd_*.c files. Prints only the question of stage_confirm and the findings of stage_verify. */
 #include "cli/stage.h"
 
+#include "cli/names_state.h"
 #include "cli/progress.h"
 #include "core/log.h"
 #include "core/outfile.h"
@@ -89,6 +90,8 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 	struct mapping_archive *seen = arena_array(&p->arena, p->n_archives, struct mapping_archive);
 	for (size_t i = 0; i < p->n_archives; i++) {
 		seen[i] = p->archives[i];
+		if (at == ARCHIVES_OF_MAPPING)
+			seen[i].path = mapping_config(p->mapping)->archives[i].path; /* as it is listed there */
 		if (at == ARCHIVES_NAMED && seen[i].path[0] != '/' && !streq(p->dir, ".")) {
 			char *abs = realpath(seen[i].path, NULL);
 			if (abs)
@@ -121,6 +124,11 @@ enum { STATE_MAX = 128 << 20 };
 static const char *state_path(struct project *p)
 {
 	return arena_fmt(&p->arena, "%s/mapping.state", p->state);
+}
+
+bool stage_accepted(struct project *p)
+{
+	return access(state_path(p), F_OK) == 0;
 }
 
 size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out)
@@ -188,6 +196,8 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 	uint8_t digest[DIGEST_BYTES];
 	mapping_digest(p->mapping, digest);
 	ledger_current_mapping(p->ledger, digest);
+	if (!names_mark(p, e))
+		return false;
 	const char *name = mapping_config(p->mapping)->target;
 	const struct exporter *ex = p->session ? p->session->ex : exporter_named(name);
 	if (!ex)
@@ -311,7 +321,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *
 	stream_wish(stream, p->wish);
 	mapping_digest(p->mapping, digest);
 	s->run = ledger_run_begin(p->ledger, s->command, digest, e);
-	if (!s->run) {
+	if (!s->run || !names_begin(p, s->run, NULL, e)) {
 		stream_close(stream);
 		return false;
 	}

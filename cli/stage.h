@@ -14,6 +14,7 @@ bool stage_survey(struct project *p, enum archives_at at, const struct map_wish 
 
 /* What people have changed in the mapping since it was last replayed (or drafted); m: the mapping as it is now. */
 size_t stage_changes(struct project *p, const struct mapping *m, const struct mapping_change **out);
+bool stage_accepted(struct project *p); /* was it ever replayed or drafted? */
 /* From now on changes are counted from here. What cannot be written is told as a warning: nothing depends on it. */
 void stage_accept(struct project *p, const struct mapping *m);
 

@@ -3,6 +3,7 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* most of what is hashed is short: the call would cost as much again */
 #include <xxhash.h>
 
 uint64_t hash64(const void *p, size_t n, uint64_t seed)

@@ -185,11 +185,16 @@ void jw_strn(struct jw *w, const char *s, size_t n)
 
 void jw_int(struct jw *w, int64_t v)
 {
+	static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+	                            "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 	char digits[24] /* a comma, a sign, 20 digits */, *p = digits + sizeof(digits);
 	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	do
-		*--p = (char)('0' + u % 10);
-	while (u /= 10);
+	for (; u >= 10; u /= 100) {
+		p -= 2;
+		memcpy(p, pairs + 2 * (u % 100), 2);
+	}
+	if (u || p == digits + sizeof(digits))
+		*--p = (char)('0' + u);
 	if (v < 0)
 		*--p = '-';
 	if (w->comma)

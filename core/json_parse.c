@@ -4,7 +4,7 @@
  * is cut while it is read, and nesting is bounded. Trees hold valid UTF-8 only: a byte that is none, and an escaped surrogate
  * without its partner, become U+FFFD; U+0000 in a key does too (keys have no length). Nothing recurses over foreign data.
  *
- * yajl (2.1) finds the tokens, but for those of ordinary whole documents (json_quick.c). It alters lone surrogates silently ("?"
+ * yajl (2.1) finds the tokens, but for those of ordinary whole documents and small files (json_quick.c). It alters lone surrogates silently ("?"
  * or three bytes that are no UTF-8), does not care for UTF-8 when told so (else it stops at the first bad byte), and collects an
  * unfinished token without limit (it also takes U+000B and U+000C for space, which is let be). So escapes are looked over before it gets them, which costs little: they have a fixed
  * length, so a lone \uD800 is overwritten by \uFFFD where it stands; and strings are checked when they are kept.
@@ -135,6 +135,7 @@ struct reader {
 	bool done;                /* the document is complete: only space may follow */
 	bool trailing;            /* something else did */
 	size_t index, line;       /* of the current element */
+	size_t told;              /* elements that json_quick.c has told already */
 	size_t events;            /* so far */
 	size_t after_event;       /* offset in the chunk behind the last event */
 
@@ -183,6 +184,8 @@ static int element_ends(struct reader *r)
 		return 1;
 	bool go_on = true;
 	size_t index = r->index++;
+	if (index < r->told)
+		return 1;
 	if (r->fault == FAULT_NONE) {
 		go_on = el->each(el->ctx, r->root, index, r->line);
 	} else if (el->bad) {
@@ -667,6 +670,35 @@ static bool take(struct reader *r, struct stream *t, size_t n, enum more more, s
 	return true;
 }
 
+static bool quick_skip(void *ctx, const char *key, size_t n)
+{
+	return is_skipped(ctx, key, n);
+}
+
+static bool quick_each(void *ctx, const struct jv *object, const char *at)
+{
+	struct reader *r = ctx;
+	const size_t to = (size_t)(at - r->chunk);
+	r->lines += count_lines(r->chunk + r->counted, to - r->counted);
+	r->counted = to;
+	r->el->stopped = !r->el->each(r->el->ctx, object, r->told++, r->lines + 1);
+	return !r->el->stopped;
+}
+
+/* A file that is all there, small and ordinary, which most files of an archive are: without yajl. false: from element r->told on
+ * it must be read by yajl. */
+static bool read_quickly(struct reader *r, const char *s, size_t n)
+{
+	/* A tree is at most some fifty times as large as its text, so none is too large. */
+	if (r->size_max / 64 < n || !utf8_valid(s, n))
+		return false;
+	const struct json_quick_list list = { .a = r->arena, .depth = r->depth_max, .skip = quick_skip, .each = quick_each, .ctx = r };
+	r->chunk = s;
+	const bool all = json_quick_list(&list, s, n) != QUICK_ODD;
+	r->lines = r->counted = 0;
+	return all;
+}
+
 bool json_elements(struct json_elements *el, struct err *e)
 {
 	const size_t depth = el->max_depth > 0 ? (size_t)el->max_depth : 64;
@@ -688,20 +720,34 @@ bool json_elements(struct json_elements *el, struct err *e)
 	t->token = TOKEN_NONE;
 	buf_init(&r.repaired, 3 * (r.size_max + 2 * sizeof(t->in))); /* a longer string is cut */
 
-	bool ok = true;
+	bool ok = true, all = false;
 	enum more more = MORE_FOLLOWS;
-	while (ok && more == MORE_FOLLOWS && !el->stopped) {
-		ptrdiff_t got = el->read(el->read_ctx, t->in + t->held, CHUNK, e);
+	while (ok && more == MORE_FOLLOWS && !el->stopped && !all) {
+		struct err later = ERR_INIT;
+		ptrdiff_t got = el->read(el->read_ctx, t->in + t->held, CHUNK, e), then = 1;
 		if (got < 0) {
 			ok = false;
 			break;
 		}
-		more = got ? MORE_FOLLOWS : ALL_THERE;
+		/* Is that all of the file? */
+		if (!t->begun && !t->held && got > 0 && got < CHUNK) {
+			then = el->read(el->read_ctx, t->in + got, (size_t)(CHUNK - got), &later);
+			all = !then && read_quickly(&r, t->in, (size_t)got);
+			got += then > 0 ? then : 0;
+			if (all)
+				break;
+		}
+		more = got && then ? MORE_FOLLOWS : ALL_THERE;
 		ok = take(&r, t, t->held + (size_t)got, more, e);
+		if (ok && then < 0 && !el->stopped) {
+			if (e)
+				*e = later;
+			ok = false;
+		}
 	}
 	r.chunk = " "; /* which is what yajl adds to end the last token */
 	r.counted = 1;
-	if (ok && !el->stopped && yajl_complete_parse(r.yajl) != yajl_status_ok && !el->stopped)
+	if (ok && !all && !el->stopped && yajl_complete_parse(r.yajl) != yajl_status_ok && !el->stopped)
 		ok = stream_broken(&r, 0, e);
 	yajl_free(r.yajl);
 	buf_release(&r.repaired);

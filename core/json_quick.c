@@ -3,7 +3,7 @@
  * Promises: what it returns is the tree that jv_parse would make; of whatever is out of the ordinary (not JSON, nested deeply, half a
  * surrogate, a NUL in a key, an odd blank) it makes nothing at all, so that there is one place that says what is wrong and repairs what
  * can be. Nothing recurses over foreign data; the tree is at most a few dozen times as large as the text.
- * Called by json_parse.c for every answer of a server and every record read back from our own files.
+ * Called by json_parse.c for every answer of a server, every record read back from our own files, and the small files of an archive.
  */
 #include "core/json_quick.h"
 
@@ -17,7 +17,11 @@ struct quick {
 	const char *p, *end;
 	struct jv *open[JSON_DEPTH], *last[JSON_DEPTH]; /* containers, and their newest children */
 	size_t depth;
+	bool skip;                                      /* what is read is not wanted: no nodes are made */
 };
+
+static struct jv nothing[] = { [JV_NULL] = { .type = JV_NULL }, [JV_BOOL] = { .type = JV_BOOL }, [JV_NUM] = { .type = JV_NUM },
+	[JV_STR] = { .type = JV_STR }, [JV_ARR] = { .type = JV_ARR }, [JV_OBJ] = { .type = JV_OBJ } }; /* for these; never written */
 
 /* A string as it stands in the text, between its marks. */
 struct raw { const char *s; size_t n; bool escaped; };
@@ -164,6 +168,8 @@ static bool word(struct quick *q, const char *w, size_t n)
 /* The node of a value, linked into its container; key and text stand behind it. NULL: a NUL in a key, which has no length. */
 static struct jv *node(struct quick *q, enum jv_type type, const struct raw *key, const struct raw *text)
 {
+	if (q->skip)
+		return &nothing[type];
 	struct jv *v = arena_alloc(q->a, sizeof(*v) + (key ? key->n + 1 : 0) + (text ? text->n + 1 : 0));
 	char *more = (char *)(v + 1);
 	*v = (struct jv){ .type = type };
@@ -214,7 +220,7 @@ static struct jv *value(struct quick *q, const struct raw *key)
 		return word(q, "null", 4) ? node(q, JV_NULL, key, NULL) : NULL;
 	case 't': case 'f':
 		v = word(q, "true", 4) || word(q, "false", 5) ? node(q, JV_BOOL, key, NULL) : NULL;
-		if (v)
+		if (v && !q->skip)
 			v->b = q->p[-2] == 'u';
 		return v;
 	}
@@ -251,23 +257,78 @@ static bool next_place(struct quick *q, bool begun, struct raw *key)
 	return true;
 }
 
+/* The value at q->p. x: whose keys to skip, or NULL. */
+static struct jv *whole(struct quick *q, const struct json_quick_list *x)
+{
+	struct raw key;
+	size_t skip_depth = 0;
+	q->depth = 0;
+	q->skip = false;
+	struct jv *root = value(q, NULL), *v = root;
+	while (v && (!x || q->depth <= x->depth)) {
+		bool begun = q->depth && q->open[q->depth - 1] == v;
+		if (!next_place(q, begun, &key))
+			return NULL;
+		if (!q->depth)
+			return root;
+		const bool named = q->open[q->depth - 1]->type == JV_OBJ;
+		if (q->depth <= skip_depth)
+			q->skip = false;
+		if (x && named && !q->skip) {
+			if (key.escaped)
+				return NULL; /* its letters are needed */
+			if (x->skip(x->ctx, key.s, key.n)) {
+				q->skip = true;
+				skip_depth = q->depth;
+			}
+		}
+		v = value(q, named ? &key : NULL);
+	}
+	return NULL;
+}
+
 const struct jv *json_quick(struct arena *a, const char *s, size_t n)
 {
 	struct quick q;
-	struct raw key;
 	q.a = a;
 	q.p = s;
 	q.end = s + n;
-	q.depth = 0;
-	struct jv *root = value(&q, NULL), *v = root;
-	while (v) {
-		bool begun = q.depth && q.open[q.depth - 1] == v;
-		if (!next_place(&q, begun, &key))
-			return NULL;
-		if (!q.depth)
-			break;
-		v = value(&q, q.open[q.depth - 1]->type == JV_OBJ ? &key : NULL);
-	}
+	struct jv *root = whole(&q, NULL);
 	blanks(&q);
-	return v && q.p == q.end ? root : NULL;
+	return q.p == q.end ? root : NULL;
+}
+
+enum json_quick_end json_quick_list(const struct json_quick_list *x, const char *s, size_t n)
+{
+	struct quick q;
+	q.a = x->a;
+	q.p = s;
+	q.end = s + n;
+	blanks(&q);
+	if (q.p == q.end || *q.p++ != '[')
+		return QUICK_ODD;
+	for (bool first = true;; first = false) {
+		blanks(&q);
+		if (q.p < q.end && *q.p == ']' && first)
+			break;
+		if (q.p == q.end || *q.p != '{')
+			return QUICK_ODD;
+		const char *at = q.p;
+		arena_reset(x->a);
+		const struct jv *v = whole(&q, x);
+		if (!v)
+			return QUICK_ODD;
+		/* What comes behind it must be in order before it is told: whoever reads on counts from here. */
+		blanks(&q);
+		if (q.p == q.end || (*q.p != ',' && *q.p != ']'))
+			return QUICK_ODD;
+		if (!x->each(x->ctx, v, at))
+			return QUICK_STOPPED;
+		if (*q.p == ']')
+			break;
+		q.p++;
+	}
+	q.p++;
+	blanks(&q);
+	return q.p == q.end ? QUICK_ALL : QUICK_ODD;
 }

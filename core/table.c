@@ -3,6 +3,7 @@
 #include "core/hash.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void table_init(struct table *t)
 {
@@ -20,7 +21,7 @@ void table_release(struct table *t)
 static size_t slot_of(const struct table *t, const char *key)
 {
 	size_t i = (size_t)hash64s(key) & (t->n_slots - 1);
-	while (t->slots[i] && !streq(t->rows[t->slots[i] - 1].key, key))
+	while (t->slots[i] && strcmp(t->rows[t->slots[i] - 1].key, key) != 0)
 		i = (i + 1) & (t->n_slots - 1);
 	return i;
 }

@@ -323,7 +323,7 @@ static void reactions(struct source *s, const struct jv *list, struct msg *m)
 	struct react *out = arena_array(s->step, jv_count(list), struct react);
 	size_t n = 0;
 	jv_each(list, r) {
-		const char *name = jv_get_str(r, "name") ? slack_str(s->step, jv_get(r, "name")) : NULL;
+		const char *name = jv_get_str(r, "name") ? slack_untoken(s->step, slack_str(s->step, jv_get(r, "name")), NULL) : NULL;
 		const struct jv *users = jv_get(r, "users");
 		size_t n_users = jv_count(users);
 		if (!name || n >= REACTS_MAX)
@@ -420,6 +420,8 @@ static void clean_spans(struct source *s, struct text *t)
 				sp->text = slack_untoken(s->step, sp->text, &token);
 			if (*sp->url)
 				sp->url = slack_untoken(s->step, sp->url, &token);
+			if (*sp->ref)
+				sp->ref = slack_untoken(s->step, sp->ref, &token);
 		}
 	}
 	if (token)

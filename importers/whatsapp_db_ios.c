@@ -108,8 +108,10 @@ bool wadb_ios_people(struct wadb *w, struct err *e UNUSED)
 
 enum col {
 	C_ROW, C_CHAT, C_MINE, C_DATE, C_TEXT, C_TYPE, C_EVENT, C_STANZA, C_FROM, C_MEMBER, C_PATH, C_TITLE, C_CARD, C_CARD_NAME, C_LAT, C_LON,
-	C_SECONDS, C_BYTES, C_META, C_RECEIPT, C_QUOTED,
+	C_SECONDS, C_BYTES, C_META, C_RECEIPT, C_QUOTED, C_FLAGS,
 };
+/* Of ZFLAGS: the message was forwarded (sepinf-inc/IPED#1287; the bits above it say other things, #2687). */
+enum { FLAG_FORWARDED = 1 << 7 };
 
 /* Message rows of the stanza ids that are quoted, for quotations that name the id only. */
 struct quotable { uint64_t *keys; int64_t *rows; size_t cap, n; };
@@ -344,6 +346,7 @@ static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted
 	struct wadb_msg m = {
 		.row = db_int(q, C_ROW), .chat = wadb_chat_row(w, db_int(q, C_CHAT)), .stanza = db_text(q, C_STANZA, a), .ts_us = to_us(db_real(q, C_DATE)),
 		.grain_s = 1, .kind = MSG_TEXT, .text = db_text(q, C_TEXT, a), .reacts = reacts,
+		.forwarded = (db_int(q, C_FLAGS) & FLAG_FORWARDED) != 0,
 	};
 	if (type == 66) /* a vote in a poll: no message of its own */
 		return !w->wa.stopped;
@@ -392,11 +395,11 @@ static const char *message_sql(struct wadb *w)
 	for (size_t i = 0; i < 9; i++)
 		c[i] = media ? wadb_col(w, "ZWAMEDIAITEM", "i", of_media[i], "NULL") : "NULL";
 	return arena_fmt(&w->a,
-		"SELECT m.Z_PK, m.ZCHATSESSION, m.ZISFROMME, m.ZMESSAGEDATE, m.ZTEXT, m.ZMESSAGETYPE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s "
+		"SELECT m.Z_PK, m.ZCHATSESSION, m.ZISFROMME, m.ZMESSAGEDATE, m.ZTEXT, m.ZMESSAGETYPE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s "
 		"FROM ZWAMESSAGE m %s %s %s WHERE m.Z_PK > ?1 ORDER BY m.Z_PK",
 		wadb_col(w, "ZWAMESSAGE", "m", "ZGROUPEVENTTYPE", "0"), wadb_col(w, "ZWAMESSAGE", "m", "ZSTANZAID", "NULL"), wadb_col(w, "ZWAMESSAGE", "m", "ZFROMJID", "NULL"),
 		member ? "g.ZMEMBERJID" : "NULL", c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], has_info ? "x.ZRECEIPTINFO" : "NULL",
-		wadb_col(w, "ZWAMESSAGE", "m", "ZPARENTMESSAGE", "NULL"), member ? "LEFT JOIN ZWAGROUPMEMBER g ON g.Z_PK = m.ZGROUPMEMBER" : "",
+		wadb_col(w, "ZWAMESSAGE", "m", "ZPARENTMESSAGE", "NULL"), wadb_col(w, "ZWAMESSAGE", "m", "ZFLAGS", "0"), member ? "LEFT JOIN ZWAGROUPMEMBER g ON g.Z_PK = m.ZGROUPMEMBER" : "",
 		media ? "LEFT JOIN ZWAMEDIAITEM i ON i.Z_PK = m.ZMEDIAITEM" : "", has_info ? "LEFT JOIN ZWAMESSAGEINFO x ON x.Z_PK = m.ZMESSAGEINFO" : "");
 }
 

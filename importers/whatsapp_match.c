@@ -103,6 +103,9 @@ static inline enum byte_is byte_is(unsigned char c)
 static void trim_end(struct buf *out, size_t from)
 {
 	static const char *const ends[] = { " ", ".", "\xe3\x80\x82", "\xe0\xa5\xa4", "\xdb\x94" };
+	const unsigned char last = out->len > from ? (unsigned char)out->p[out->len - 1] : 0;
+	if (last != ' ' && last != '.' && last != 0x82 && last != 0xa4 && last != 0x94)
+		return;
 	for (size_t i = 0; i < countof(ends);) {
 		size_t k = strlen(ends[i]);
 		if (out->len - from >= k && !memcmp(out->p + out->len - k, ends[i], k)) {

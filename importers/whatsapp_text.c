@@ -172,9 +172,9 @@ struct text wa_text(struct source *s, struct wa_chat *c, const char *p, size_t n
 	struct inl t = { s, c, &b };
 	const char *end = p + n;
 	text_begin(&b, s->step);
-	/* Most messages have none of it. */
-	if (!memchr(p, '\n', n) && !memchr(p, '*', n) && !memchr(p, '_', n) && !memchr(p, '~', n) && !memchr(p, '`', n) && !memchr(p, '@', n) &&
-	    !memchr(p, ':', n) && !(n > 1 && *p == '>')) {
+	/* Most messages have none of it: no sign of a style, a name, an address, a quotation at the beginning of any line. */
+	if (!memchr(p, '*', n) && !memchr(p, '_', n) && !memchr(p, '~', n) && !memchr(p, '`', n) && !memchr(p, '@', n) && !memchr(p, ':', n) &&
+	    !memchr(p, '>', n)) {
 		text_plain(&b, 0, p, n);
 		return text_end(&b);
 	}

@@ -339,17 +339,18 @@ static bool place_decision(struct mapping *m, const struct sheet_row *r, struct 
 
 static bool check_privacy(struct mapping *m, const struct place_row *p, struct err *e)
 {
-	if (p->privacy != PRIVACY_PUBLIC || p->decision == PLACE_DECIDE_SKIP || p->kind == CONV_PUBLIC)
+	if (p->privacy != PRIVACY_PUBLIC || p->decision == PLACE_DECIDE_SKIP || p->kind == CONV_PUBLIC || !p->kind) /* not said: the archive decides */
 		return true;
+	const char *name = *p->name ? p->name : p->id;
 	if (!rows_may_be_public(p->kind)) {
-		err_set(e, ERR_MAPPING, "'%s' (%s) is a direct message and can never become public", p->name, p->id);
+		err_set(e, ERR_MAPPING, "'%s' (%s) is a direct message and can never become public", name, p->id);
 		err_hint(e, "empty its 'privacy' cell");
 		return cell_where(e, &m->channels, p->line, C_PRIVACY);
 	}
 	if (rows_allow_public(m, p->id, p->name, &m->a))
 		return true;
-	err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would become public", p->name, p->id);
-	err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else empty its 'privacy' cell", p->name);
+	err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would become public", name, p->id);
+	err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else empty its 'privacy' cell", name);
 	return cell_where(e, &m->channels, p->line, C_PRIVACY);
 }
 
@@ -556,6 +557,18 @@ struct mapping *mapping_load_open(const char *dir, struct err *e)
 		m = NULL;
 	}
 	return m;
+}
+
+struct mapping *mapping_load_draft(const char *dir, struct err *e)
+{
+	bool has_yaml;
+	struct mapping *m = rows_open(dir, LOAD_DRAFT, &has_yaml, e);
+	if (!m || has_yaml)
+		return m;
+	mapping_free(m);
+	err_set(e, ERR_MAPPING, "'%s/mvchat.yaml' is missing", dir);
+	err_hint(e, "run 'mvchat map ARCHIVE' to draft it");
+	return NULL;
 }
 
 struct mapping *mapping_load(const char *dir, struct err *e)

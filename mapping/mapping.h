@@ -83,6 +83,8 @@ struct mapping;
 struct mapping *mapping_load(const char *dir, struct err *e);
 /* The same while people are still undecided under a policy that insists on an answer: for refreshing and comparing. */
 struct mapping *mapping_load_open(const char *dir, struct err *e);
+/* The same where tables may be missing, in part or as a whole, because they are about to be drafted. */
+struct mapping *mapping_load_draft(const char *dir, struct err *e);
 void mapping_free(struct mapping *m);
 const struct mapping_config *mapping_config(const struct mapping *m);
 /* SHA-256 over everything that can change what is written: config, decisions, in canonical form. */
@@ -115,6 +117,7 @@ struct msg_meta {
 	const char *conv_name;              /* as in the source, or NULL */
 	bool has_file;
 	int64_t days_since_us, count_since_us; /* only.last_days (mapping_days_since), only.last_messages; 0 = no bound */
+	bool whenever;                      /* the limits of time and number under `only` do not count */
 };
 const char *mapping_skips(const struct mapping *m, const struct msg_meta *mm);
 /* The second question, for messages that mapping_skips lets through: rules and redactions that need the text. Asked only when

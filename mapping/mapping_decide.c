@@ -473,14 +473,16 @@ static bool author_skipped(const struct mapping *m, const char *author)
 static const char *by_policies(const struct mapping *m, const struct msg_meta *mm)
 {
 	const struct mapping_config *c = &m->cfg.c;
-	if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
-		return "only.since";
-	if (c->until_us && mm->ts_us >= c->until_us)
-		return "only.until";
-	if (mm->days_since_us && mm->ts_us < mm->days_since_us)
-		return "only.last_days";
-	if (mm->count_since_us > 0 && mm->ts_us < mm->count_since_us)
-		return "only.last_messages";
+	if (!mm->whenever) {
+		if (c->since_us && mm->ts_us && mm->ts_us < c->since_us)
+			return "only.since";
+		if (c->until_us && mm->ts_us >= c->until_us)
+			return "only.until";
+		if (mm->days_since_us && mm->ts_us < mm->days_since_us)
+			return "only.last_days";
+		if (mm->count_since_us > 0 && mm->ts_us < mm->count_since_us)
+			return "only.last_messages";
+	}
 	if (author_skipped(m, mm->author))
 		return "people: skip";
 	if (mm->kind == MSG_LOST_ROOT)
@@ -715,7 +717,11 @@ static void explain_place(const struct mapping *m, const struct conv *c, struct 
 		buf_addf(out, "  = %s\n", err_word("left out, with everything in it"));
 		break;
 	case PLACE_ADOPT:
-		buf_addf(out, "  = %s %s\n", err_word("into the existing chat"), p.target_id);
+		if (p.into)
+			buf_addf(out, err_word("  = into the chat '%s' of %s"), p.name, p.into);
+		else
+			buf_addf(out, "  = %s %s", err_word("into the existing chat"), p.target_id);
+		buf_addc(out, '\n');
 		break;
 	case PLACE_CREATE:
 		buf_addf(out, "  = %s '%s'%s\n", err_word(p.is_public ? N_("new public chat") : N_("new private chat")), p.name,

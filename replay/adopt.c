@@ -291,6 +291,69 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 	return any;
 }
 
+/* The message in every form in which it may have been sent; true: something of it was found. */
+static bool try_forms(struct adopt *x, const struct lane_now *ln, const struct spool_meta *m, const struct msg *msg, enum fate fate, const char *rule)
+{
+	/* All files uploaded, or none; every link as it may have been when the message was sent. */
+	bool any = false;
+	size_t whole = 0;
+	for (int named = 0; named < (m->n_files ? 2 : 1) && !any; named++) {
+		struct link_forms forms = { .n_links = 0 }; /* of the first letter, which has every link that leads somewhere by now */
+		uint64_t off = 0;
+		for (int n = 0; !any && (!n || stream_link_form(&forms, n, &off)); n++) {
+			struct letter l;
+			struct letter_args la = { .sp = ln->sp, .meta = m, .msg = msg, .fate = fate, .rule = rule, .posted = named == 1, .want = LETTER_ALL, .links_off = off };
+			stream_letter(x->s, &la, &x->one, &l);
+			if (!n)
+				stream_link_forms(x->s, &l, &x->one, &forms);
+			whole = l.n_parts;
+			any = try_form(x, ln, m, &l, named == 0);
+		}
+	}
+	/* It became longer in the target: its text ends with a note. */
+	for (int parts = 1; parts < PARTS_TRIED && !any && (size_t)parts < whole; parts++) {
+		struct letter l;
+		struct letter_args la = { .sp = ln->sp, .meta = m, .msg = msg, .fate = fate, .rule = rule, .posted = true, .want = LETTER_ALL, .parts_max = parts };
+		stream_letter(x->s, &la, &x->one, &l);
+		any = try_form(x, ln, m, &l, false);
+	}
+	return any;
+}
+
+/* As it was sent when people had other names: its author alone, then everybody; under the newest of the former names, or the one before … */
+enum { FORMER_TRIED = 4 };
+static bool try_former(struct adopt *x, const struct lane_now *ln, const struct spool_meta *m, const struct msg *msg, enum fate fate, const char *rule)
+{
+	const struct former *f = x->args->former;
+	const char **today = arena_array(&x->one, x->args->n_former, const char *);
+	bool any = false;
+	for (size_t form = 0; form < 2 * FORMER_TRIED && !any; form++) {
+		bool others = false;
+		for (size_t i = 0; i < x->args->n_former; i++) {
+			struct someone *who = stream_someone(x->s, f[i].person);
+			const char *const *v = f[i].names;
+			today[i] = NULL;
+			if (!who->name || !*v || (form < FORMER_TRIED && !(msg->author && streq(f[i].person, msg->author))))
+				continue;
+			for (size_t n = form % FORMER_TRIED; n && v[1]; n--)
+				v++;
+			today[i] = who->name;
+			who->name = *v;
+			others = true;
+		}
+		any = others && try_forms(x, ln, m, msg, fate, rule);
+		x->out->renamed += any;
+		for (size_t i = 0; i < x->args->n_former; i++) {
+			struct someone *who = stream_someone(x->s, f[i].person);
+			if (any && today[i])
+				x->args->renamed(x->args->ctx, f[i].person, who->name);
+			if (today[i])
+				who->name = today[i];
+		}
+	}
+	return any;
+}
+
 static bool adopt_message(struct adopt *x, const struct lane_now *ln, struct spool_walk *w, const struct spool_meta *m, bool *there)
 {
 	struct standing st;
@@ -311,29 +374,9 @@ static bool adopt_message(struct adopt *x, const struct lane_now *ln, struct spo
 		return true;
 	if (!spool_walk_body(w, &x->one, &msg, x->err))
 		return false;
-	/* All files uploaded, or none; every link as it may have been when the message was sent. */
-	bool any = false;
-	size_t whole = 0;
-	for (int named = 0; named < (m->n_files ? 2 : 1) && !any; named++) {
-		struct link_forms forms = { .n_links = 0 }; /* of the first letter, which has every link that leads somewhere by now */
-		uint64_t off = 0;
-		for (int n = 0; !any && (!n || stream_link_form(&forms, n, &off)); n++) {
-			struct letter l;
-			struct letter_args la = { .sp = ln->sp, .meta = m, .msg = &msg, .fate = fate, .rule = rule, .posted = named == 1, .want = LETTER_ALL, .links_off = off };
-			stream_letter(x->s, &la, &x->one, &l);
-			if (!n)
-				stream_link_forms(x->s, &l, &x->one, &forms);
-			whole = l.n_parts;
-			any = try_form(x, ln, m, &l, named == 0);
-		}
-	}
-	/* It became longer in the target: its text ends with a note. */
-	for (int parts = 1; parts < PARTS_TRIED && !any && (size_t)parts < whole; parts++) {
-		struct letter l;
-		struct letter_args la = { .sp = ln->sp, .meta = m, .msg = &msg, .fate = fate, .rule = rule, .posted = true, .want = LETTER_ALL, .parts_max = parts };
-		stream_letter(x->s, &la, &x->one, &l);
-		any = try_form(x, ln, m, &l, false);
-	}
+	bool any = try_forms(x, ln, m, &msg, fate, rule);
+	if (!any && !st.parts && x->args->n_former)
+		any = try_former(x, ln, m, &msg, fate, rule);
 	if (!any)
 		missing(x, &k, ln->name, st.parts ? "a part of it is not there" : "no message of ours says this");
 	*there = *there || any;

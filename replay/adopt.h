@@ -16,6 +16,7 @@ struct adopt_result {
 	int64_t missing[OP_DELETE + 1];   /* expected and not found */
 	int64_t ambiguous;                /* chats: several are like the one expected */
 	int64_t strangers;                /* messages of our account that nothing expected says */
+	int64_t renamed;                  /* messages found under a name that their author no longer has */
 	bool stopped;
 };
 struct adopt_args {
@@ -23,6 +24,9 @@ struct adopt_args {
 	int64_t run;
 	int settle_s;                     /* -1 = the traits': how long a request of the lost ledger's time may still arrive */
 	const volatile int *stop;
+	/* Who was called otherwise before, and how, newest first (NULL-terminated). renamed: a message was found under such a name. */
+	const struct former { const char *person; const char *const *names; } *former; size_t n_former;
+	void (*renamed)(void *ctx, const char *person, const char *name);
 	/* One call for each thing not adopted. key may be NULL. */
 	void (*missing)(void *ctx, enum op_kind kind, const char *lane, const struct opkey *key, const char *why);
 	void (*progress)(void *ctx, int64_t convs_done, int64_t convs_total);

@@ -41,6 +41,13 @@ static size_t nothing(const unsigned char *p, size_t n)
 	return 0;
 }
 
+void align_words_end(struct align_words *w)
+{
+	if (w->word)
+		w->bag |= (uint64_t)1 << (w->word * 0x9e3779b97f4a7c15u >> 58);
+	w->word = 0;
+}
+
 void align_words_mention(struct align_words *w)
 {
 	if (!w->mention) {
@@ -57,6 +64,8 @@ void align_words_add(struct align_words *w, const char *s, size_t n)
 	const unsigned char *p = (const unsigned char *)s;
 	for (size_t i = 0, k; i < n; i++) {
 		if ((k = nothing(p + i, n - i))) {
+			if (k == 1)
+				align_words_end(w);
 			i += k - 1;
 			continue;
 		}
@@ -70,6 +79,7 @@ void align_words_add(struct align_words *w, const char *s, size_t n)
 		}
 		w->h = mix(w->h, p[i]);
 		w->h += !w->h;
+		w->word = w->word * 31 + p[i] + 1;
 		w->bytes++;
 	}
 }

@@ -49,11 +49,13 @@ enum align_flag {
 	ALIGN_LATER = 1 << 1,   /* edited, deleted or still waited for: its words may differ from another copy's */
 	ALIGN_NOTICE = 1 << 2,  /* the messenger's own words, in each phone's language */
 	ALIGN_COARSE = 1 << 3,  /* whole minutes */
+	ALIGN_CHANGED = 1 << 5, /* of those: edited or deleted, which its author can do for some days only */
 	ALIGN_BRIEF = 1 << 4,   /* a few words, such as people say again and again: only their place tells them apart */
 };
 struct align_item {
 	int64_t ts_us, alt_us;  /* on the first copy's clock; alt: near a change of the shift, the other possible time; else = ts_us */
 	uint64_t id, words;     /* hashes; id 0: not comparable; words 0: none */
+	uint64_t bag;           /* a bit for each of its words, by hash; 0: not known */
 	uint64_t lead;          /* of the words before the first mention, which phones spell in their own way; 0 = no mention */
 	uint32_t author;        /* number of the person, the same in both copies where known to be the same; 0 = nobody */
 	uint32_t kind;          /* of a notice: hash of its kind; 0 = not known */
@@ -65,6 +67,7 @@ struct align_item {
 struct align_rules {
 	int64_t slack_us, coarse_us; /* how far apart the same message may be; see struct align_shift */
 	bool certain;           /* equal ids are equal messages; else they are so by words, time and number */
+	int64_t open_us;        /* from here on one copy may not know yet what was edited or deleted in another */
 	int64_t notice_us;      /* and a notice, whose times WhatsApp changes from export to export */
 	const bool *taken;      /* by author number of the first copy: somebody of the second copy is known to be them */
 	size_t n_taken;
@@ -74,8 +77,9 @@ void align_match(struct align_item *first, size_t n_first, struct align_item *se
 
 /* The hash of a text as people see it: without blanks, marks of direction, signs of style and variation selectors, mentions as
  * "@". 0 for a text without anything else. *lead: see struct align_item. Adds spans one after the other. */
-struct align_words { uint64_t h, lead; size_t bytes; bool mention; };
+struct align_words { uint64_t h, lead, bag /* see struct align_item; the last word: align_words_end */; size_t bytes; bool mention; uint64_t word; };
 void align_words_add(struct align_words *w, const char *s, size_t n);
 void align_words_mention(struct align_words *w);
+void align_words_end(struct align_words *w);
 
 #endif

@@ -60,7 +60,7 @@ static bool fits_place(const struct place *v, const struct matching *m, const st
 /* Do only their places tell them from others? */
 static bool by_place(const struct align_item *a, const struct align_item *b)
 {
-	return (a->flags & b->flags & ALIGN_BRIEF) && ((a->flags | b->flags) & ALIGN_COARSE);
+	return (a->flags & b->flags & ALIGN_BRIEF) && ((a->flags | b->flags) & ALIGN_COARSE) && !((a->flags | b->flags) & ALIGN_MEDIA);
 }
 
 /* What the pairing keeps small: first how far apart, then whether another place, then how far apart the numbers are. */
@@ -176,7 +176,7 @@ static uint64_t key_of(enum round round, const struct align_item *x)
 	case ROUND_CERTAIN: case ROUND_ID:
 		return x->id;
 	case ROUND_ALONE:
-		return !(x->flags & (ALIGN_NOTICE | ALIGN_MEDIA | ALIGN_LATER | ALIGN_BRIEF)) && x->words && !x->stranger ? both(x->words, x->author) : 0;
+		return !(x->flags & (ALIGN_NOTICE | ALIGN_LATER | ALIGN_BRIEF)) && x->words && !x->stranger ? both(x->words, x->author) : 0;
 	case ROUND_WORDS:
 		return !notice && x->words && !x->stranger ? both(x->words, x->author) : 0;
 	case ROUND_STRANGER:
@@ -212,12 +212,27 @@ static size_t keys(enum round round, const struct align_item *v, size_t n, struc
 	return k;
 }
 
-/* Of the last two rounds: one of the two must be of the sort the round is about. Where words say nothing, the place must agree: else
- * a message that was edited or deleted would swallow another that only the other copy has. */
+/* May one text be the other, edited? Of a few words nobody can tell; of more, half of the shorter one's are left. */
+static bool alike(const struct align_item *a, const struct align_item *b)
+{
+	enum { FEW = 4 };
+	int n = __builtin_popcountll(a->bag), k = __builtin_popcountll(b->bag), least = n < k ? n : k;
+	return least < FEW || __builtin_popcountll(a->bag & b->bag) * 2 >= least;
+}
+
+/* May the two be states of one message, of before and after it was edited or deleted? A place-holder stays one for ever. */
+static bool may_differ(const struct matching *m, const struct align_item *a, const struct align_item *b)
+{
+	return a->ts_us >= m->r->open_us || ((a->flags | b->flags) & (ALIGN_LATER | ALIGN_CHANGED)) == ALIGN_LATER;
+}
+
+/* Of the last two rounds: one of the two must be of the sort the round is about. Where words are not the same, they must be alike, and
+ * the place must agree: else a message that was edited or deleted would swallow another that only the other copy has. */
 static bool fits_round(const struct matching *m, enum round round, const struct align_item *a, const struct align_item *b)
 {
 	if (round == ROUND_LATER)
-		return ((a->flags | b->flags) & ALIGN_LATER) != 0 && !(a->flags & b->flags & ALIGN_NOTICE) && fits_place(m->any, m, a, b) && fits_place(m->own, m, a, b);
+		return ((a->flags | b->flags) & ALIGN_LATER) != 0 && !(a->flags & b->flags & ALIGN_NOTICE) && may_differ(m, a, b) &&
+		       fits_place(m->any, m, a, b) && fits_place(m->own, m, a, b) && alike(a, b);
 	return round != ROUND_NOTICE_ANY || !a->kind || !b->kind;
 }
 
@@ -249,7 +264,7 @@ struct witness { int32_t first, second, before, after /* in the list, or -1 */; 
 
 static bool is_witness(const struct align_item *a)
 {
-	return a->pair >= 0 && !(a->flags & (ALIGN_NOTICE | ALIGN_MEDIA | ALIGN_LATER | ALIGN_BRIEF));
+	return a->pair >= 0 && !(a->flags & (ALIGN_NOTICE | ALIGN_LATER | ALIGN_BRIEF));
 }
 
 static bool in_order(const struct witness *v, const struct witness *x)
@@ -298,23 +313,21 @@ static void find_places(struct matching *m, const struct witness *v, size_t n_v,
 	*(own ? &m->own : &m->any) = p;
 }
 
-static void take_places(struct matching *m, size_t n)
+/* own: of the same person, without files, as these may be sent later than what was written after them. */
+static void take_places(struct matching *m, size_t n, bool own)
 {
 	struct witness *v = xcalloc(n, sizeof(*v));
 	size_t n_v = 0, people = 1;
 	for (size_t i = 0; i < n; i++) {
-		people = m->a[i].author >= people ? (size_t)m->a[i].author + 1 : people;
-		if (is_witness(&m->a[i]))
+		people = own && m->a[i].author >= people ? (size_t)m->a[i].author + 1 : people;
+		if (is_witness(&m->a[i]) && !(own && (m->a[i].flags & ALIGN_MEDIA)))
 			v[n_v++] = (struct witness){ .first = (int32_t)i, .second = m->a[i].pair };
 	}
 	int32_t *last = xcalloc(people, sizeof(*last));
 	for (size_t i = 0; i < people; i++)
 		last[i] = -1;
-	link_witnesses(m, v, n_v, last, true);
-	find_places(m, v, n_v, n, last, people, true);
-	last[0] = -1;
-	link_witnesses(m, v, n_v, last, false);
-	find_places(m, v, n_v, n, last, 1, false);
+	link_witnesses(m, v, n_v, last, own);
+	find_places(m, v, n_v, n, last, people, own);
 	free(last);
 	free(v);
 }
@@ -399,8 +412,10 @@ void align_match(struct align_item *first, size_t n_first, struct align_item *se
 			else
 				pair_group(&m, m.ka + i0, i - i0, m.kb + j0, j - j0);
 		}
-		if (round == ROUND_ALONE)
-			take_places(&m, n_first);
+		if (round == ROUND_ALONE) {
+			take_places(&m, n_first, true);
+			take_places(&m, n_first, false);
+		}
 	}
 	find_unclear(&m, n_first, n_second);
 	free(m.own);

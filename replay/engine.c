@@ -64,7 +64,7 @@ static void tell(struct engine *x, enum when when)
 	struct engine_progress p = {
 		.done = x->res->posted + x->res->edited + x->res->taken_back, .total = x->a->total,
 		.ops_done = x->res->posted + x->res->edited + x->res->created + x->res->uploaded + x->res->taken_back + x->res->rejected,
-		.lanes_open = x->n_active, .lanes_waiting = x->lanes.n - x->n_active, .lanes_stopped = x->res->lanes_stopped,
+		.lanes_open = x->n_active - x->n_uploads, .lanes_waiting = x->lanes.n - (x->n_active - x->n_uploads), .lanes_stopped = x->res->lanes_stopped,
 		.in_flight = x->flying, .throttled = wire_throttled(x->s->wire) - x->throttled0,
 		.wait_until_mono_us = !x->flying && until != NEVER && until > now ? until : 0, .began_mono_us = x->began_us,
 	};
@@ -122,8 +122,9 @@ static void passed(struct engine *x, struct runner *r)
 	const struct engine_source *src = x->a->source;
 	if (src)
 		src->passed(src->src, &r->pos, &r->hot->op);
-	else
+	else if (!r->uploads)
 		stream_passed(x->a->stream, &r->pos, &r->hot->op);
+	engine_ahead_moved(r, &r->hot->op.op.key);
 }
 
 static void write_intent(struct engine *x, struct runner *r)
@@ -210,7 +211,7 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		x->res->resent++;
 		engine_event(x, "op.resent", r, "%s had not arrived and is sent again", op_words(&h->op.op, words));
 	}
-	if (r->lane.state == LANE_STOPPED) {
+	if (r->lane.state == LANE_STOPPED && !r->uploads) { /* else its lane tries once more, when it is there */
 		static const char *const reasons[] = {
 			[LANE_WHY_NONE] = "", [LANE_WHY_CLOSED] = "the target does not let us write here",
 			[LANE_WHY_STRANGE] = "its outcome cannot be told from what the chat holds",
@@ -282,7 +283,7 @@ static struct heap *next_heap(struct engine *x)
 
 static void activate(struct engine *x)
 {
-	while (x->n_active < HOT_MAX) {
+	while (x->n_active - x->n_uploads < HOT_MAX) {
 		struct heap *h = next_heap(x);
 		struct runner *r = h ? heap_pop(h) : NULL;
 		if (!r)
@@ -358,6 +359,16 @@ static void retire(struct engine *x, size_t i)
 {
 	struct runner *r = x->active[i];
 	x->active[i] = x->active[--x->n_active];
+	if (r->lane.state == LANE_HALTED && r->hot->op.op.key.kind == OP_UPLOAD && r->lane.row != LANE_ROW_NONE) {
+		ledger_unsent(x->l, &r->hot->op.op.key);
+		x->wrote |= WROTE_FORGET;
+		r->lane.row = LANE_ROW_NONE;
+	}
+	if (r->uploads) {
+		engine_ahead_over(x, r);
+		return;
+	}
+	engine_ahead_leave(x, r);
 	x->n_active_chats -= r->kind == LANE_CHAT;
 	x->n_active_people -= r->kind == LANE_PERSON;
 	arena_reset(&r->hot->arena);
@@ -411,7 +422,7 @@ static void retire_all(struct engine *x)
 {
 	for (size_t i = 0; i < x->n_active;) {
 		enum lane_state st = (enum lane_state)x->active[i]->lane.state;
-		if (st == LANE_ENDED || st == LANE_STOPPED || st == LANE_HALTED || st == LANE_PARKED)
+		if (st == LANE_ENDED || st == LANE_STOPPED || st == LANE_HALTED || st == LANE_PARKED || (st == LANE_NEXT && x->active[i]->uploads))
 			retire(x, i);
 		else
 			i++;
@@ -488,6 +499,9 @@ static bool pull(struct engine *x, struct runner *r)
 	}
 	switch (got) {
 	case STREAM_OP:
+		r->awaits = h->op.op.key.kind == OP_UPLOAD && engine_ahead_has(x, r, &h->op.op.key);
+		if (r->awaits)
+			break;
 		if (h->op.state == OP_INTENT || h->op.state == OP_UNKNOWN) {
 			r->not_before = x->began_us + x->settle_us; /* a monotonic clock: what the wall clock did meanwhile is no matter */
 			engine_step(x, r, LANE_EV_OPEN, &(struct said){ .why = "found open: an earlier run ended before the answer" });
@@ -514,11 +528,16 @@ static bool pull(struct engine *x, struct runner *r)
 	return true;
 }
 
+static bool may_pull(const struct engine *x, const struct runner *r)
+{
+	return r->lane.state == LANE_NEXT && !r->uploads && !r->awaits && !(r->kind == LANE_CHAT && crowded(x));
+}
+
 static bool pull_all(struct engine *x, int64_t now)
 {
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
-		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)) && !pull(x, r))
+		if (may_pull(x, r) && !pull(x, r))
 			return false;
 		if (r->lane.state == LANE_SETTLING && r->not_before <= now) {
 			step("settled");
@@ -535,7 +554,8 @@ static int by_weight(const void *a, const void *b)
 	const struct runner *x = *(struct runner *const *)a, *y = *(struct runner *const *)b;
 	if (x->weight != y->weight)
 		return x->weight > y->weight ? -1 : 1;
-	return strcmp(x->name, y->name);
+	int c = strcmp(x->name, y->name);
+	return c ? c : x->uploads - y->uploads; /* what is due before what is ahead */
 }
 
 /* Makes the request of a lane's current step. False: it has none (the op is refused or the look failed). */
@@ -561,7 +581,7 @@ static bool build(struct engine *x, struct runner *r)
 }
 
 /* Which bots may write here: those that are in the chat. */
-static uint32_t bots_of(struct engine *x, struct runner *r)
+uint32_t engine_bots(struct engine *x, struct runner *r)
 {
 	struct runner *chat = r->parent ? r->parent : r;
 	if (x->s->pool.n < 2 || x->a->source)
@@ -581,17 +601,42 @@ static uint64_t record_key(const struct opkey *k)
 	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
 }
 
+/* The limits of a chat do not begin anew with this process: what the ledger says was sent there a moment ago counts. A clock that was set
+ * back since must not make it look like the future: then the last of it was just now. */
+static void recall(struct engine *x, struct runner *r, int64_t now)
+{
+	enum { LATELY = 256 };
+	const uint32_t kinds = 1u << OP_POST | 1u << OP_EDIT | 1u << OP_DELETE;
+	const struct rate *rate = &x->s->traits.rate[REQ_POST];
+	int64_t v[LATELY], ago[LATELY], from = clock_wall_us();
+	r->recalled = true;
+	if (rate->per_s <= 0 || !ledger_sent(x->l, r->num, kinds, v, 1))
+		return;
+	int64_t full = (int64_t)(rate->burst / rate->per_s * 1e6); /* after so long nothing of it is left */
+	from = v[0] > from ? v[0] : from;
+	if (from - v[0] >= full)
+		return;
+	size_t n = ledger_sent(x->l, r->num, kinds, v, LATELY), used = 1;
+	while (used < n && v[used - 1] - v[used] < full)
+		used++;
+	for (size_t i = 0; i < used; i++)
+		ago[i] = from > v[used - 1 - i] ? from - v[used - 1 - i] : 0;
+	pool_recall(&x->s->pool, &r->hot->req, engine_bots(x, r), ago, used, used < LATELY ? RECALL_ALL : RECALL_REST, now);
+}
+
 /* One lane that could go: slot, then intent. */
 static void grant(struct engine *x, struct runner *r, int64_t now)
 {
 	struct hot *h = r->hot;
-	if (!build(x, r))
+	if (engine_full(x, r) || !build(x, r) || engine_full(x, r))
 		return;
+	if (!r->recalled && h->req.rate == REQ_POST)
+		recall(x, r, now);
 	struct gate *g = engine_gate(x, &h->req);
 	bool was_probing = g->probing;
 	int64_t at = engine_gate_ask(g, now);
 	if (!at) {
-		at = pool_ask(&x->s->pool, &h->req, bots_of(x, r), record_key(&h->op.op.key), now);
+		at = pool_ask(&x->s->pool, &h->req, engine_bots(x, r), record_key(&h->op.op.key), now);
 		if (at)
 			g->probing = was_probing;
 		if (at - now > x->max_wait_us)
@@ -601,14 +646,29 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 	if (at)
 		return;
 	engine_step(x, r, LANE_EV_GRANTED, NULL);
+	engine_blob_out(x, r);
 	x->batch[x->n_batch++] = r;
+}
+
+/* Would its next request begin one op more than was asked for? */
+static bool enough(const struct engine *x, const struct runner *r)
+{
+	return x->a->max_ops && x->intents >= x->a->max_ops && r->lane.state == LANE_READY && !r->lane.mid;
+}
+
+static bool half_done(const struct engine *x)
+{
+	for (size_t i = 0; i < x->n_active; i++)
+		if (x->active[i]->lane.mid)
+			return true;
+	return false;
 }
 
 static void grant_all(struct engine *x, int64_t now)
 {
-	struct runner *may[HOT_MAX];
+	struct runner *may[HOT_MAX + UPLOADS_MAX];
 	size_t n = 0;
-	if (x->halting || x->flying >= FLIGHT_MAX || x->closed_us > now)
+	if (x->halting || x->closed_us > now)
 		return;
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
@@ -621,13 +681,15 @@ static void grant_all(struct engine *x, int64_t now)
 			may[n++] = r;
 	}
 	qsort(may, n, sizeof(may[0]), by_weight); /* what takes longest goes first: the schedule is as long as the longest lane */
-	for (size_t i = 0; i < n && x->flying + x->n_batch < FLIGHT_MAX && !x->halting; i++) {
-		if (x->a->max_ops && x->intents >= x->a->max_ops && may[i]->lane.state == LANE_READY && !may[i]->lane.mid) {
-			engine_halt(x, "the number of writes asked for is reached");
-			return;
-		}
-		grant(x, may[i], now);
+	bool over = false;
+	for (size_t i = 0; i < n && !x->halting; i++) {
+		if (enough(x, may[i]))
+			over = true;
+		else
+			grant(x, may[i], now);
 	}
+	if (over && !x->flying && !x->n_batch && !half_done(x))
+		engine_halt(x, "the number of writes asked for is reached");
 }
 
 static bool commit(struct engine *x)
@@ -655,6 +717,7 @@ static void refused_to_send(struct engine *x, struct runner *r, struct err *e)
 	struct hot *h = r->hot;
 	pool_return(&x->s->pool, &h->req, clock_mono_us());
 	engine_gate(x, &h->req)->probing = false;
+	engine_blob_back(x, r, WIRE_LOCAL);
 	if (r->lane.state == LANE_LOOKING) {
 		engine_step(x, r, LANE_EV_AGAIN, NULL);
 		engine_break(x, e);
@@ -700,15 +763,16 @@ static void wait(struct engine *x)
 	enum { ROWS = 64, GATHER_US = 5000, MANY = 16 };
 	struct wire_done done[ROWS];
 	int64_t now = clock_mono_us(), until = NEVER;
+	bool others = x->a->max_ops && (x->flying || half_done(x)); /* what is begun is finished; then it halts */
 	for (size_t i = 0; i < x->n_active; i++) {
 		struct runner *r = x->active[i];
 		bool timed = r->lane.state == LANE_READY || r->lane.state == LANE_LOOK || r->lane.state == LANE_SETTLING;
-		if (r->lane.state == LANE_NEXT && !(r->kind == LANE_CHAT && crowded(x)))
+		if (may_pull(x, r))
 			until = now;
 		int64_t at = r->not_before > x->closed_us || r->lane.state == LANE_SETTLING ? r->not_before : x->closed_us;
-		if (timed && r->company && lanes_must_wait(r))
+		if (timed && ((r->company && lanes_must_wait(r)) || engine_full(x, r) || (others && enough(x, r))))
 			continue;
-		if (timed && !x->halting && x->flying < FLIGHT_MAX && at < until)
+		if (timed && !x->halting && at < until)
 			until = at;
 	}
 	if (until == NEVER && !x->flying)
@@ -765,8 +829,10 @@ static bool loop(struct engine *x)
 		look_at_hours(x, now);
 		if (!x->halting) {
 			activate(x);
-			if (pull_all(x, now))
+			if (pull_all(x, now)) {
+				engine_ahead(x);
 				grant_all(x, now);
+			}
 		}
 		if (x->halting)
 			halt_all(x); /* lanes granted a slot in this very tick are not at rest: they go and are waited for */
@@ -816,7 +882,9 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	arena_init(&x->scratch);
 	lanes_init(&x->lanes);
 	ledger_begin(x->l);
+	ledger_forget_uploads(x->l);
 	const struct engine_source *src = args->source;
+	x->files = !src && stream_has_files(args->stream);
 	if (!(src ? src->lanes(src->src, on_lane, x, &x->err) : stream_lanes(args->stream, on_lane, x, &x->err)))
 		x->broken = true;
 	else if (house(x), loop(x))
@@ -832,8 +900,13 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	out->writes = wire_requests(x->s->wire, true) - x->writes0;
 	out->throttled = wire_throttled(x->s->wire) - x->throttled0;
 	out->elapsed_us = clock_mono_us() - x->began_us;
-	for (size_t i = 0; i < x->n_active; i++)
-		x->spare[x->n_spare++] = x->active[i]->hot; /* only after a failed commit: requests may still be out */
+	while (x->n_active) { /* only after a failed commit: requests may still be out */
+		struct runner *r = x->active[--x->n_active];
+		if (r->uploads)
+			engine_ahead_over(x, r);
+		else
+			x->spare[x->n_spare++] = r->hot;
+	}
 	for (size_t i = 0; i < x->n_spare; i++) {
 		arena_release(&x->spare[i]->arena);
 		free(x->spare[i]);

@@ -172,6 +172,7 @@ void engine_answer(struct engine *x, const struct wire_done *d)
 	struct runner *r = d->tag;
 	int64_t now = clock_mono_us();
 	x->flying--;
+	engine_blob_back(x, r, d->cls);
 	arena_reset(&x->scratch);
 	step("answer-read");
 	struct gate *g = engine_gate(x, &r->hot->req);

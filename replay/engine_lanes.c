@@ -16,6 +16,7 @@ void lanes_init(struct lanes *l)
 static void runner_free(struct runner *r)
 {
 	stream_pos_release(&r->pos);
+	engine_ahead_free(r);
 	free(r->name);
 	free(r);
 }

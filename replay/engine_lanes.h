@@ -9,9 +9,12 @@ enum {
 	HOT_MAX = 1024,      /* lanes with an op in memory */
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
 	HOT_CHUNK = 2048,   /* of a hot lane's memory: an ordinary message and its request take one */
-	FLIGHT_MAX = 64,    /* requests out at once: wire's own number of connections */
+	FLIGHT_MAX = 64,    /* requests to the target out at once */
+	BLOBS_MAX = 64,     /* files on their way to the storage at once; both together are wire's number of connections */
 	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
+	UPLOADS_MAX = 96,   /* files uploaded ahead of their messages at once, in whatever step */
+	AHEAD_FILES = 16,    /* ... of one lane, those that are done and wait for their message among them */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
 
@@ -25,7 +28,7 @@ struct hot {
 	struct lane_look look;       /* reading back, see engine_look.c */
 	bool looking;
 	const char *cursor, *anchor;
-	int64_t sent_us;
+	int64_t sent_us, blob_us;    /* blob_us: when the file left for the storage */
 	uint64_t sent_fp;            /* the ledger's fingerprint of what was sent; 0 none */
 	char *found, *found2;        /* in arena */
 	size_t rows, members;
@@ -41,6 +44,16 @@ struct company_lanes {
 	struct company_lanes *next;
 };
 
+/* What of a lane's files is uploaded, or being so, ahead of its messages; engine_ahead.c. */
+struct ahead {
+	struct stream_pos pos;       /* how far it has looked */
+	struct { int64_t ts_us, bytes; char *id; } file[AHEAD_FILES]; size_t n; /* in the order of their messages */
+	int64_t bytes;
+	size_t look;                 /* messages it may look at */
+	uint32_t busy;               /* of the files: those under way */
+	bool over, fresh, full;      /* no more files · there may be one right behind · the next is too large until others have gone */
+};
+
 struct runner {
 	struct runner *chain;        /* same hash bucket */
 	struct runner *parent;       /* a thread's chat */
@@ -48,6 +61,11 @@ struct runner {
 	bool through;                /* of a company: it has no more messages, nor have its threads */
 	bool unhoused;               /* of a company: parked until the chat is made */
 	struct hot *hot;             /* NULL while waiting or parked */
+	struct ahead *ahead;         /* or NULL */
+	struct runner *owner;        /* of an upload ahead: whose; NULL once that rests */
+	bool uploads;                /* it is one upload ahead, no lane */
+	bool recalled;               /* what earlier runs have sent here lately has been asked for */
+	bool awaits;                 /* in LANE_NEXT: until one of its uploads ahead is over */
 	char *name;                  /* owned; id and root lie behind it */
 	const char *id, *root;
 	struct stream_pos pos;
@@ -71,8 +89,8 @@ void lanes_init(struct lanes *l);
 void lanes_release(struct lanes *l);
 /* NULL when a lane of this name lives already. */
 struct runner *lanes_add(struct lanes *l, const struct lane_spec *spec, struct runner *parent);
-/* Puts a lane into the company of a host's chat; asked for the merged lanes, and for all chats once one is (a host has no word of it). */
 struct runner *lanes_find(struct lanes *l, const char *name); /* or NULL */
+/* Puts a lane into the company of a host's chat; asked for the merged lanes, and for all chats once one is (a host has no word of it). */
 void lanes_join(struct lanes *l, struct runner *r, const char *host);
 void lanes_leave(struct runner *r);
 /* Must this post wait for another lane of its chat? */
@@ -95,12 +113,14 @@ struct engine {
 	struct engine_result *res;
 	struct lane_limits limits;
 	struct lanes lanes;
-	struct runner *active[HOT_MAX]; size_t n_active, n_active_chats, n_active_people, n_parked, n_later /* of those parked */;
-	struct hot *spare[HOT_MAX]; size_t n_spare;
-	struct runner *batch[FLIGHT_MAX]; size_t n_batch;
+	struct runner *active[HOT_MAX + UPLOADS_MAX]; size_t n_active, n_active_chats, n_active_people, n_uploads, n_parked, n_later /* of those parked */;
+	struct hot *spare[HOT_MAX + UPLOADS_MAX]; size_t n_spare;
+	struct runner *batch[FLIGHT_MAX + BLOBS_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];
 	struct arena scratch;        /* one answer */
 	size_t people_left, flying;
+	struct { size_t n; int64_t bytes, window; } blobs; /* granted or flying, to the storage; how many bytes may be */
+	bool files;                  /* there are some to be uploaded */
 	uint32_t wrote;              /* enum wrote: what the open transaction holds */
 	bool halting, broken /* err is set: end with false */;
 	struct err err;
@@ -116,6 +136,20 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
 int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
 struct gate *engine_gate(struct engine *x, const struct http_req *req);
+
+uint32_t engine_bots(struct engine *x, struct runner *r); /* who may write where this lane writes */
+
+/* engine_ahead.c */
+void engine_ahead(struct engine *x);                                /* begins what may be begun */
+bool engine_ahead_has(const struct engine *x, const struct runner *r, const struct opkey *k); /* is this upload under way beside the lane? */
+void engine_ahead_moved(struct runner *r, const struct opkey *k);   /* the lane has passed an op */
+void engine_ahead_over(struct engine *x, struct runner *u);         /* an upload is over, one way or the other; frees it */
+void engine_ahead_leave(struct engine *x, struct runner *r);        /* the lane rests */
+void engine_ahead_free(struct runner *r);
+/* What goes to the storage, so that it neither keeps messages from going nor chokes a thin line. */
+bool engine_full(const struct engine *x, const struct runner *r); /* may its next request not go for what is out already? */
+void engine_blob_out(struct engine *x, struct runner *r);
+void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class cls);
 
 /* engine_answer.c */
 void engine_answer(struct engine *x, const struct wire_done *d);

@@ -16,6 +16,7 @@
 #include "embed/replay/schema_v2.sql.h"
 #include "embed/replay/schema_v3.sql.h"
 #include "embed/replay/schema_v4.sql.h"
+#include "embed/replay/schema_v5.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 4,
+	VERSION = 5,
 	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
@@ -39,7 +40,8 @@ enum {
 
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
 static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql,
-                                                 (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql };
+                                                 (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql,
+                                                 (const char *)embed_schema_v5_sql };
 
 static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
@@ -63,11 +65,12 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_UNKNOWN] = "UPDATE OR ROLLBACK op SET state = 2, why = ?6"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state IN (1, 2)",
 	[S_UNSENT] = "DELETE FROM op WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
+	[S_UPLOAD_AGAIN] = "UPDATE OR ROLLBACK op SET state = 1, why = NULL WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 2",
 	[S_UNSENT_EDIT] = "UPDATE OR ROLLBACK op SET state = 3, target = ?6, target2 = NULL, why = NULL, src_fp = ?7, body_fp = ?8, loss = ?9,"
 		" sent = ?10, run = ?11 WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 1",
 	[S_GONE] = "UPDATE OR ROLLBACK op SET state = 5"
 		" WHERE conv = ?1 AND ts = ?2 AND id = ?3 AND kind = ?4 AND part = ?5 AND state = 3",
-	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND state IN (1, 2)",
+	[S_OPEN] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 AND kind <> 3 AND state IN (1, 2)",
 	[S_ANCHOR] = "SELECT target FROM op WHERE lane = ?1 AND ((1 << kind) & ?2) AND state = 3 ORDER BY seq DESC LIMIT 1",
 	[S_OWNS] = "SELECT 1 FROM op WHERE kind = ?1 AND target = ?2 AND state = 3 LIMIT 1",
 	[S_OWNS_POST] = "SELECT 1 FROM op WHERE kind = 4 AND target = ?2 AND target IS NOT NULL AND state = 3 AND ?1 = 4",
@@ -76,6 +79,7 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_NEWEST] = "SELECT " OP_COLUMNS ", seq FROM op WHERE lane = ?1 AND seq < ?2 AND ((1 << kind) & ?3) AND state = 3"
 		" ORDER BY seq DESC LIMIT 1",
 	[S_FIND_POST] = "SELECT " OP_COLUMNS " FROM op WHERE kind = 4 AND target = ?1 AND target IS NOT NULL",
+	[S_SENT] = "SELECT sent FROM op WHERE lane = ?1 AND ((1 << kind) & ?2) ORDER BY seq DESC LIMIT ?3",
 	[S_CONV] = "SELECT num FROM conv WHERE name = ?1",
 	[S_CONV_ADD] = "INSERT INTO conv(name) VALUES(?1)",
 	[S_CONV_NAME] = "SELECT name FROM conv WHERE num = ?1",
@@ -111,7 +115,7 @@ sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql)
 	return s;
 }
 
-static sqlite3_stmt *stmt(struct ledger *l, enum ledger_stmt n)
+sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n)
 {
 	if (!l->stmt[n] && sqlite3_prepare_v3(l->db, sql_of[n], -1, SQLITE_PREPARE_PERSISTENT, &l->stmt[n], NULL) != SQLITE_OK)
 		die("ledger: %s: %s", sqlite3_errmsg(l->db), sql_of[n]);
@@ -423,7 +427,7 @@ void ledger_close(struct ledger *l)
 	if (!l)
 		return;
 	if (l->in_tx) /* names only, or a caller that gave up: either way it does not count */
-		sqlite3_step(stmt(l, S_ROLLBACK));
+		sqlite3_step(ledger_stmt(l, S_ROLLBACK));
 	for (size_t i = 0; i < N_LEDGER_STMT; i++)
 		sqlite3_finalize(l->stmt[i]);
 	ledger_walks_release(l);
@@ -437,6 +441,7 @@ void ledger_close(struct ledger *l)
 		close(l->mark_fd);
 	free(l->dir);
 	free(l->stale);
+	free(l->other_names);
 	free(l);
 }
 
@@ -446,7 +451,7 @@ static void open_tx(struct ledger *l)
 {
 	if (l->mode != LEDGER_WRITE)
 		die("ledger: opened for reading");
-	sqlite3_stmt *s = stmt(l, S_BEGIN);
+	sqlite3_stmt *s = ledger_stmt(l, S_BEGIN);
 	if (sqlite3_step(s) != SQLITE_DONE)
 		fail(l, "be written");
 	sqlite3_reset(s);
@@ -469,22 +474,22 @@ bool ledger_commit(struct ledger *l, struct err *e)
 	l->in_tx = l->asked_tx = false;
 	step("ledger-commit");
 	if (!l->failed && l->fresh) {
-		sqlite3_stmt *s = stmt(l, S_COUNT_INTENTS);
+		sqlite3_stmt *s = ledger_stmt(l, S_COUNT_INTENTS);
 		sqlite3_bind_int64(s, 1, l->fresh);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			fail(l, "be written");
 		sqlite3_reset(s);
 	}
 	if (!l->failed) {
-		sqlite3_stmt *s = stmt(l, S_COMMIT);
+		sqlite3_stmt *s = ledger_stmt(l, S_COMMIT);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			fail(l, "be written");
 		sqlite3_reset(s);
 	}
 	if (l->failed) {
 		if (!sqlite3_get_autocommit(l->db)) {
-			sqlite3_step(stmt(l, S_ROLLBACK));
-			sqlite3_reset(stmt(l, S_ROLLBACK));
+			sqlite3_step(ledger_stmt(l, S_ROLLBACK));
+			sqlite3_reset(ledger_stmt(l, S_ROLLBACK));
 		}
 		if (e)
 			*e = l->why;
@@ -574,6 +579,19 @@ void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
 void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES])
 {
 	memcpy(l->mapping, mapping, DIGEST_BYTES);
+	l->n_other_names = 0;
+	if (l->n_stale)
+		memset(l->stale, 0, l->n_stale);
+}
+
+void ledger_other_names(struct ledger *l, int64_t from, int64_t until)
+{
+	if (l->n_other_names == l->cap_other_names) {
+		l->cap_other_names = l->cap_other_names ? 2 * l->cap_other_names : 16;
+		l->other_names = xrealloc(l->other_names, l->cap_other_names * sizeof(*l->other_names));
+	}
+	l->other_names[l->n_other_names].from = from;
+	l->other_names[l->n_other_names++].until = until;
 	if (l->n_stale)
 		memset(l->stale, 0, l->n_stale);
 }
@@ -596,6 +614,8 @@ static bool stale(struct ledger *l, int64_t run)
 		bool same = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == DIGEST_BYTES &&
 			!memcmp(sqlite3_column_blob(s, 0), l->mapping, DIGEST_BYTES);
 		sqlite3_finalize(s);
+		for (size_t k = 0; k < l->n_other_names && same; k++)
+			same = run < l->other_names[k].from || run >= l->other_names[k].until;
 		l->stale[i] = same ? 1 : 2;
 	}
 	return l->stale[i] == 2;
@@ -605,7 +625,7 @@ static bool stale(struct ledger *l, int64_t run)
 
 static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt add, const char *name)
 {
-	sqlite3_stmt *s = stmt(l, get);
+	sqlite3_stmt *s = ledger_stmt(l, get);
 	bind_str(s, 1, name);
 	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
 	done_with(s);
@@ -616,7 +636,7 @@ static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt a
 		open_tx(l);
 	if (l->failed)
 		return -1;
-	s = stmt(l, add);
+	s = ledger_stmt(l, add);
 	bind_str(s, 1, name);
 	if (sqlite3_step(s) == SQLITE_DONE)
 		n = sqlite3_last_insert_rowid(l->db);
@@ -628,7 +648,7 @@ static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt a
 
 static const char *name_of(struct ledger *l, enum ledger_stmt get, int64_t num, struct arena *a)
 {
-	sqlite3_stmt *s = stmt(l, get);
+	sqlite3_stmt *s = ledger_stmt(l, get);
 	sqlite3_bind_int64(s, 1, num);
 	const char *name = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
 	done_with(s);
@@ -704,21 +724,21 @@ static bool row_or_none(struct ledger *l, sqlite3_stmt *s, struct arena *a, stru
 
 bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_GET);
+	sqlite3_stmt *s = ledger_stmt(l, S_GET);
 	bind_key(s, k);
 	return row_or_none(l, s, a, out);
 }
 
 bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_OPEN);
+	sqlite3_stmt *s = ledger_stmt(l, S_OPEN);
 	sqlite3_bind_int64(s, 1, lane);
 	return row_or_none(l, s, a, out);
 }
 
 const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a)
 {
-	sqlite3_stmt *s = stmt(l, S_ANCHOR);
+	sqlite3_stmt *s = ledger_stmt(l, S_ANCHOR);
 	sqlite3_bind_int64(s, 1, lane);
 	sqlite3_bind_int64(s, 2, kinds);
 	int rc = sqlite3_step(s);
@@ -731,7 +751,7 @@ const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct
 
 bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *before, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_NEWEST);
+	sqlite3_stmt *s = ledger_stmt(l, S_NEWEST);
 	sqlite3_bind_int64(s, 1, lane);
 	sqlite3_bind_int64(s, 2, *before ? *before : INT64_MAX);
 	sqlite3_bind_int64(s, 3, kinds);
@@ -749,7 +769,7 @@ bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *befo
 
 bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out)
 {
-	sqlite3_stmt *s = stmt(l, S_FIND_POST);
+	sqlite3_stmt *s = ledger_stmt(l, S_FIND_POST);
 	bind_str(s, 1, target);
 	return row_or_none(l, s, a, out);
 }
@@ -769,7 +789,7 @@ static enum ledger_stmt owns_stmt(enum op_kind kind)
 
 bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target)
 {
-	sqlite3_stmt *s = stmt(l, owns_stmt(kind));
+	sqlite3_stmt *s = ledger_stmt(l, owns_stmt(kind));
 	sqlite3_bind_int(s, 1, (int)kind);
 	bind_str(s, 2, target);
 	int rc = sqlite3_step(s);
@@ -809,7 +829,7 @@ static int64_t next_seq(struct ledger *l, int64_t lane)
 {
 	size_t i = (size_t)lane & (LEDGER_LASTS - 1);
 	if (!l->last[i].seq || l->last[i].lane != lane) {
-		sqlite3_stmt *s = stmt(l, S_SEQ);
+		sqlite3_stmt *s = ledger_stmt(l, S_SEQ);
 		sqlite3_bind_int64(s, 1, lane);
 		if (sqlite3_step(s) != SQLITE_ROW)
 			fail(l, "be read");
@@ -823,7 +843,7 @@ static int64_t next_seq(struct ledger *l, int64_t lane)
 static sqlite3_stmt *bind_intent(struct ledger *l, enum ledger_stmt n, const struct opkey *k, int64_t lane, uint64_t src_fp, uint64_t body_fp,
                                  uint32_t loss, int64_t run, int64_t now_us, int64_t seq)
 {
-	sqlite3_stmt *s = stmt(l, n);
+	sqlite3_stmt *s = ledger_stmt(l, n);
 	bind_key(s, k);
 	sqlite3_bind_int64(s, 6, lane);
 	sqlite3_bind_int64(s, 7, (int64_t)src_fp);
@@ -863,7 +883,7 @@ static void simple(struct ledger *l, enum ledger_stmt n, const struct opkey *k, 
 {
 	if (!may_change(l))
 		return;
-	sqlite3_stmt *s = stmt(l, n);
+	sqlite3_stmt *s = ledger_stmt(l, n);
 	bind_key(s, k);
 	if (sqlite3_bind_parameter_count(s) >= 6)
 		bind_str(s, 6, a);
@@ -898,7 +918,7 @@ static bool unsent_edit(struct ledger *l, const struct opkey *k)
 	arena_init(&a);
 	bool edited = k->kind == OP_EDIT && ledger_get(l, k, &a, &row) && ledger_was_read(row.target2, &was);
 	if (edited) {
-		sqlite3_stmt *s = stmt(l, S_UNSENT_EDIT);
+		sqlite3_stmt *s = ledger_stmt(l, S_UNSENT_EDIT);
 		bind_key(s, k);
 		bind_str(s, 6, was.target);
 		sqlite3_bind_int64(s, 7, was.src_fp);
@@ -914,8 +934,27 @@ static bool unsent_edit(struct ledger *l, const struct opkey *k)
 
 void ledger_unsent(struct ledger *l, const struct opkey *k)
 {
-	if (may_change(l) && !unsent_edit(l, k))
+	if (!may_change(l))
+		return;
+	if (k->kind == OP_UPLOAD) {
+		sqlite3_stmt *s = ledger_stmt(l, S_UPLOAD_AGAIN);
+		bind_key(s, k);
+		if (sqlite3_step(s) != SQLITE_DONE)
+			fail(l, "be written");
+		done_with(s);
+	}
+	if (!unsent_edit(l, k))
 		simple(l, S_UNSENT, k, NULL, NULL, "unsent");
+}
+
+/* There is hardly anything open: the index of what is open is all that is read. */
+void ledger_forget_uploads(struct ledger *l)
+{
+	if (!may_change(l))
+		return;
+	if (!exec(l, "UPDATE op SET state = 1, why = NULL WHERE state IN (1, 2) AND state = 2 AND kind = 3;"
+	             " DELETE FROM op WHERE state IN (1, 2) AND state = 1 AND kind = 3"))
+		fail(l, "be written");
 }
 
 void ledger_gone(struct ledger *l, const struct opkey *k)

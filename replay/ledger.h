@@ -2,7 +2,7 @@
  *
  * SQLite (WAL, synchronous=FULL, schema.sql), one writer guarded by flock on DIR/ledger.lock; nothing outside ledger.c knows
  * that it is SQLite. It holds no message text and no token: ids, states, fingerprints, reasons. Invariants live in the
- * schema: at most one open (intent, unknown) op per lane; done is final; a target id belongs to one post. A state change
+ * schema: at most one open (intent, unknown) op per lane, uploads apart; done is final; a target id belongs to one post. A state change
  * that does not apply is a bug and dies (dying is safe).
  *
  * Writing happens inside ledger_begin … ledger_commit; a commit returns when it is on disk. Reads see the open transaction.
@@ -78,11 +78,16 @@ void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64
 void ledger_done(struct ledger *l, const struct opkey *k, const char *target, const char *target2); /* from INTENT or UNKNOWN */
 void ledger_reject(struct ledger *l, const struct opkey *k, const char *why);                       /* from INTENT or UNKNOWN */
 void ledger_unknown(struct ledger *l, const struct opkey *k, const char *why);                      /* from INTENT or UNKNOWN */
-void ledger_unsent(struct ledger *l, const struct opkey *k);   /* from INTENT: certainly not applied; back to ABSENT, an edit to the one DONE before it */
+void ledger_unsent(struct ledger *l, const struct opkey *k);   /* from INTENT: certainly not applied (an upload also from UNKNOWN: nobody can see it); back to ABSENT, an edit to the one DONE before it */
 void ledger_gone(struct ledger *l, const struct opkey *k);     /* from DONE: taken back */
 
-/* The lane's one open op (INTENT or UNKNOWN), or false. */
+/* Uploads left open are forgotten: nobody sees one before a message names it, so it is simply made again when it is due. */
+void ledger_forget_uploads(struct ledger *l);
+
+/* The lane's one open op (INTENT or UNKNOWN) but for uploads, or false. */
 bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out);
+/* When the newest ops of these kinds (mask of 1 << op_kind) of the lane were sent, the newest first: how many, at most max. */
+size_t ledger_sent(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *sent_us, size_t max);
 /* Target id of the newest DONE op of these kinds (mask of 1 << op_kind) in the lane by order of writing, or NULL. */
 const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a);
 /* Is this target id already that of a DONE op of this kind, anywhere? */
@@ -109,6 +114,9 @@ bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const 
 
 /* Which mapping digest counts as current for stale_mapping. */
 void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES]);
+/* Runs from … until - 1 wrote under names that are others today: their rows count as written under another mapping, until
+ * ledger_current_mapping is told anew. */
+void ledger_other_names(struct ledger *l, int64_t from, int64_t until);
 
 struct ledger_counts { int64_t by_kind_state[OP_DELETE + 1][OP_GONE + 1]; int64_t runs; int64_t last_done_us; };
 void ledger_count(struct ledger *l, struct ledger_counts *out);

@@ -8,8 +8,8 @@
 
 enum ledger_stmt {
 	S_BEGIN, S_COMMIT, S_ROLLBACK,
-	S_GET, S_SEQ, S_INTENT, S_AGAIN, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_UNSENT_EDIT, S_GONE,
-	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST,
+	S_GET, S_SEQ, S_INTENT, S_AGAIN, S_DONE, S_REJECT, S_UNKNOWN, S_UNSENT, S_UPLOAD_AGAIN, S_UNSENT_EDIT, S_GONE,
+	S_OPEN, S_ANCHOR, S_OWNS, S_OWNS_POST, S_OWNS_MADE, S_NEWEST, S_FIND_POST, S_SENT,
 	S_CONV, S_CONV_ADD, S_CONV_NAME, S_LANE, S_LANE_ADD, S_LANE_NAME,
 	S_COUNT_INTENTS,
 	N_LEDGER_STMT
@@ -30,6 +30,7 @@ struct ledger {
 	bool failed;     /* the disk failed inside it: nothing more is tried, ledger_commit says so */
 	struct err why;  /* ... what failed */
 	uint8_t mapping[DIGEST_BYTES];
+	struct { int64_t from, until; } *other_names; size_t n_other_names, cap_other_names;
 	uint8_t *stale;  /* by run id: 0 not asked yet, 1 current mapping, 2 another */
 	size_t n_stale;
 	char *dir;
@@ -49,6 +50,7 @@ enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
 void ledger_walks_release(struct ledger *l);
+sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n); /* kept; to be reset after use */
 
 /* ledger_was.c: the second id of an edit that is not DONE; false: it says nothing. The target's id stays a part of text. */
 struct ledger_was { int64_t src_fp, body_fp, loss, sent_us, run; const char *target; };

@@ -110,6 +110,19 @@ void ledger_walks_release(struct ledger *l)
 		}
 }
 
+size_t ledger_sent(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *sent_us, size_t max)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_SENT);
+	size_t n = 0;
+	sqlite3_bind_int64(s, 1, lane);
+	sqlite3_bind_int64(s, 2, kinds);
+	sqlite3_bind_int64(s, 3, (int64_t)max);
+	while (next_row(l, s))
+		sent_us[n++] = sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return n;
+}
+
 bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const char *name), void *ctx)
 {
 	sqlite3_stmt *s = ledger_prepare(l, "SELECT num, name FROM lane"

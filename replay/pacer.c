@@ -279,6 +279,24 @@ void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t 
 	b->peak = lesser(1, b->peak + 1);
 }
 
+void pacer_recall(struct pacer *p, enum req_class c, const char *scope, const int64_t *ago_us, size_t n, enum recall how, int64_t now_us)
+{
+	const struct rate *r = &p->rate[c];
+	if (!n || r->per_s <= 0)
+		return;
+	struct bucket *b = bucket_of(p, c, scope, now_us);
+	refill(p, b, now_us);
+	double left = how == RECALL_REST ? 0 : r->burst;
+	for (size_t i = 0; i < n; i++) {
+		int64_t until = i + 1 < n ? ago_us[i + 1] : 0;
+		left = greater(0, left - 1);
+		if (ago_us[i] > until)
+			left = lesser(r->burst, left + (double)(ago_us[i] - until) / 1e6 * r->per_s);
+	}
+	b->peak = lesser(b->peak, (double)ago_us[n - 1] / 1e6 * r->peak_per_s);
+	b->tokens = greater(0, b->tokens - (r->burst - left)); /* others may have used it already: several lanes of one chat */
+}
+
 /* splitmix64 (public domain, Sebastiano Vigna): jitter that is the same in every run. */
 static uint64_t next_random(struct pacer *p)
 {

@@ -16,6 +16,10 @@ void pacer_free(struct pacer *p);
 int64_t pacer_ask(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
 /* Gives a slot back that was taken and not used. */
 void pacer_return(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
+/* What went before this pacer was made: n requests of this scope, so long ago, the oldest first. The bucket is then as it would be.
+ * RECALL_REST: what went before them is not known either, and may have emptied it. */
+enum recall { RECALL_ALL, RECALL_REST };
+void pacer_recall(struct pacer *p, enum req_class c, const char *scope, const int64_t *ago_us, size_t n, enum recall how, int64_t now_us);
 void pacer_throttled(struct pacer *p, enum req_class c, const char *scope, int retry_after_s, int64_t now_us);
 void pacer_ok(struct pacer *p, enum req_class c, const char *scope, int64_t now_us);
 size_t pacer_scopes(const struct pacer *p); /* buckets held now: what the memory is proportional to */

@@ -150,6 +150,7 @@ static void begin_chat(struct plan *p, const struct spool_conv *c)
 	p->late = 0;
 	table_init(&p->line_ups);
 	table_init(&p->closed);
+	table_init(&p->opened);
 	table_init(&p->rests);
 }
 
@@ -204,7 +205,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		/* What goes into threads that hold history reaches nobody. */
 		bool heard = p->people_in && p->sp->place.placement != PLACEMENT_THREADS;
 		p->f->heard += heard ? p->chat->pending + p->goes_on : 0;
-		if (p->chat->action == CHAT_ADOPT && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
+		if (p->chat->action == CHAT_ADOPT && p->sp->place.target_id && p->chat->pending && p->sp->place.placement == PLACEMENT_INLINE)
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart",
 			                            p->chat->name, p->chat->id, p->sp->place.target_id));
 		arena_release(&finish);
@@ -216,6 +217,7 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 	p->n_late_chats += p->late > 0;
 	table_release(&p->line_ups);
 	table_release(&p->closed);
+	table_release(&p->opened);
 	table_release(&p->rests);
 	arena_reset(&p->conv);
 	arena_reset(&p->lists);
@@ -296,6 +298,10 @@ static void say_notes(struct plan *p)
 			plan_say(p, &p->notes, arena_fmt(p->a, "%s: catches nothing", changes[i]));
 	if (p->elsewhere)
 		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before under other rules: they stay where they are", (long long)p->elsewhere));
+	if (p->stays)
+		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages were sent before that today's mapping leaves out: they stay", (long long)p->stays));
+	if (p->orphans)
+		plan_say(p, &p->notes, arena_fmt(p->a, "%lld replies stand, or go on, in threads that an earlier run opened although their first message is in no archive: messages.orphans says skip today", (long long)p->orphans));
 	if (p->f->heard)
 		plan_say(p, &p->notes, arena_fmt(p->a, "%lld messages go into chats whose people are in already: they will be notified", (long long)p->f->heard));
 	for (size_t i = 0; i < p->rules.n; i++) {

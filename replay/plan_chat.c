@@ -170,7 +170,7 @@ void plan_judge_chat(struct plan *p, const struct conv *c)
 		if (pl->into)
 			say_merged(p, c, host);
 		if (p->snap && pl->target_id && !seen)
-			plan_say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have", c->name, c->id, pl->target_id));
+			plan_say(p, &p->unresolved, arena_fmt(p->a, "%s (%s) is to go into the chat %s, which the target does not have, or in which our bot is not", c->name, c->id, pl->target_id));
 		if (seen && seen->is_public && !pl->may_be_public) {
 			const char *said = arena_fmt(p->a, "%s (%s) is %s and must not go into the public chat %s: name it under channels.allow_public, or choose another chat",
 			                             c->name, c->id, source_privacy(c->kind), pl->target_id);

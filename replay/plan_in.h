@@ -59,6 +59,9 @@ struct plan {
 	bool people_in;                /* some have joined already */
 	enum op_state made;            /* CHAT_CREATE */
 	int64_t elsewhere;             /* messages sent that would go to another place today */
+	int64_t stays;                 /* messages sent that would be left out today */
+	struct table opened;           /* roots whose thread goes on although a thread without its first message would not be begun today */
+	int64_t orphans;               /* replies in such threads, sent or to be sent */
 	struct { int64_t num; char name[512]; } lane; /* of the ledger, asked for last */
 };
 

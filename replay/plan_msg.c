@@ -2,8 +2,6 @@
  * conversation; writes nothing. */
 #include "replay/plan_in.h"
 
-enum { CUT_BIT = 13 /* of LOSS_CUT */ };
-
 /* What a message still needs, with its losses, as if all its uploads were done. */
 static void plan_send(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct msg *msg, const struct standing *st, enum fate fate, const char *rule)
 {
@@ -139,7 +137,9 @@ static int plan_again(struct plan *p, const struct spool_meta *m, const struct m
 		plan_call(p, k.kind, m->ts_us, m->id, part, k.kind == OP_EDIT ? now : 0);
 		++*lane_posts(p, m);
 	}
-	p->f->loss[CUT_BIT] += edits && (l.loss & LOSS_CUT) && !(st->loss & LOSS_CUT);
+	/* What such a message loses besides: its end, and files, which no edit brings. */
+	if (edits)
+		plan_count_loss(p, l.loss & ~st->loss & (LOSS_CUT | LOSS_FILE));
 	p->f->edits += edits > by_drift;
 	p->f->drift_edits += by_drift > 0 && edits == by_drift;
 	p->chat->edits += edits > 0;
@@ -216,6 +216,10 @@ static void judge_reactions(struct plan *p, const struct spool_meta *m, const st
 	plan_count(p, ITEM_REACTION, BUCKET_REJECTED, refused ? "refused" : NULL, refused);
 	plan_count(p, ITEM_REACTION, BUCKET_DOUBT, NULL, open);
 	left -= sent + refused + open;
+	if (p->sp->place.action == PLACE_SKIP && !open) { /* nothing more is done in its chat */
+		plan_count(p, ITEM_REACTION, BUCKET_SKIPPED, p->sp->place.why ? p->sp->place.why : "channel", left);
+		return;
+	}
 	int64_t eligible = 0;
 	for (size_t i = 0; left && msg && i < msg->n_reacts; i++)
 		eligible += stream_reaction_counts(p->s, msg, i);
@@ -262,6 +266,13 @@ static void count_thread(struct plan *p, const struct spool_meta *m, enum bucket
 		plan_count(p, ITEM_THREAD, b, rule, n);
 }
 
+/* A thread without its first message goes on where an earlier run opened it, whatever is said of such threads today. */
+static void note_opened(struct plan *p, const struct spool_meta *root)
+{
+	if (root->kind == MSG_LOST_ROOT && p->s->cfg->orphans == ORPHAN_SKIP && !spool_is_title(root))
+		table_put(&p->opened, arena_strdup(&p->conv, root->id), &p->opened);
+}
+
 /* A message with replies: where its thread stands. */
 static void judge_thread(struct plan *p, const struct spool_meta *m, const struct standing *st, enum bucket b, enum fate fate, const char *rule)
 {
@@ -270,6 +281,8 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 		count_thread(p, m, BUCKET_TEXT, NULL, 1);
 		return;
 	}
+	if (!shut)
+		note_opened(p, m);
 	if (shut) {
 		table_put(&p->closed, arena_strdup(&p->conv, m->id), (void *)(uintptr_t)shut);
 		count_thread(p, m, streq(shut, "orphan") ? BUCKET_SKIPPED : BUCKET_REJECTED, shut, 1);
@@ -285,13 +298,18 @@ static void judge_thread(struct plan *p, const struct spool_meta *m, const struc
 		return;
 	}
 	/* Not opened yet: is any reply going to be sent? */
-	bool goes = fate == FATE_PLACEHOLDER;
+	bool goes = fate == FATE_PLACEHOLDER && spool_is_title(m);
 	struct spool_walk *w = goes || p->sp->place.action == PLACE_SKIP || spool_is_title(m) ? NULL
 	                     : spool_walk(p->s->x.spool, p->sp->num, SPOOL_THREAD, m->id, 0, NULL);
 	struct spool_meta r;
 	const char *why;
-	while (w && !goes && spool_walk_next(w, &r))
+	while (w && !goes && spool_walk_next(w, &r)) {
+		struct standing rs; /* under another mapping it may have been sent to another place */
 		goes = stream_fate(p->s, p->sp, &r, &why) == FATE_SEND;
+		if (goes)
+			standing_get(p->s, stream_lconv(p->s, p->sp), r.ts_us, r.id, &rs);
+		goes = goes && !rs.complete && !rs.rejected;
+	}
 	spool_walk_end(w);
 	if (!goes || p->sp->place.action == PLACE_SKIP) {
 		count_thread(p, m, BUCKET_SKIPPED, p->sp->place.action == PLACE_SKIP ? p->sp->place.why : rule ? rule : "no-replies", 1);
@@ -315,6 +333,8 @@ static void judge_late_root(struct plan *p, const struct spool_meta *m)
 	const char *shut = closed_by(p, &root, &st);
 	if (shut)
 		table_put(&p->closed, arena_strdup(&p->conv, m->root), (void *)(uintptr_t)shut);
+	else
+		note_opened(p, &root);
 }
 
 /* The target orders by arrival: what an earlier run left out comes after what it sent. */
@@ -350,6 +370,17 @@ static bool stands_elsewhere(struct plan *p, const struct spool_meta *m, const s
 	return fits && p->lane.name[0] && !streq(now, p->lane.name);
 }
 
+/* A message that is there and would not be sent today. */
+static bool left_out_today(struct plan *p, const struct spool_meta *m, const struct standing *st)
+{
+	const char *rule;
+	if (m->kind == MSG_LOST_ROOT || (st->loss & LOSS_ROOT))
+		return false; /* ours */
+	if (p->sp->place.action == PLACE_SKIP || (m->root && p->s->threads && table_get(&p->closed, m->root)))
+		return true;
+	return st->stale && stream_fate(p->s, p->sp, m, &rule) != FATE_SEND;
+}
+
 static bool one_message(struct plan *p, struct spool_walk *w, const struct spool_meta *m, const struct standing *st)
 {
 	struct facts_chat *c = p->chat;
@@ -372,6 +403,10 @@ static bool one_message(struct plan *p, struct spool_walk *w, const struct spool
 			return false;
 	}
 	line_up(p, m, st, send);
+	if (m->root && p->opened.n && table_get(&p->opened, m->root))
+		p->orphans += st->complete || send;
+	else
+		p->stays += st->complete && left_out_today(p, m, st);
 	if (st->complete && p->sp->place.action != PLACE_SKIP)
 		p->elsewhere += stands_elsewhere(p, m, st);
 	if (send)

@@ -118,6 +118,27 @@ int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, uint64_t key
 	return soonest;
 }
 
+void pool_recall(struct pool *p, const struct http_req *r, uint32_t mask, const int64_t *ago_us, size_t n, enum recall how,
+                 int64_t now_us)
+{
+	enum { PART = 256 };
+	int64_t part[PART];
+	size_t bots = 0, k = 0;
+	if (r->auth != AUTH_BOT)
+		return;
+	mask = p->n < 2 ? 1 : usable(p, mask);
+	for (size_t i = 0; i < (p->n ? p->n : 1); i++)
+		bots += mask >> i & 1;
+	for (size_t i = 0; i < (p->n ? p->n : 1); i++) {
+		size_t got = 0;
+		if (!(mask >> i & 1))
+			continue;
+		for (size_t at = k++; at < n && got < PART; at += bots)
+			part[got++] = ago_us[at];
+		pacer_recall(p->bot[i].pacer, r->rate, scope_of(r), part, got, how, now_us);
+	}
+}
+
 void pool_return(struct pool *p, const struct http_req *r, int64_t now_us)
 {
 	pacer_return(state_of(p, r)->pacer, r->rate, scope_of(r), now_us);

@@ -32,6 +32,9 @@ void pool_swap(struct pool *p, int bot);                             /* this one
 /* May this request go? 0: yes, its slot is taken and r->bot says with whose token; else the earliest moment to ask again.
  * mask: bots that may carry it (bit 0 = the first); key: what CARRY_SAME keeps together. */
 int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, uint64_t key, int64_t now_us);
+/* What earlier processes have sent in this request's scope (pacer_recall); by which of these bots is not known, so by all in turn. */
+void pool_recall(struct pool *p, const struct http_req *r, uint32_t mask, const int64_t *ago_us, size_t n, enum recall how,
+                 int64_t now_us);
 void pool_return(struct pool *p, const struct http_req *r, int64_t now_us);
 void pool_ok(struct pool *p, const struct http_req *r, int64_t now_us);
 /* Returns true when so many refusals in a row have come that the whole token rests now. */

@@ -19,6 +19,11 @@ enum {
 	CHAIN_MAX = 64,         /* steps up a chain of replies to replies that run backwards in time */
 };
 
+/* What is read comes in nearly the order of the table: more memory would save no page. Putting copies of a chat together goes
+ * back and forth. */
+#define CACHE_READING "PRAGMA cache_size=-6144;"
+#define CACHE_MERGING "PRAGMA cache_size=-12288;"
+
 static const char schema[] =
 	"CREATE TABLE info(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"CREATE TABLE archive(num INTEGER PRIMARY KEY, path TEXT, format TEXT, identity TEXT, digest BLOB);"
@@ -26,9 +31,9 @@ static const char schema[] =
 	"CREATE TABLE alias(alias TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID;"
 	"CREATE TABLE conv(num INTEGER PRIMARY KEY, id TEXT UNIQUE, line BLOB, msgs INTEGER DEFAULT 0, replies INTEGER DEFAULT 0,"
 	" threads INTEGER DEFAULT 0, files INTEGER DEFAULT 0, reacts INTEGER DEFAULT 0, first INTEGER DEFAULT 0, last INTEGER DEFAULT 0);"
-	"CREATE TABLE msg(conv INTEGER, ts INTEGER, id TEXT, root TEXT, root_ts INTEGER, author TEXT, kind INTEGER, flags INTEGER,"
-	" files INTEGER, reacts INTEGER, reactors INTEGER, replies INTEGER, present INTEGER, empty INTEGER, edited INTEGER,"
-	" fp INTEGER, body BLOB, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
+	"CREATE TABLE msg(conv INTEGER, ts INTEGER, id TEXT, root TEXT, root_ts INTEGER, author TEXT, kind INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	" files INTEGER NOT NULL, reacts INTEGER NOT NULL, reactors INTEGER NOT NULL, replies INTEGER NOT NULL, present INTEGER NOT NULL,"
+	" empty INTEGER NOT NULL, edited INTEGER NOT NULL, fp INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(conv,ts,id)) WITHOUT ROWID;"
 	/* root_ts is in it so that threads can be grouped without their messages being read. */
 	"CREATE INDEX reply ON msg(conv,root,ts,id,root_ts) WHERE root IS NOT NULL;"
 	"CREATE TABLE bad(num INTEGER PRIMARY KEY, place TEXT, what TEXT, archive INTEGER);"
@@ -76,7 +81,7 @@ bool spool_build_begin(struct spool *s, struct err *e)
 {
 	/* One transaction for everything: with journal_mode=OFF it costs no memory, and no page is written twice for a commit. */
 	if (!spool_db_run(s, "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-	                "PRAGMA secure_delete=OFF; PRAGMA cache_size=-12288; PRAGMA application_id=1836479344; PRAGMA user_version=3; BEGIN", e) ||
+	                "PRAGMA secure_delete=OFF;" CACHE_READING "PRAGMA application_id=1836479344; PRAGMA user_version=3; BEGIN", e) ||
 	    !spool_db_run(s, schema, e))
 		return false;
 	struct build *b = s->b = xcalloc(1, sizeof(*b));
@@ -481,7 +486,7 @@ static bool finish_threads(struct spool *s, struct err *e)
 {
 	if (spool_put_untimed(s) && (spool_put_named(s) || s->counts.pins)) {
 		/* Sorting takes as much memory again as the cache may; together they stay within what reading took. */
-		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); PRAGMA cache_size=-12288", e))
+		if (!spool_db_run(s, "PRAGMA cache_size=-4096; CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id);" CACHE_READING, e))
 			return false;
 	}
 	if (has_index(s))
@@ -665,8 +670,9 @@ bool spool_finish(struct spool *s, struct err *e)
 {
 	struct build *b = s->b;
 	b->read = true;
+	bool ok = spool_put_settle(s) && (b->n_copies < 2 || spool_db_run(s, CACHE_MERGING, &b->err)) && spool_merge(s);
 	/* Conversations first: threads are counted in their rows. */
-	if (!spool_put_settle(s) || !spool_merge(s) || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
+	if (!ok || !finish_convs(s) || !finish_users(s) || !spool_apps_finish(s)) {
 		*e = b->err;
 		return false;
 	}

@@ -30,7 +30,7 @@ struct spool_copy {
 	int archive;
 	uint64_t sketch[2 * SPOOL_SKETCH], limit;
 	size_t n_sketch;
-	size_t chat; enum conv_kind kind; const char *title; int64_t written; /* spool_merge.c's */
+	size_t chat; enum conv_kind kind; const char *title; int64_t written; bool listed; /* spool_merge.c's */
 };
 struct who { int source; /* enum name_source, or -1: seen as an author only */ int64_t msgs; };
 struct oddity { enum hazard_level level; const char *name, *where, *what; int64_t n; int archive; /* where `where` is; -1 found out after reading */ };

@@ -29,9 +29,9 @@ struct row {
 	int64_t fin_us;                /* where it comes to stand */
 	const char *id, *author, *root; /* author, root: or NULL */
 	const char *line; size_t line_n;
-	uint64_t words, lead, idh;
+	uint64_t words, lead, bag, idh;
 	uint32_t kind, flags, no;
-	bool stranger, fine, media, unclear;
+	bool stranger, fine, media, reacts, unclear;
 	struct row *pair;
 };
 
@@ -48,7 +48,7 @@ struct folding {
 	struct side a, b;
 	struct arena step;
 	struct buf line;
-	sqlite3_stmt *moved, *has;
+	sqlite3_stmt *moved;
 	bool dry;                      /* only learns who is who */
 	bool replies;                  /* ids that change must be told to those who reply */
 	bool native;                   /* equal ids are equal messages */
@@ -103,14 +103,18 @@ static void features(struct row *r, const struct msg *m)
 	r->fine = m->grain_s < 60;
 	r->media = m->n_files > 0;
 	r->flags = (r->media ? ALIGN_MEDIA : 0) | (notice ? ALIGN_NOTICE : 0) | (r->fine ? 0 : ALIGN_COARSE);
-	if (m->edited_us || m->kind == MSG_DELETED || (notice && m->author && (streq(sub, "waiting") || streq(sub, "view-once") || streq(sub, "unsupported"))))
+	if (m->edited_us || m->kind == MSG_DELETED)
+		r->flags |= ALIGN_LATER | ALIGN_CHANGED;
+	if (notice && m->author && (streq(sub, "waiting") || streq(sub, "view-once") || streq(sub, "unsupported")))
 		r->flags |= ALIGN_LATER;
 	if (m->kind == MSG_DELETED)
 		r->words = 3;
 	else if ((streq(sub, "location") && place_of(m, &w)) || (streq(sub, "poll") && question_of(m, &w)) || (fold_words_of(m, &w), true))
 		r->words = w.h;
 	r->lead = w.lead;
-	if (!notice && !r->media && w.bytes < BRIEF_BYTES)
+	align_words_end(&w);
+	r->bag = w.bag;
+	if (!notice && w.bytes < BRIEF_BYTES)
 		r->flags |= ALIGN_BRIEF;
 	if (!r->words && !notice)
 		r->words = r->media ? 1 : 2; /* a file without a caption; nothing at all */
@@ -143,6 +147,7 @@ static struct row *read_row(struct folding *g, struct side *x)
 	r->line_n = n;
 	r->ts_us = sqlite3_column_int64(x->st, 0);
 	r->root_ts_us = sqlite3_column_int64(x->st, 4);
+	r->reacts = sqlite3_column_int64(x->st, 6) > 0;
 	r->at_us = r->alt_us = r->ts_us;
 	r->idh = g->comparable ? hash64s(r->id) | 1 : 0;
 	struct msg m;
@@ -329,6 +334,33 @@ static bool load(struct folding *g, const struct row *r, struct msg *m)
 	return true;
 }
 
+/* A vote for who a stranger is. */
+static void learn(struct folding *g, const struct row *r)
+{
+	const struct row *p = r->pair;
+	if (!p || !r->no || !p->author || p->words <= 3 || (p->flags & ALIGN_NOTICE))
+		return;
+	struct person *x = people_get(g->s->b, &g->f->sb->people, p->author);
+	size_t k = 0;
+	while (k < x->n_guesses && x->guess[k].no != r->no)
+		k++;
+	if (x->same || k == GUESSES)
+		return;
+	if (k == x->n_guesses)
+		x->guess[x->n_guesses++].n = 0;
+	x->guess[k].no = r->no;
+	x->guess[k].n++;
+	x->guess[k].bytes += 4;
+}
+
+/* Nothing but the same words by somebody known, at a time that stays: there is nothing to take from the pair. */
+static bool adds_nothing(const struct row *r)
+{
+	const struct row *p = r->pair;
+	return r->fin_us == r->ts_us && r->author && r->words == p->words && r->words > 3 && !p->reacts && !p->root &&
+	       !((r->flags | p->flags) & (ALIGN_MEDIA | ALIGN_LATER | ALIGN_NOTICE));
+}
+
 /* A message of the first copy leaves the window, with its pair or without. */
 static bool leave_a(struct folding *g, struct row *r)
 {
@@ -336,26 +368,24 @@ static bool leave_a(struct folding *g, struct row *r)
 	struct row *p = r->pair;
 	bool changed = r->fin_us != r->ts_us;
 	g->last_a = r->fin_us > g->last_a ? r->fin_us : g->last_a;
-	if (p && r->no && p->words > 3 && !(p->flags & ALIGN_NOTICE)) {
-		struct person *x = people_get(g->s->b, &g->f->sb->people, p->author ? p->author : "");
-		if (g->dry && !x->same && p->author) {
-			size_t k = 0;
-			while (k < x->n_guesses && x->guess[k].no != r->no)
-				k++;
-			if (k < GUESSES) {
-				if (k == x->n_guesses)
-					x->guess[x->n_guesses++].n = 0;
-				x->guess[k].no = r->no;
-				x->guess[k].n++;
-				x->guess[k].bytes += 4;
-			}
-		}
-	}
 	if (g->dry)
-		return true;
-	if (!p && !changed)
+		learn(g, r);
+	if (g->dry || (!p && !changed))
 		return true;
 	arena_reset(&g->step);
+	if (p) {
+		g->s->counts.merged++;
+		g->f->same++;
+		g->f->unclear += r->unclear;
+		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
+		if (!claim(g, p, r->id) || !tell_moved(g, p->id, r->id, r->fin_us))
+			return false;
+		if (adds_nothing(r)) {
+			b = (struct msg){ .author = p->author };
+			spool_put_count(g->s, g->f->b, &b, -1);
+			return true;
+		}
+	}
 	if (!load(g, r, &a))
 		return false;
 	struct msg was = a;
@@ -363,17 +393,11 @@ static bool leave_a(struct folding *g, struct row *r)
 		if (!load(g, p, &b))
 			return false;
 		spool_put_count(g->s, g->f->b, &b, -1);
-		g->s->counts.merged++;
-		g->f->same++;
-		g->f->unclear += r->unclear;
-		g->f->notices += (p->flags & ALIGN_NOTICE) != 0;
 		fold_translate(g->f, &g->step, &b);
 		int64_t gone = fold_lacking(&a) + fold_lacking(&b);
 		changed |= fold_words(g->f, &a, &b, r->words != p->words);
 		if (fold_any_present(&a))
 			g->f->made_up += gone;
-		if (!claim(g, p, r->id))
-			return false;
 		if (r->fin_us != r->ts_us && p->fine && !r->fine)
 			a.grain_s = b.grain_s;
 		if (!a.parent && b.parent) {
@@ -381,8 +405,6 @@ static bool leave_a(struct folding *g, struct row *r)
 			a.parent_ts_us = 0;
 			changed = true;
 		}
-		if (!tell_moved(g, p->id, r->id, r->fin_us))
-			return false;
 	}
 	if (!changed)
 		return true;
@@ -395,17 +417,6 @@ static bool leave_a(struct folding *g, struct row *r)
 	spool_put_count(g->s, g->f->a, &was, -1);
 	spool_put_count(g->s, g->f->a, &a, +1);
 	return true;
-}
-
-/* Does the chat have a message with this id? */
-static bool id_is_there(struct folding *g, const char *id)
-{
-	sqlite3_reset(g->has);
-	sqlite3_bind_int64(g->has, 1, g->f->a->num);
-	spool_db_text(g->has, 2, id);
-	bool found = spool_db_step(g->s, g->has);
-	sqlite3_reset(g->has);
-	return found;
 }
 
 /* What only the second copy has. */
@@ -427,8 +438,9 @@ static bool leave_b(struct folding *g, struct row *r)
 		m.edited_us = m.ts_us;
 	const char *plain = salted(g, r, ahead(g, r));
 	id = plain;
-	for (unsigned k = 0; id_is_there(g, id); k++)
+	for (unsigned k = 0; idfilter_has(&g->f->sa->ids, id); k++)
 		id = other_id(g, r, plain, k);
+	idfilter_add(&g->f->sa->ids, id);
 	m.id = id;
 	if (!claim(g, r, id) || !fold_put(g->s, g->f->a->num, &m, &g->line) || !tell_moved(g, r->id, id, m.ts_us))
 		return !(g->failed = true);
@@ -451,7 +463,7 @@ static int by_at(const void *x, const void *y)
 static void pair_up(struct folding *g)
 {
 	struct align_item *ia = xcalloc(g->a.n + 1, sizeof(*ia)), *ib = xcalloc(g->b.n + 1, sizeof(*ib));
-	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .certain = g->native, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
+	struct align_rules rules = { .slack_us = 3 * second, .coarse_us = second, .certain = g->native, .open_us = g->f->open_us, .notice_us = hour, .taken = g->taken, .n_taken = g->n_taken };
 	for (size_t i = 0; i < g->f->c->n_shifts; i++) {
 		const struct align_shift *s = &g->f->c->shifts[i];
 		rules.slack_us = !i || s->slack_us > rules.slack_us ? s->slack_us : rules.slack_us;
@@ -468,7 +480,7 @@ static void pair_up(struct folding *g)
 			struct row *r = x->v[i];
 			r->pair = NULL;
 			uint64_t id = g->native || (r->flags & ALIGN_NOTICE) ? r->idh : r->stranger || !r->idh ? 0 : hash64(&r->idh, sizeof(r->idh), r->no) | 1;
-			v[i] = (struct align_item){ .ts_us = r->at_us, .alt_us = r->alt_us, .id = id, .words = r->words, .lead = r->lead, .author = r->no,
+			v[i] = (struct align_item){ .ts_us = r->at_us, .alt_us = r->alt_us, .id = id, .words = r->words, .bag = r->bag, .lead = r->lead, .author = r->no,
 			                            .kind = r->kind, .flags = r->flags, .stranger = r->stranger };
 		}
 	}
@@ -551,7 +563,7 @@ static bool empty_window(struct folding *g, int64_t limit)
 
 static sqlite3_stmt *rows_of(struct folding *g, int64_t conv)
 {
-	sqlite3_stmt *st = spool_db_once(g->s, "SELECT ts,id,author,root,root_ts,body FROM msg WHERE conv=?1 ORDER BY ts,id");
+	sqlite3_stmt *st = spool_db_once(g->s, "SELECT ts,id,author,root,root_ts,body,reacts FROM msg WHERE conv=?1 ORDER BY ts,id");
 	sqlite3_bind_int64(st, 1, conv);
 	return st;
 }
@@ -640,12 +652,11 @@ bool fold_copy(struct fold *f)
 	g.comparable = g.native || (f->ca->ids == f->cb->ids && f->c->n_shifts == 1 && llabs(f->c->shifts[0].shift_us) < minute && f->ca->zone && f->cb->zone &&
 	                            streq(f->ca->zone, f->cb->zone));
 	g.replies = any_replies(s, f->a->num, f->b->num);
-	bool ok = spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
+	bool ok = spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS moved(old TEXT PRIMARY KEY, id TEXT, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.moved", &s->b->err);
 	if (!ok)
 		s->b->failed = true;
 	if (ok) {
 		g.moved = spool_db_once(s, "INSERT OR REPLACE INTO temp.moved VALUES(?1,?2,?3)");
-		g.has = spool_db_once(s, "SELECT 1 FROM msg INDEXED BY by_id WHERE conv=?1 AND id=?2");
 	}
 	for (size_t i = 0; i < f->sb->people.n; i++)
 		strangers |= !f->sb->people.v[i]->same;
@@ -658,7 +669,6 @@ bool fold_copy(struct fold *f)
 	}
 	ok = ok && pass(&g) && mend_replies(&g);
 	sqlite3_finalize(g.moved);
-	sqlite3_finalize(g.has);
 	if (ok) {
 		sqlite3_stmt *st = spool_db_once(s, "DELETE FROM msg WHERE conv=?1");
 		sqlite3_bind_int64(st, 1, f->b->num);

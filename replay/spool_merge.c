@@ -2,7 +2,7 @@
  *
  * Called by spool_finish when the importers have ended. Where a messenger keeps a chat on each device (struct copy,
  * importers/importer.h), several exports of one chat differ in clock, names, language, and in what is missing. This file finds the
- * copies that are one chat, spool_fold.c puts their messages together, align.c says which messages are the same.
+ * copies that are one chat (spool_survey.c compares them), spool_fold.c puts their messages together, align_match.c says which are the same.
  *
  * Promises:
  *  - Copies are put together on strong evidence only: the same texts at the same times on a clock that is off by a constant
@@ -12,11 +12,10 @@
  *    is added at the end changes none. What was written in earlier runs (struct spool_past) keeps the id and time it was
  *    written under, whichever phone it came from (spool_written.c).
  *  - People are joined by what they said: who wrote the same message is the same person. Each joining is told as a fact.
- *  - Memory is bounded: a sample of texts (align.h) for two copies at a time, a window of messages, the people.
+ *  - Memory is bounded: a sample of texts (align.h) for three copies at a time, a window of messages, the people.
  */
 #include "replay/spool_merge.h"
 
-#include "core/canon.h"
 #include "core/utf8.h"
 
 #include <stdio.h>
@@ -28,127 +27,9 @@ enum {
 	FIT_MIN = 5, FIT_BYTES = 100, /* copies with different titles: texts in common, and their length */
 	SAME_TITLE_PERCENT = 20, OTHER_TITLE_PERCENT = 50,
 	SAY_LITTLE = 10,        /* so few texts in the time both cover prove nothing */
-	AGREE_PERCENT = 80, AGREE_BYTES = 16,
 };
-
-/* ---- people of a copy ---- */
-
-struct person *people_get(struct build *b, struct people *p, const char *id)
-{
-	struct person *x = table_get(&p->by_id, id);
-	if (x)
-		return x;
-	x = arena_new(&b->run, struct person);
-	x->id = arena_strdup(&b->run, id);
-	if ((p->n & (p->n + 1)) == 0)
-		p->v = xrealloc(p->v, (2 * p->n + 2) * sizeof(struct person *));
-	p->v[p->n] = x;
-	x->no = (uint32_t)++p->n;
-	table_put(&p->by_id, x->id, x);
-	return x;
-}
-
-void people_free(struct people *p)
-{
-	table_release(&p->by_id);
-	free(p->v);
-	*p = (struct people){ .n = 0 };
-}
-
-/* ---- a pass over a copy ---- */
-
-void survey_copy(struct spool *s, int64_t conv, struct survey_of *out)
-{
-	struct arena a;
-	sqlite3_stmt *st = spool_db_once(s, "SELECT ts,author,kind,body FROM msg WHERE conv=?1 ORDER BY ts,id");
-	*out = (struct survey_of){ .first_us = 0 };
-	table_init(&out->people.by_id);
-	arena_init(&a);
-	sqlite3_bind_int64(st, 1, conv);
-	while (spool_db_step(s, st)) {
-		struct msg m;
-		const char *author = spool_db_col(st, 1);
-		int64_t ts = sqlite3_column_int64(st, 0);
-		if (!author)
-			continue;
-		struct person *who = people_get(s->b, &out->people, author);
-		who->said++;
-		if (sqlite3_column_int(st, 2) != MSG_TEXT)
-			continue;
-		if (!out->authored++)
-			out->first_us = ts;
-		out->last_us = ts;
-		arena_reset(&a);
-		if (!canon_read_msg(sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), &a, &m, NULL, NULL) || m.edited_us)
-			continue;
-		struct align_words w = { 0 };
-		fold_words_of(&m, &w);
-		if (w.bytes >= 4)
-			align_sample_add(&out->texts, &(struct align_text){ .words = w.h, .ts_us = ts, .author = who->no, .bytes = (uint32_t)w.bytes, .coarse = m.grain_s >= 60 });
-	}
-	sqlite3_finalize(st);
-	arena_release(&a);
-}
-
-void survey_free(struct survey_of *o)
-{
-	align_sample_free(&o->texts);
-	people_free(&o->people);
-}
-
-static void vote(struct person *p, uint32_t no, uint32_t bytes)
-{
-	size_t k = 0;
-	while (k < p->n_guesses && p->guess[k].no != no)
-		k++;
-	if (k == GUESSES)
-		return;
-	if (k == p->n_guesses) {
-		p->guess[k].no = no;
-		p->guess[k].n = p->guess[k].bytes = 0;
-		p->n_guesses++;
-	}
-	p->guess[k].n++;
-	p->guess[k].bytes += bytes;
-}
-
-void compare_copies(const struct survey_of *a, const struct survey_of *b, struct compared *out)
-{
-	size_t n, of_a, of_b;
-	struct align_anchor *v = align_anchors(&a->texts, &b->texts, &n, &of_a, &of_b);
-	*out = (struct compared){ .anchors = n, .of_least = of_a < of_b ? of_a : of_b };
-	out->n_shifts = align_shifts(v, n, out->shifts);
-	if (!out->n_shifts)
-		out->n_shifts = 1; /* no text in common: one clock, as far as anybody can tell */
-	for (size_t i = 0; i < n; i++)
-		if (v[i].fits) {
-			out->fits++;
-			out->bytes += v[i].bytes;
-			vote(b->people.v[v[i].second - 1], v[i].first, v[i].bytes);
-		}
-	out->overlap = a->authored && b->authored && a->first_us <= b->last_us && b->first_us <= a->last_us;
-	free(v);
-}
-
-/* Who of b is who in a, from the votes. */
-void guess_people(struct survey_of *a, struct survey_of *b)
-{
-	for (size_t i = 0; i < b->people.n; i++) {
-		struct person *p = b->people.v[i];
-		size_t all = 0, best = 0;
-		for (size_t k = 0; k < p->n_guesses; k++) {
-			all += p->guess[k].n;
-			best = p->guess[k].n > p->guess[best].n ? k : best;
-		}
-		struct person *named = table_get(&a->people.by_id, p->id);
-		p->agree = all ? p->guess[best].n : 0;
-		p->against = all - p->agree;
-		if (all && p->agree * 100 >= all * AGREE_PERCENT && (p->agree > 1 || p->guess[best].bytes >= AGREE_BYTES))
-			p->same = a->people.v[p->guess[best].no - 1];
-		else
-			p->same = named; /* nothing says otherwise: who is called the same is the same */
-	}
-}
+/* WhatsApp lets people edit for a quarter of an hour and delete for sixty hours, and keeps what a phone has not fetched for thirty days. */
+static const int64_t CHANGES_US = 33ll * 86400 * 1000000;
 
 /* ---- which copies are one chat ---- */
 
@@ -156,9 +37,14 @@ enum verdict { VERDICT_OTHER, VERDICT_MAYBE, VERDICT_SAME };
 
 struct chat {
 	struct spool_copy *first;
+	int64_t ended_us;                 /* the earliest end of what was put together, on the first one's clock */
 	const char *id;                   /* under which it is known */
 	size_t n;                         /* copies */
 };
+
+/* Passes over copies as they were read, the last few: most chats have few copies, and each is looked at more than once. */
+enum { SURVEYS_KEPT = 3 };
+struct kept { const struct spool_copy *copy; struct survey_of of; unsigned used; };
 
 struct merging {
 	struct spool *s;
@@ -166,6 +52,7 @@ struct merging {
 	struct chat *chats; size_t n_chats;
 	struct table ids;                 /* of chats */
 	struct table aka;                 /* user id -> struct alias */
+	struct kept kept[SURVEYS_KEPT]; unsigned uses;
 };
 
 struct alias { const char *to; bool clash; };
@@ -261,12 +148,39 @@ static bool talk_of_both(const struct spool_copy *a, const struct spool_copy *b)
 	return ta && tb && oa && ob && streq(ta, ob) && streq(tb, oa);
 }
 
+/* A pass over a copy that nothing was put into yet; other than `but`, it may be the one that goes. */
+static struct survey_of *survey(struct merging *g, const struct spool_copy *c, const struct spool_copy *but)
+{
+	struct kept *oldest = NULL;
+	for (size_t i = 0; i < SURVEYS_KEPT; i++) {
+		struct kept *k = &g->kept[i];
+		if (k->copy == c) {
+			k->used = ++g->uses;
+			return &k->of;
+		}
+		if (!k->copy || k->copy != but)
+			oldest = !oldest || k->used < oldest->used ? k : oldest;
+	}
+	survey_free(&oldest->of);
+	survey_copy(g->s, c->tally->num, &oldest->of);
+	oldest->copy = c;
+	oldest->used = ++g->uses;
+	return &oldest->of;
+}
+
+static void forget_survey(struct merging *g, const struct spool_copy *c)
+{
+	for (size_t i = 0; i < SURVEYS_KEPT; i++)
+		if (g->kept[i].copy == c) {
+			survey_free(&g->kept[i].of);
+			g->kept[i] = (struct kept){ .copy = NULL };
+		}
+}
+
 /* The chat a copy belongs to, or the number of chats: to none yet. */
 static size_t chat_of(struct merging *g, const struct spool_copy *c)
 {
 	size_t best = g->n_chats, best_fits = 0;
-	struct survey_of own, other;
-	bool surveyed = false;
 	struct { const struct spool_copy *copy; struct compared cmp; enum verdict v; } apart = { .copy = NULL };
 	for (size_t i = 0; i < g->b->n_copies && g->b->copies[i] != c; i++) {
 		const struct spool_copy *x = g->b->copies[i];
@@ -285,13 +199,9 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 			best = x->chat;
 			break;
 		}
-		if (!surveyed)
-			survey_copy(g->s, c->tally->num, &own);
-		surveyed = true;
-		survey_copy(g->s, x->tally->num, &other);
-		compare_copies(&other, &own, &cmp);
-		enum verdict v = judge(&cmp, &other, &own, one_title, c->kind);
-		survey_free(&other);
+		struct survey_of *own = survey(g, c, NULL), *other = survey(g, x, c);
+		compare_copies(other, own, &cmp);
+		enum verdict v = judge(&cmp, other, own, one_title, c->kind);
 		if (v == VERDICT_SAME && (best == g->n_chats || cmp.fits > best_fits)) {
 			best = x->chat;
 			best_fits = cmp.fits;
@@ -301,8 +211,6 @@ static size_t chat_of(struct merging *g, const struct spool_copy *c)
 			apart.v = v;
 		}
 	}
-	if (surveyed)
-		survey_free(&own);
 	if (best == g->n_chats && apart.copy)
 		say_apart(g, apart.copy, c, &apart.cmp, apart.v);
 	return best;
@@ -541,17 +449,32 @@ static void take_back_losses(struct merging *g, int64_t n)
 	}
 }
 
+/* Which ids the chat has, and room for those of a copy that comes. */
+static bool list_ids(struct merging *g, const struct spool_copy *first, const struct spool_copy *c, struct survey_of *out)
+{
+	sqlite3_stmt *st = spool_db_once(g->s, "SELECT id FROM msg WHERE conv=?1");
+	idfilter_init(&out->ids, (size_t)(first->tally->msgs + c->tally->msgs));
+	sqlite3_bind_int64(st, 1, first->tally->num);
+	while (spool_db_step(g->s, st))
+		idfilter_add(&out->ids, spool_db_col(st, 0));
+	sqlite3_finalize(st);
+	return !g->b->failed;
+}
+
 static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, struct written *w)
 {
-	struct survey_of a, b;
 	struct compared cmp;
-	survey_copy(g->s, h->first->tally->num, &a);
-	survey_copy(g->s, c->tally->num, &b);
-	compare_copies(&a, &b, &cmp);
-	guess_people(&a, &b);
-	struct fold f = { .s = g->s, .a = h->first->tally, .b = c->tally, .ca = h->first, .cb = c, .sa = &a, .sb = &b, .c = &cmp, .written = w,
-	                  .b_is_newer = b.last_us > a.last_us };
-	bool ok = fold_copy(&f) && tell_people(g, c, &a, &b) && merge_conv(g, h, c, &b) && tell_merge(g, h, &f);
+	struct survey_of *a = survey(g, h->first, NULL), *b = survey(g, c, h->first);
+	if (!list_ids(g, h->first, c, a))
+		return false;
+	compare_copies(a, b, &cmp);
+	guess_people(a, b);
+	int64_t ended = b->last_us + align_shift_at(cmp.shifts, cmp.n_shifts, b->last_us)->shift_us;
+	h->ended_us = h->ended_us && h->ended_us < ended ? h->ended_us : ended;
+	h->ended_us = a->last_us < h->ended_us ? a->last_us : h->ended_us;
+	struct fold f = { .s = g->s, .a = h->first->tally, .b = c->tally, .ca = h->first, .cb = c, .sa = a, .sb = b, .c = &cmp, .written = w,
+	                  .open_us = h->ended_us - CHANGES_US, .b_is_newer = b->last_us > a->last_us };
+	bool ok = fold_copy(&f) && tell_people(g, c, a, b) && merge_conv(g, h, c, b) && tell_merge(g, h, &f);
 	if (ok) {
 		sqlite3_stmt *st = spool_db_once(g->s, "DELETE FROM conv WHERE num=?1");
 		sqlite3_bind_int64(st, 1, c->tally->num);
@@ -561,8 +484,8 @@ static bool add_copy(struct merging *g, struct chat *h, struct spool_copy *c, st
 		take_back_losses(g, f.made_up);
 		tell_unclear(g, h, &f);
 	}
-	survey_free(&a);
-	survey_free(&b);
+	forget_survey(g, h->first); /* it has more now */
+	forget_survey(g, c);
 	return ok;
 }
 
@@ -575,7 +498,7 @@ static const char *own_id(struct merging *g, const struct chat *h)
 	return id;
 }
 
-/* How many messages of each copy were written of what is loaded; the most. */
+/* How many messages of each copy were written of what is loaded; the most, or -1: it failed. */
 static int64_t count_written(struct merging *g, size_t chat, struct written *w)
 {
 	int64_t most = 0;
@@ -583,6 +506,9 @@ static int64_t count_written(struct merging *g, size_t chat, struct written *w)
 		struct spool_copy *c = g->b->copies[i];
 		if (c->chat != chat)
 			continue;
+		if (w->n && !c->listed && !written_list(w, c->tally->num))
+			return -1;
+		c->listed |= w->n > 0;
 		c->written = written_in(w, c->tally->num);
 		most = c->written > most ? c->written : most;
 	}
@@ -599,8 +525,8 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 		return false;
 	int64_t most = count_written(g, chat, w);
 	h->id = own;
-	if (!g->b->past.conv)
-		return true;
+	if (!g->b->past.conv || most < 0)
+		return most >= 0;
 	for (size_t i = 0; i < g->b->n_copies; i++) {
 		const struct spool_copy *c = g->b->copies[i];
 		bool again = c->chat != chat;
@@ -614,6 +540,8 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 			if (!written_load(w, id))
 				return false;
 			int64_t n = w->n ? count_written(g, chat, w) : 0;
+			if (n < 0)
+				return false;
 			if (n > most) {
 				most = n;
 				h->id = id;
@@ -623,24 +551,25 @@ static bool find_id(struct merging *g, struct chat *h, size_t chat, struct writt
 	if (!streq(loaded, h->id)) {
 		if (!written_load(w, h->id))
 			return false;
-		count_written(g, chat, w);
+		most = count_written(g, chat, w);
 	}
-	return true;
+	return most >= 0;
 }
 
 /* The copy that the others are put into is the one by which the chat was written before: ids, clock and people's ids are its. Where
- * the list is in another order now, that is seen from the messages that have its ids; phones with one local time have them alike. */
-static void find_first(struct merging *g, struct chat *h, size_t chat, const struct written *w)
+ * the list is in another order now, that is seen: of the first one's messages, in the time for which something was written, hardly any
+ * was written under the ids it gives them. Phones with one local time give the same. */
+static void find_first(struct merging *g, struct chat *h, size_t chat, struct written *w)
 {
-	enum { FEW = 8 }; /* notices have no time in their ids, and may be the same on any phone */
-	int64_t own = h->first->written, all = h->first->tally->msgs < (int64_t)w->n ? h->first->tally->msgs : (int64_t)w->n;
+	enum { FEW = 8, ENOUGH = 4 }; /* notices have no time in their ids, and may be the same on any phone */
+	int64_t own = h->first->written, all = w->n ? written_time(w, h->first->tally->num) : 0;
 	struct spool_copy *best = h->first;
-	if (!w->n || (own > 1 && own * FEW >= all))
+	if (all < ENOUGH || own * FEW >= all)
 		return;
 	for (size_t i = 0; i < g->b->n_copies; i++)
 		if (g->b->copies[i]->chat == chat && g->b->copies[i]->written > best->written)
 			best = g->b->copies[i];
-	if (best->written >= FEW / 2 * (own + 1))
+	if (best->written >= ENOUGH * (own + 1))
 		h->first = best;
 }
 
@@ -661,11 +590,10 @@ static bool finish_chat(struct merging *g, struct chat *h, size_t no)
 	}
 	ok = ok && written_settle(&w, h->first->tally->num);
 	if (ok && w.n) {
-		int64_t found = written_in(&w, h->first->tally->num);
 		char what[320];
 		snprintf(what, sizeof(what), "of %zu messages written before, only %lld are in these exports: keep the earlier exports in the list, or what has other ids now is written again",
-		         w.n, (long long)found);
-		if (found * 10 < (int64_t)w.n * 9)
+		         w.n, (long long)w.found);
+		if (w.found * 10 < (int64_t)w.n * 9)
 			spool_put_hazard(g->s, HAZARD_WARN, "written-not-found", h->first->label, what);
 	}
 	written_free(&w);
@@ -723,6 +651,8 @@ bool spool_merge(struct spool *s)
 		if (ok)
 			count_again(&g, &g.chats[i]);
 	}
+	for (size_t i = 0; i < SURVEYS_KEPT; i++)
+		survey_free(&g.kept[i].of);
 	ok = ok && join_people(&g);
 	table_release(&g.ids);
 	table_release(&g.aka);

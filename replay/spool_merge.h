@@ -3,6 +3,7 @@
 #define MVCHAT_SPOOL_MERGE_H
 
 #include "replay/align.h"
+#include "replay/idfilter.h"
 #include "replay/spool_db.h"
 
 /* A person as one copy calls them, and who that is in the other. */
@@ -22,7 +23,7 @@ struct person *people_get(struct build *b, struct people *p, const char *id);
 void people_free(struct people *p);
 
 /* What a pass over a copy shows. */
-struct survey_of { struct align_sample texts; struct people people; int64_t first_us, last_us; size_t authored; };
+struct survey_of { struct align_sample texts; struct people people; int64_t first_us, last_us; size_t authored; struct idfilter ids; /* the first copy's, while another is put into it */ };
 void survey_copy(struct spool *s, int64_t conv, struct survey_of *out);
 void survey_free(struct survey_of *o);
 
@@ -32,7 +33,7 @@ struct compared {
 	size_t anchors, fits, of_least, bytes; /* texts in common; of them on one clock; texts that could have been; length of those that fit */
 	bool overlap;
 };
-/* Votes for who is who go into b's people. */
+/* Votes for who is who go into b's people, instead of any from before. */
 void compare_copies(const struct survey_of *a, const struct survey_of *b, struct compared *out);
 void guess_people(struct survey_of *a, struct survey_of *b);
 
@@ -44,6 +45,7 @@ struct fold {
 	struct survey_of *sa, *sb;
 	const struct compared *c;
 	struct written *written;              /* what was written of the chat, loaded */
+	int64_t open_us;                      /* until then every copy knows what was edited or deleted */
 	bool b_is_newer;                      /* b goes on longer: of two edits its is the later */
 	/* out */
 	size_t same, added, media, later, notices, unclear;
@@ -55,14 +57,17 @@ bool fold_copy(struct fold *f);
 struct written {
 	struct spool *s;
 	size_t n;                             /* messages */
-	uint64_t *bits; size_t n_bits;        /* a filter of their ids */
+	int64_t found;                        /* of them, when settled */
+	struct idfilter ids;
 	sqlite3_stmt *has, *claim;
 };
 void written_init(struct written *w, struct spool *s);
 void written_free(struct written *w);
 bool written_load(struct written *w, const char *conv_id);                    /* instead of what was loaded before */
 bool written_has(struct written *w, const char *id);
+bool written_list(struct written *w, int64_t conv);                           /* the ids of a copy, as they are now; for the next two */
 int64_t written_in(struct written *w, int64_t conv);                          /* how many of them are there, by their ids */
+int64_t written_time(struct written *w, int64_t conv);                        /* messages of it in the time for which something was written */
 bool written_claim(struct written *w, const char *id, const char *was);       /* the message may have been written under `was` */
 bool written_settle(struct written *w, int64_t conv);                         /* gives ids and times back; the chat is complete */
 

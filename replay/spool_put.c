@@ -319,6 +319,11 @@ static sqlite3_stmt *group_statement(struct spool *s)
 		for (int k = 1; k <= PARAMS; k++) /* `replies`, which is found out later, stands before the 12th */
 			buf_addf(&sql, "%s%s?%d%s", k > 1 ? "," : i ? ",(" : "(", k == 12 ? "0," : "", i * PARAMS + k, k == PARAMS ? ")" : "");
 	spool_db_kept(s, &st, sql.p);
+	/* What struct bound says at first: numbers are 0, not NULL as they would be. */
+	static const int numbers[] = { 1, 2, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	for (int i = 0; i < GROUP; i++)
+		for (size_t k = 0; k < countof(numbers); k++)
+			sqlite3_bind_int64(st, i * PARAMS + numbers[k], 0);
 	buf_release(&sql);
 	return st;
 }

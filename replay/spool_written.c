@@ -21,17 +21,10 @@
 
 #include <stdlib.h>
 
-enum { CHAIN_LEN = 8, CLAIMANTS = 16, BITS_MIN = 1 << 12, BITS_MAX = 1 << 26 };
+enum { CHAIN_LEN = 8, CLAIMANTS = 16 };
 static const int64_t near_us = 120ll * 1000000;
 
 /* ---- what was written ---- */
-
-static uint64_t *bit_of(struct written *w, const char *id, size_t *mask)
-{
-	size_t k = (size_t)(hash64s(id) & (w->n_bits - 1));
-	*mask = (size_t)1 << (k & 63);
-	return &w->bits[k >> 6];
-}
 
 void written_init(struct written *w, struct spool *s)
 {
@@ -42,7 +35,7 @@ void written_free(struct written *w)
 {
 	sqlite3_finalize(w->has);
 	sqlite3_finalize(w->claim);
-	free(w->bits);
+	idfilter_free(&w->ids);
 	*w = (struct written){ .s = w->s };
 }
 
@@ -55,23 +48,20 @@ static bool put_past(void *to, int64_t ts_us, const char *id)
 	spool_db_text(p->st, 1, id);
 	sqlite3_bind_int64(p->st, 2, ts_us);
 	p->failed = sqlite3_step(p->st) != SQLITE_DONE;
-	p->w->n += p->failed ? 0 : (size_t)sqlite3_changes(p->w->s->db);
 	return !p->failed;
 }
 
 /* A filter before the table: most ids that are asked for were never written. */
-static void fill_bits(struct written *w)
+static void fill_filter(struct written *w)
 {
 	sqlite3_stmt *st = spool_db_once(w->s, "SELECT id FROM temp.past");
-	size_t mask;
-	for (w->n_bits = BITS_MIN; w->n_bits < w->n * 16 && w->n_bits < BITS_MAX;)
-		w->n_bits *= 2;
-	w->bits = xcalloc(w->n_bits / 64, sizeof(*w->bits));
+	idfilter_init(&w->ids, w->n);
 	while (spool_db_step(w->s, st))
-		*bit_of(w, spool_db_col(st, 0), &mask) |= mask;
+		idfilter_add(&w->ids, spool_db_col(st, 0));
 	sqlite3_finalize(st);
 }
 
+/* They come in the order of time, and are sorted before they go into the table: their ids are hashes. */
 bool written_load(struct written *w, const char *conv_id)
 {
 	struct spool *s = w->s;
@@ -80,25 +70,30 @@ bool written_load(struct written *w, const char *conv_id)
 	if (!s->b->past.conv)
 		return true;
 	if (!spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS past(id TEXT PRIMARY KEY, ts INTEGER) WITHOUT ROWID; DELETE FROM temp.past;"
+	                     "CREATE TEMP TABLE IF NOT EXISTS arrived(id TEXT, ts INTEGER); DELETE FROM temp.arrived;"
 	                     "CREATE TEMP TABLE IF NOT EXISTS claim(id TEXT, was TEXT, PRIMARY KEY(was,id)) WITHOUT ROWID; DELETE FROM temp.claim", &s->b->err))
 		return !(s->b->failed = true);
-	p.st = spool_db_once(s, "INSERT OR IGNORE INTO temp.past VALUES(?1,?2)");
+	p.st = spool_db_once(s, "INSERT INTO temp.arrived VALUES(?1,?2)");
 	bool ok = s->b->past.conv(s->b->past.ctx, conv_id, put_past, &p) || !p.failed;
 	sqlite3_finalize(p.st);
 	if (!ok)
 		return spool_put_failed(s, "cannot write");
+	if (!spool_db_run(s, "PRAGMA cache_size=-4096; INSERT OR IGNORE INTO temp.past SELECT id,ts FROM temp.arrived ORDER BY id; DELETE FROM temp.arrived; PRAGMA cache_size=-12288", &s->b->err))
+		return !(s->b->failed = true);
+	sqlite3_stmt *n = spool_db_once(s, "SELECT count(*) FROM temp.past");
+	w->n = spool_db_step(s, n) ? (size_t)sqlite3_column_int64(n, 0) : 0;
+	sqlite3_finalize(n);
 	if (!w->n)
 		return true;
 	w->has = spool_db_once(s, "SELECT 1 FROM temp.past WHERE id=?1");
 	w->claim = spool_db_once(s, "INSERT OR IGNORE INTO temp.claim VALUES(?1,?2)");
-	fill_bits(w);
+	fill_filter(w);
 	return true;
 }
 
 bool written_has(struct written *w, const char *id)
 {
-	size_t mask;
-	if (!w->n || !(*bit_of(w, id, &mask) & mask))
+	if (!idfilter_has(&w->ids, id))
 		return false;
 	sqlite3_reset(w->has);
 	spool_db_text(w->has, 1, id);
@@ -115,11 +110,36 @@ bool written_claim(struct written *w, const char *id, const char *was)
 	return sqlite3_step(w->claim) == SQLITE_DONE || spool_put_failed(w->s, "cannot write");
 }
 
+/* In the order of ids, so that it can be compared with what was written in one pass; an index of all messages would be written to
+ * at random with every message that is put together. */
+bool written_list(struct written *w, int64_t conv)
+{
+	struct spool *s = w->s;
+	if (!spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS have(conv INTEGER, id TEXT, ts INTEGER, PRIMARY KEY(conv,id)) WITHOUT ROWID; PRAGMA cache_size=-4096", &s->b->err))
+		return !(s->b->failed = true);
+	sqlite3_stmt *out = spool_db_once(s, "DELETE FROM temp.have WHERE conv=?1"), *in = spool_db_once(s, "INSERT INTO temp.have SELECT conv,id,ts FROM main.msg WHERE conv=?1 ORDER BY id");
+	sqlite3_bind_int64(out, 1, conv);
+	sqlite3_bind_int64(in, 1, conv);
+	bool ok = sqlite3_step(out) == SQLITE_DONE && sqlite3_step(in) == SQLITE_DONE;
+	sqlite3_finalize(out);
+	sqlite3_finalize(in);
+	return (ok && spool_db_run(s, "PRAGMA cache_size=-12288", &s->b->err)) || spool_put_failed(s, "cannot write");
+}
+
 int64_t written_in(struct written *w, int64_t conv)
 {
-	if (!w->n || !spool_db_run(w->s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id)", &w->s->b->err))
+	if (!w->n)
 		return 0;
-	sqlite3_stmt *st = spool_db_once(w->s, "SELECT count(*) FROM temp.past p JOIN msg m INDEXED BY by_id ON m.conv=?1 AND m.id=p.id");
+	sqlite3_stmt *st = spool_db_once(w->s, "SELECT count(*) FROM temp.past p CROSS JOIN temp.have h ON h.conv=?1 AND h.id=p.id");
+	sqlite3_bind_int64(st, 1, conv);
+	int64_t n = spool_db_step(w->s, st) ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return n;
+}
+
+int64_t written_time(struct written *w, int64_t conv)
+{
+	sqlite3_stmt *st = spool_db_once(w->s, "SELECT count(*) FROM main.msg WHERE conv=?1 AND ts BETWEEN (SELECT min(ts) FROM temp.past) AND (SELECT max(ts) FROM temp.past)");
 	sqlite3_bind_int64(st, 1, conv);
 	int64_t n = spool_db_step(w->s, st) ? sqlite3_column_int64(st, 0) : 0;
 	sqlite3_finalize(st);
@@ -215,7 +235,7 @@ static uint64_t words_of(const struct msg *m)
 
 static bool read_twin(struct settling *z, const char *id, struct twin *out)
 {
-	sqlite3_stmt *st = spool_db_once(z->w->s, "SELECT ts,author,body FROM msg INDEXED BY by_id WHERE conv=?1 AND id=?2");
+	sqlite3_stmt *st = spool_db_once(z->w->s, "SELECT m.ts,m.author,m.body FROM temp.have h JOIN main.msg m ON m.conv=h.conv AND m.ts=h.ts AND m.id=h.id WHERE h.conv=?1 AND h.id=?2");
 	sqlite3_bind_int64(st, 1, z->conv);
 	spool_db_text(st, 2, id);
 	bool found = spool_db_step(z->w->s, st);
@@ -268,8 +288,8 @@ static void settle_ids(struct settling *z)
 		arena_reset(&z->a);
 		const char *was = arena_strdup(&z->a, spool_db_col(spare, 0));
 		table_init(&seen);
-		if (!pass_on(z, &seen, was, 0) && !z->failed)
-			give_twin(z, was);
+		if (pass_on(z, &seen, was, 0) || (!z->failed && give_twin(z, was)))
+			z->w->found++;
 		table_release(&seen);
 	}
 	sqlite3_finalize(spare);
@@ -300,7 +320,8 @@ static bool apply_ids(struct settling *z, struct buf *line)
 {
 	struct spool *s = z->w->s;
 	bool ok = spool_db_run(s, "CREATE TEMP TABLE hold AS SELECT t.was AS was,p.ts AS at,m.author AS author,m.root AS root,m.root_ts AS root_ts,m.body AS body,m.ts AS ts,m.id AS id"
-	                          " FROM temp.took t JOIN temp.past p ON p.id=t.was JOIN main.msg m INDEXED BY by_id ON m.conv=(SELECT conv FROM temp.here) AND m.id=t.id", &s->b->err);
+	                          " FROM temp.took t CROSS JOIN temp.past p ON p.id=t.was CROSS JOIN temp.have h ON h.conv=(SELECT conv FROM temp.here) AND h.id=t.id"
+	                          " CROSS JOIN main.msg m ON m.conv=h.conv AND m.ts=h.ts AND m.id=h.id", &s->b->err);
 	sqlite3_stmt *st = ok ? spool_db_once(s, "SELECT ts,id FROM temp.hold ORDER BY rowid") : NULL;
 	while (ok && spool_db_step(s, st))
 		ok = fold_drop(s, z->conv, sqlite3_column_int64(st, 0), spool_db_col(st, 1));
@@ -318,8 +339,9 @@ static bool apply_ids(struct settling *z, struct buf *line)
 static bool apply_times(struct settling *z, struct buf *line)
 {
 	struct spool *s = z->w->s;
-	bool ok = spool_db_run(s, "CREATE TEMP TABLE late AS SELECT p.id AS id,m.ts AS old,p.ts AS ts FROM temp.past p JOIN main.msg m INDEXED BY by_id"
-	                          " ON m.conv=(SELECT conv FROM temp.here) AND m.id=p.id WHERE m.ts<>p.ts", &s->b->err);
+	bool ok = spool_db_run(s, "CREATE TEMP TABLE late AS SELECT p.id AS id,h.ts AS old,p.ts AS ts FROM temp.past p CROSS JOIN temp.have h"
+	                          " ON h.conv=(SELECT conv FROM temp.here) AND h.id=p.id WHERE h.ts<>p.ts AND p.id NOT IN (SELECT id FROM temp.took)"
+	                          " ORDER BY h.ts", &s->b->err);
 	if (!ok)
 		return false;
 	sqlite3_stmt *st = spool_db_once(s, "SELECT l.id,l.old,l.ts,m.author,m.root,m.root_ts,m.body FROM temp.late l JOIN main.msg m ON m.conv=?1 AND m.ts=l.old AND m.id=l.id");
@@ -340,7 +362,7 @@ bool written_settle(struct written *w, int64_t conv)
 	struct buf line;
 	if (!w->n)
 		return true;
-	bool ok = spool_db_run(s, "CREATE INDEX IF NOT EXISTS by_id ON msg(conv,id); CREATE TEMP TABLE IF NOT EXISTS here(conv INTEGER); DELETE FROM temp.here;"
+	bool ok = written_list(w, conv) && spool_db_run(s, "CREATE TEMP TABLE IF NOT EXISTS here(conv INTEGER); DELETE FROM temp.here;"
 	                          "DROP TABLE IF EXISTS temp.took; CREATE TEMP TABLE took(id TEXT PRIMARY KEY, was TEXT UNIQUE) WITHOUT ROWID;"
 	                          "DROP TABLE IF EXISTS temp.hold; DROP TABLE IF EXISTS temp.late; DROP TABLE IF EXISTS temp.spare", &s->b->err);
 	sqlite3_stmt *st = ok ? spool_db_once(s, "INSERT INTO temp.here VALUES(?1)") : NULL;
@@ -350,7 +372,7 @@ bool written_settle(struct written *w, int64_t conv)
 	}
 	sqlite3_finalize(st);
 	ok = ok && spool_db_run(s, "CREATE TEMP TABLE spare AS SELECT p.ts AS ts,p.id AS id FROM temp.past p WHERE p.id IN (SELECT was FROM temp.claim)"
-	                           " AND NOT EXISTS (SELECT 1 FROM main.msg m INDEXED BY by_id WHERE m.conv=(SELECT conv FROM temp.here) AND m.id=p.id)", &s->b->err);
+	                           " AND NOT EXISTS (SELECT 1 FROM temp.have h WHERE h.conv=(SELECT conv FROM temp.here) AND h.id=p.id)", &s->b->err);
 	if (!ok)
 		return !(s->b->failed = true);
 	arena_init(&z.a);
@@ -360,6 +382,7 @@ bool written_settle(struct written *w, int64_t conv)
 	z.take = spool_db_once(s, "INSERT INTO temp.took VALUES(?1,?2)");
 	z.give_back = spool_db_once(s, "DELETE FROM temp.took WHERE id=?1");
 	z.near = spool_db_once(s, "SELECT id,body FROM msg WHERE conv=?1 AND ts BETWEEN ?2 AND ?3 AND author=?4 ORDER BY ts,id");
+	w->found = written_in(w, conv);
 	settle_ids(&z);
 	sqlite3_finalize(z.claimants);
 	sqlite3_finalize(z.took);

@@ -485,6 +485,78 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 	return found;
 }
 
+/* ---- files ahead of their messages ---- */
+
+bool stream_has_files(const struct stream *s)
+{
+	return s->files;
+}
+
+/* The file of this message to be uploaded next, from number `from` on; -1: none. A message that stands in the target already, or whose
+ * outcome is open, gets no more files. */
+static int file_ahead(struct stream *s, struct spot *sp, struct spool_walk *w, const struct spool_meta *m, int from, struct arena *a, struct msg *msg)
+{
+	struct standing st;
+	struct letter l;
+	const char *rule;
+	arena_reset(&s->tmp);
+	standing_get(s, stream_lconv(s, sp), m->ts_us, m->id, &st);
+	if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND || !spool_walk_body(w, a, msg, NULL))
+		return -1;
+	struct letter_args x = { .sp = sp, .meta = m, .msg = msg, .fate = FATE_SEND, .want = LETTER_FILES };
+	stream_letter(s, &x, a, &l);
+	for (size_t i = 0; i < l.n_files; i++) {
+		struct ledger_row row;
+		struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_UPLOAD, l.file_no[i] };
+		if (l.file_no[i] >= from && !*l.files[i].handle && (stream_row(s, &k, a, &row), row.state == OP_ABSENT))
+			return l.file_no[i];
+	}
+	return -1;
+}
+
+enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, const struct stream_pos *pos, struct stream_pos *ahead, size_t *look,
+                             int64_t max, struct arena *a, struct stream_op *out)
+{
+	struct spot *sp = lane->kind == LANE_PERSON ? NULL : stream_spot(s, lane->id);
+	bool chat = lane->kind == LANE_CHAT;
+	if (!sp || pos->phase > PH_MSGS)
+		return STREAM_END;
+	if (pos->phase != PH_MSGS)
+		return STREAM_WAIT; /* its chat or thread is not there yet */
+	bool behind = pos->id && (!ahead->id || ahead->ts_us < pos->ts_us || (ahead->ts_us == pos->ts_us && strcmp(ahead->id, pos->id) < 0));
+	if (behind) {
+		move_to(ahead, pos->ts_us, pos->id);
+		ahead->part = 0;
+		*look = STREAM_LOOK;
+	}
+	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, which, lane->root, ahead->ts_us, ahead->id);
+	struct goal g = { sp, stream_spot_target(s, sp), NULL };
+	enum stream_got got = STREAM_END;
+	struct spool_meta m;
+	while (got == STREAM_END && spool_walk_next(w, &m)) {
+		struct msg msg;
+		int n = -1;
+		if (!*look) {
+			got = STREAM_WAIT;
+			break;
+		}
+		arena_reset(&s->trial);
+		if (m.n_files && (n = file_ahead(s, sp, w, &m, ahead->part, &s->trial, &msg)) >= 0) {
+			struct opkey k = { stream_lconv(s, sp), m.ts_us, m.id, OP_UPLOAD, n };
+			got = msg.files[n].size > max ? STREAM_WAIT : STREAM_OP;
+			if (got == STREAM_OP && spool_walk_body(w, a, &msg, NULL) && upload_op(s, &msg, &k, &g, OP_ABSENT, a, m.fp, out))
+				ahead->part = n + 1;
+			break;
+		}
+		move_to(ahead, m.ts_us, m.id);
+		ahead->part = 0;
+		--*look;
+	}
+	spool_walk_end(w);
+	return got;
+}
+
 /* Would the lane of this thread write anything? */
 static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_meta *m)
 {
@@ -549,6 +621,11 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 		arena_reset(&s->trial);
 		if (!m.n_reacts || !(target = post_target(s, &k, 0, &s->trial, &row)))
 			continue;
+		struct standing st = { .loss = row.loss };
+		if (row.loss & LOSS_ROOT)
+			standing_get(s, k.conv, m.ts_us, m.id, &st);
+		if (st.loss & LOSS_ROOT)
+			continue; /* what stands there is not the message people reacted to */
 		*broken = !spool_walk_body(w, &s->trial, &msg, e);
 		k.kind = OP_REACT;
 		for (size_t i = 0; !found && !*broken && i < msg.n_reacts; i++) {

@@ -3,7 +3,7 @@
  * Lanes: one per person to create ("p:USER"), one per conversation ("c:CONV"), one per thread where the target orders threads
  * apart ("t:CONV/ROOT"). A chat lane yields: CHAT_CREATE · for each message UPLOAD… then POST parts, in (time, id) order ·
  * and, when all its threads have ended, the finish: REACT, PIN, MEMBERS, EDIT (links that lead somewhere only now), ARCHIVE. A thread lane yields
- * THREAD_OPEN, then its replies. What the ledger has as DONE or REJECTED is passed over; a message whose source changed since yields EDIT.
+ * THREAD_OPEN, then its replies. Files may be uploaded before it is their turn (stream_ahead). What the ledger has as DONE or REJECTED is passed over; a message whose source changed since yields EDIT.
  * The ledger's open op of a lane, if there is one, is yielded first, exactly as it was (struct op rebuilt from the source).
  */
 #ifndef MVCHAT_STREAM_H
@@ -72,6 +72,15 @@ enum stream_got stream_next(struct stream *s, const struct lane_spec *lane, stru
                             stream_thread_fn on_thread, void *ctx, struct arena *a, struct stream_op *out, struct err *e);
 /* The engine calls this, in the same transaction, when the op stream_next gave is DONE or REJECTED in the ledger: moves pos past it. */
 void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream_op *op);
+
+/* Is there anything that could be uploaded at all? */
+bool stream_has_files(const struct stream *s);
+/* The next file of a lane whose upload nobody has begun, of the messages behind *pos (where the lane stands) and *ahead (where this has
+ * got to by now; zeroed at first, moves on). *look: how many messages may be looked at, is made less; a lane that has overtaken *ahead has
+ * STREAM_LOOK of them again. STREAM_OP: it is the next, no larger than max bytes · STREAM_WAIT: none for now · STREAM_END: there are no more. */
+enum { STREAM_LOOK = 256 };
+enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, const struct stream_pos *pos, struct stream_pos *ahead, size_t *look,
+                             int64_t max, struct arena *a, struct stream_op *out);
 
 /* Target id of a source user: matched by the mapping or created (ledger), else NULL. */
 const char *stream_user_target(struct stream *s, const char *source_user, struct arena *a);

@@ -38,6 +38,7 @@ struct stream {
 	uint32_t wish;           /* enum stream_wish */
 	bool several, bad;       /* archives, unreadable records: how a removal is told */
 	uint64_t shuts;          /* 1 + chats archived so far */
+	bool files;              /* there are some that could be uploaded */
 	bool threads;            /* replies go into threads with lanes of their own */
 	struct arena run;
 	struct arena tmp, trial; /* reset for every message: rows of the ledger; a message looked at that may need nothing */
@@ -116,7 +117,7 @@ enum { LINKS_TOLD_APART = 60 };
 /* Which links count as ahead: of a message that is in the target all that have no address yet; of one that is not, those that may
  * still have none when it is posted. */
 enum ahead { AHEAD_NO, AHEAD_OF_SENT, AHEAD_OF_UNSENT };
-enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */ };
+enum letter_want { LETTER_NEXT /* stop at the first missing upload */, LETTER_ALL /* as if they were done: for counting */, LETTER_FILES /* nothing but these */ };
 /* posted: a part of it is in the target already; files that were not uploaded before are then only named. */
 struct letter_args {
 	struct spot *sp; const struct spool_meta *meta; const struct msg *msg;

@@ -204,6 +204,7 @@ struct stream *stream_open(const struct stream_args *args, struct err *e)
 	const char *const *paths;
 	s->several = spool_archives(args->spool, &s->tmp, &paths) > 1;
 	s->bad = sc.bad > 0;
+	s->files = (s->tr.caps & CAP_UPLOAD) && sc.files > 0;
 	s->days_since_us = mapping_days_since(args->mapping, sc.last_us);
 	if (mapping_asks_text(args->mapping))
 		s->answers = xcalloc(TEXT_ANSWERS, sizeof(*s->answers));
@@ -303,11 +304,13 @@ static const char *text_rule(struct stream *s, const struct spot *sp, const stru
 	return v->rule;
 }
 
-static const char *rule_of(struct stream *s, struct spot *sp, const struct spool_meta *m)
+enum limits { LIMITS_COUNT, WHENEVER };
+static const char *rule_of(struct stream *s, struct spot *sp, const struct spool_meta *m, enum limits limits)
 {
 	if (m->kind == MSG_LOST_ROOT)
 		return "orphan"; /* sent only where replies need it */
 	struct msg_meta mm = meta_of(s, sp, m);
+	mm.whenever = limits == WHENEVER;
 	const char *rule = mapping_skips(s->x.mapping, &mm);
 	if (!rule && m->empty && m->kind != MSG_DELETED)
 		return "empty";
@@ -343,7 +346,7 @@ static bool any_reply_goes(struct stream *s, struct spot *sp, const char *root)
 	struct spool_meta m;
 	bool goes = false;
 	while (!goes && spool_walk_next(w, &m))
-		goes = !rule_of(s, sp, &m);
+		goes = !rule_of(s, sp, &m, LIMITS_COUNT);
 	spool_walk_end(w);
 	return goes;
 }
@@ -358,7 +361,7 @@ static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
 		struct standing st;
 		arena_reset(&s->tmp);
 		standing_get(s, stream_lconv(s, sp), m.ts_us, m.id, &st);
-		due = !st.open && !standing_settled(s, sp, &st, &m) && (st.parts || !rule_of(s, sp, &m));
+		due = !st.open && !standing_settled(s, sp, &st, &m) && (st.parts || !rule_of(s, sp, &m, LIMITS_COUNT));
 	}
 	spool_walk_end(w);
 	return due;
@@ -366,7 +369,7 @@ static bool any_reply_due(struct stream *s, struct spot *sp, const char *root)
 
 enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta *m, const char **rule)
 {
-	*rule = rule_of(s, sp, m);
+	*rule = rule_of(s, sp, m, LIMITS_COUNT);
 	if (!*rule)
 		return FATE_SEND;
 	if (!s->threads || m->root || !m->n_replies ||
@@ -376,11 +379,10 @@ enum fate stream_fate(struct stream *s, struct spot *sp, const struct spool_meta
 		return any_reply_due(s, sp, m->id) ? FATE_PLACEHOLDER : FATE_SKIP;
 	if (!any_reply_goes(s, sp, m->id))
 		return FATE_SKIP;
-	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. */
-	if (strncmp(*rule, "only.", 5) != 0)
-		return FATE_PLACEHOLDER;
-	*rule = NULL;
-	return FATE_SEND;
+	/* A pilot's limits only leave for later: a place-holder would still stand there when the whole comes. All other rules count. */
+	if (!strncmp(*rule, "only.", 5))
+		*rule = rule_of(s, sp, m, WHENEVER);
+	return *rule ? FATE_PLACEHOLDER : FATE_SEND;
 }
 
 /* ---- standing ---- */
@@ -392,10 +394,7 @@ void standing_add(struct standing *st, const struct ledger_row *r)
 	bool open = r->state == OP_INTENT || r->state == OP_UNKNOWN;
 	switch (r->key.kind) {
 	case OP_UPLOAD:
-		st->uploads += r->state == OP_DONE;
-		st->open |= open;
-		if (open)
-			st->open_lane = r->lane;
+		st->uploads += r->state == OP_DONE; /* one that is open puts nothing in doubt: nobody sees it */
 		break;
 	case OP_POST:
 		st->open |= open;

@@ -561,10 +561,12 @@ void stream_letter(struct stream *s, const struct letter_args *asked, struct are
 		note(&tail, stand_in);
 		if (x->fate == FATE_PLACEHOLDER || x->meta->kind == MSG_LOST_ROOT)
 			out->loss |= LOSS_ROOT;
+		if (x->want == LETTER_FILES)
+			return;
 	} else {
 		bool *named = arena_array(a, x->msg->n_files + 1, bool);
 		sort_files(s, x, a, out, named);
-		if (out->upload >= 0 && x->want == LETTER_NEXT)
+		if (x->want == LETTER_FILES || (out->upload >= 0 && x->want == LETTER_NEXT))
 			return;
 		body = x->msg->kind == MSG_ME ? italic(&x->msg->body, a) : x->msg->body;
 		if (s->cfg->mentions == MENTION_TEXT && body.n_blocks)

@@ -32,7 +32,7 @@ static int64_t real_us(void)
 
 size_t wire_in_flight(const struct wire *w)
 {
-	size_t n = w->active.n;
+	size_t n = w->active.n + w->held.n;
 	for (const struct call *c = w->done.head; c; c = c->next)
 		n += !c->waited_for;
 	return n;
@@ -151,6 +151,34 @@ static void read_skew(struct wire *w, const char *date)
 	}
 }
 
+/* The sandbox says how long an answer took on the virtual clock: it has come only then. */
+static bool hold(struct call *c)
+{
+	long long took = clock_is_virtual() && !c->waited_for ? strtoll(c->took, NULL, 10) : 0;
+	if (took <= 0)
+		return false;
+	c->due_us = c->sent_us + (took < (int64_t)TOOK_MAX_S * 1000000 ? took : (int64_t)TOOK_MAX_S * 1000000);
+	list_push(&c->w->held, c);
+	c->w->events++;
+	return true;
+}
+
+/* Whose moment has come; until when the others are held. */
+static int64_t let_come(struct wire *w)
+{
+	int64_t now = clock_mono_us(), next_us = INT64_MAX;
+	for (struct call *c = w->held.head, *next; c; c = next) {
+		next = c->next;
+		if (c->due_us <= now) {
+			list_drop(&w->held, c);
+			wire_end(c, WIRE_ANSWER);
+		} else if (c->due_us < next_us) {
+			next_us = c->due_us;
+		}
+	}
+	return next_us;
+}
+
 static void finish(struct call *c, CURLcode code)
 {
 	struct wire *w = c->w;
@@ -167,7 +195,8 @@ static void finish(struct call *c, CURLcode code)
 		c->retry_after_s = parse_retry_after(c->retry_after, c->date);
 		w->throttled += status == 429;
 		read_skew(w, c->date);
-		wire_end(c, WIRE_ANSWER);
+		if (!hold(c))
+			wire_end(c, WIRE_ANSWER);
 	} else if (code == CURLE_OK) {
 		say(c, N_("an answer that is not HTTP"), "");
 		wire_end(c, WIRE_UNKNOWN);
@@ -295,10 +324,19 @@ size_t wire_poll(struct wire *w, int64_t deadline_us, struct wire_done *out, siz
 	if (w->fresh || deadline_us <= clock_mono_us())
 		pump(w);
 	for (;;) {
+		if (w->held.n)
+			let_come(w);
 		size_t n = take_done(w, out, max);
 		if (n || max == 0)
 			return n;
 		int64_t now = clock_mono_us();
+		if (!w->active.n && w->held.n) { /* a virtual clock */
+			int64_t due = let_come(w);
+			clock_sleep_until_mono(due < deadline_us ? due : deadline_us);
+			if (deadline_us < due)
+				return 0;
+			continue;
+		}
 		if (!w->active.n) {
 			if (deadline_us <= now)
 				return 0;

@@ -4,7 +4,7 @@
  * library: its body goes through CURLOPT_READFUNCTION without a seek function (a reused connection that dies gives
  * CURLE_SEND_FAIL_REWIND, our UNKNOWN), one without a body uses a fresh connection; no redirects on anything that writes;
  * https only but for loopback. Timeouts run on core/clock, so a virtual clock can end a hung request at once.
- * With a virtual clock every request carries "X-Mvchat-Now: <wall microseconds>".
+ * With a virtual clock every request carries "X-Mvchat-Now: <wall microseconds> <process>".
  */
 #ifndef MVCHAT_WIRE_H
 #define MVCHAT_WIRE_H
@@ -19,7 +19,7 @@ struct wire_config {
 	const char *const *more_bot_tokens;    /* of further bots, NULL-terminated, at most BOTS_MAX - 1; or NULL */
 	const char *cacert, *proxy;            /* or NULL; proxies of the environment are honoured by libcurl */
 	int connect_timeout_s, timeout_s;      /* 0 = 15, 60 */
-	int max_connections;                   /* 0 = 64 */
+	int max_connections;                   /* 0 = 128 */
 	int64_t max_answer_bytes;              /* 0 = 32 MiB */
 	/* Opens a file of the archive for streaming (http_req.stream). */
 	struct vfile *(*open_file)(void *ctx, const struct file *f, struct err *e);

@@ -11,12 +11,13 @@
 #include <signal.h>
 
 enum {
-	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 64, ANSWER_MAX = 32 << 20,
+	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 128, ANSWER_MAX = 32 << 20,
 	HEAD_MAX = 256 << 10,     /* bytes of an answer's header fields; libcurl keeps each of them */
 	KEEP_ANSWER = 256 << 10,  /* memory of an answer kept for the next one */
 	CALL_CHUNK = 4096,        /* of the memory for one request: an address, tokens, an ordinary message */
 	IDLE_CONNECTION_S = 30,   /* an older one has likely been closed at the other end: do not try our luck */
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
+	TOOK_MAX_S = 3600,
 	HANG_MS = 150,            /* virtual clock: a server silent for so long of real time is taken to hang */
 	HEADER_TEXT = 128,
 	HEADERS_MAX = 5,
@@ -46,7 +47,8 @@ struct call {
 	struct buf answer;
 	bool too_large;
 	size_t head;               /* bytes of header fields so far */
-	char retry_after[HEADER_TEXT], date[HEADER_TEXT], content_type[HEADER_TEXT];
+	char retry_after[HEADER_TEXT], date[HEADER_TEXT], content_type[HEADER_TEXT], took[HEADER_TEXT];
+	int64_t sent_us, due_us;   /* virtual clock: the answer, which is here, comes at that moment */
 	char errbuf[CURL_ERROR_SIZE];
 	enum wire_class cls;
 	int status, retry_after_s;
@@ -64,7 +66,7 @@ struct wire {
 	int64_t connect_us, total_us, answer_max;
 	struct vfile *(*open_file)(void *ctx, const struct file *f, struct err *e);
 	void *ctx;
-	struct list active, done, handed, idle; /* under way · finished · with the caller until the next poll · for reuse */
+	struct list active, held, done, handed, idle; /* under way · answered, but not yet come · finished · with the caller until the next poll · for reuse */
 	int64_t started, writes, throttled;
 	uint64_t events;           /* counts every sign of life */
 	uint64_t rounds;           /* how often libcurl was asked to go on */

@@ -212,6 +212,7 @@ void wire_close(struct wire *w)
 		curl_multi_remove_handle(w->multi, c->easy);
 	free_all(&w->active);
 	free_all(&w->done);
+	free_all(&w->held);
 	free_all(&w->handed);
 	free_all(&w->idle);
 	curl_multi_cleanup(w->multi);

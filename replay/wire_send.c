@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* ---- what libcurl calls ---- */
 
@@ -114,6 +115,8 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
 	keep_header(p, n, "Retry-After", c->retry_after);
 	keep_header(p, n, "Date", c->date);
 	keep_header(p, n, "Content-Type", c->content_type);
+	if (clock_is_virtual())
+		keep_header(p, n, "X-Mvchat-Took", c->took);
 	return n;
 }
 
@@ -178,7 +181,7 @@ static bool make_headers(struct wire *w, struct call *c, const struct http_req *
 	add_header(c, "Expect:");           /* no waiting for "100 Continue" */
 	add_header(c, "Accept-Encoding: gzip"); /* what libcurl would say itself, only that it puts its own together anew each time */
 	if (clock_is_virtual())
-		add_header(c, arena_fmt(&c->arena, "X-Mvchat-Now: %lld", (long long)clock_wall_us()));
+		add_header(c, arena_fmt(&c->arena, "X-Mvchat-Now: %lld %ld", (long long)clock_wall_us(), (long)getpid()));
 	return true;
 }
 
@@ -359,7 +362,8 @@ struct call *wire_start(struct wire *w, const struct http_req *r, void *tag, boo
 	has_body = c->total > 0;
 	set_options(w, c, url, &o, has_body);
 	c->connect_by_us = clock_mono_us() + w->connect_us;
-	c->done_by_us = clock_mono_us() + w->total_us;
+	c->sent_us = clock_mono_us();
+	c->done_by_us = c->sent_us + w->total_us;
 	if (curl_multi_add_handle(w->multi, c->easy) != CURLM_OK)
 		die("libcurl does not take a request");
 	c->round = w->rounds;

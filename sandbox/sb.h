@@ -61,7 +61,7 @@ struct sb_stats {
 enum sb_action {
 	SBF_NONE, SBF_DROP_BEFORE, SBF_DROP_AFTER, SBF_500_BEFORE, SBF_500_AFTER, SBF_LATE, SBF_HANG, SBF_HANG_AFTER, SBF_CUT_BODY,
 	SBF_HTML_200, SBF_HTML_502, SBF_429, SBF_503, SBF_503_AFTER, SBF_LIST_LAG, SBF_FOREIGN, SBF_FOREIGN_AFTER, SBF_WRONG_ID,
-	SBF_LAG_DROP, SBF_401, SBF_HUMAN, SBF_HUMAN_DROP, N_SBF
+	SBF_LAG_DROP, SBF_401, SBF_HUMAN, SBF_HUMAN_DROP, SBF_SLOW, N_SBF
 };
 struct sb_rule {
 	char method[8], glob[120];
@@ -94,6 +94,7 @@ struct sandbox {
 	const volatile int *stop;
 	FILE *log;
 	int64_t now, last_header;        /* us */
+	int64_t client;                  /* whose header that was */
 	struct sb_token tokens[SB_TOKENS]; size_t n_tokens;
 	struct sb_rate rates[N_SBC];
 	struct sb_bucket **lanes; size_t n_lanes, cap_lanes;
@@ -122,7 +123,7 @@ struct sb_req {
 	struct sb_token *tok;
 	const struct jv *json;
 	const struct sb_rule *rule; struct sb_rule rule_copy;
-	int64_t due, lag;                /* us: late; list-lag */
+	int64_t due, lag, took;          /* us: late; list-lag; slow */
 	int64_t chat;                    /* where the request writes, for foreign and the log */
 	/* answer */
 	int status;

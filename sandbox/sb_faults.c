@@ -12,7 +12,7 @@ const char *const sb_action_name[N_SBF] = {
 	[SBF_CUT_BODY] = "cut-body", [SBF_HTML_200] = "html-200", [SBF_HTML_502] = "html-502", [SBF_429] = "429", [SBF_503] = "503",
 	[SBF_503_AFTER] = "503-after", [SBF_LIST_LAG] = "list-lag", [SBF_FOREIGN] = "foreign", [SBF_FOREIGN_AFTER] = "foreign-after",
 	[SBF_WRONG_ID] = "wrong-id", [SBF_LAG_DROP] = "lag-drop", [SBF_401] = "401",
-	[SBF_HUMAN] = "human", [SBF_HUMAN_DROP] = "human-drop",
+	[SBF_HUMAN] = "human", [SBF_HUMAN_DROP] = "human-drop", [SBF_SLOW] = "slow",
 };
 
 static bool number(const char *s, int64_t *out)
@@ -58,7 +58,7 @@ static bool rule(char *line, struct sb_rule *r, struct err *e)
 		return err_set(e, ERR_USAGE, "unknown fault '%s'", action);
 	line += strspn(line, " \t");
 	fmt_into(r->text, sizeof r->text, "%s", line);
-	if (r->action == SBF_LATE || r->action == SBF_LIST_LAG || r->action == SBF_LAG_DROP) {
+	if (r->action == SBF_LATE || r->action == SBF_LIST_LAG || r->action == SBF_LAG_DROP || r->action == SBF_SLOW) {
 		if (!number(line, &r->number))
 			return err_set(e, ERR_USAGE, "%s needs milliseconds", action);
 	} else if (r->action == SBF_429 || r->action == SBF_503) {

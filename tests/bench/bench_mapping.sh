@@ -36,7 +36,7 @@ measure() { # NAME command…
 	name=$1
 	shift
 	"$tools/measure" "$dir/m" "$@" >"$dir/mapping.out"
-	read -r w cpu kb <"$dir/m"
+	read -r w cpu kb _ <"$dir/m"
 	row "  $name" "$w s" "CPU $cpu s, $((kb / 1024)) MiB"
 	wall=$(sum "$wall" "$w")
 	[ "$kb" -le "$peak" ] || peak=$kb

@@ -1,7 +1,7 @@
 #!/bin/sh
 # bench_schedule.sh [SHAPE…]: archive shape x tokens under the target's limits, in virtual time: the least the limits allow, what
 # the plan estimates, what the run took, the ratio, and how many requests were told to wait. SCALE (per cent, default 100)
-# makes the archives smaller.
+# makes the archives smaller; STORAGE_MS is how long the storage takes for each file (default 0).
 set -eu
 cd "$(dirname "$0")/../.."
 SCALE=${SCALE:-100} TOKENS=${TOKENS:-1 3}
@@ -49,7 +49,8 @@ for shape in ${*:-one small thread files mixed even}; do
 	fi
 	for tokens in $TOKENS; do
 		unset PACHCA_BOT_TOKEN
-		serve --bots 3 ${RATES:+--rates "$RATES"}
+		echo "POST /direct_url * slow ${STORAGE_MS:-0}" >"$dir/faults"
+		serve --bots 3 --faults "$dir/faults" ${RATES:+--rates "$RATES"}
 		PACHCA_BOT_TOKEN=sandbox-bot-token
 		i=2
 		while [ "$i" -le "$tokens" ]; do PACHCA_BOT_TOKEN=$PACHCA_BOT_TOKEN,sandbox-bot-token-$i; i=$((i + 1)); done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# where.sh [ZIP MESSAGES]: where the instructions of reading an archive go, by library and by our files (callgrind; slow).
+# where.sh [ARCHIVE MESSAGES]: where the instructions of reading an archive go, by library and by our files (callgrind; slow).
 # Instructions, unlike seconds, do not depend on what else the machine does.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -11,7 +11,7 @@ look() { "$BUILD/tools/measure" "$T/m" "$MVCHAT" inspect --json --exit-code "$1"
 # honest NAME: what inspect said of the last archive is one of the outcomes there may be
 odd=''
 honest() {
-	read -r _ _ kb <"$T/m"
+	read -r _ _ kb _ <"$T/m"
 	[ "$kb" -le "$kb_max" ] || odd="$odd $1:${kb}KB"
 	case "$code" in
 	0) ;;

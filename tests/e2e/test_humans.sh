@@ -12,7 +12,7 @@ content() { "$MVCHAT" sandbox --store "$STORE" --dump; }
 # ---- while apply runs ----
 sandbox during
 project d
-faults 'POST /messages 4 foreign a colleague writes' '* * #12 human edit' '* * #15 human react' '* * #18 human delete'
+faults 'POST /messages 4 foreign a colleague writes' 'POST /messages 6 human edit' 'POST /messages 9 human react' 'POST /messages 12 human delete'
 expect 'apply while people edit, react, delete and write' 0 "$MVCHAT" apply -C "$T/d" --yes
 faults ''
 expect 'verify finds it' 7 "$MVCHAT" verify -C "$T/d" --json

@@ -33,6 +33,7 @@ eq 'nobody was told to wait' "$(number throttled "$T/out")" 0
 first=$(number elapsed_ms "$T/out")
 export PACHCA_BOT_TOKEN="$three,$two,$one"
 expect 'the rest, the tokens in another order' 0 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes --json
+eq 'nor is anybody right after a stop, with what was left of the limits' "$(number throttled "$T/out")" 0
 fast=$(($(number elapsed_ms "$T/out") + first))
 if [ "$fast" -le $((slow / 2)) ]; then ok 'less than half the time'; else not_ok "took $fast ms, alone $slow ms"; fi
 texts "$STORE" >"$T/three"

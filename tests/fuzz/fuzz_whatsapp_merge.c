@@ -193,9 +193,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				broken("not the same when all is written", i < a.n ? &a.v[i] : &b.v[i]);
 	}
 	if (turn & 2) {
-		size_t some = 0; /* a part of it, in no order */
-		for (size_t i = 0; i < a.n; i++)
-			if (hash64s(a.v[i].id) % 3 == 0)
+		size_t some = 0; /* a part of it: until the run was killed, and without notices, as a mapping may say */
+		for (size_t i = 0; i < a.n * 2 / 3; i++)
+			if (!a.v[i].later)
 				a.v[some++] = a.v[i];
 		a.n = some;
 		build(dir, phones, &a, &b);

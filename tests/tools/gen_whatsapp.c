@@ -3,7 +3,7 @@
  *   gen_whatsapp --locales DIR    for every locale an export of Android and of an iPhone, and what each line means beside it
  *   gen_whatsapp --bulk BYTES     a Russian chat from Android of that size, on stdout; for benchmarks
  *   gen_whatsapp --phones DIR     a trade chat as three phones export it, each in a folder of its own; for `make demo-whatsapp`
- *   gen_whatsapp --copies N DIR   a chat of N messages as two phones export it; for benchmarks of merging
+ *   gen_whatsapp --copies N DIR [P]  a chat of N messages as P phones export it (2, or 3); for benchmarks of merging
  */
 #include "tests/conform/whatsapp_gen.h"
 #include "tests/conform/whatsapp_phones.h"
@@ -134,19 +134,37 @@ static bool trade_chat(const char *dir)
 
 static bool nearly_all(size_t i, size_t n) { (void)n; return i % 50 != 7; }
 static bool nearly_all_others(size_t i, size_t n) { (void)n; return i % 50 != 9; }
+static bool from_third(size_t i, size_t n) { return i >= n / 3 && i % 50 != 11; }
 static bool none(size_t i) { (void)i; return false; }
 
-static bool copies(size_t n, const char *dir)
+/* A million messages with the pauses of the usual history would last for eighty years, and years are written with two digits. */
+static void shorten_pauses(struct phone_history *h)
+{
+	enum { LONG_S = 300, MANY = 200000, AS_MANY = 100000 };
+	int64_t was = h->n ? h->v[0].at_s : 0, at = was;
+	for (size_t i = 1; h->n > MANY && i < h->n; i++) {
+		struct phone_event *e = &h->v[i];
+		int64_t gap = e->at_s - was, change = e->changed_s - e->at_s;
+		was = e->at_s;
+		at += gap > LONG_S ? LONG_S + (gap - LONG_S) / (int64_t)(h->n / AS_MANY) : gap;
+		e->at_s = at;
+		e->changed_s = e->changed_s ? at + change : 0;
+	}
+}
+
+static bool copies(size_t n, const char *dir, size_t n_phones)
 {
 	const struct phone phones[] = {
 		{ PHONE_RU_ANDROID, "Склад", { "Иван", "Мария", "+7 916 123-45-67", "Ольга", "Пётр" }, moscow, nearly_all, none, 0 },
 		{ PHONE_RU_IPHONE, "Склад", { "Ваня", "Маша", "Сергей", "Оля", "Петя" }, ekaterinburg, nearly_all_others, none, 0 },
+		{ PHONE_EN_IPHONE, "Склад", { "Ivan Boss", "+7 912 000-33-44", "~ Sergey", "Olga", "Peter" }, late_clock, from_third, none, 0 },
 	};
 	struct phone_history h;
 	char path[600];
 	bool ok = true;
 	phone_history(&h, 5, n, 1500000000);
-	for (size_t i = 0; ok && i < countof(phones); i++) {
+	shorten_pauses(&h);
+	for (size_t i = 0; ok && i < n_phones && i < countof(phones); i++) {
 		fmt_into(path, sizeof(path), "%s/%zu", dir, i + 1);
 		ok = phone_export(&phones[i], &h, path);
 	}
@@ -159,14 +177,14 @@ int main(int argc, char **argv)
 	struct gen g;
 	if (argc == 3 && streq(argv[1], "--phones"))
 		return ((mkdir(argv[2], 0777) == 0 || errno == EEXIST) && trade_chat(argv[2])) ? 0 : 1;
-	if (argc == 4 && streq(argv[1], "--copies"))
-		return ((mkdir(argv[3], 0777) == 0 || errno == EEXIST) && copies(strtoul(argv[2], NULL, 10), argv[3])) ? 0 : 1;
+	if ((argc == 4 || argc == 5) && streq(argv[1], "--copies"))
+		return ((mkdir(argv[3], 0777) == 0 || errno == EEXIST) && copies(strtoul(argv[2], NULL, 10), argv[3], argc == 5 ? strtoul(argv[4], NULL, 10) : 2)) ? 0 : 1;
 	if (argc == 3 && streq(argv[1], "--bulk")) {
 		bulk(strtoul(argv[2], NULL, 10));
 		return ferror(stdout) ? 1 : 0;
 	}
 	if (argc != 3 || !streq(argv[1], "--locales")) {
-		fprintf(stderr, "usage: gen_whatsapp --locales DIR | --bulk BYTES | --phones DIR | --copies N DIR\n");
+		fprintf(stderr, "usage: gen_whatsapp --locales DIR | --bulk BYTES | --phones DIR | --copies N DIR [PHONES]\n");
 		return 2;
 	}
 	if ((mkdir(argv[2], 0777) != 0 && errno != EEXIST) || !gen_read(&g, "importers/whatsapp_strings.tsv")) {

@@ -233,7 +233,7 @@ static struct msg make_msg(struct world *w, int at, const char *author, int root
 	return m;
 }
 
-static void add_msg(struct world *w, const char *conv, int at, const char *author, int root, const char *text)
+static inline void add_msg(struct world *w, const char *conv, int at, const char *author, int root, const char *text)
 {
 	struct msg m = make_msg(w, at, author, root, text);
 	assert_true(w->sink.msg(w->sink.ctx, conv, &m));
@@ -311,6 +311,10 @@ static void log_op(struct driver *d, const struct stream_op *so)
 	buf_adds(&d->log, "\n");
 }
 
+/* Told of every op that was done, by whoever wants to know what the target holds; id: what it is called there. */
+static void (*written)(void *ctx, const char *conv, const char *lane, const struct op *op, const char *id);
+static void *written_ctx;
+
 /* Runs one lane till it waits or ends. false: died. */
 static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_pos *pos, size_t open, enum stream_got *end)
 {
@@ -338,9 +342,13 @@ static bool drive_lane(struct driver *d, struct lane_spec lane, struct stream_po
 		if (!die_here) {
 			if (d->reject && so.op.body && strstr(so.op.body, d->reject))
 				ledger_reject(l, &so.op.key, "bad: refused");
-			else
-				w->serial++, ledger_done(l, &so.op.key, so.op.key.kind == OP_EDIT ? so.op.target_id : arena_fmt(&a, "%d", 100 + w->serial),
-				            so.op.key.kind == OP_THREAD_OPEN ? arena_fmt(&a, "T%d", 100 + w->serial) : NULL);
+			else {
+				w->serial++;
+				const char *id = so.op.key.kind == OP_EDIT ? so.op.target_id : arena_fmt(&a, "%d", 100 + w->serial);
+				ledger_done(l, &so.op.key, id, so.op.key.kind == OP_THREAD_OPEN ? arena_fmt(&a, "T%d", 100 + w->serial) : NULL);
+				if (written)
+					written(written_ctx, ledger_conv_name(l, so.op.key.conv, &a), lane.name, &so.op, id);
+			}
 		}
 		if (!die_here)
 			stream_passed(d->s, pos, &so);

@@ -125,6 +125,37 @@ static void assert_streams(const char *s, size_t n, struct want want, const char
 	}
 }
 
+/* A small file that is all there is read without yajl; in pieces it is not. Both tell the same, whatever is odd about it. */
+static void test_small_files(void **state)
+{
+	static const char *const files[] = {
+		"", " ", "[", "[]", " [ ] \n", "[ ]x", "[],", "[]]", "{}", "{\"a\":1}", "null", "[1]", "[{}]", "[{},{}]", "[{}{}]", "[{},]", "[,{}]", "[{}", "[{},", "[{}] []", "[{}],",
+		"\xef\xbb\xbf[{}]", "[\n{\n},\n\n{\"a\":\"b\"}\n]\n", "[{\"a\":1},2,{\"b\":3}]", "[{\"a\":1},[{}],{\"b\":3}]", "[{\"a\":1},\"x\",{\"b\":3}]", "[{\"a\":1}\v,{\"b\":3}]",
+		"[{\"skip\":1,\"b\":2}]", "[{\"skip\":{\"skip\":[1,{\"b\":[]}]},\"b\":2}]", "[{\"b\":{\"skip\":[],\"c\":{}},\"skip\":null}]", "[{\"skip\":{}}]", "[{\"skip\":[]},{\"a\":[]}]",
+		"[{\"skip\":[1,}],\"b\":2}]", "[{\"skip\":01}]", "[{\"skip\":\"\\ud800\"},{\"a\":\"\\ud83d\\ude00\"}]", "[{\"s\\u006bip\":1}]", "[{\"a\\u0000\":1}]", "[{\"a\":\"\\u0000\"}]", "[{\"skip\":\"\xff\"},{\"b\":1}]",
+		"[{\"a\":\"\xff\"},{\"b\":1}]", "[{\"a\":[]}]", "[{\"a\":[[]]}]", "[{\"a\":[{}]}]", "[{\"a\":[[1]]}]", "[{\"a\":[[[]]]},{\"b\":1}]", "[{\"skip\":[[[[[]]]]]},{\"b\":1}]", "[{\"a\":1,\"a\":2}]", "[{\"\":1}]",
+		"[{\"a\":tru}]", "[{\"a\":true,\"b\":false,\"c\":null,\"d\":-1.5e3}]", "[{\"a\" :1 , \"b\": [ 1 , 2 ] }]", "[{\"a\":1 \"b\":2}]", "[{\"a\"}]", "[{a:1}]", "[{\"a\":1}]\"", "[{\"a\":1}\n\n}",
+	};
+	static const char *const skip[] = { "skip", NULL };
+	(void)state;
+	for (size_t i = 0; i < countof(files); i++)
+		for (int depth = 0; depth < 5; depth++)
+			for (size_t stop = 0; stop < 3; stop++)
+				for (int fails = 0; fails < 2; fails++) {
+					const size_t n = strlen(files[i]);
+					size_t lone, lone_whole;
+					struct want want = { .step = 1, .max_depth = depth, .skip = skip, .stop_after = stop, .fails = fails };
+					char *pieces = stream(files[i], n, want, &lone);
+					want.step = 0;
+					char *whole = stream(files[i], n, want, &lone_whole);
+					assert_string_equal(whole, pieces);
+					if (!stop)
+						assert_int_equal(lone_whole, lone);
+					free(pieces);
+					free(whole);
+				}
+}
+
 /* ---- writer ---- */
 
 static void test_writer(void **state)
@@ -162,6 +193,59 @@ static void test_writer(void **state)
 	jw_str(&w, "123456");
 	assert_true(b.full);
 	buf_release(&b);
+}
+
+/* Strings of every length with something to escape at every place, into buffers that hold all, some or nothing of it. */
+static void test_writer_lengths(void **state)
+{
+	static const struct { char c; const char *shown; } odd[] = { { 'x', "x" }, { '"', "\\\"" }, { '\\', "\\\\" }, { '\n', "\\n" }, { '\x1f', "\\u001f" }, { '\0', "\\u0000" }, { '\x7f', "\x7f" }, { '\xd0', "\xd0" } };
+	(void)state;
+	for (size_t n = 1; n < 70; n++)
+		for (size_t at = 0; at < n; at++)
+			for (size_t o = 0; o < countof(odd); o++) {
+				char *s = malloc(n), want[200], key[80];
+				struct buf b;
+				struct jw w;
+				memset(s, 'a', n);
+				s[at] = odd[o].c;
+				if (at + 20 < n)
+					s[at + 20] = odd[o].c;
+				memcpy(key, s, n);
+				key[n] = '\0';
+				size_t k = 0;
+				want[k++] = ',', want[k++] = '"';
+				for (size_t i = 0; i < n; i++)
+					k += (size_t)sprintf(want + k, "%s", s[i] == 'a' ? "a" : odd[o].shown);
+				want[k++] = '"', want[k++] = ':';
+				for (size_t max = k; max + 12 > k && max; max--) {
+					buf_init(&b, max);
+					w = (struct jw){ .out = &b, .comma = true };
+					if (odd[o].c)
+						jw_key(&w, key);
+					else
+						jw_strn(&w, s, n), buf_addc(&b, ':');
+					assert_int_equal(b.full, max < k);
+					assert_true(b.len <= max && b.len + 6 >= max);
+					if (max == k)
+						assert_memory_equal(b.p, want, k);
+					buf_release(&b);
+				}
+				free(s);
+			}
+	for (int shift = 0; shift < 64; shift++)
+		for (int less = -11; less < 12; less++)
+			for (int sign = -1; sign < 2; sign += 2) {
+				const int64_t v = sign * ((INT64_MAX >> shift) / 10 * 10 + less % (shift ? 12 : 8));
+				char want[32];
+				struct buf b;
+				struct jw w;
+				buf_init(&b, 100);
+				jw_init(&w, &b);
+				jw_int(&w, v);
+				snprintf(want, sizeof(want), "%lld", (long long)v);
+				assert_string_equal(b.p, want);
+				buf_release(&b);
+			}
 }
 
 /* ---- getters ---- */
@@ -653,7 +737,9 @@ static void test_two_readers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small_files),
 		cmocka_unit_test(test_writer),
+		cmocka_unit_test(test_writer_lengths),
 		cmocka_unit_test(test_getters),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_broken),

@@ -473,7 +473,7 @@ static void test_pragmas_and_damage(void **state)
 		" pragma_user_version, pragma_application_id, status", -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(s, 0), "wal");
-	assert_int_equal(sqlite3_column_int(s, 1), 4);
+	assert_int_equal(sqlite3_column_int(s, 1), 5);
 	assert_int_equal(sqlite3_column_int(s, 2), 0x4d564c44);
 	assert_int_equal(sqlite3_column_int(s, 3), 1);
 	sqlite3_finalize(s);

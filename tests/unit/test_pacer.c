@@ -306,6 +306,46 @@ static void unknown_limits_are_learnt(void **state)
 	}
 }
 
+/* How many may go at once: asked again and again within a second, as fast as the peak allows. */
+static int go_now(struct pacer *p, const char *scope, int64_t now)
+{
+	int n = 0;
+	for (int64_t t = now; t < now + 6 * SECOND; t += 40000)
+		n += pacer_ask(p, REQ_POST, scope, t) == 0;
+	return n;
+}
+
+/* A process that begins where another has just ended has no more than what that one left. */
+static void what_went_before_counts(void **state)
+{
+	(void)state;
+	enum { N = 256 };
+	int64_t ago[N];
+	struct traits t = traits_of((struct rate){ true, 4, 150, 30 });
+	struct pacer *p = pacer_new(&t, 1.0);
+	for (int i = 0; i < 100; i++)
+		ago[i] = (100 - i) * SECOND / 20; /* a burst of 5 s that has just ended */
+	pacer_recall(p, REQ_POST, "burst", ago, 100, RECALL_ALL, 0);
+	int fresh = go_now(p, "fresh", 0), burst = go_now(p, "burst", 0);
+	assert_true(fresh >= 148);
+	assert_in_range(burst, 150 - 100 + 20 + 24 - 4, 150 - 100 + 20 + 24); /* what was left, came back, and comes while it is used */
+	for (int i = 0; i < N; i++)
+		ago[i] = (N - i) * SECOND / 4; /* hours at the sustained rate: nothing was saved up */
+	pacer_recall(p, REQ_POST, "steady", ago, N, RECALL_REST, 0);
+	assert_in_range(go_now(p, "steady", 0), 22, 26);
+	for (int i = 0; i < 100; i++)
+		ago[i] = 60 * SECOND + (100 - i) * SECOND / 20; /* a minute ago: all of it is back */
+	pacer_recall(p, REQ_POST, "rested", ago, 100, RECALL_ALL, 0);
+	assert_int_equal(go_now(p, "rested", 0), fresh);
+	/* Two lanes of one chat: what both have used. */
+	for (int i = 0; i < 50; i++)
+		ago[i] = 0;
+	pacer_recall(p, REQ_POST, "shared", ago, 50, RECALL_ALL, 0);
+	pacer_recall(p, REQ_POST, "shared", ago, 50, RECALL_ALL, 0);
+	assert_in_range(go_now(p, "shared", 0), 150 - 100 + 24 - 4, 150 - 100 + 24);
+	pacer_free(p);
+}
+
 /* 100,000 scopes, each seen a few times, and 2,000,000 that come and go. */
 static void many_scopes(void **state)
 {
@@ -340,6 +380,7 @@ int main(void)
 		cmocka_unit_test(asking_in_vain_takes_nothing), cmocka_unit_test(a_slot_given_back_is_there_again),
 		cmocka_unit_test(refusals_shut_slow_and_heal), cmocka_unit_test(refused_again_waits_longer),
 		cmocka_unit_test(unknown_limits_are_learnt), cmocka_unit_test(the_jitter_is_the_same_in_every_run), cmocka_unit_test(many_scopes),
+		cmocka_unit_test(what_went_before_counts),
 	};
 	return cmocka_run_group_tests_name("pacer", tests, NULL, NULL);
 }

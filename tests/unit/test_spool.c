@@ -2,6 +2,7 @@
 #include "core/base.h"
 
 #include "core/arena.h"
+#include "core/canon.h"
 #include "core/clock.h"
 #include "replay/spool.h"
 
@@ -329,6 +330,45 @@ static void untimed_ids(void **state)
 	arena_release(&a);
 }
 
+/* Where nothing names a message by its id, no index is made; who asks nevertheless is answered, while a walk is open, too. */
+static void loose_ids(void **state)
+{
+	(void)state;
+	enum { N = 50 };
+	struct arena a;
+	struct sink k;
+	arena_init(&a);
+	for (int linked = 0; linked < 2; linked++) {
+		struct spool *s = begin(&k);
+		for (int i = 0; i < 2 * N; i++) {
+			struct text_builder b;
+			struct msg m = { .id = arena_fmt(&a, "m-%d", i % N), .ts_us = 5000 + i, .kind = MSG_TEXT };
+			text_begin(&b, &a);
+			text_plain(&b, 0, "see", 3);
+			if (linked && i == 7)
+				text_span(&b, SPAN_MSG, 0, "there", "C1/m-3", NULL);
+			m.body = text_end(&b);
+			assert_true(k.msg(k.ctx, i < N ? "C1" : "C2", &m));
+		}
+		s = reopen(s);
+		struct spool_meta m;
+		struct spool_walk *w = spool_walk(s, conv_num(s, "C2"), SPOOL_ALL, NULL, 0, NULL);
+		int64_t ts;
+		for (int i = 0; spool_walk_next(w, &m); i++) {
+			assert_string_equal(m.id, arena_fmt(&a, "m-%d", i));
+			assert_true(spool_find(s, conv_num(s, "C1"), m.id, &ts));
+			assert_int_equal(ts, 5000 + i);
+			assert_true(spool_find(s, conv_num(s, "C2"), m.id, &ts));
+			assert_int_equal(ts, 5000 + N + i);
+		}
+		spool_walk_end(w);
+		assert_false(spool_find(s, conv_num(s, "C1"), "m-x", &ts));
+		assert_false(spool_find(s, 77, "m-1", &ts));
+		end(s);
+	}
+	arena_release(&a);
+}
+
 static void unfinished_does_not_count(void **state)
 {
 	(void)state;
@@ -465,6 +505,87 @@ static void many_batches(void **state)
 	arena_release(&a);
 }
 
+/* Messages in any order, some of them twice, of several conversations in turn, with and without what a column may hold: every row is
+ * what its message was, whichever messages were stored together with it. */
+static struct msg scattered(struct arena *a, int i)
+{
+	struct file *f = arena_new(a, struct file);
+	*f = (struct file){ .name = "a.jpg", .state = FILE_PRESENT, .entry = "a.jpg", .size = i };
+	struct react *r = arena_new(a, struct react);
+	const char **who = arena_array(a, 1, const char *);
+	who[0] = "U1";
+	*r = (struct react){ .name = "ok", .emoji = "", .users = who, .n_users = 1, .count = 1 };
+	return (struct msg){
+		.id = id_of(a, i), .author = i % 4 ? arena_fmt(a, "U%d", i % 7) : NULL, .ts_us = (int64_t)(1000 + i) * 1000000, .kind = i % 5 ? MSG_TEXT : MSG_JOIN,
+		.parent = i % 6 == 5 ? id_of(a, i - 5) : NULL, .parent_ts_us = i % 6 == 5 ? (int64_t)(1000 + i - 5) * 1000000 : 0, .flags = i % 3 ? 0 : MSGF_FORWARDED,
+		.edited_us = i % 9 ? 0 : 5, .files = f, .n_files = i % 8 == 3, .reacts = r, .n_reacts = i % 10 == 4,
+		.body = i % 11 ? text_from_plain(a, arena_fmt(a, "text %d", i)) : (struct text){ NULL, 0 },
+	};
+}
+
+static void any_order(void **state)
+{
+	(void)state;
+	enum { N = 3000, CONVS = 3 };
+	struct arena a;
+	struct sink k;
+	struct err e = ERR_INIT;
+	uint32_t seed = 1;
+	arena_init(&a);
+	struct spool *s = begin(&k);
+	static int order[N];
+	for (int i = 0; i < N; i++)
+		order[i] = i;
+	for (int i = 0; i < N; i++) { /* runs in order, of which some are moved */
+		seed = seed * 1664525u + 1013904223u;
+		int from = (int)((seed >> 8) % (N - 40)), to = (int)((seed >> 20) % (N - 40));
+		if (i % 40 == 0)
+			for (int j = 0; j < 20; j++) {
+				int x = order[from + j];
+				order[from + j] = order[to + j];
+				order[to + j] = x;
+			}
+	}
+	for (int i = 0; i < N; i++)
+		for (int again = 0; again < 1 + (i % 13 == 0) + (i % 26 == 0); again++) {
+			arena_reset(&a);
+			struct msg m = scattered(&a, order[i]);
+			assert_true(k.msg(k.ctx, arena_fmt(&a, "C%d", order[i] / 6 % CONVS), &m));
+		}
+	s = reopen(s);
+	struct spool_counts c;
+	spool_count(s, &c);
+	assert_int_equal(c.stored, N);
+	assert_int_equal(c.read, N + c.merged);
+	assert_true(c.merged > N / 13);
+	assert_int_equal(c.conflicts, 0);
+	int64_t files = 0, reacts = 0;
+	for (int i = 0; i < N; i++) {
+		struct msg got;
+		struct spool_meta m;
+		arena_reset(&a);
+		struct msg want = scattered(&a, i);
+		assert_true(spool_msg(s, conv_num(s, arena_fmt(&a, "C%d", i / 6 % CONVS)), want.ts_us, want.id, &a, &got, &m, &e));
+		assert_true(want.author ? got.author && !strcmp(got.author, want.author) && !strcmp(m.author, want.author) : !got.author && !m.author);
+		assert_true(want.parent ? m.root && !strcmp(m.root, want.parent) && m.root_ts_us == want.parent_ts_us : !m.root);
+		assert_int_equal(m.kind, want.kind);
+		assert_int_equal(m.flags, want.flags);
+		assert_int_equal(m.n_files, want.n_files);
+		assert_int_equal(m.n_reacts, want.n_reacts);
+		assert_int_equal(m.n_reactors, want.n_reacts);
+		assert_int_equal(got.edited_us, want.edited_us);
+		assert_true(m.fp == canon_msg_fp(&want));
+		assert_true(m.empty == (!want.n_files && !want.body.n_blocks));
+		files += (int64_t)want.n_files;
+		reacts += (int64_t)want.n_reacts;
+	}
+	assert_int_equal(c.files, files);
+	assert_int_equal(c.files_present, files);
+	assert_int_equal(c.reactions, reacts);
+	end(s);
+	arena_release(&a);
+}
+
 /* A build that is given up while batches are on their way ends quietly and does not count. */
 static void given_up(void **state)
 {
@@ -569,8 +690,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sorts_and_merges), cmocka_unit_test(newest_edit_wins), cmocka_unit_test(file_knows_its_archive),
-		cmocka_unit_test(threads_are_whole), cmocka_unit_test(paused_walks_go_on_where_they_were), cmocka_unit_test(untimed_ids), cmocka_unit_test(unfinished_does_not_count),
-		cmocka_unit_test(lists_are_told), cmocka_unit_test(many_batches), cmocka_unit_test(given_up), cmocka_unit_test(full_disk), cmocka_unit_test(bench),
+		cmocka_unit_test(threads_are_whole), cmocka_unit_test(paused_walks_go_on_where_they_were), cmocka_unit_test(untimed_ids), cmocka_unit_test(loose_ids), cmocka_unit_test(unfinished_does_not_count),
+		cmocka_unit_test(lists_are_told), cmocka_unit_test(many_batches), cmocka_unit_test(any_order), cmocka_unit_test(given_up), cmocka_unit_test(full_disk), cmocka_unit_test(bench),
 	};
 	clock_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -548,6 +548,68 @@ static void list_changes(void **state)
 	free(past);
 }
 
+static void put_text(const char *dir, const char *name, const char *text)
+{
+	struct buf b;
+	char path[600];
+	fmt_into(path, sizeof(path), "%s/%s", top, dir);
+	assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+	buf_init(&b, 1 << 20);
+	buf_adds(&b, text);
+	fmt_into(path, sizeof(path), "%s/%s/%s", top, dir, name);
+	assert_true(phone_write(path, &b));
+	buf_release(&b);
+}
+
+/* A day's talk with a minute in the middle, as a phone shows it whose clock is ahead. */
+static const char *talk(int hours, const char *minute)
+{
+	static const char *const lines[] = { "Анна: Добрый день, когда будет отгрузка по заказу?", "Борис: Завтра к обеду, машина уже заказана", "Анна: Счёт выслала на почту, проверьте пожалуйста",
+		NULL, "Борис: Получил, спасибо, оплатим сегодня", "Анна: Деньги пришли, отгружаем паллету сегодня", "Виктор: Отлично, ждём машину на складе" };
+	struct buf b;
+	buf_init(&b, 1 << 16);
+	for (size_t i = 0; i < countof(lines); i++)
+		if (lines[i]) {
+			buf_addf(&b, "03.02.2024, %02d:%02zu - %s\n", 12 + hours, 8 * i, lines[i]);
+		} else {
+			for (const char *p = minute, *nl; (nl = strchr(p, '\n')); p = nl + 1)
+				buf_addf(&b, "03.02.2024, %02d:%02zu - %.*s\n", 12 + hours, 8 * i, (int)(nl - p), p);
+		}
+	char *out = arena_strdup(&mem, b.p);
+	buf_release(&b);
+	return out;
+}
+
+/* Two short texts of one minute were written; a newer export shows that another of them is the one that the first phone has. Neither is
+ * sent again: ids are passed on where clocks agree, and else given to the twin. */
+static void ids_pass_on(void **state)
+{
+	static const struct archive v[] = { { NULL, "a", "UTC" }, { NULL, "b", "UTC" } };
+	static const char *const cases[][3] = { /* the second phone's minute; the first's, and later */
+		{ "Анна: да\nАнна: кабель привезли на склад сегодня утром\nАнна: да\n", "", "Анна: кабель привезли на склад сегодня утром\nАнна: да\n" },
+		{ "Анна: да\nАнна: кабель привезли на склад сегодня утром\nАнна: да\n", "Анна: да\n", "Анна: кабель привезли на склад сегодня утром\nАнна: да\n" },
+		{ "Анна: да\nАнна: кабель привезли на склад сегодня утром\nБорис: да\n", "", "Борис: да\n" }, /* now the first of its minute, but another's */
+	};
+	struct keys *past = malloc(sizeof(*past));
+	(void)state;
+	for (int hours = 0; hours <= 3; hours += 3)
+		for (size_t i = 0; i < countof(cases); i++) {
+			clean();
+			put_text("a", "WhatsApp Chat with X.txt", talk(0, cases[i][1]));
+			put_text("b", "WhatsApp Chat with X.txt", talk(hours, cases[i][0]));
+			struct spool *s = read_archives(v, 2, NULL);
+			take_keys(s, past);
+			assert_int_equal(past->n, 9);
+			spool_close(s);
+			put_text("a", "WhatsApp Chat with X.txt", talk(0, cases[i][2]));
+			s = read_archives(v, 2, past);
+			check_keys(s, past);
+			assert_int_equal(count_new(s, past), 0);
+			spool_close(s);
+		}
+	free(past);
+}
+
 /* A talk of two is called after the other side on each phone. */
 static void talk_of_two(void **state)
 {
@@ -560,23 +622,14 @@ static void talk_of_two(void **state)
 		"13.02.2024, 15:05 - Аня: Деньги пришли, отгружаем паллету сегодня\n13.02.2024, 15:06 - Boris K: Отлично, ждём машину на складе\n14.02.2024, 15:06 - Boris K: Приехала\n";
 	/* Another's talk with somebody whom this phone, too, calls Борис. */
 	static const char other[] = "13.02.2024, 12:00 - Борис: Поедем в субботу на рыбалку?\n13.02.2024, 12:01 - Олег: Давай, заеду за тобой в шесть утра\n";
-	static const char *const names[] = { "a/WhatsApp Chat with Борис.txt", "b/WhatsApp Chat with Аня.txt", "c/WhatsApp Chat with Борис.txt" };
+	static const char *const names[] = { "WhatsApp Chat with Борис.txt", "WhatsApp Chat with Аня.txt", "WhatsApp Chat with Борис.txt" };
 	static const char *const texts[] = { anna, boris, other };
 	const struct archive v[] = { { NULL, "a", "UTC" }, { NULL, "b", "UTC" }, { NULL, "c", "UTC" } };
 	struct convs c;
-	char path[600];
 	(void)state;
 	clean();
-	for (size_t i = 0; i < 3; i++) {
-		struct buf b;
-		fmt_into(path, sizeof(path), "%s/%s", top, v[i].dir);
-		assert_int_equal(mkdir(path, 0700), 0);
-		buf_init(&b, 1 << 20);
-		buf_adds(&b, texts[i]);
-		fmt_into(path, sizeof(path), "%s/%s", top, names[i]);
-		assert_true(phone_write(path, &b));
-		buf_release(&b);
-	}
+	for (size_t i = 0; i < 3; i++)
+		put_text(v[i].dir, names[i], texts[i]);
 	struct spool *s = read_archives(v, 3, NULL);
 	convs_of(s, &c);
 	assert_int_equal(c.n, 2);
@@ -642,7 +695,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(equal_words), cmocka_unit_test(three_phones), cmocka_unit_test(short_texts), cmocka_unit_test(nothing_twice), cmocka_unit_test(list_changes),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(equal_words), cmocka_unit_test(three_phones), cmocka_unit_test(short_texts), cmocka_unit_test(nothing_twice), cmocka_unit_test(list_changes), cmocka_unit_test(ids_pass_on),
 	                                    cmocka_unit_test(talk_of_two) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

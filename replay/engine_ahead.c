@@ -1,0 +1,229 @@
+/* engine_ahead.c: files are uploaded while the messages before theirs are posted.
+ *
+ * A lane that is at its messages has runners beside it, each with one upload of a message that is still to come. Their ops are recorded
+ * like any other and stand in the lane of their message; nobody sees an upload before that names it, so several may be under way at once,
+ * and what a dead process left open is simply forgotten (ledger_forget_uploads): at worst the storage holds a file that nobody uses.
+ * The lane itself uploads what nobody has begun, and waits for what somebody has.
+ * Promises: each file is begun once; how far it goes ahead is bounded per lane (files, bytes, messages looked at) and in all; what is on its way
+ * to the storage takes no room from messages.
+ * Called by engine.c. Does not: send, or decide what is uploaded (stream_ahead).
+ */
+#include "replay/engine_lanes.h"
+
+#include "core/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t AHEAD_BYTES = 64 << 20, SECOND_US = 1000000;
+/* Bytes on their way to the storage at once: as many as a thin line takes within the time of one request, at first. More while they arrive
+ * quickly, fewer when they do not. */
+static const int64_t WINDOW_MIN = 4 << 20, WINDOW_MAX = INT64_C(1) << 30, QUICK_S = 10, SLOW_S = 25;
+enum {
+	LOOK_AGAIN = 64, /* messages passed: then looking ahead is worth while again */
+};
+
+/* ---- on the way to the storage ---- */
+
+static bool is_blob(const struct runner *r)
+{
+	return r->hot->built && r->hot->req.rate == REQ_BLOB && r->lane.state != LANE_LOOK;
+}
+
+static int64_t size_of(const struct runner *r)
+{
+	const struct file *f = r->hot->req.stream;
+	return f && f->size > 0 ? f->size : 0;
+}
+
+bool engine_full(const struct engine *x, const struct runner *r)
+{
+	if (!is_blob(r))
+		return x->flying + x->n_batch >= FLIGHT_MAX + x->blobs.n;
+	return x->blobs.n >= BLOBS_MAX || (x->blobs.n && x->blobs.bytes + size_of(r) > (x->blobs.window > WINDOW_MIN ? x->blobs.window : WINDOW_MIN));
+}
+
+void engine_blob_out(struct engine *x, struct runner *r)
+{
+	if (r->hot->req.rate != REQ_BLOB)
+		return;
+	r->hot->blob_us = clock_mono_us();
+	x->blobs.n++;
+	x->blobs.bytes += size_of(r);
+}
+
+void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class cls)
+{
+	if (r->hot->req.rate != REQ_BLOB)
+		return;
+	int64_t took = clock_mono_us() - r->hot->blob_us, *window = &x->blobs.window;
+	x->blobs.n--;
+	x->blobs.bytes -= size_of(r);
+	if (*window < WINDOW_MIN)
+		*window = WINDOW_MIN;
+	if (cls == WIRE_UNKNOWN || took > SLOW_S * SECOND_US)
+		*window = *window / 2 > WINDOW_MIN ? *window / 2 : WINDOW_MIN;
+	else if (cls == WIRE_ANSWER && took < QUICK_S * SECOND_US && *window < WINDOW_MAX)
+		*window += size_of(r);
+}
+
+/* ---- what is ahead of a lane ---- */
+
+void engine_ahead_free(struct runner *r)
+{
+	struct ahead *h = r->ahead;
+	if (!h)
+		return;
+	while (h->n)
+		free(h->file[--h->n].id);
+	stream_pos_release(&h->pos);
+	free(h);
+	r->ahead = NULL;
+}
+
+void engine_ahead_moved(struct runner *r, const struct opkey *k)
+{
+	struct ahead *h = r->ahead;
+	size_t gone = 0;
+	if (!h || (k->kind != OP_POST && k->kind != OP_EDIT))
+		return;
+	while (gone < h->n && (h->file[gone].ts_us < k->ts_us || (h->file[gone].ts_us == k->ts_us && strcmp(h->file[gone].id, k->id) <= 0))) {
+		h->bytes -= h->file[gone].bytes;
+		free(h->file[gone++].id);
+	}
+	h->n -= gone;
+	memmove(h->file, h->file + gone, h->n * sizeof(h->file[0]));
+	h->look += h->look < STREAM_LOOK;
+	h->fresh |= gone > 0;
+	h->full = false;
+}
+
+static bool same_key(const struct opkey *a, const struct opkey *b)
+{
+	return a->kind == b->kind && a->conv == b->conv && a->ts_us == b->ts_us && a->part == b->part && streq(a->id, b->id);
+}
+
+bool engine_ahead_has(const struct engine *x, const struct runner *r, const struct opkey *k)
+{
+	for (size_t i = 0; r->ahead && r->ahead->busy && i < x->n_active; i++)
+		if (x->active[i]->uploads && x->active[i]->owner == r && same_key(&x->active[i]->hot->op.op.key, k))
+			return true;
+	return false;
+}
+
+/* ---- one more upload ---- */
+
+static struct runner *new_upload(struct engine *x, const struct runner *owner)
+{
+	struct runner *u = xcalloc(1, sizeof(*u));
+	u->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*u->hot));
+	u->hot->arena.chunk = HOT_CHUNK;
+	u->hot->refused_since = -1;
+	u->id = u->name = xstrdup(owner->name);
+	u->kind = LANE_THREAD;
+	u->uploads = true;
+	u->num = owner->num;
+	u->weight = owner->weight;
+	lane_init(&u->lane);
+	return u;
+}
+
+static void free_upload(struct engine *x, struct runner *u)
+{
+	arena_reset(&u->hot->arena);
+	struct arena keep = u->hot->arena;
+	*u->hot = (struct hot){ .arena = keep };
+	x->spare[x->n_spare++] = u->hot;
+	free(u->name);
+	free(u);
+}
+
+static void begin(struct engine *x, struct runner *owner, struct runner *u)
+{
+	struct ahead *h = owner->ahead;
+	const struct op *op = &u->hot->op.op;
+	int64_t bytes = op->file && op->file->size > 0 ? op->file->size : 0;
+	h->file[h->n].ts_us = op->key.ts_us;
+	h->file[h->n].bytes = bytes;
+	h->file[h->n++].id = xstrdup(op->key.id);
+	h->bytes += bytes;
+	h->busy++;
+	u->owner = owner;
+	u->bots = (uint16_t)engine_bots(x, owner);
+	x->active[x->n_active++] = u;
+	x->n_uploads++;
+	engine_step(x, u, LANE_EV_OP, NULL);
+}
+
+/* False: nothing to begin here for now. */
+static bool look_ahead(struct engine *x, struct runner *r)
+{
+	struct ahead *h = r->ahead;
+	struct lane_spec spec = { .kind = (enum lane_kind)r->kind, .name = r->name, .id = r->id, .root = r->root, .root_ts_us = r->root_ts_us };
+	struct runner *u = new_upload(x, r);
+	enum stream_got got;
+	do {
+		arena_reset(&u->hot->arena);
+		got = stream_ahead(x->a->stream, &spec, &r->pos, &h->pos, &h->look, h->n ? AHEAD_BYTES - h->bytes : INT64_MAX, &u->hot->arena, &u->hot->op);
+	} while (got == STREAM_OP && r->lane.state != LANE_NEXT && same_key(&r->hot->op.op.key, &u->hot->op.op.key)); /* the lane does it itself */
+	h->over = got == STREAM_END;
+	h->fresh = got == STREAM_OP;
+	h->full = got == STREAM_WAIT && h->look; /* the next one is too large for now */
+	if (got == STREAM_OP)
+		begin(x, r, u);
+	else
+		free_upload(x, u);
+	return got == STREAM_OP;
+}
+
+static bool at_messages(const struct runner *r)
+{
+	enum op_kind k = r->hot->op.op.key.kind;
+	bool rests = r->lane.state == LANE_ENDED || r->lane.state == LANE_STOPPED || r->lane.state == LANE_HALTED || r->lane.state == LANE_PARKED;
+	return !r->uploads && !rests && (r->awaits || (r->lane.state != LANE_NEXT && (k == OP_UPLOAD || k == OP_POST || k == OP_EDIT)));
+}
+
+static bool wants(const struct runner *r)
+{
+	const struct ahead *h = r->ahead;
+	return !h || (!h->over && !h->full && h->n < AHEAD_FILES && (h->fresh || h->look >= LOOK_AGAIN));
+}
+
+void engine_ahead(struct engine *x)
+{
+	size_t n = x->n_active;
+	for (size_t i = 0; x->files && i < n; i++) {
+		struct runner *r = x->active[i];
+		if (!at_messages(r) || !wants(r) || x->n_uploads >= UPLOADS_MAX)
+			continue;
+		if (!r->ahead) {
+			r->ahead = xcalloc(1, sizeof(*r->ahead));
+			r->ahead->look = STREAM_LOOK;
+			r->ahead->fresh = true;
+		}
+		while (wants(r) && x->n_uploads < UPLOADS_MAX && look_ahead(x, r))
+			;
+	}
+}
+
+/* ---- the end of one ---- */
+
+void engine_ahead_over(struct engine *x, struct runner *u)
+{
+	if (u->owner) {
+		u->owner->ahead->busy--;
+		u->owner->awaits = false;
+	}
+	x->n_uploads--;
+	free_upload(x, u);
+}
+
+/* The lane rests or is at its end: what is under way for it ends by itself. */
+void engine_ahead_leave(struct engine *x, struct runner *r)
+{
+	for (size_t i = 0; r->ahead && r->ahead->busy && i < x->n_active; i++)
+		if (x->active[i]->owner == r)
+			x->active[i]->owner = NULL;
+	r->awaits = false;
+	engine_ahead_free(r);
+}
