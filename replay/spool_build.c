@@ -473,7 +473,7 @@ static bool group_threads(struct spool *s, struct err *e)
 	                  " FROM msg INDEXED BY reply WHERE root IS NOT NULL GROUP BY conv,root", e);
 }
 
-/* Putting copies together (spool_merge.c) needs the index, too. */
+/* Made before for whatever reason. */
 static bool has_index(struct spool *s)
 {
 	sqlite3_stmt *st = spool_db_once(s, "SELECT 1 FROM sqlite_master WHERE type='index' AND name='by_id'");
