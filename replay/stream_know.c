@@ -4,6 +4,7 @@
 
 #include "replay/arrange.h"
 #include "replay/session.h"
+#include "replay/spool_seat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,8 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
 	sp = arena_new(&s->run, struct spot);
 	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .count_since_us = -1, .num = c->num, .n_msgs = c->n_msgs, .n_roots = c->n_roots,
-	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
+	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p,
+	                     .no_files = !c->n_files && !spool_seated(s->x.spool, c->num) };
 	sp->place.id = sp->id;
 	sp->place.name = arena_strdup(&s->run, p.name);
 	sp->place.target_id = arena_strdup(&s->run, p.target_id);
