@@ -536,7 +536,7 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
 {
 	struct spot *sp = lane->kind == LANE_PERSON ? NULL : stream_spot(s, lane->id);
 	bool chat = lane->kind == LANE_CHAT;
-	if (!sp || pos->phase > PH_MSGS)
+	if (!sp || sp->no_files || pos->phase > PH_MSGS)
 		return STREAM_END;
 	if (pos->phase != PH_MSGS)
 		return STREAM_WAIT; /* its chat or thread is not there yet */

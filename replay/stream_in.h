@@ -16,6 +16,7 @@ struct spot {
 	int64_t lconv;           /* ledger's number; 0 = not asked yet, -1 unknown to a ledger that is only read */
 	int64_t n_msgs, n_roots, n_threads;
 	enum conv_kind kind;
+	bool no_files;           /* certainly not one */
 	int64_t count_since_us;  /* only.last_messages begins here; 0 = no bound, -1 = not looked up yet */
 	struct place place;      /* strings live as long as the stream */
 	const char *target;      /* chat in the target, once known */

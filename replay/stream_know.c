@@ -81,8 +81,9 @@ static struct spot *keep_spot(struct stream *s, const struct spool_conv *c)
 	struct place p;
 	mapping_place(s->x.mapping, &c->conv, &s->run, &p);
 	sp = arena_new(&s->run, struct spot);
-	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .count_since_us = -1, .num = c->num, .n_msgs = c->n_msgs + c->n_guests, .n_roots = c->n_roots,
-	                     .n_threads = c->n_threads, .kind = c->conv.kind, .place = p };
+	*sp = (struct spot){ .id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .count_since_us = -1, .num = c->num,
+	                     .n_msgs = c->n_msgs + c->n_guests, .n_roots = c->n_roots, .n_threads = c->n_threads, .kind = c->conv.kind, .place = p,
+	                     .no_files = !c->n_files && !c->n_guests && !spool_seated(s->x.spool, c->num) };
 	sp->place.id = sp->id;
 	sp->place.name = arena_strdup(&s->run, p.name);
 	sp->place.target_id = arena_strdup(&s->run, p.target_id);
