@@ -374,7 +374,7 @@ void decide_place(const struct mapping *m, const struct conv *asked, struct aren
 	if (p->into && !p->twin) {
 		const struct place_row *h = rows_place(m, p->into);
 		if (h) {
-			p->name = *h->target_name ? h->target_name : h->name;
+			p->name = *h->target_name ? h->target_name : *h->name ? h->name : h->id;
 			p->is_public = rows_public(h);
 			decide_note(trace, err_word(N_("merged into the chat '%s', in the order of time")), p->name);
 		}
