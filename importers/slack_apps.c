@@ -104,7 +104,7 @@ void slack_app_log(struct source *s, const struct jv *v)
 {
 	if (!wanted(s) || !jv_is(v, JV_OBJ))
 		return;
-	const char *change = jv_get_str(v, "change_type"), *scope = slack_str(s->step, jv_get(v, "scope"));
+	const char *change = jv_get_str(v, "change_type"), *scope = slack_untoken(s->step, slack_str(s->step, jv_get(v, "scope")), NULL);
 	const struct jv *service = jv_get(v, "service_id");
 	const char *app_id = jv_get_str(v, "app_id"), *name = jv_get_str(v, app_id ? "app_type" : "service_type"), *id = app_id;
 	if (!id && service && (service->type == JV_STR || service->type == JV_NUM) && slack_is_ref(service->s, service->len) && !streq(service->s, "0"))
