@@ -35,7 +35,7 @@ done
 read -r entries bytes inflate_wall inflate_cpu <<-END
 	$(best 4 "$dir/inflate.all")
 END
-read -r wall cpu peak <<-END
+read -r wall cpu peak _ <<-END
 	$(best 1 "$dir/read.all")
 END
 row "archive: $N messages, $entries entries" "$((bytes / 1048576)) MiB" "$(($(wc -c <"$zip") / 1048576)) MiB zip"
@@ -46,7 +46,7 @@ row '  wall / CPU' "$wall / $cpu s" ''
 row '  wall as a multiple of the bare inflate' "$(awk -v a="$wall" -v b="$inflate_cpu" 'BEGIN { printf "%.2f", a / b }')" '<= 2.5'
 row '  peak memory' "$((peak / 1024)) MiB" '<= 48 MiB'
 if [ -s "$dir/one.all" ]; then
-	read -r wall cpu peak <<-END
+	read -r wall cpu peak _ <<-END
 		$(best 1 "$dir/one.all")
 	END
 	row 'the same on one core' "$(awk -v n="$N" -v s="$wall" 'BEGIN { printf "%d", n / s }') msg/s" '>= 80000 msg/s'

@@ -26,7 +26,7 @@ while [ "$i" -lt "$RUNS" ]; do
 	cat "$dir/m" >>"$dir/wa.all"
 	i=$((i + 1))
 done
-read -r wall cpu peak <<-END
+read -r wall cpu peak _ <<-END
 	$(sort -n "$dir/wa.all" | head -1)
 END
 row 'read into the spool (two readings, classified)' "$(awk -v n="$MB" -v s="$wall" 'BEGIN { printf "%.0f MB/s", n / s }')" '>= 120 MB/s'
@@ -49,12 +49,12 @@ merge_three() { # MESSAGES
 	alone=0
 	for phone in 1 2 3; do
 		"$tools/measure" "$dir/m" "$bin" inspect -q --json --zone Europe/Moscow "$d/$phone" >"$dir/wa.json"
-		read -r wall cpu peak <"$dir/m"
+		read -r wall cpu peak _ <"$dir/m"
 		alone=$(awk -v a="$alone" -v b="$cpu" 'BEGIN { print a + b }')
 	done
 	one=$peak
 	"$tools/measure" "$dir/m" "$bin" inspect -q --json --zone Europe/Moscow "$d/1" "$d/2" "$d/3" >"$dir/wa.json"
-	read -r wall cpu peak <"$dir/m"
+	read -r wall cpu peak _ <"$dir/m"
 	row "three copies of a chat of $1 messages" "$(awk -v a="$cpu" -v b="$alone" 'BEGIN { printf "%.2f x CPU", a / b }')" 'of reading each alone'
 	row '  wall / CPU / CPU of reading each alone' "$wall / $cpu / $alone s" ''
 	row '  peak memory; of one phone alone' "$((peak / 1024)), $((one / 1024)) MiB" 'flat'
