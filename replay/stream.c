@@ -13,7 +13,7 @@
  * when the fingerprint in the ledger says so.
  */
 #include "replay/spool_seat.h"
-#include "replay/stream_in.h"
+#include "replay/stream_step.h"
 
 #include "core/hash.h"
 #include "core/utf8.h"
@@ -21,8 +21,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum phase { PH_START, PH_MAKE, PH_MSGS, PH_REMOVE, PH_REACT, PH_PIN, PH_MEMBERS, PH_LINKS, PH_ARCHIVE, PH_END };
 
 /* ---- positions ---- */
 
@@ -32,7 +30,7 @@ void stream_pos_release(struct stream_pos *p)
 	*p = (struct stream_pos){ 0 };
 }
 
-static void move_to(struct stream_pos *p, int64_t ts_us, const char *id, int64_t conv)
+void stream_pos_move(struct stream_pos *p, int64_t ts_us, const char *id, int64_t conv)
 {
 	p->conv = conv;
 	if (p->id && p->ts_us == ts_us && streq(p->id, id))
@@ -42,7 +40,7 @@ static void move_to(struct stream_pos *p, int64_t ts_us, const char *id, int64_t
 	p->ts_us = ts_us;
 }
 
-static void enter(struct stream_pos *p, enum phase phase)
+void stream_pos_enter(struct stream_pos *p, enum phase phase)
 {
 	free(p->id);
 	*p = (struct stream_pos){ .phase = (int)phase };
@@ -129,10 +127,7 @@ bool stream_lanes(struct stream *s, bool (*each)(void *ctx, const struct lane_sp
 
 /* ---- building one op ---- */
 
-/* Where a message goes: the chat, or a thread of it. */
-struct goal { struct spot *sp; const char *chat, *thread; };
-
-static struct op *begin_op(struct stream_op *out, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a)
+struct op *stream_op_begin(struct stream_op *out, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a)
 {
 	*out = (struct stream_op){ .state = state, .visible = k->kind != OP_UPLOAD };
 	out->op.key = *k;
@@ -145,11 +140,11 @@ static struct op *begin_op(struct stream_op *out, const struct opkey *k, const s
 	return &out->op;
 }
 
-static void user_op(struct stream *s, const char *id, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
+void stream_op_user(struct stream *s, const char *id, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
 {
 	struct user u;
 	struct person p;
-	struct op *op = begin_op(out, k, NULL, state, a);
+	struct op *op = stream_op_begin(out, k, NULL, state, a);
 	if (!spool_user(s->x.spool, id, a, &u))
 		die("stream: the user %s has left the spool", id);
 	mapping_person(s->x.mapping, &u, a, &p);
@@ -172,21 +167,21 @@ static void user_op(struct stream *s, const char *id, const struct opkey *k, enu
 	out->body_fp = hash64s(op->email ? op->email : "");
 }
 
-static void chat_op(struct stream *s, const struct spot *sp, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
+void stream_op_chat(struct stream *s, const struct spot *sp, const struct opkey *k, enum op_state state, struct arena *a, struct stream_op *out)
 {
-	struct op *op = begin_op(out, k, NULL, state, a);
+	struct op *op = stream_op_begin(out, k, NULL, state, a);
 	op->name = s->x.exporter->chat_name(sp->place.name, a);
 	op->is_public = sp->place.is_public;
 	out->src_fp = hash64s(sp->id);
 	out->body_fp = hash64s(op->name);
 }
 
-static bool upload_op(struct stream *s, const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
+bool stream_op_upload(struct stream *s, const struct msg *m, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a,
                       uint64_t fp, struct stream_op *out)
 {
 	if (k->part < 0 || (size_t)k->part >= m->n_files)
 		return false;
-	struct op *op = begin_op(out, k, g, state, a);
+	struct op *op = stream_op_begin(out, k, g, state, a);
 	op->file = &m->files[k->part];
 	op->name = mapping_redact(s->x.mapping, op->file->name, a);
 	if (!op->name || !*op->name)
@@ -195,10 +190,10 @@ static bool upload_op(struct stream *s, const struct msg *m, const struct opkey 
 	return true;
 }
 
-static void post_op(struct stream *s, const struct letter *l, const struct opkey *k, const struct goal *g, enum op_state state,
+void stream_op_post(struct stream *s, const struct letter *l, const struct opkey *k, const struct goal *g, enum op_state state,
                     struct arena *a, uint64_t fp, struct stream_op *out)
 {
-	struct op *op = begin_op(out, k, g, state, a);
+	struct op *op = stream_op_begin(out, k, g, state, a);
 	stream_post(s, l, (size_t)k->part, op);
 	out->src_fp = fp;
 	out->body_fp = s->x.exporter->fingerprint(op);
@@ -206,8 +201,7 @@ static void post_op(struct stream *s, const struct letter *l, const struct opkey
 	out->loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | ((size_t)k->part + 1 < l->n_parts ? LOSS_SPLIT : 0);
 }
 
-/* The target's id of a part that was posted, or NULL. */
-static const char *post_target(struct stream *s, const struct opkey *of, int part, struct arena *a, struct ledger_row *row)
+const char *stream_post_target(struct stream *s, const struct opkey *of, int part, struct arena *a, struct ledger_row *row)
 {
 	struct opkey k = *of;
 	k.kind = OP_POST;
@@ -226,8 +220,7 @@ static void keep_file(const struct file **f, struct arena *a)
 	*f = own;
 }
 
-/* Takes an op of a message out of the memory in which the message was read: that is many times larger, and a thousand lanes hold an op. */
-static void keep_op(struct op *op, struct arena *a)
+void stream_op_keep(struct op *op, struct arena *a)
 {
 	const char **texts[] = { &op->key.id, &op->chat, &op->thread, &op->target_id, &op->name, &op->label, &op->avatar, &op->body };
 	for (size_t i = 0; i < countof(texts); i++)
@@ -256,22 +249,22 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 	struct ledger_row post, edit, del;
 	int n = l->n_parts < (size_t)sent ? (int)l->n_parts : sent;
 	struct opkey k = { stream_mconv(s, g->sp, m), m->ts_us, m->id, OP_EDIT, sent - 1 };
-	if (goes_on && l->n_parts > (size_t)sent && post_target(s, &k, k.part, a, &post)) {
+	if (goes_on && l->n_parts > (size_t)sent && stream_post_target(s, &k, k.part, a, &post)) {
 		stream_row(s, &k, a, &edit);
 		k.kind = OP_POST;
 		k.part = sent;
-		post_op(s, l, &k, g, OP_ABSENT, a, m->fp, out);
+		stream_op_post(s, l, &k, g, OP_ABSENT, a, m->fp, out);
 		if (stream_change_due(s, m, fate, &post, &edit))
 			return LOOK_OP;
 	}
 	for (int i = 0; i < sent; i++) {
 		k.kind = OP_EDIT;
 		k.part = i < n ? i : sent - 1 - (i - n);
-		const char *target = post_target(s, &k, k.part, a, &post);
+		const char *target = stream_post_target(s, &k, k.part, a, &post);
 		if (!target)
 			continue;
 		stream_row(s, &k, a, &edit);
-		post_op(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
+		stream_op_post(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
 		out->op.target_id = target;
 		out->loss = l->loss & ~(uint32_t)LOSS_SPLIT;
 		if (!stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
@@ -281,7 +274,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 		k.kind = OP_DELETE;
 		if (stream_row(s, &k, a, &del) && del.state == OP_DONE)
 			ledger_gone(s->x.ledger, &k); /* it has been written again since */
-		begin_op(out, &k, g, OP_ABSENT, a)->target_id = target;
+		stream_op_begin(out, &k, g, OP_ABSENT, a)->target_id = target;
 		out->op.undoes = OP_POST;
 		out->src_fp = m->fp;
 		out->loss = LOSS_SPLIT; /* not deleted in the source: the message is whole without it */
@@ -298,7 +291,7 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 	struct opkey k = { stream_mconv(s, g->sp, m), m->ts_us, m->id, OP_UPLOAD, l->upload };
 	if (l->upload >= 0) {
 		stream_row(s, &k, a, &row);
-		return upload_op(s, msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
+		return stream_op_upload(s, msg, &k, g, row.state, a, m->fp, out) ? LOOK_OP : LOOK_PASS;
 	}
 	/* The parts before are DONE; behind one that was refused the rest would be a torn message, and it is settled. */
 	k.kind = OP_POST;
@@ -308,7 +301,7 @@ static enum look look_send(struct stream *s, const struct goal *g, struct letter
 		stream_row(s, &k, a, &row);
 	if ((size_t)k.part >= l->n_parts || !stream_todo(row.state))
 		return LOOK_PASS;
-	post_op(s, l, &k, g, row.state, a, m->fp, out);
+	stream_op_post(s, l, &k, g, row.state, a, m->fp, out);
 	*last = (size_t)k.part + 1 == l->n_parts;
 	return LOOK_OP;
 }
@@ -340,8 +333,7 @@ static enum look look(struct stream *s, const struct goal *g, struct spool_walk 
 
 /* ---- threads ---- */
 
-/* sp: the conversation the first message was written in, or, of a thread of ours, in whose chat it is. */
-static bool thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, const char *root, struct arena *a, struct goal *out, enum op_state *state)
+bool stream_thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, const char *root, struct arena *a, struct goal *out, enum op_state *state)
 {
 	struct ledger_row row;
 	struct spool_meta m;
@@ -452,7 +444,7 @@ static void skip_settled(struct stream *s, struct spot *sp, const struct asked *
 	spool_walk_end(w);
 	ledger_walk_end(lw);
 	if (last.len)
-		move_to(q->pos, last_ts, last.p, last_conv);
+		stream_pos_move(q->pos, last_ts, last.p, last_conv);
 	buf_release(&last);
 }
 
@@ -479,7 +471,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 		enum look r = look(s, g, w, &m, &st, &s->trial, out, &last, e);
 		if (r != LOOK_PASS) {
 			if (r == LOOK_OP)
-				keep_op(&out->op, a);
+				stream_op_keep(&out->op, a);
 			*got = r == LOOK_OP ? STREAM_OP : STREAM_ERROR;
 			q->pos->given = m.conv;
 			q->pos->part = r == LOOK_OP && last && !(chat && m.n_replies); /* stream_passed may go past the message */
@@ -497,7 +489,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
 	}
 	spool_walk_pause(w);
 	if (passed.len)
-		move_to(q->pos, passed_ts, passed.p, passed_conv);
+		stream_pos_move(q->pos, passed_ts, passed.p, passed_conv);
 	buf_release(&passed);
 	return found;
 }
@@ -543,7 +535,7 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
 	int c = !pos->id || !ahead->id || ahead->ts_us != pos->ts_us ? 0 : strcmp(ahead->id, pos->id);
 	bool same = pos->id && ahead->id && ahead->ts_us == pos->ts_us && !c;
 	if (pos->id && (!ahead->id || ahead->ts_us < pos->ts_us || c < 0 || (same && ahead->conv < pos->conv))) {
-		move_to(ahead, pos->ts_us, pos->id, pos->conv);
+		stream_pos_move(ahead, pos->ts_us, pos->id, pos->conv);
 		ahead->part = 0;
 		*look = STREAM_LOOK;
 	}
@@ -563,11 +555,11 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
 		if (m.n_files && (n = file_ahead(s, sp, w, &m, ahead->part, &s->trial, &msg)) >= 0) {
 			struct opkey k = { stream_mconv(s, sp, &m), m.ts_us, m.id, OP_UPLOAD, n };
 			got = msg.files[n].size > max ? STREAM_WAIT : STREAM_OP;
-			if (got == STREAM_OP && spool_walk_body(w, a, &msg, NULL) && upload_op(s, &msg, &k, &g, OP_ABSENT, a, m.fp, out))
+			if (got == STREAM_OP && spool_walk_body(w, a, &msg, NULL) && stream_op_upload(s, &msg, &k, &g, OP_ABSENT, a, m.fp, out))
 				ahead->part = n + 1;
 			break;
 		}
-		move_to(ahead, m.ts_us, m.id, m.conv);
+		stream_pos_move(ahead, m.ts_us, m.id, m.conv);
 		ahead->part = 0;
 		--*look;
 	}
@@ -590,8 +582,8 @@ static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_
 	struct asked q = { &lane, &pos, 0, NULL, NULL, &none, &none };
 	struct opkey k = { stream_lconv(s, sp), m->ts_us, m->id, OP_THREAD_OPEN, 0 };
 	arena_init(&a);
-	bool open = thread_goal(s, sp, m->ts_us, m->id, &a, &g, &state);
-	bool writes = open ? next_msg(s, &g, &q, &a, &op, &got, NULL) : stream_todo(state) && post_target(s, &k, 0, &a, &post);
+	bool open = stream_thread_goal(s, sp, m->ts_us, m->id, &a, &g, &state);
+	bool writes = open ? next_msg(s, &g, &q, &a, &op, &got, NULL) : stream_todo(state) && stream_post_target(s, &k, 0, &a, &post);
 	stream_pos_release(&pos);
 	arena_release(&a);
 	return writes;
@@ -599,11 +591,10 @@ static bool thread_writes(struct stream *s, struct spot *sp, const struct spool_
 
 /* ---- the finish of a chat ---- */
 
-static void react_op(struct stream *s, const struct goal *g, const struct react *r, const struct opkey *k, const char *target, enum op_state state,
+void stream_op_react(const struct goal *g, const struct react *r, const struct opkey *k, const char *target, enum op_state state,
                      uint64_t fp, struct arena *a, struct stream_op *out)
 {
-	struct op *op = begin_op(out, k, g, state, a);
-	(void)s;
+	struct op *op = stream_op_begin(out, k, g, state, a);
 	op->target_id = target;
 	op->emoji = arena_strdup(a, r->emoji);
 	op->emoji_name = arena_strdup(a, r->name);
@@ -637,7 +628,7 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 		struct opkey k = { stream_mconv(s, g->sp, &m), m.ts_us, m.id, OP_POST, 0 };
 		const char *target;
 		arena_reset(&s->trial);
-		if (!m.n_reacts || !(target = post_target(s, &k, 0, &s->trial, &row)))
+		if (!m.n_reacts || !(target = stream_post_target(s, &k, 0, &s->trial, &row)))
 			continue;
 		struct standing st = { .loss = row.loss };
 		if (row.loss & LOSS_ROOT)
@@ -652,10 +643,10 @@ static bool next_react(struct stream *s, const struct goal *g, struct stream_pos
 				continue;
 			stream_row(s, &k, &s->trial, &row);
 			if ((found = stream_todo(row.state)))
-				react_op(s, g, &msg.reacts[i], &k, arena_strdup(a, target), row.state, m.fp, a, out);
+				stream_op_react(g, &msg.reacts[i], &k, arena_strdup(a, target), row.state, m.fp, a, out);
 		}
 		if (!found && !*broken)
-			move_to(pos, m.ts_us, m.id, m.conv);
+			stream_pos_move(pos, m.ts_us, m.id, m.conv);
 	}
 	spool_walk_end(w);
 	return found;
@@ -687,12 +678,12 @@ static bool next_pin(struct stream *s, const struct goal *g, struct stream_pos *
 			    (s->crosses && spool_msg(s->x.spool, home->num, ts, id, a, NULL, &m, NULL) && m.host != g->sp->num))
 				continue;
 			struct opkey k = { stream_lconv(s, home), ts, id, OP_PIN, 0 };
-			if (!(target = post_target(s, &k, 0, a, &row)))
+			if (!(target = stream_post_target(s, &k, 0, a, &row)))
 				continue;
 			stream_row(s, &k, a, &row);
 			if (!stream_todo(row.state))
 				continue;
-			begin_op(out, &k, g, row.state, a)->target_id = target;
+			stream_op_begin(out, &k, g, row.state, a)->target_id = target;
 			out->src_fp = hash64s(id);
 			return true;
 		}
@@ -709,7 +700,7 @@ static bool next_removed(struct stream *s, struct spot *sp, struct stream_pos *p
 		return false;
 	struct opkey k = post.key;
 	k.kind = OP_DELETE;
-	begin_op(out, &k, &g, OP_ABSENT, a)->target_id = post.target;
+	stream_op_begin(out, &k, &g, OP_ABSENT, a)->target_id = post.target;
 	out->op.undoes = OP_POST;
 	out->src_fp = post.src_fp;
 	return true;
@@ -725,12 +716,12 @@ static bool next_link(struct stream *s, struct spot *sp, struct stream_pos *pos,
 	if (!stream_next_link(s, sp, pos->ts_us, pos->id, a, &m, &r))
 		return false;
 	if (m.root && s->threads)
-		thread_goal(s, stream_thread_spot(s, sp, &m), m.root_ts_us, m.root, a, &g, &state);
+		stream_thread_goal(s, stream_thread_spot(s, sp, &m), m.root_ts_us, m.root, a, &g, &state);
 	struct opkey k = { stream_lconv(s, sp), m.ts_us, m.id, OP_EDIT, r.part };
-	post_op(s, &r.letter, &k, &g, r.state, a, m.fp, out);
+	stream_op_post(s, &r.letter, &k, &g, r.state, a, m.fp, out);
 	out->op.target_id = r.target;
 	out->loss = r.letter.loss & ~(uint32_t)LOSS_SPLIT;
-	move_to(pos, m.ts_us, m.id, m.conv);
+	stream_pos_move(pos, m.ts_us, m.id, m.conv);
 	return true;
 }
 
@@ -850,7 +841,7 @@ static bool next_extra(struct stream *s, const struct goal *g, const char *want,
 		stream_row(s, &k, a, &row);
 		if (want ? !streq(want, k.id) : !stream_todo(row.state))
 			continue;
-		struct op *op = begin_op(out, &k, g, want ? want_state : row.state, a);
+		struct op *op = stream_op_begin(out, &k, g, want ? want_state : row.state, a);
 		const char **one = arena_array(a, 1, const char *);
 		*one = v[i].tag ? v[i].tag : v[i].who;
 		if (v[i].tag) {
@@ -867,9 +858,7 @@ static bool next_extra(struct stream *s, const struct goal *g, const char *want,
 	return false;
 }
 
-/* want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the first
- * portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
-static bool next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
+bool stream_next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out)
 {
 	if (want && strncmp(want, "members:", 8) != 0)
 		return next_extra(s, g, want, want_state, a, out);
@@ -889,7 +878,7 @@ static bool next_members(struct stream *s, const struct goal *g, const char *wan
 		at = 0;
 	if (want)
 		k.id = want;
-	struct op *op = begin_op(out, &k, g, want ? want_state : row.state, a);
+	struct op *op = stream_op_begin(out, &k, g, want ? want_state : row.state, a);
 	op->ids = ids + at;
 	op->n_ids = !n ? 0 : n - at < max ? n - at : max;
 	out->src_fp = hash64s(k.id);
@@ -982,15 +971,13 @@ static bool archive_op(struct stream *s, const struct goal *g, struct arena *a, 
 	enum op_state state;
 	if (!stream_archives(s, g->sp, a, &state))
 		return false;
-	begin_op(out, &k, g, state, a);
+	stream_op_begin(out, &k, g, state, a);
 	return true;
 }
 
 /* ---- the open op ---- */
 
-/* Opens a chat again that an earlier run of ours has archived: nothing can be written into it otherwise. In the end it is archived again,
- * because the archiving is GONE then. */
-static bool unarchive_op(struct stream *s, struct spot *sp, enum op_state state, struct arena *a, struct stream_op *out)
+bool stream_unarchive(struct stream *s, struct spot *sp, enum op_state state, struct arena *a, struct stream_op *out)
 {
 	struct ledger_row shut, opened;
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
@@ -999,7 +986,7 @@ static bool unarchive_op(struct stream *s, struct spot *sp, enum op_state state,
 		return false;
 	if (stream_row(s, &k, a, &opened) && opened.state == OP_DONE)
 		ledger_gone(s->x.ledger, &k); /* it has been archived again since */
-	begin_op(out, &k, &g, state, a);
+	stream_op_begin(out, &k, &g, state, a);
 	out->op.undoes = OP_ARCHIVE;
 	out->op.target_id = shut.target;
 	out->src_fp = hash64s(sp->id);
@@ -1026,7 +1013,7 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	if (!home || !spool_msg(s->x.spool, home->num, k->ts_us, k->id, a, &msg, &m, NULL))
 		return false;
 	if (k->kind == OP_UPLOAD)
-		return upload_op(s, &msg, k, g, row->state, a, m.fp, out);
+		return stream_op_upload(s, &msg, k, g, row->state, a, m.fp, out);
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
@@ -1039,12 +1026,12 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	for (int attempt = 0; attempt < (k->kind == OP_EDIT ? 3 : 2); attempt++) {
 		x.no_links = attempt == 1; /* an edit that was sent in neither form says what it would say now */
 		stream_letter(s, &x, a, &l);
-		post_op(s, &l, k, g, row->state, a, m.fp, out);
+		stream_op_post(s, &l, k, g, row->state, a, m.fp, out);
 		if (out->body_fp == row->body_fp)
 			break;
 	}
 	if (k->kind == OP_EDIT)
-		out->op.target_id = post_target(s, k, k->part, a, &post);
+		out->op.target_id = stream_post_target(s, k, k->part, a, &post);
 	return k->kind != OP_EDIT || out->op.target_id != NULL;
 }
 
@@ -1053,12 +1040,12 @@ static bool reopen_react(struct stream *s, const struct goal *g, const struct le
 	struct spool_meta m;
 	struct msg msg;
 	struct ledger_row post;
-	const char *target = post_target(s, &row->key, 0, a, &post);
+	const char *target = stream_post_target(s, &row->key, 0, a, &post);
 	struct spot *home = home_of(s, g, &row->key, a);
 	if (!target || !home || !spool_msg(s->x.spool, home->num, row->key.ts_us, row->key.id, a, &msg, &m, NULL) || row->key.part < 0 ||
 	    (size_t)row->key.part >= msg.n_reacts)
 		return false;
-	react_op(s, g, &msg.reacts[row->key.part], &row->key, target, row->state, m.fp, a, out);
+	stream_op_react(g, &msg.reacts[row->key.part], &row->key, target, row->state, m.fp, a, out);
 	return true;
 }
 
@@ -1070,39 +1057,37 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 	struct spot *home = NULL;
 	switch (row->key.kind) {
 	case OP_USER_CREATE:
-		user_op(s, row->key.id, &row->key, row->state, a, out);
+		stream_op_user(s, row->key.id, &row->key, row->state, a, out);
 		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_CHAT_CREATE:
-		chat_op(s, g->sp, &row->key, row->state, a, out);
+		stream_op_chat(s, g->sp, &row->key, row->state, a, out);
 		return !row->body_fp || row->body_fp == out->body_fp;
 	case OP_UPLOAD: case OP_POST: case OP_EDIT:
 		return reopen_msg(s, g, row, a, out);
 	case OP_REACT:
 		return reopen_react(s, g, row, a, out);
 	case OP_THREAD_OPEN: case OP_PIN:
-		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, 0, a, &post);
+		stream_op_begin(out, &row->key, g, row->state, a)->target_id = stream_post_target(s, &row->key, 0, a, &post);
 		return out->op.target_id != NULL;
 	case OP_MEMBERS:
-		return next_members(s, g, row->key.id, row->state, a, out);
+		return stream_next_members(s, g, row->key.id, row->state, a, out);
 	case OP_ARCHIVE:
-		begin_op(out, &row->key, g, row->state, a);
+		stream_op_begin(out, &row->key, g, row->state, a);
 		return true;
 	case OP_DELETE: /* a rollback that was cut short: it must be finished first; but for what we do ourselves */
-		begin_op(out, &row->key, g, row->state, a)->target_id = post_target(s, &row->key, row->key.part, a, &post);
+		stream_op_begin(out, &row->key, g, row->state, a)->target_id = stream_post_target(s, &row->key, row->key.part, a, &post);
 		out->op.undoes = OP_POST;
 		if (out->op.target_id && (row->loss & LOSS_SPLIT))
 			return true; /* a part that is no longer needed */
 		home = home_of(s, g, &row->key, a);
 		if (out->op.target_id && row->key.ts_us && home && !spool_msg(s->x.spool, home->num, row->key.ts_us, row->key.id, a, NULL, NULL, NULL))
 			return true;
-		return row->key.part == opkey_undo_part(OP_ARCHIVE, 0) && unarchive_op(s, g->sp, row->state, a, out);
+		return row->key.part == opkey_undo_part(OP_ARCHIVE, 0) && stream_unarchive(s, g->sp, row->state, a, out);
 	}
 	return false;
 }
 
-/* Has the lane an open op? Then it is given as it was; when it cannot be rebuilt the lane ends here, for as long as it is
- * open: the engine sees that its op was not given back, stops this lane and tells a person. */
-static bool open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, enum stream_got *got)
+bool stream_open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, enum stream_got *got)
 {
 	struct ledger_row row;
 	int64_t n = ledger_lane(s->x.ledger, lane->name);
@@ -1120,7 +1105,7 @@ static enum stream_got next_person(struct stream *s, const struct asked *q, stru
 	struct opkey k = { 0, 0, q->lane->id, OP_USER_CREATE, 0 };
 	if (q->pos->phase == PH_START) {
 		enum stream_got got;
-		if (open_op(s, q->lane, NULL, a, out, &got))
+		if (stream_open_op(s, q->lane, NULL, a, out, &got))
 			return got;
 		q->pos->phase = PH_MAKE;
 	}
@@ -1129,7 +1114,7 @@ static enum stream_got next_person(struct stream *s, const struct asked *q, stru
 		q->pos->phase = PH_END;
 		return STREAM_END;
 	}
-	user_op(s, q->lane->id, &k, row.state, a, out);
+	stream_op_user(s, q->lane->id, &k, row.state, a, out);
 	return STREAM_OP;
 }
 
@@ -1138,21 +1123,21 @@ static enum stream_got next_thread(struct stream *s, struct spot *sp, const stru
 	struct goal g;
 	enum op_state state;
 	enum stream_got got;
-	bool open = thread_goal(s, sp, q->lane->root_ts_us, q->lane->root, a, &g, &state);
+	bool open = stream_thread_goal(s, sp, q->lane->root_ts_us, q->lane->root, a, &g, &state);
 	if (q->pos->phase == PH_START) {
-		if (open_op(s, q->lane, &g, a, out, &got))
+		if (stream_open_op(s, q->lane, &g, a, out, &got))
 			return got;
-		enter(q->pos, PH_MAKE);
+		stream_pos_enter(q->pos, PH_MAKE);
 	}
 	if (q->pos->phase == PH_MAKE && !open) {
 		struct ledger_row post;
 		struct opkey k = { stream_lconv(s, sp), q->lane->root_ts_us, q->lane->root, OP_THREAD_OPEN, 0 };
-		const char *target = post_target(s, &k, 0, a, &post);
+		const char *target = stream_post_target(s, &k, 0, a, &post);
 		if (!target || !stream_todo(state)) {
-			enter(q->pos, PH_END); /* the root is not there, or threads were refused on it: its replies cannot be sent */
+			stream_pos_enter(q->pos, PH_END); /* the root is not there, or threads were refused on it: its replies cannot be sent */
 			return STREAM_END;
 		}
-		begin_op(out, &k, &g, state, a)->target_id = target;
+		stream_op_begin(out, &k, &g, state, a)->target_id = target;
 		out->src_fp = hash64s(q->lane->root);
 		return STREAM_OP;
 	}
@@ -1160,48 +1145,48 @@ static enum stream_got next_thread(struct stream *s, struct spot *sp, const stru
 		q->pos->phase = PH_MSGS;
 	if (q->pos->phase == PH_MSGS && next_msg(s, &g, q, a, out, &got, e))
 		return got;
-	enter(q->pos, PH_END);
+	stream_pos_enter(q->pos, PH_END);
 	return STREAM_END;
 }
 
-static enum stream_got next_finish(struct stream *s, const struct goal *g, const struct asked *q, struct arena *a, struct stream_op *out, struct err *e)
+enum stream_got stream_next_finish(struct stream *s, const struct goal *g, struct stream_pos *pos, struct arena *a, struct stream_op *out, struct err *e)
 {
 	bool broken = false;
-	switch ((enum phase)q->pos->phase) {
+	switch ((enum phase)pos->phase) {
 	case PH_REMOVE:
-		if (next_removed(s, g->sp, q->pos, a, out))
+		if (next_removed(s, g->sp, pos, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_REACT);
+		stream_pos_enter(pos, PH_REACT);
 		/* fall through */
 	case PH_REACT:
-		if (next_react(s, g, q->pos, a, out, &broken, e))
+		if (next_react(s, g, pos, a, out, &broken, e))
 			return STREAM_OP;
 		if (broken)
 			return STREAM_ERROR;
-		enter(q->pos, PH_PIN);
+		stream_pos_enter(pos, PH_PIN);
 		/* fall through */
 	case PH_PIN:
-		if (next_pin(s, g, q->pos, a, out))
+		if (next_pin(s, g, pos, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_MEMBERS);
+		stream_pos_enter(pos, PH_MEMBERS);
 		/* fall through */
 	case PH_MEMBERS:
-		if (next_members(s, g, NULL, OP_ABSENT, a, out))
+		if (stream_next_members(s, g, NULL, OP_ABSENT, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_LINKS);
+		stream_pos_enter(pos, PH_LINKS);
 		/* fall through */
 	case PH_LINKS:
 		/* After people have joined, here and everywhere: an edit reaches nobody, and nobody waits for it. part: this has been waited for. */
-		if (!q->pos->part++ && stream_links_wait(s, g->sp))
+		if (!pos->part++ && stream_links_wait(s, g->sp))
 			return STREAM_LATER;
-		if (next_link(s, g->sp, q->pos, a, out))
+		if (next_link(s, g->sp, pos, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_ARCHIVE);
+		stream_pos_enter(pos, PH_ARCHIVE);
 		/* fall through */
 	case PH_ARCHIVE:
 		if (archive_op(s, g, a, out))
 			return STREAM_OP;
-		enter(q->pos, PH_END);
+		stream_pos_enter(pos, PH_END);
 		break;
 	case PH_START: case PH_MAKE: case PH_MSGS: case PH_END:
 		break;
@@ -1214,9 +1199,9 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
 	enum stream_got got;
 	if (q->pos->phase == PH_START) {
-		if (open_op(s, q->lane, &g, a, out, &got))
+		if (stream_open_op(s, q->lane, &g, a, out, &got))
 			return got;
-		enter(q->pos, PH_MAKE);
+		stream_pos_enter(q->pos, PH_MAKE);
 	}
 	if (q->pos->phase == PH_MAKE) {
 		struct ledger_row row;
@@ -1231,28 +1216,28 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 		if (!g.chat) {
 			stream_row(s, &k, a, &row);
 			if (!stream_todo(row.state)) {
-				enter(q->pos, PH_END); /* the chat was refused: nothing can be said in it */
+				stream_pos_enter(q->pos, PH_END); /* the chat was refused: nothing can be said in it */
 				return STREAM_END;
 			}
-			chat_op(s, sp, &k, row.state, a, out);
+			stream_op_chat(s, sp, &k, row.state, a, out);
 			return STREAM_OP;
 		}
-		enter(q->pos, PH_MSGS);
+		stream_pos_enter(q->pos, PH_MSGS);
 		skip_settled(s, sp, q);
 	}
 	if (q->pos->phase == PH_MSGS) {
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
 		if (*q->shut)
-			return unarchive_op(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
+			return stream_unarchive(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
 		/* Nobody takes part in the threads that hold the history: people need not wait for them. */
-		if (sp->place.placement == PLACEMENT_THREADS && next_members(s, &g, NULL, OP_ABSENT, a, out))
+		if (sp->place.placement == PLACEMENT_THREADS && stream_next_members(s, &g, NULL, OP_ABSENT, a, out))
 			return STREAM_OP;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;
-		enter(q->pos, PH_REMOVE);
+		stream_pos_enter(q->pos, PH_REMOVE);
 	}
-	return next_finish(s, &g, q, a, out, e);
+	return stream_next_finish(s, &g, q->pos, a, out, e);
 }
 
 /* Whatever is to be written into a chat that we have archived, it is opened first. */
@@ -1263,7 +1248,7 @@ static enum stream_got next_chat(struct stream *s, struct spot *sp, const struct
 	enum stream_got got = next_of_chat(s, sp, q, a, out, e);
 	bool writes = got == STREAM_OP && out->op.key.kind != OP_ARCHIVE && out->op.undoes != OP_ARCHIVE;
 	if (writes && !(first && (out->state == OP_INTENT || out->state == OP_UNKNOWN)) && stream_shut(s, sp, a, &shut))
-		unarchive_op(s, sp, OP_ABSENT, a, out);
+		stream_unarchive(s, sp, OP_ABSENT, a, out);
 	return got;
 }
 
@@ -1286,7 +1271,7 @@ void stream_passed(struct stream *s, struct stream_pos *pos, const struct stream
 {
 	const struct opkey *k = &op->op.key;
 	if (pos->phase == PH_MSGS && pos->part && k->kind == OP_POST)
-		move_to(pos, k->ts_us, k->id, pos->given);
+		stream_pos_move(pos, k->ts_us, k->id, pos->given);
 	if (pos->phase == PH_MSGS)
 		pos->part = 0;
 	if (k->kind == OP_DELETE)
