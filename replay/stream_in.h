@@ -1,5 +1,5 @@
-/* stream_in.h: what stream.c (order), stream_text.c (words), plan*.c (counting) and adopt.c (finding again) share. Nobody else
- * includes it. */
+/* stream_in.h: what stream*.c (order: stream.c, stream_step.h; words: stream_text.c), plan*.c (counting) and adopt.c (finding again) share.
+ * Nobody else includes it. */
 #ifndef MVCHAT_STREAM_IN_H
 #define MVCHAT_STREAM_IN_H
 

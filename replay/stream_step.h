@@ -1,4 +1,4 @@
-/* stream_step.h: what the files that answer "what is next" share: stream.c (whose turn it is), stream_op.c (one op), stream_open.c (the
+/* stream_step.h: what the files that answer "what is next" share: stream.c (whose turn it is), stream_op.c (one op), stream_reopen.c (the
  * open op), stream_finish.c and stream_join.c (the end of a chat), stream_ahead.c (files before their turn). Nobody else includes it. */
 #ifndef MVCHAT_STREAM_STEP_H
 #define MVCHAT_STREAM_STEP_H
@@ -35,7 +35,7 @@ void stream_op_keep(struct op *op, struct arena *a);
 /* The target's id of a part that was posted, or NULL. */
 const char *stream_post_target(struct stream *s, const struct opkey *of, int part, struct arena *a, struct ledger_row *row);
 
-/* stream_open.c: has the lane an open op? Then it is given as it was; when it cannot be rebuilt the lane ends here, for as long as it is
+/* stream_reopen.c: has the lane an open op? Then it is given as it was; when it cannot be rebuilt the lane ends here, for as long as it is
  * open: the engine sees that its op was not given back, stops this lane and tells a person. */
 bool stream_open_op(struct stream *s, const struct lane_spec *lane, const struct goal *g, struct arena *a, struct stream_op *out, enum stream_got *got);
 

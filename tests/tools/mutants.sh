@@ -182,7 +182,7 @@ if begin 'one open op: index gone, and the lane goes on past an unknown outcome'
 	tests unit/lane_model chaos
 fi
 if begin 'one open op: the stream does not give the open one first'; then
-	edit replay/stream.c '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))' '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row) || n >= 0)'
+	edit replay/stream_reopen.c '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))' '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row) || n >= 0)'
 	tests unit/stream unit/engine
 fi
 if begin 'files ahead: the lane does not wait for what is under way'; then
@@ -194,7 +194,7 @@ if begin 'files ahead: none'; then
 	tests unit/engine
 fi
 if begin 'files ahead: of messages that are left out'; then
-	edit replay/stream.c 'if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND ||' 'if (st.parts || st.open || st.rejected ||'
+	edit replay/stream_ahead.c 'if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND ||' 'if (st.parts || st.open || st.rejected ||'
 	tests unit/stream
 fi
 if begin 'limits: a process begins with all of them'; then
@@ -238,8 +238,8 @@ if begin 'looking: a refused token is a list that cannot be read'; then
 	tests unit/engine
 fi
 if begin 'in doubt: a chat under another name'; then
-	edit replay/stream.c '		chat_op(s, g->sp, &row->key, row->state, a, out);
-		return !row->body_fp || row->body_fp == out->body_fp;' '		chat_op(s, g->sp, &row->key, row->state, a, out);
+	edit replay/stream_reopen.c '		stream_op_chat(s, g->sp, &row->key, row->state, a, out);
+		return !row->body_fp || row->body_fp == out->body_fp;' '		stream_op_chat(s, g->sp, &row->key, row->state, a, out);
 		return true;'
 	tests unit/stream
 fi
@@ -362,7 +362,7 @@ if begin 'silence: people join before the history is in'; then
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
 		if (*q->shut)' '	if (q->pos->phase == PH_MSGS) {
-		if (next_members(s, &g, NULL, OP_ABSENT, a, out))
+		if (stream_next_members(s, &g, NULL, OP_ABSENT, a, out))
 			return STREAM_OP;
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
@@ -389,15 +389,15 @@ if begin 'silence: "@name" in a text stays a mention'; then
 	tests unit/markdown e2e/main
 fi
 if begin 'silence: invitations'; then
-	edit replay/stream.c 'op->invite = s->cfg->invite && !p.suspended;' 'op->invite = true;'
+	edit replay/stream_op.c 'op->invite = s->cfg->invite && !p.suspended;' 'op->invite = true;'
 	tests unit/stream e2e/main
 fi
 if begin 'access: private becomes public'; then
-	edit replay/stream.c 'op->is_public = sp->place.is_public;' 'op->is_public = true;'
+	edit replay/stream_op.c 'op->is_public = sp->place.is_public;' 'op->is_public = true;'
 	tests unit/stream e2e/main
 fi
 if begin 'access: deactivated people join'; then
-	edit replay/stream.c 'if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))' 'if (!w->known || (w->flags & (USER_BOT | USER_SYSTEM)))'
+	edit replay/stream_join.c 'if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))' 'if (!w->known || (w->flags & (USER_BOT | USER_SYSTEM)))'
 	tests unit/stream e2e/main
 fi
 if begin 'secrets: tokens not masked'; then
