@@ -91,19 +91,16 @@ static const char *const sql_of[N_LEDGER_STMT] = {
 
 /* ---- small tools ---- */
 
-/* What broke outside of our own logic: disk full, I/O error, a foreign lock that stays. */
-static bool disk_error(struct ledger *l, struct err *e, const char *doing)
+bool ledger_disk_error(struct ledger *l, struct err *e, const char *doing)
 {
 	err_set(e, ERR_INTERNAL, "the ledger cannot %s: %s", doing, sqlite3_errmsg(l->db));
 	return err_hint(e, "check free space and permissions of the state folder, then run the same command again");
 }
 
-/* Inside a transaction the first failure decides; everything after it is left alone, because SQLite may already have rolled
- * back and would otherwise commit each further statement on its own. */
-static void fail(struct ledger *l, const char *doing)
+void ledger_fail(struct ledger *l, const char *doing)
 {
 	if (!l->failed)
-		disk_error(l, &l->why, doing);
+		ledger_disk_error(l, &l->why, doing);
 	l->failed = true;
 }
 
@@ -122,31 +119,7 @@ sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n)
 	return l->stmt[n];
 }
 
-static void bind_str(sqlite3_stmt *s, int n, const char *v)
-{
-	if (v)
-		sqlite3_bind_text(s, n, v, -1, SQLITE_STATIC);
-	else
-		sqlite3_bind_null(s, n);
-}
-
-static void bind_key(sqlite3_stmt *s, const struct opkey *k)
-{
-	sqlite3_bind_int64(s, 1, k->conv);
-	sqlite3_bind_int64(s, 2, k->ts_us);
-	bind_str(s, 3, k->id);
-	sqlite3_bind_int(s, 4, (int)k->kind);
-	sqlite3_bind_int(s, 5, k->part);
-}
-
-/* Puts a statement back for its next use; text bound to it belongs to callers and must not be kept. */
-static void done_with(sqlite3_stmt *s)
-{
-	sqlite3_reset(s);
-	sqlite3_clear_bindings(s);
-}
-
-static bool exec(struct ledger *l, const char *sql)
+bool ledger_exec(struct ledger *l, const char *sql)
 {
 	return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
@@ -249,13 +222,13 @@ static bool migrate(struct ledger *l, int64_t from, struct err *e)
 		fmt_into(tail, sizeof(tail), "INSERT INTO migration VALUES(%d, %lld, 'mvchat " MVCHAT_VERSION "');"
 			" PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
 			(int)v + 1, (long long)clock_wall_us(), (int)v + 1, (int)APPLICATION_ID);
-		if (!exec(l, "BEGIN IMMEDIATE") || !exec(l, migrations[v]) || !exec(l, tail)) {
+		if (!ledger_exec(l, "BEGIN IMMEDIATE") || !ledger_exec(l, migrations[v]) || !ledger_exec(l, tail)) {
 			int why = sqlite3_errcode(l->db) & 0xff;
 			if (v > 0 && (why == SQLITE_CONSTRAINT || why == SQLITE_CORRUPT || why == SQLITE_NOTADB || why == SQLITE_ERROR))
 				damaged(e, sqlite3_errmsg(l->db)); /* what is in it cannot have been written by us */
 			else
-				disk_error(l, e, "be brought to the current version");
-			exec(l, "ROLLBACK");
+				ledger_disk_error(l, e, "be brought to the current version");
+			ledger_exec(l, "ROLLBACK");
 			return false;
 		}
 		step("ledger-migrated");
@@ -310,7 +283,7 @@ static bool set_durable(struct ledger *l, struct err *e)
 {
 	if (!pragma_is(l, "PRAGMA journal_mode = WAL", "wal"))
 		return err_set(e, ERR_INTERNAL, "the ledger's file system cannot hold a write-ahead log: %s", sqlite3_errmsg(l->db));
-	exec(l, "PRAGMA synchronous = FULL");
+	ledger_exec(l, "PRAGMA synchronous = FULL");
 	if (pragma_int(l, "PRAGMA synchronous") != 2)
 		return err_set(e, ERR_INTERNAL, "the ledger cannot be made to sync every commit");
 	return true;
@@ -338,9 +311,9 @@ static bool claim(struct ledger *l, const char *dir, struct err *e)
 	l->outdated = true;
 	/* Open ops of another day cannot be settled by their anchor: what follows them in the target is not known here. Another
 	 * identity: while it is being completed its count must not be taken for the mark's. */
-	if (!exec(l, "BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"
-	             " UPDATE status SET ident = random(); COMMIT"))
-		return disk_error(l, e, "be written");
+	if (!ledger_exec(l, "BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"
+	                    " UPDATE status SET ident = random(); COMMIT"))
+		return ledger_disk_error(l, e, "be written");
 	read_ident(l);
 	return true;
 }
@@ -364,13 +337,13 @@ static bool open_write(struct ledger *l, const char *dir, const char *path, stru
 	 * each time it is bound: four times the cost of the change itself, measured on 3.40.1. */
 	sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	sqlite3_busy_timeout(l->db, BUSY_MS);
-	exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144; PRAGMA temp_store = MEMORY");
+	ledger_exec(l, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144; PRAGMA temp_store = MEMORY");
 	if (!check_version(l, path, e) || !set_durable(l, e))
 		return false;
 	bool clean = pragma_int(l, "SELECT clean FROM status") == 1;
 	if ((!clean || pragma_int(l, "PRAGMA page_count") <= SMALL_PAGES) && !sound(l, e))
 		return false;
-	return claim(l, dir, e) && (exec(l, "UPDATE status SET clean = 0") || disk_error(l, e, "be written"));
+	return claim(l, dir, e) && (ledger_exec(l, "UPDATE status SET clean = 0") || ledger_disk_error(l, e, "be written"));
 }
 
 static bool open_read(struct ledger *l, const char *dir, const char *path, struct err *e)
@@ -432,7 +405,7 @@ void ledger_close(struct ledger *l)
 		sqlite3_finalize(l->stmt[i]);
 	ledger_walks_release(l);
 	if (l->mode == LEDGER_WRITE && !l->failed)
-		exec(l, "UPDATE status SET clean = 1");
+		ledger_exec(l, "UPDATE status SET clean = 1");
 	if (sqlite3_close(l->db) != SQLITE_OK)
 		die("ledger: closed while a walk was open");
 	if (l->lock_fd >= 0)
@@ -453,7 +426,7 @@ static void open_tx(struct ledger *l)
 		die("ledger: opened for reading");
 	sqlite3_stmt *s = ledger_stmt(l, S_BEGIN);
 	if (sqlite3_step(s) != SQLITE_DONE)
-		fail(l, "be written");
+		ledger_fail(l, "be written");
 	sqlite3_reset(s);
 	l->in_tx = true;
 }
@@ -477,13 +450,13 @@ bool ledger_commit(struct ledger *l, struct err *e)
 		sqlite3_stmt *s = ledger_stmt(l, S_COUNT_INTENTS);
 		sqlite3_bind_int64(s, 1, l->fresh);
 		if (sqlite3_step(s) != SQLITE_DONE)
-			fail(l, "be written");
+			ledger_fail(l, "be written");
 		sqlite3_reset(s);
 	}
 	if (!l->failed) {
 		sqlite3_stmt *s = ledger_stmt(l, S_COMMIT);
 		if (sqlite3_step(s) != SQLITE_DONE)
-			fail(l, "be written");
+			ledger_fail(l, "be written");
 		sqlite3_reset(s);
 	}
 	if (l->failed) {
@@ -505,8 +478,7 @@ bool ledger_commit(struct ledger *l, struct err *e)
 	return true;
 }
 
-/* Names made outside of a transaction left one open; what must be on disk by itself brings them along. */
-static bool close_names(struct ledger *l, struct err *e)
+bool ledger_close_names(struct ledger *l, struct err *e)
 {
 	if (!l->in_tx || l->asked_tx)
 		return true;
@@ -532,12 +504,12 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 	sqlite3_finalize(s);
 	if (l->mode == LEDGER_READ)
 		return true;
-	if (!close_names(l, e))
+	if (!ledger_close_names(l, e))
 		return false;
 	s = ledger_prepare(l, "INSERT INTO bond VALUES(1, ?1, ?2)");
-	bind_str(s, 1, source_id);
-	bind_str(s, 2, target_id);
-	bool ok = sqlite3_step(s) == SQLITE_DONE || disk_error(l, e, "be written");
+	ledger_bind_str(s, 1, source_id);
+	ledger_bind_str(s, 2, target_id);
+	bool ok = sqlite3_step(s) == SQLITE_DONE || ledger_disk_error(l, e, "be written");
 	sqlite3_finalize(s);
 	return ok;
 }
@@ -545,14 +517,14 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 
 int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e)
 {
-	if (!close_names(l, e))
+	if (!ledger_close_names(l, e))
 		return 0;
 	sqlite3_stmt *s = ledger_prepare(l, "INSERT INTO run(cmd, began, mapping, version) VALUES(?1, ?2, ?3, ?4)");
-	bind_str(s, 1, cmd);
+	ledger_bind_str(s, 1, cmd);
 	sqlite3_bind_int64(s, 2, clock_wall_us());
 	sqlite3_bind_blob(s, 3, mapping, DIGEST_BYTES, SQLITE_STATIC);
-	bind_str(s, 4, MVCHAT_VERSION);
-	bool ok = sqlite3_step(s) == SQLITE_DONE || disk_error(l, e, "be written");
+	ledger_bind_str(s, 4, MVCHAT_VERSION);
+	bool ok = sqlite3_step(s) == SQLITE_DONE || ledger_disk_error(l, e, "be written");
 	sqlite3_finalize(s);
 	if (!ok)
 		return 0;
@@ -564,7 +536,7 @@ int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mappin
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code)
 {
 	struct err lost;
-	if (!close_names(l, &lost))
+	if (!ledger_close_names(l, &lost))
 		return;
 	sqlite3_stmt *s = ledger_prepare(l, "UPDATE run SET ended = ?2, exit = ?3 WHERE id = ?1");
 	sqlite3_bind_int64(s, 1, run);
@@ -596,7 +568,7 @@ void ledger_other_names(struct ledger *l, int64_t from, int64_t until)
 		memset(l->stale, 0, l->n_stale);
 }
 
-static bool stale(struct ledger *l, int64_t run)
+bool ledger_stale(struct ledger *l, int64_t run)
 {
 	enum { MAX_KNOWN = 1 << 20 };
 	if (run < 0 || run >= MAX_KNOWN)
@@ -626,9 +598,9 @@ static bool stale(struct ledger *l, int64_t run)
 static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt add, const char *name)
 {
 	sqlite3_stmt *s = ledger_stmt(l, get);
-	bind_str(s, 1, name);
+	ledger_bind_str(s, 1, name);
 	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
-	done_with(s);
+	ledger_put_back(s);
 	if (n >= 0 || l->mode == LEDGER_READ)
 		return n;
 	/* Made outside of a transaction it waits for the next one: a number that no op uses yet may be lost. */
@@ -637,12 +609,12 @@ static int64_t number(struct ledger *l, enum ledger_stmt get, enum ledger_stmt a
 	if (l->failed)
 		return -1;
 	s = ledger_stmt(l, add);
-	bind_str(s, 1, name);
+	ledger_bind_str(s, 1, name);
 	if (sqlite3_step(s) == SQLITE_DONE)
 		n = sqlite3_last_insert_rowid(l->db);
 	else
-		fail(l, "be written");
-	done_with(s);
+		ledger_fail(l, "be written");
+	ledger_put_back(s);
 	return n;
 }
 
@@ -651,7 +623,7 @@ static const char *name_of(struct ledger *l, enum ledger_stmt get, int64_t num, 
 	sqlite3_stmt *s = ledger_stmt(l, get);
 	sqlite3_bind_int64(s, 1, num);
 	const char *name = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
-	done_with(s);
+	ledger_put_back(s);
 	return name;
 }
 
@@ -691,13 +663,13 @@ void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out)
 		.loss = (uint32_t)sqlite3_column_int64(s, 12), .tries = sqlite3_column_int(s, 13),
 		.sent_us = sqlite3_column_int64(s, 14), .run = sqlite3_column_int64(s, 15),
 	};
-	out->stale_mapping = stale(l, out->run);
+	out->stale_mapping = ledger_stale(l, out->run);
 	if (out->key.kind == OP_EDIT && ledger_was_read(out->target2, &was)) {
 		out->was.any = true;
 		out->was.src_fp = (uint64_t)was.src_fp;
 		out->was.body_fp = (uint64_t)was.body_fp;
 		out->was.loss = (uint32_t)was.loss;
-		out->was.stale_mapping = stale(l, was.run);
+		out->was.stale_mapping = ledger_stale(l, was.run);
 	}
 }
 
@@ -718,14 +690,14 @@ static bool row_or_none(struct ledger *l, sqlite3_stmt *s, struct arena *a, stru
 	} else if (rc != SQLITE_DONE) {
 		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db)); /* "absent" would be a lie that sends twice */
 	}
-	done_with(s);
+	ledger_put_back(s);
 	return rc == SQLITE_ROW;
 }
 
 bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out)
 {
 	sqlite3_stmt *s = ledger_stmt(l, S_GET);
-	bind_key(s, k);
+	ledger_bind_key(s, k);
 	return row_or_none(l, s, a, out);
 }
 
@@ -745,7 +717,7 @@ const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
 	const char *id = rc == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
-	done_with(s);
+	ledger_put_back(s);
 	return id;
 }
 
@@ -763,14 +735,14 @@ bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *befo
 	} else if (rc != SQLITE_DONE) {
 		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
 	}
-	done_with(s);
+	ledger_put_back(s);
 	return rc == SQLITE_ROW;
 }
 
 bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out)
 {
 	sqlite3_stmt *s = ledger_stmt(l, S_FIND_POST);
-	bind_str(s, 1, target);
+	ledger_bind_str(s, 1, target);
 	return row_or_none(l, s, a, out);
 }
 
@@ -791,11 +763,11 @@ bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target)
 {
 	sqlite3_stmt *s = ledger_stmt(l, owns_stmt(kind));
 	sqlite3_bind_int(s, 1, (int)kind);
-	bind_str(s, 2, target);
+	ledger_bind_str(s, 2, target);
 	int rc = sqlite3_step(s);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
-	done_with(s);
+	ledger_put_back(s);
 	return rc == SQLITE_ROW;
 }
 
@@ -805,10 +777,10 @@ static void changed(struct ledger *l, int rc, sqlite3_stmt *s, const struct opke
 	if ((rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISUSE || (rc & 0xff) == SQLITE_MISMATCH)
 		die("ledger: %s of kind %d, part %d, id %s: %s", what, (int)k->kind, k->part, k->id, sqlite3_errmsg(l->db));
 	if (rc != SQLITE_DONE)
-		fail(l, "be written");
+		ledger_fail(l, "be written");
 	else if (sqlite3_changes(l->db) != 1)
 		die("ledger: %s of kind %d, part %d, id %s does not fit its state", what, (int)k->kind, k->part, k->id);
-	done_with(s);
+	ledger_put_back(s);
 }
 
 static void change(struct ledger *l, sqlite3_stmt *s, const struct opkey *k, const char *what)
@@ -832,10 +804,10 @@ static int64_t next_seq(struct ledger *l, int64_t lane)
 		sqlite3_stmt *s = ledger_stmt(l, S_SEQ);
 		sqlite3_bind_int64(s, 1, lane);
 		if (sqlite3_step(s) != SQLITE_ROW)
-			fail(l, "be read");
+			ledger_fail(l, "be read");
 		l->last[i].lane = lane;
 		l->last[i].seq = sqlite3_column_int64(s, 0);
-		done_with(s);
+		ledger_put_back(s);
 	}
 	return ++l->last[i].seq;
 }
@@ -844,7 +816,7 @@ static sqlite3_stmt *bind_intent(struct ledger *l, enum ledger_stmt n, const str
                                  uint32_t loss, int64_t run, int64_t now_us, int64_t seq)
 {
 	sqlite3_stmt *s = ledger_stmt(l, n);
-	bind_key(s, k);
+	ledger_bind_key(s, k);
 	sqlite3_bind_int64(s, 6, lane);
 	sqlite3_bind_int64(s, 7, (int64_t)src_fp);
 	sqlite3_bind_int64(s, 8, (int64_t)body_fp);
@@ -869,7 +841,7 @@ void ledger_intent(struct ledger *l, const struct opkey *k, int64_t lane, uint64
 		/* It has been there before; or its lane has another one open, which is a bug. */
 		char why[200];
 		fmt_into(why, sizeof(why), "%s", sqlite3_errmsg(l->db));
-		done_with(s);
+		ledger_put_back(s);
 		s = bind_intent(l, S_AGAIN, k, lane, src_fp, body_fp, loss, run, now_us, seq);
 		rc = sqlite3_step(s);
 		if (rc == SQLITE_DONE && sqlite3_changes(l->db) != 1)
@@ -884,11 +856,11 @@ static void simple(struct ledger *l, enum ledger_stmt n, const struct opkey *k, 
 	if (!may_change(l))
 		return;
 	sqlite3_stmt *s = ledger_stmt(l, n);
-	bind_key(s, k);
+	ledger_bind_key(s, k);
 	if (sqlite3_bind_parameter_count(s) >= 6)
-		bind_str(s, 6, a);
+		ledger_bind_str(s, 6, a);
 	if (sqlite3_bind_parameter_count(s) >= 7)
-		bind_str(s, 7, b);
+		ledger_bind_str(s, 7, b);
 	change(l, s, k, what);
 }
 
@@ -919,8 +891,8 @@ static bool unsent_edit(struct ledger *l, const struct opkey *k)
 	bool edited = k->kind == OP_EDIT && ledger_get(l, k, &a, &row) && ledger_was_read(row.target2, &was);
 	if (edited) {
 		sqlite3_stmt *s = ledger_stmt(l, S_UNSENT_EDIT);
-		bind_key(s, k);
-		bind_str(s, 6, was.target);
+		ledger_bind_key(s, k);
+		ledger_bind_str(s, 6, was.target);
 		sqlite3_bind_int64(s, 7, was.src_fp);
 		sqlite3_bind_int64(s, 8, was.body_fp);
 		sqlite3_bind_int64(s, 9, was.loss);
@@ -938,10 +910,10 @@ void ledger_unsent(struct ledger *l, const struct opkey *k)
 		return;
 	if (k->kind == OP_UPLOAD) {
 		sqlite3_stmt *s = ledger_stmt(l, S_UPLOAD_AGAIN);
-		bind_key(s, k);
+		ledger_bind_key(s, k);
 		if (sqlite3_step(s) != SQLITE_DONE)
-			fail(l, "be written");
-		done_with(s);
+			ledger_fail(l, "be written");
+		ledger_put_back(s);
 	}
 	if (!unsent_edit(l, k))
 		simple(l, S_UNSENT, k, NULL, NULL, "unsent");
@@ -952,9 +924,9 @@ void ledger_forget_uploads(struct ledger *l)
 {
 	if (!may_change(l))
 		return;
-	if (!exec(l, "UPDATE op SET state = 1, why = NULL WHERE state IN (1, 2) AND state = 2 AND kind = 3;"
-	             " DELETE FROM op WHERE state IN (1, 2) AND state = 1 AND kind = 3"))
-		fail(l, "be written");
+	if (!ledger_exec(l, "UPDATE op SET state = 1, why = NULL WHERE state IN (1, 2) AND state = 2 AND kind = 3;"
+	                    " DELETE FROM op WHERE state IN (1, 2) AND state = 1 AND kind = 3"))
+		ledger_fail(l, "be written");
 }
 
 void ledger_gone(struct ledger *l, const struct opkey *k)

@@ -305,7 +305,7 @@ if begin 'ledger: an id of the target may belong to two posts'; then
 	tests unit/ledger
 fi
 if begin 'ledger: commits are not synced'; then
-	edit replay/ledger.c '	exec(l, "PRAGMA synchronous = FULL");' '	exec(l, "PRAGMA synchronous = NORMAL");'
+	edit replay/ledger.c '	ledger_exec(l, "PRAGMA synchronous = FULL");' '	ledger_exec(l, "PRAGMA synchronous = NORMAL");'
 	edit replay/ledger.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
 	tests unit/durable unit/power
 fi
@@ -318,10 +318,8 @@ if begin 'ledger: any pair'; then
 	tests unit/ledger e2e/errors
 fi
 if begin 'ledger: a failed commit is not told'; then
-	edit replay/ledger.c '		l->failed = false;
-		l->fresh = 0;
-		return false;' '		l->failed = false;
-		l->fresh = 0;
+	edit replay/ledger.c '		memset(l->last, 0, sizeof(l->last));
+		return false;' '		memset(l->last, 0, sizeof(l->last));
 		return true;'
 	tests unit/ledger unit/durable unit/engine
 fi
@@ -339,7 +337,7 @@ if begin 'ledger: the mark is not raised'; then
 	tests storm unit/ledger_copies
 fi
 if begin 'ledger: half completed counts as complete'; then
-	edit replay/ledger.c '	             " UPDATE status SET ident = random(); COMMIT"))' '	             " COMMIT"))'
+	edit replay/ledger.c '	                    " UPDATE status SET ident = random(); COMMIT"))' '	                    " COMMIT"))'
 	tests unit/ledger_copies
 fi
 if begin 'ledger: what an old copy has open is settled by its anchor'; then
