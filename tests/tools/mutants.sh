@@ -305,16 +305,16 @@ if begin 'ledger: an id of the target may belong to two posts'; then
 	tests unit/ledger
 fi
 if begin 'ledger: commits are not synced'; then
-	edit replay/ledger.c '	ledger_exec(l, "PRAGMA synchronous = FULL");' '	ledger_exec(l, "PRAGMA synchronous = NORMAL");'
-	edit replay/ledger.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
+	edit replay/ledger_open.c '	ledger_exec(l, "PRAGMA synchronous = FULL");' '	ledger_exec(l, "PRAGMA synchronous = NORMAL");'
+	edit replay/ledger_open.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
 	tests unit/durable unit/power
 fi
 if begin 'ledger: no lock'; then
-	edit replay/ledger.c 'if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {' 'if (0) {'
+	edit replay/ledger_open.c 'if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {' 'if (0) {'
 	tests unit/ledger e2e/errors
 fi
 if begin 'ledger: any pair'; then
-	edit replay/ledger.c 'bool same = streq(source, source_id) && streq(target, target_id);' 'bool same = true;'
+	edit replay/ledger_run.c 'bool same = streq(source, source_id) && streq(target, target_id);' 'bool same = true;'
 	tests unit/ledger e2e/errors
 fi
 if begin 'ledger: a failed commit is not told'; then
@@ -337,11 +337,11 @@ if begin 'ledger: the mark is not raised'; then
 	tests storm unit/ledger_copies
 fi
 if begin 'ledger: half completed counts as complete'; then
-	edit replay/ledger.c '	                    " UPDATE status SET ident = random(); COMMIT"))' '	                    " COMMIT"))'
+	edit replay/ledger_open.c '	                    " UPDATE status SET ident = random(); COMMIT"))' '	                    " COMMIT"))'
 	tests unit/ledger_copies
 fi
 if begin 'ledger: what an old copy has open is settled by its anchor'; then
-	edit replay/ledger.c '"BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"' '"BEGIN IMMEDIATE;"'
+	edit replay/ledger_open.c '"BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"' '"BEGIN IMMEDIATE;"'
 	tests unit/ledger_copies
 fi
 if begin 'ledger: strangers in the target do not keep it closed'; then
