@@ -130,8 +130,7 @@ static uint32_t read_flags(const char *s)
 	return flags;
 }
 
-/* "name (file:line:column)" of a cell; the column is counted as the file has it. */
-static bool cell_where(struct err *e, const struct sheet *s, size_t line, size_t column)
+bool rows_where(struct err *e, const struct sheet *s, size_t line, size_t column)
 {
 	for (size_t i = 0; i < s->n_order; i++)
 		if (s->order[i] == column)
@@ -147,7 +146,7 @@ static bool bad_decision(struct err *e, const struct sheet *s, size_t line, size
 	        looks_like_token(got) ? "…" : got, allowed);
 	if (near)
 		err_hint(e, "did you mean '%s'?", near);
-	return cell_where(e, s, line, column);
+	return rows_where(e, s, line, column);
 }
 
 static const char *lower(const char *s, struct arena *a)
@@ -224,7 +223,7 @@ static bool user_decision(struct mapping *m, const struct sheet_row *r, struct u
 	if (u->decision == DECIDE_CREATE && u->flags & USER_GONE) {
 		err_set(e, ERR_MAPPING, "%s (%s) is deactivated in the source and must not get access", u->name, u->id);
 		err_hint(e, "write create-suspended or label");
-		return cell_where(e, &m->users, r->line, U_DECISION);
+		return rows_where(e, &m->users, r->line, U_DECISION);
 	}
 	return true;
 }
@@ -345,13 +344,13 @@ static bool check_privacy(struct mapping *m, const struct place_row *p, struct e
 	if (!rows_may_be_public(p->kind)) {
 		err_set(e, ERR_MAPPING, "'%s' (%s) is a direct message and can never become public", name, p->id);
 		err_hint(e, "empty its 'privacy' cell");
-		return cell_where(e, &m->channels, p->line, C_PRIVACY);
+		return rows_where(e, &m->channels, p->line, C_PRIVACY);
 	}
 	if (rows_allow_public(m, p->id, p->name, &m->a))
 		return true;
 	err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would become public", name, p->id);
 	err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else empty its 'privacy' cell", name);
-	return cell_where(e, &m->channels, p->line, C_PRIVACY);
+	return rows_where(e, &m->channels, p->line, C_PRIVACY);
 }
 
 static bool build_place(struct mapping *m, const struct sheet_row *r, struct err *e)
@@ -372,7 +371,7 @@ static bool build_place(struct mapping *m, const struct sheet_row *r, struct err
 	if (was) {
 		err_set(e, ERR_MAPPING, "'%s' and '%s' would both be called '%s' in the target", was->id, p->id, p->target_name);
 		err_hint(e, "give one of them another target_name; or merge one into the other: into:%s in its 'decision' cell", was->id);
-		return cell_where(e, &m->channels, p->line, C_TARGET_NAME);
+		return rows_where(e, &m->channels, p->line, C_TARGET_NAME);
 	}
 	return true;
 }
@@ -385,7 +384,7 @@ bool rows_public(const struct place_row *p)
 static bool merge_wrong(struct mapping *m, const struct place_row *p, const char *hint, struct err *e)
 {
 	err_hint(e, "%s", hint);
-	return cell_where(e, &m->channels, p->line, C_DECISION);
+	return rows_where(e, &m->channels, p->line, C_DECISION);
 }
 
 /* What is merged into what. People who join the one read what was written in the other. */
@@ -421,7 +420,7 @@ static bool check_merge(struct mapping *m, struct place_row *p, struct err *e)
 	if (p->kind != CONV_PUBLIC && rows_public(h) && !rows_allow_public(m, p->id, p->name, &m->a)) {
 		err_set(e, ERR_MAPPING, "'%s' (%s) is private in the source and would go into the public chat of '%s'", p->name, p->id, h->id);
 		err_hint(e, "if that is meant, name it in mvchat.yaml: channels.allow_public: [%s]; else choose another decision", p->name);
-		return cell_where(e, &m->channels, p->line, C_DECISION);
+		return rows_where(e, &m->channels, p->line, C_DECISION);
 	}
 	p->into = h->id;
 	h->hosts = true;
@@ -457,7 +456,7 @@ static bool check_merges(struct mapping *m, struct err *e)
 			continue;
 		if (m->n_into > MAPPING_MERGED_MAX) {
 			err_set(e, ERR_MAPPING, "%zu channels are merged into others; at most %d can be", m->n_into, MAPPING_MERGED_MAX);
-			return cell_where(e, &m->channels, p->line, C_DECISION);
+			return rows_where(e, &m->channels, p->line, C_DECISION);
 		}
 		if (!check_merge(m, p, e))
 			return false;
@@ -556,7 +555,7 @@ static bool check_complete(struct mapping *m, struct err *e)
 	err_set(e, ERR_MAPPING, "%s: fail, and there is no account in the target for %zu people; the first is %s (%s)", first_key, open,
 	        first->name, first->id);
 	err_hint(e, "fill the 'decision' column of users.csv: match:ID, create, label or skip");
-	return cell_where(e, &m->users, first->line, U_DECISION);
+	return rows_where(e, &m->users, first->line, U_DECISION);
 }
 
 static bool check_aliases(const struct mapping *m, struct err *e)
