@@ -71,9 +71,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 		if (!target)
 			continue;
 		stream_row(s, &k, a, &edit);
-		stream_op_post(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, a, m->fp, out);
-		out->op.target_id = target;
-		out->loss = l->loss & ~(uint32_t)LOSS_SPLIT;
+		stream_op_edit(s, l, &k, g, edit.state == OP_INTENT || edit.state == OP_UNKNOWN ? edit.state : OP_ABSENT, target, a, m->fp, out);
 		if (!stream_edit_due(s, m, fate, &post, &edit, out->body_fp))
 			continue;
 		if (i < n || !stream_part_goes(s, &k, k.part, sent, a))
@@ -81,9 +79,7 @@ static enum look look_edit(struct stream *s, const struct goal *g, const struct 
 		k.kind = OP_DELETE;
 		if (stream_row(s, &k, a, &del) && del.state == OP_DONE)
 			ledger_gone(s->x.ledger, &k); /* it has been written again since */
-		stream_op_begin(out, &k, g, OP_ABSENT, a)->target_id = target;
-		out->op.undoes = OP_POST;
-		out->src_fp = m->fp;
+		stream_op_undo(g, &k, OP_POST, target, OP_ABSENT, m->fp, a, out);
 		out->loss = LOSS_SPLIT; /* not deleted in the source: the message is whole without it */
 		return LOOK_OP;
 	}
@@ -214,7 +210,7 @@ struct asked {
 static void skip_settled(struct stream *s, struct spot *sp, const struct asked *q)
 {
 	struct ledger_walk *lw = ledger_walk(s->x.ledger, stream_lconv(s, sp));
-	struct spool_walk *w = spool_walk(s->x.spool, sp->num, s->threads ? SPOOL_CHANNEL : SPOOL_ALL, NULL, 0, NULL);
+	struct spool_walk *w = spool_walk(s->x.spool, sp->num, stream_lane_which(s, LANE_CHAT), NULL, 0, NULL);
 	struct ledger_row row;
 	struct spool_meta m;
 	bool more = ledger_walk_next(lw, &row), ok = true;
@@ -260,8 +256,7 @@ static bool next_msg(struct stream *s, const struct goal *g, const struct asked 
                      enum stream_got *got, struct err *e)
 {
 	bool chat = q->lane->kind == LANE_CHAT;
-	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
-	struct spool_walk *w = spool_walk_after(s->x.spool, g->sp->num, which, q->lane->root, q->pos->ts_us, q->pos->id, q->pos->conv);
+	struct spool_walk *w = stream_lane_walk(s, g->sp, q->lane, q->pos);
 	struct spool_meta m;
 	bool found = false;
 	struct buf passed;

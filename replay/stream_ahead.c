@@ -38,7 +38,6 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
                              int64_t max, struct arena *a, struct stream_op *out)
 {
 	struct spot *sp = lane->kind == LANE_PERSON ? NULL : stream_spot(s, lane->id);
-	bool chat = lane->kind == LANE_CHAT;
 	if (!sp || sp->no_files || pos->phase > PH_MSGS)
 		return STREAM_END;
 	if (pos->phase != PH_MSGS)
@@ -50,8 +49,7 @@ enum stream_got stream_ahead(struct stream *s, const struct lane_spec *lane, con
 		ahead->part = 0;
 		*look = STREAM_LOOK;
 	}
-	enum spool_which which = !chat ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
-	struct spool_walk *w = spool_walk_after(s->x.spool, sp->num, which, lane->root, ahead->ts_us, ahead->id, ahead->conv);
+	struct spool_walk *w = stream_lane_walk(s, sp, lane, ahead);
 	struct goal g = { sp, stream_spot_target(s, sp), NULL };
 	enum stream_got got = STREAM_END;
 	struct spool_meta m;

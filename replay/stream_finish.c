@@ -107,9 +107,7 @@ static bool next_removed(struct stream *s, struct spot *sp, struct stream_pos *p
 		return false;
 	struct opkey k = post.key;
 	k.kind = OP_DELETE;
-	stream_op_begin(out, &k, &g, OP_ABSENT, a)->target_id = post.target;
-	out->op.undoes = OP_POST;
-	out->src_fp = post.src_fp;
+	stream_op_undo(&g, &k, OP_POST, post.target, OP_ABSENT, post.src_fp, a, out);
 	return true;
 }
 
@@ -125,9 +123,7 @@ static bool next_link(struct stream *s, struct spot *sp, struct stream_pos *pos,
 	if (m.root && s->threads)
 		stream_thread_goal(s, stream_thread_spot(s, sp, &m), m.root_ts_us, m.root, a, &g, &state);
 	struct opkey k = { stream_lconv(s, sp), m.ts_us, m.id, OP_EDIT, r.part };
-	stream_op_post(s, &r.letter, &k, &g, r.state, a, m.fp, out);
-	out->op.target_id = r.target;
-	out->loss = r.letter.loss & ~(uint32_t)LOSS_SPLIT;
+	stream_op_edit(s, &r.letter, &k, &g, r.state, r.target, a, m.fp, out);
 	stream_pos_move(pos, m.ts_us, m.id, m.conv);
 	return true;
 }
@@ -163,10 +159,7 @@ bool stream_unarchive(struct stream *s, struct spot *sp, enum op_state state, st
 		return false;
 	if (stream_row(s, &k, a, &opened) && opened.state == OP_DONE)
 		ledger_gone(s->x.ledger, &k); /* it has been archived again since */
-	stream_op_begin(out, &k, &g, state, a);
-	out->op.undoes = OP_ARCHIVE;
-	out->op.target_id = shut.target;
-	out->src_fp = hash64s(sp->id);
+	stream_op_undo(&g, &k, OP_ARCHIVE, shut.target, state, hash64s(sp->id), a, out);
 	return true;
 }
 

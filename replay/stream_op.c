@@ -83,6 +83,23 @@ void stream_op_post(struct stream *s, const struct letter *l, const struct opkey
 	out->loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | ((size_t)k->part + 1 < l->n_parts ? LOSS_SPLIT : 0);
 }
 
+void stream_op_edit(struct stream *s, const struct letter *l, const struct opkey *k, const struct goal *g, enum op_state state, const char *target,
+                    struct arena *a, uint64_t fp, struct stream_op *out)
+{
+	stream_op_post(s, l, k, g, state, a, fp, out);
+	out->op.target_id = target;
+	out->loss = l->loss & ~(uint32_t)LOSS_SPLIT; /* the posts say how many parts there are */
+}
+
+void stream_op_undo(const struct goal *g, const struct opkey *k, enum op_kind undoes, const char *target, enum op_state state, uint64_t fp,
+                    struct arena *a, struct stream_op *out)
+{
+	struct op *op = stream_op_begin(out, k, g, state, a);
+	op->undoes = undoes;
+	op->target_id = target;
+	out->src_fp = fp;
+}
+
 void stream_op_react(const struct goal *g, const struct react *r, const struct opkey *k, const char *target, enum op_state state,
                      uint64_t fp, struct arena *a, struct stream_op *out)
 {

@@ -22,11 +22,14 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	struct letter l;
 	struct ledger_row post;
 	const struct opkey *k = &row->key;
+	const char *target = NULL;
 	struct spot *home = home_of(s, g, k, a);
 	if (!home || !spool_msg(s->x.spool, home->num, k->ts_us, k->id, a, &msg, &m, NULL))
 		return false;
 	if (k->kind == OP_UPLOAD)
 		return stream_op_upload(s, &msg, k, g, row->state, a, m.fp, out);
+	if (k->kind == OP_EDIT && !(target = stream_post_target(s, k, k->part, a, &post)))
+		return false;
 	const char *rule;
 	arena_reset(&s->tmp);
 	standing_get(s, k->conv, k->ts_us, k->id, &st);
@@ -39,13 +42,14 @@ static bool reopen_msg(struct stream *s, const struct goal *g, const struct ledg
 	for (int attempt = 0; attempt < (k->kind == OP_EDIT ? 3 : 2); attempt++) {
 		x.no_links = attempt == 1; /* an edit that was sent in neither form says what it would say now */
 		stream_letter(s, &x, a, &l);
-		stream_op_post(s, &l, k, g, row->state, a, m.fp, out);
+		if (target)
+			stream_op_edit(s, &l, k, g, row->state, target, a, m.fp, out);
+		else
+			stream_op_post(s, &l, k, g, row->state, a, m.fp, out);
 		if (out->body_fp == row->body_fp)
 			break;
 	}
-	if (k->kind == OP_EDIT)
-		out->op.target_id = stream_post_target(s, k, k->part, a, &post);
-	return k->kind != OP_EDIT || out->op.target_id != NULL;
+	return true;
 }
 
 static bool reopen_react(struct stream *s, const struct goal *g, const struct ledger_row *row, struct arena *a, struct stream_op *out)
@@ -88,8 +92,7 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 		stream_op_begin(out, &row->key, g, row->state, a);
 		return true;
 	case OP_DELETE: /* a rollback that was cut short: it must be finished first; but for what we do ourselves */
-		stream_op_begin(out, &row->key, g, row->state, a)->target_id = stream_post_target(s, &row->key, row->key.part, a, &post);
-		out->op.undoes = OP_POST;
+		stream_op_undo(g, &row->key, OP_POST, stream_post_target(s, &row->key, row->key.part, a, &post), row->state, 0, a, out);
 		if (out->op.target_id && (row->loss & LOSS_SPLIT))
 			return true; /* a part that is no longer needed */
 		home = home_of(s, g, &row->key, a);

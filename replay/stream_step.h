@@ -18,6 +18,16 @@ struct goal { struct spot *sp; const char *chat, *thread; };
  * what the ledger says of its opening. */
 bool stream_thread_goal(struct stream *s, struct spot *sp, int64_t root_ts, const char *root, struct arena *a, struct goal *out, enum op_state *state);
 
+/* Which messages are in the lane; those behind a place in it. */
+static inline enum spool_which stream_lane_which(const struct stream *s, enum lane_kind kind)
+{
+	return kind == LANE_THREAD ? SPOOL_THREAD : s->threads ? SPOOL_CHANNEL : SPOOL_ALL;
+}
+static inline struct spool_walk *stream_lane_walk(struct stream *s, const struct spot *sp, const struct lane_spec *lane, const struct stream_pos *from)
+{
+	return spool_walk_after(s->x.spool, sp->num, stream_lane_which(s, lane->kind), lane->root, from->ts_us, from->id, from->conv);
+}
+
 /* stream_op.c: one op. All it points to is in a, but for what comes from a message, a letter or `target`: those are kept as they are.
  * g: NULL for a person, or for what makes the chat itself. state: what the ledger says of it. */
 struct op *stream_op_begin(struct stream_op *out, const struct opkey *k, const struct goal *g, enum op_state state, struct arena *a);
@@ -28,6 +38,12 @@ bool stream_op_upload(struct stream *s, const struct msg *m, const struct opkey 
                       uint64_t fp, struct stream_op *out);
 void stream_op_post(struct stream *s, const struct letter *l, const struct opkey *k, const struct goal *g, enum op_state state,
                     struct arena *a, uint64_t fp, struct stream_op *out);
+/* Says something else in a part that stands in the target as `target`. */
+void stream_op_edit(struct stream *s, const struct letter *l, const struct opkey *k, const struct goal *g, enum op_state state, const char *target,
+                    struct arena *a, uint64_t fp, struct stream_op *out);
+/* Takes back what an op of this kind has made: k is a deletion. */
+void stream_op_undo(const struct goal *g, const struct opkey *k, enum op_kind undoes, const char *target, enum op_state state, uint64_t fp,
+                    struct arena *a, struct stream_op *out);
 void stream_op_react(const struct goal *g, const struct react *r, const struct opkey *k, const char *target, enum op_state state,
                      uint64_t fp, struct arena *a, struct stream_op *out);
 /* Takes an op of a message out of the memory in which the message was read: that is many times larger, and a thousand lanes hold an op. */
