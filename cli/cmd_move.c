@@ -391,6 +391,7 @@ static bool verify(struct move *m, struct err *e)
 	jw_init(&w, &b);
 	jw_arr(&w);
 	m->verify.report = &m->found;
+	m->verify.known = &m->replay.after; /* nothing was written since */
 	m->verify.w = opt_given(m->a, "json") ? &w : NULL; /* they are in the report that is printed at the end */
 	bool ok = stage_verify(&m->p, &m->verify, e);
 	buf_release(&b);
