@@ -592,9 +592,8 @@ static bool one_archive(void *ctx, const struct spool_archive *ar)
 	const struct doc *d = ctx;
 	char digest[DIGEST_HEX];
 	hex(ar->digest, DIGEST_BYTES, digest);
-	const char *slash = ar->path ? strrchr(ar->path, '/') : NULL;
 	d->p->row(d->p->ctx);
-	text(d, safe(slash ? slash + 1 : ar->path));
+	text(d, safe(ar->path ? path_base(ar->path) : NULL));
 	text(d, safe(ar->format));
 	text(d, digest);
 	return true;
