@@ -1,4 +1,4 @@
-/* whatsapp_db.c: the importer of WhatsApp's databases: recognising them, opening them, and turning what the schemas give into records.
+/* whatsapp_db.c: the importer of WhatsApp's databases: opening them (whatsapp_db_find.c knows them), and turning what the schemas give into records.
  *
  * Promises importer.h. Reads ChatStorage.sqlite (iPhone backup, WhatsApp for Mac), msgstore.db of Android in its two generations, and
  * msgstore.db.crypt12, 14 and 15 with their key; alone, in a folder or in an archive, with the media beside it. What a text export
@@ -18,86 +18,6 @@
 #include <unistd.h>
 
 enum { QUOTE_CHARS = 160, RESTARTS_MAX = 2000, NOT_SAID_MAX = 200 };
-
-/* ---- recognising ---- */
-
-/* The name an iPhone backup that was not unpacked gives it: the SHA-1 of domain and path (of WhatsApp, of WhatsApp Business). */
-static bool backup_name(const char *base)
-{
-	return streq(base, "7c7fba66680ef796b916b067077cc246adacf01d") || streq(base, "724bd3b98b18518b455a87c1f3ac3a0d189c4466");
-}
-
-static bool is_database(struct vault *v, const struct entry *en)
-{
-	static const char magic[] = "SQLite format 3";
-	char head[sizeof(magic)];
-	if (en->size < 512 || en->encrypted)
-		return false;
-	struct vfile *f = vault_read(v, en, NULL);
-	size_t n = 0;
-	for (ptrdiff_t k = 1; f && n < sizeof(head) && k > 0; n += k > 0 ? (size_t)k : 0)
-		k = vfile_read(f, head + n, sizeof(head) - n, NULL);
-	vfile_close(f);
-	return n == sizeof(head) && !memcmp(head, magic, sizeof(head));
-}
-
-/* How likely the messages are in this entry; the best of an archive is read. */
-static int rank(const char *name)
-{
-	const char *base = path_base(name);
-	if (streq(base, "ChatStorage.sqlite") || streq(base, "msgstore.db") || backup_name(base))
-		return 5;
-	if (!str_begins(base, "msgstore"))
-		return 0;
-	if (wa_crypt_named(base))
-		return str_ends(base, ".crypt15") ? 4 : str_ends(base, ".crypt14") ? 3 : 2;
-	return str_ends(base, ".db") ? 1 : 0; /* "msgstore-2024-01-01.1.db": an older copy */
-}
-
-static const struct entry *find(struct vault *v)
-{
-	const struct entry *best = NULL;
-	int top = 0;
-	for (size_t i = 0; i < vault_count(v); i++) {
-		const struct entry *en = vault_entry(v, i);
-		int n = rank(en->name);
-		if (n && !wa_crypt_named(en->name) && !is_database(v, en))
-			n = n == 5 ? 1 : 0; /* refused later, with what it is */
-		/* Of equals the last: the newest of "msgstore-YYYY-MM-DD.1.db.crypt15". */
-		if (n && n >= top) {
-			best = en;
-			top = n;
-		}
-	}
-	if (!best && vault_kind(v) == VAULT_FILE && vault_count(v) == 1) { /* renamed */
-		const struct entry *en = vault_entry(v, 0);
-		if (wa_crypt_named(en->name) || is_database(v, en))
-			best = en;
-	}
-	return best;
-}
-
-static bool whatsapp_tables(struct vault *v, const struct entry *en)
-{
-	struct vault_span at;
-	if (!vault_open_at(v, en, &at, NULL))
-		return false;
-	struct db *d = db_open(&at, NULL, vault_scratch(v), NULL);
-	const bool yes = d && (db_has_table(d, "ZWAMESSAGE") || (db_has_table(d, "message") && db_has_table(d, "jid")) ||
-			(db_has_table(d, "messages") && db_has_column(d, "messages", "key_remote_jid")));
-	db_close(d);
-	return yes;
-}
-
-static int bid(struct vault *v)
-{
-	const struct entry *en = find(v);
-	if (!en)
-		return 0;
-	if (rank(en->name) || wa_crypt_named(en->name))
-		return 98;
-	return whatsapp_tables(v, en) ? 97 : 0;
-}
 
 /* ---- opening ---- */
 
@@ -135,7 +55,7 @@ static bool take_key(struct wadb *w, const char *hexed, struct err *e)
 
 static struct source *wadb_open(struct vault *v, const char *const *options, struct err *e)
 {
-	const struct entry *en = find(v);
+	const struct entry *en = wadb_find(v);
 	if (!en) {
 		err_set(e, ERR_ARCHIVE, "no database of WhatsApp in it");
 		err_hint(e, "ChatStorage.sqlite, msgstore.db or msgstore.db.crypt15 is wanted");
@@ -764,7 +684,7 @@ static bool wadb_walk(struct source *s, const struct sink *sink, struct arena *s
 const struct importer importer_whatsapp_db = {
 	.name = "whatsapp-db",
 	.summary = "WhatsApp database (ChatStorage.sqlite, msgstore.db, msgstore.db.crypt15)",
-	.bid = bid,
+	.bid = wadb_bid,
 	.open = wadb_open,
 	.identity = identity,
 	.walk = wadb_walk,

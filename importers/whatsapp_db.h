@@ -75,6 +75,10 @@ struct wadb {
 	size_t restarts, tries;           /* over damaged pages; those since the last row */
 };
 
+/* whatsapp_db_find.c. The entry the messages are read from, or NULL; importer.h's bid. */
+const struct entry *wadb_find(struct vault *v);
+int wadb_bid(struct vault *v);
+
 /* whatsapp_db.c */
 void wadb_push(struct wadb *w, const struct wadb_msg *m);
 struct wadb_chat *wadb_chat_row(const struct wadb *w, int64_t row); /* or NULL */
