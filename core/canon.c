@@ -35,6 +35,7 @@
  */
 #include "core/canon.h"
 
+#include "core/canon_int.h"
 #include "core/hash.h"
 #include "core/json.h"
 
@@ -72,31 +73,36 @@ static const char *const span_kinds[] = {
 /* Names of bits, lowest first. */
 static const char *const user_flags[] = { "bot", "gone", "guest", "stranger", "system", "admin", "owner", "invited" };
 static const char *const msg_flags[] = { "broadcast", "unknown-kind", "fallback-text", "forwarded" };
-static const char style_letters[] = "biscu";
 
-static const char *name_in(const char *const *names, size_t n, size_t i)
-{
-	return i < n && names[i] ? names[i] : "unknown";
-}
+#define NAMES(x) const struct canon_names canon_##x = { x, countof(x) }
+NAMES(conv_kinds);
+NAMES(msg_kinds);
+NAMES(file_states);
+NAMES(file_kinds);
+NAMES(name_sources);
+NAMES(block_kinds);
+NAMES(span_kinds);
+NAMES(user_flags);
+NAMES(msg_flags);
 
 const char *conv_kind_name(enum conv_kind k)
 {
-	return name_in(conv_kinds, countof(conv_kinds), (size_t)k);
+	return canon_name(&canon_conv_kinds, (size_t)k);
 }
 
 const char *msg_kind_name(enum msg_kind k)
 {
-	return name_in(msg_kinds, countof(msg_kinds), (size_t)k);
+	return canon_name(&canon_msg_kinds, (size_t)k);
 }
 
 const char *file_state_name(enum file_state s)
 {
-	return name_in(file_states, countof(file_states), (size_t)s);
+	return canon_name(&canon_file_states, (size_t)s);
 }
 
 const char *file_kind_name(enum file_kind k)
 {
-	return name_in(file_kinds, countof(file_kinds), (size_t)k);
+	return canon_name(&canon_file_kinds, (size_t)k);
 }
 
 /* ---- writing ---- */
@@ -113,15 +119,15 @@ static void put_true(struct jw *w, const char *key, bool v)
 		jw_kbool(w, key, true);
 }
 
-static void put_flags(struct jw *w, uint32_t flags, const char *const *names, size_t n)
+static void put_flags(struct jw *w, uint32_t flags, const struct canon_names *names)
 {
 	if (!flags)
 		return;
 	jw_key(w, "flags");
 	jw_arr(w);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < names->n; i++)
 		if (flags & 1u << i)
-			jw_str(w, names[i]);
+			jw_str(w, names->v[i]);
 	jw_arr_end(w);
 }
 
@@ -160,13 +166,13 @@ static void put_span(struct jw *w, const struct span *s)
 	}
 	jw_obj(w);
 	if (s->kind != SPAN_TEXT)
-		jw_kstr(w, "k", name_in(span_kinds, countof(span_kinds), (size_t)s->kind));
+		jw_kstr(w, "k", canon_name(&canon_span_kinds, (size_t)s->kind));
 	if (s->style) {
-		char st[sizeof(style_letters)];
+		char st[sizeof(CANON_STYLES)];
 		size_t n = 0;
-		for (size_t i = 0; style_letters[i]; i++)
+		for (size_t i = 0; CANON_STYLES[i]; i++)
 			if (s->style & 1u << i)
-				st[n++] = style_letters[i];
+				st[n++] = CANON_STYLES[i];
 		jw_key(w, "st");
 		jw_strn(w, st, n);
 	}
@@ -196,7 +202,7 @@ static void put_block(struct jw *w, const struct block *k)
 	}
 	jw_obj(w);
 	if (k->kind != BLOCK_PARA)
-		jw_kstr(w, "k", name_in(block_kinds, countof(block_kinds), (size_t)k->kind));
+		jw_kstr(w, "k", canon_name(&canon_block_kinds, (size_t)k->kind));
 	put_int(w, "q", k->quote);
 	put_int(w, "in", k->indent);
 	put_int(w, "no", k->ordinal);
@@ -277,8 +283,8 @@ void canon_user(const struct user *u, struct buf *out)
 	jw_kstr(&w, "zone", u->zone);
 	jw_kstr(&w, "avatar", u->avatar_url);
 	if (u->name_source != NAME_LISTED)
-		jw_kstr(&w, "via", name_in(name_sources, countof(name_sources), (size_t)u->name_source));
-	put_flags(&w, u->flags, user_flags, countof(user_flags));
+		jw_kstr(&w, "via", canon_name(&canon_name_sources, (size_t)u->name_source));
+	put_flags(&w, u->flags, &canon_user_flags);
 	jw_obj_end(&w);
 }
 
@@ -348,18 +354,18 @@ void canon_msg(const struct msg *m, const char *conv_id, struct buf *out)
 		jw_arr_end(&w);
 	}
 	put_int(&w, "edited", m->edited_us);
-	put_flags(&w, m->flags, msg_flags, countof(msg_flags));
+	put_flags(&w, m->flags, &canon_msg_flags);
 	jw_obj_end(&w);
 }
 
 /* ---- reading ---- */
 
 /* Which of the names v is, or `otherwise`. Names start at the first one that is set. */
-static int pick(const struct jv *v, const char *const *names, size_t n, int otherwise)
+static int pick(const struct jv *v, const struct canon_names *names, int otherwise)
 {
 	const char *s = jv_str(v);
-	for (size_t i = 0; s && i < n; i++)
-		if (names[i] && streq(names[i], s))
+	for (size_t i = 0; s && i < names->n; i++)
+		if (names->v[i] && streq(names->v[i], s))
 			return (int)i;
 	return otherwise;
 }
@@ -387,11 +393,11 @@ static bool truth(const struct jv *v)
 	return v->type == JV_BOOL && v->b;
 }
 
-static uint32_t read_flags(const struct jv *v, const char *const *names, size_t n)
+static uint32_t read_flags(const struct jv *v, const struct canon_names *names)
 {
 	uint32_t flags = 0;
 	jv_each(v, it) {
-		int bit = pick(it, names, n, -1);
+		int bit = pick(it, names, -1);
 		if (bit >= 0)
 			flags |= 1u << bit;
 	}
@@ -420,7 +426,7 @@ static void read_span(const struct jv *v, struct span *out)
 	}
 	jv_each(v, k) {
 		if (streq(k->key, "k"))
-			out->kind = (enum span_kind)pick(k, span_kinds, countof(span_kinds), SPAN_TEXT);
+			out->kind = (enum span_kind)pick(k, &canon_span_kinds, SPAN_TEXT);
 		else if (streq(k->key, "t"))
 			out->text = words_or_empty(k);
 		else if (streq(k->key, "r"))
@@ -430,8 +436,8 @@ static void read_span(const struct jv *v, struct span *out)
 		else if (streq(k->key, "st")) {
 			const char *st = words_or_empty(k);
 			out->style = 0;
-			for (size_t i = 0; style_letters[i]; i++)
-				if (strchr(st, style_letters[i]))
+			for (size_t i = 0; CANON_STYLES[i]; i++)
+				if (strchr(st, CANON_STYLES[i]))
 					out->style |= 1u << i;
 		}
 	}
@@ -460,7 +466,7 @@ static void read_block(const struct jv *v, struct arena *a, struct block *out)
 	}
 	jv_each(v, k) {
 		if (streq(k->key, "k"))
-			out->kind = (enum block_kind)pick(k, block_kinds, countof(block_kinds), BLOCK_PARA);
+			out->kind = (enum block_kind)pick(k, &canon_block_kinds, BLOCK_PARA);
 		else if (streq(k->key, "s"))
 			read_spans(k, a, out);
 		else if (streq(k->key, "q"))
@@ -519,9 +525,9 @@ static void read_file(const struct jv *v, struct file *f)
 		else if (streq(k->key, "entry"))
 			f->entry = words(k);
 		else if (streq(k->key, "state"))
-			f->state = (enum file_state)pick(k, file_states, countof(file_states), FILE_GONE);
+			f->state = (enum file_state)pick(k, &canon_file_states, FILE_GONE);
 		else if (streq(k->key, "kind"))
-			f->kind = (enum file_kind)pick(k, file_kinds, countof(file_kinds), FILE_PLAIN);
+			f->kind = (enum file_kind)pick(k, &canon_file_kinds, FILE_PLAIN);
 		else if (streq(k->key, "size"))
 			f->size = jv_int(k, -1);
 		else if (streq(k->key, "w"))
@@ -609,9 +615,9 @@ bool canon_read_user(const char *s, size_t n, struct arena *a, struct user *out,
 		else if (streq(k->key, "avatar"))
 			out->avatar_url = words(k);
 		else if (streq(k->key, "via"))
-			out->name_source = (enum name_source)pick(k, name_sources, countof(name_sources), NAME_PLACEHOLDER);
+			out->name_source = (enum name_source)pick(k, &canon_name_sources, NAME_PLACEHOLDER);
 		else if (streq(k->key, "flags"))
-			out->flags = read_flags(k, user_flags, countof(user_flags));
+			out->flags = read_flags(k, &canon_user_flags);
 	}
 	if (!out->name || !*out->name) /* the model never has an empty name */
 		out->name = out->handle && *out->handle ? out->handle : out->id;
@@ -643,7 +649,7 @@ bool canon_read_conv(const char *s, size_t n, struct arena *a, struct conv *out,
 		else if (streq(k->key, "name"))
 			out->name = words(k);
 		else if (streq(k->key, "kind")) {
-			kind = pick(k, conv_kinds, countof(conv_kinds), 0);
+			kind = pick(k, &canon_conv_kinds, 0);
 			if (!kind)
 				return no_such_kind(k, e);
 		} else if (streq(k->key, "topic"))
@@ -722,7 +728,7 @@ bool canon_read_msg(const char *s, size_t n, struct arena *a, struct msg *out, c
 			int g = number(k);
 			out->grain_s = g > 0 ? (uint32_t)g : 0;
 		} else if (streq(k->key, "kind")) {
-			int kind = pick(k, msg_kinds, countof(msg_kinds), 0);
+			int kind = pick(k, &canon_msg_kinds, 0);
 			if (!kind)
 				return no_such_kind(k, e);
 			out->kind = (enum msg_kind)kind;
@@ -735,7 +741,7 @@ bool canon_read_msg(const char *s, size_t n, struct arena *a, struct msg *out, c
 		else if (streq(k->key, "edited"))
 			out->edited_us = jv_int(k, 0);
 		else if (streq(k->key, "flags"))
-			out->flags = read_flags(k, msg_flags, countof(msg_flags));
+			out->flags = read_flags(k, &canon_msg_flags);
 	}
 	if (out->parent && streq(out->parent, out->id))
 		out->parent = NULL;
