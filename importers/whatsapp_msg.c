@@ -6,7 +6,7 @@
  * its people are called there, whether the media were exported, how WhatsApp numbered them, an "edited" sign and Unicode forms do
  * not change it. Messages of one minute get times that differ by milliseconds, so that they stay in order.
  */
-#include "importers/whatsapp.h"
+#include "importers/whatsapp_classify.h"
 
 #include "core/utf8.h"
 
@@ -22,18 +22,6 @@ struct pending {
 	struct wa_author *author;
 	size_t line;
 	bool open, truncated;
-};
-
-/* What a message's text turned out to be. */
-struct made {
-	const char *text; size_t n;      /* the words: somebody's, or a notice's */
-	bool generated;                  /* text is WhatsApp's */
-	bool edited;
-	enum wa_kind kind;
-	bool unknown;                    /* generated, and the table does not know it */
-	bool media;                      /* a file belongs to it */
-	const char *file; size_t file_n; /* its name, or NULL */
-	enum wa_kind omitted;            /* what was left out, when it was */
 };
 
 /* ---- small ---- */
@@ -86,7 +74,7 @@ static bool is_ours(const struct wa_chat *c, const struct wa_string *hit)
 /* ---- what a text is ---- */
 
 /* "…<This message was edited>": on iPhones a mark stands before it in every language; elsewhere the words must be known. */
-static void strip_edited(struct source *s, const struct wa_chat *c, struct made *m)
+static void strip_edited(struct source *s, const struct wa_chat *c, struct wa_made *m)
 {
 	const char *p = m->text, *end = p + m->n;
 	while (end > p && (end[-1] == ' ' || end[-1] == '\n'))
@@ -126,7 +114,7 @@ static bool looks_like_file(const char *p, size_t n)
 	return n > 9 && i == 8 && p[8] == '-';
 }
 
-static void file_is(struct made *m, const char *name, size_t n)
+static void file_is(struct wa_made *m, const char *name, size_t n)
 {
 	tidy(&name, &n);
 	m->media = true;
@@ -136,7 +124,7 @@ static void file_is(struct made *m, const char *name, size_t n)
 }
 
 /* iPhones: "<attached: 00000012-PHOTO-….jpg>", the words in any language, before or behind the name. */
-static bool ios_attached(struct source *s, const struct wa_chat *c, struct made *m, bool marked)
+static bool ios_attached(struct source *s, const struct wa_chat *c, struct wa_made *m, bool marked)
 {
 	const char *p = m->text, *end = p + m->n;
 	while (end > p && (end[-1] == ' ' || end[-1] == '\n'))
@@ -205,7 +193,7 @@ static size_t document_name(const char *p, size_t n)
 }
 
 /* Android: a mark, the name, " (file attached)"; a caption on the next lines. Persian and Tamil have no brackets. */
-static bool android_attached(struct source *s, struct made *m, bool marked)
+static bool android_attached(struct source *s, struct wa_made *m, bool marked)
 {
 	const char *nl = memchr(m->text, '\n', m->n);
 	size_t n = nl ? (size_t)(nl - m->text) : m->n;
@@ -242,7 +230,7 @@ static bool android_attached(struct source *s, struct made *m, bool marked)
 }
 
 /* "caption <mark>image omitted": the words behind the last mark are WhatsApp's. */
-static bool omitted_tail(struct source *s, struct wa_chat *c, struct made *m)
+static bool omitted_tail(struct source *s, struct wa_chat *c, struct wa_made *m)
 {
 	const char *p = m->text, *end = p + m->n, *q = end;
 	while (q > p + 3 && end - q < TAIL_MAX && wa_mark(q - 3, 3) != 3)
@@ -278,7 +266,7 @@ static bool is_map(const char *p, size_t n)
 }
 
 /* Place-holders and notices that stand in a person's own line without a mark: only whole texts, only in the chat's language. */
-static void unmarked(struct source *s, struct wa_chat *c, struct made *m)
+static void unmarked(struct source *s, struct wa_chat *c, struct wa_made *m)
 {
 	const char *nl = memchr(m->text, '\n', m->n);
 	size_t first = nl ? (size_t)(nl - m->text) : m->n;
@@ -300,7 +288,7 @@ static void unmarked(struct source *s, struct wa_chat *c, struct made *m)
 	}
 }
 
-static void generated(struct source *s, struct wa_chat *c, const struct wa_author *author, bool line_mark, struct made *m)
+static void generated(struct source *s, struct wa_chat *c, const struct wa_author *author, bool line_mark, struct wa_made *m)
 {
 	const struct wa_string *hit = known(s, c, WA_TEMPLATES, m->text, m->n);
 	const char *nl = memchr(m->text, '\n', m->n);
@@ -337,11 +325,10 @@ static void generated(struct source *s, struct wa_chat *c, const struct wa_autho
 	}
 }
 
-static void classify(struct source *s, struct wa_chat *c, const struct pending *p, struct made *m)
+void wa_classify(struct source *s, struct wa_chat *c, const struct wa_author *a, bool head_mark, struct wa_made *m)
 {
 	bool marked = wa_mark(m->text, m->n) > 0;
-	const struct wa_author *a = p->author;
-	if (c->ios && ios_attached(s, c, m, marked || p->head.mark)) {
+	if (c->ios && ios_attached(s, c, m, marked || head_mark)) {
 		size_t doc = document_name(m->text, m->n);
 		if (doc || (m->n == m->file_n && !memcmp(m->text, m->file, m->n)))
 			m->n = 0; /* the document's own name and pages, not a caption */
@@ -357,7 +344,7 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 	if (!a || a == c->title_author || (marked && c->ios)) {
 		if (a && a != c->title_author && omitted_tail(s, c, m))
 			return;
-		generated(s, c, a, p->head.mark, m);
+		generated(s, c, a, head_mark, m);
 		if (m->unknown && !m->generated)
 			strip_edited(s, c, m);
 		return;
@@ -380,7 +367,7 @@ static void classify(struct source *s, struct wa_chat *c, const struct pending *
 
 /* ---- ids ---- */
 
-static bool keeps_author(const struct made *m);
+static bool keeps_author(const struct wa_made *m);
 
 static bool seen_before(struct wa_seen *t, uint64_t h)
 {
@@ -430,7 +417,7 @@ static void unnamed(const char *p, size_t n, struct buf *out)
 /* Local time, words, and whether a file belongs to it; "#k" counts equal messages within the grain, in file order. Nobody's name is in
  * it, as names follow the address book. Media count by being there: an export without them has no names, and iPhones number them anew.
  * Notices have no time in it, because exports of one chat give them different ones. */
-static const char *message_id(struct source *s, struct wa_chat *c, const struct made *m, int64_t local_s)
+static const char *message_id(struct source *s, struct wa_chat *c, const struct wa_made *m, int64_t local_s)
 {
 	const char *text = m->text;
 	size_t n = m->n;
@@ -503,7 +490,7 @@ static int64_t in_grain(struct wa_chat *c, int64_t ts, int grain_s)
 
 /* ---- pushing ---- */
 
-static enum msg_kind kind_of(const struct made *m)
+static enum msg_kind kind_of(const struct wa_made *m)
 {
 	switch (m->kind) {
 	case WA_JOIN:
@@ -536,7 +523,7 @@ static enum msg_kind kind_of(const struct made *m)
 }
 
 /* Kinds whose author means something though the words are WhatsApp's: who called, who deleted. */
-static bool keeps_author(const struct made *m)
+static bool keeps_author(const struct wa_made *m)
 {
 	if (!m->generated)
 		return true;
@@ -555,7 +542,7 @@ static bool keeps_author(const struct made *m)
 	return false;
 }
 
-static void gone_file(const struct made *m, struct file *f)
+static void gone_file(const struct wa_made *m, struct file *f)
 {
 	static const struct { enum wa_kind kind; const char *name; enum file_kind file; } kinds[] = {
 		{ WA_OMITTED_IMAGE, "image", FILE_IMAGE }, { WA_OMITTED_PRODUCT, "image", FILE_IMAGE }, { WA_OMITTED_STICKER, "sticker", FILE_IMAGE },
@@ -597,7 +584,7 @@ static void note_number(struct source *s, struct wa_chat *c, const char *name)
 	c->at_number = at;
 }
 
-static void attach(struct source *s, struct wa_chat *c, const struct made *m, struct file *f)
+static void attach(struct source *s, struct wa_chat *c, const struct wa_made *m, struct file *f)
 {
 	*f = (struct file){ .state = FILE_GONE, .size = -1 };
 	if (m->omitted) {
@@ -628,7 +615,7 @@ static void attach(struct source *s, struct wa_chat *c, const struct made *m, st
 
 static bool push(struct source *s, struct wa_chat *c, struct pending *p)
 {
-	struct made m = { .text = s->body.p, .n = s->body.len };
+	struct wa_made m = { .text = s->body.p, .n = s->body.len };
 	struct file file;
 	p->open = false;
 	s->line = p->line;
@@ -638,7 +625,7 @@ static bool push(struct source *s, struct wa_chat *c, struct pending *p)
 	}
 	while (m.n && strchr(" \n\t", m.text[m.n - 1]))
 		m.n--;
-	classify(s, c, p, &m);
+	wa_classify(s, c, p->author, p->head.mark, &m);
 	int32_t day = wa_day(&p->head, c->order), second = wa_second_of_day(&p->head);
 	int64_t ts = to_utc(s, day, second < 0 ? 0 : second);
 	ts += in_grain(c, ts, p->head.seconds ? 1 : 60);
