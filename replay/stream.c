@@ -407,7 +407,7 @@ static enum stream_got next_of_chat(struct stream *s, struct spot *sp, const str
 		if (*q->shut)
 			return stream_unarchive(s, sp, OP_ABSENT, a, out) ? STREAM_OP : STREAM_WAIT;
 		/* Nobody takes part in the threads that hold the history: people need not wait for them. */
-		if (sp->place.placement == PLACEMENT_THREADS && stream_next_members(s, &g, NULL, OP_ABSENT, a, out))
+		if (sp->place.placement == PLACEMENT_THREADS && stream_next_members(s, &g, a, out))
 			return STREAM_OP;
 		if (q->threads_open || *q->announced)
 			return STREAM_WAIT;

@@ -185,7 +185,7 @@ enum stream_got stream_next_finish(struct stream *s, const struct goal *g, struc
 		stream_pos_enter(pos, PH_MEMBERS);
 		/* fall through */
 	case PH_MEMBERS:
-		if (stream_next_members(s, g, NULL, OP_ABSENT, a, out))
+		if (stream_next_members(s, g, a, out))
 			return STREAM_OP;
 		stream_pos_enter(pos, PH_LINKS);
 		/* fall through */

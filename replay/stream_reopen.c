@@ -87,7 +87,7 @@ static bool reopen(struct stream *s, const struct goal *g, const struct ledger_r
 		stream_op_begin(out, &row->key, g, row->state, a)->target_id = stream_post_target(s, &row->key, 0, a, &post);
 		return out->op.target_id != NULL;
 	case OP_MEMBERS:
-		return stream_next_members(s, g, row->key.id, row->state, a, out);
+		return stream_reopen_members(s, g, row->key.id, row->state, a, out);
 	case OP_ARCHIVE:
 		stream_op_begin(out, &row->key, g, row->state, a);
 		return true;

@@ -61,8 +61,9 @@ enum stream_got stream_next_finish(struct stream *s, const struct goal *g, struc
  * because the archiving is GONE then. false: it is not shut, or may not be opened. */
 bool stream_unarchive(struct stream *s, struct spot *sp, enum op_state state, struct arena *a, struct stream_op *out);
 
-/* stream_join.c. want: the portion with this id, whatever the ledger says of it (the open op); when there is none like it any more, the
- * first portion goes under this id: joining twice has no further effect. NULL: the first that is to do. */
-bool stream_next_members(struct stream *s, const struct goal *g, const char *want, enum op_state want_state, struct arena *a, struct stream_op *out);
+/* stream_join.c: the first joining that is to do; the one with this id. When there is no portion like it any more, the first one goes under
+ * this id: joining twice has no further effect. */
+bool stream_next_members(struct stream *s, const struct goal *g, struct arena *a, struct stream_op *out);
+bool stream_reopen_members(struct stream *s, const struct goal *g, const char *id, enum op_state state, struct arena *a, struct stream_op *out);
 
 #endif

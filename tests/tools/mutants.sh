@@ -371,7 +371,7 @@ if begin 'silence: people join before the history is in'; then
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
 		if (*q->shut)' '	if (q->pos->phase == PH_MSGS) {
-		if (stream_next_members(s, &g, NULL, OP_ABSENT, a, out))
+		if (stream_next_members(s, &g, a, out))
 			return STREAM_OP;
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
