@@ -14,6 +14,7 @@
 #include "embed/replay/schema_v3.sql.h"
 #include "embed/replay/schema_v4.sql.h"
 #include "embed/replay/schema_v5.sql.h"
+#include "embed/replay/schema_v6.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 5,
+	VERSION = 6,
 	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
@@ -38,7 +39,7 @@ enum {
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
 static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql,
                                                  (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql,
-                                                 (const char *)embed_schema_v5_sql };
+                                                 (const char *)embed_schema_v5_sql, (const char *)embed_schema_v6_sql };
 
 static int64_t pragma_int(struct ledger *l, const char *sql)
 {

@@ -12,6 +12,13 @@
 
 #include <string.h>
 
+/* For the mark. */
+static void keep_bond(struct ledger *l, const char *target_id)
+{
+	if (!fmt_into(l->bond, sizeof(l->bond), "%s", target_id))
+		l->bond[0] = '\0';
+}
+
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e)
 {
 	sqlite3_stmt *s = ledger_prepare(l, "SELECT source, target FROM bond");
@@ -22,14 +29,16 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 			err_set(e, ERR_LOCKED, "this ledger belongs to %s -> %s, not to %s -> %s", source, target, source_id, target_id);
 			err_hint(e, "use the project folder of that pair, or a new one for this pair");
 		}
+		keep_bond(l, target);
 		sqlite3_finalize(s);
 		return same;
 	}
 	sqlite3_finalize(s);
 	if (l->mode == LEDGER_READ)
 		return true;
-	if (!ledger_close_names(l, e))
+	if (!ledger_mark_belongs(l, target_id, e) || !ledger_close_names(l, e))
 		return false;
+	keep_bond(l, target_id);
 	s = ledger_prepare(l, "INSERT INTO bond VALUES(1, ?1, ?2)");
 	ledger_bind_str(s, 1, source_id);
 	ledger_bind_str(s, 2, target_id);
