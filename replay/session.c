@@ -271,10 +271,7 @@ static const char *or_null(struct arena *a, const char *s)
 static bool add_person(void *ctx, const struct seen *r)
 {
 	struct gather *g = ctx;
-	if (g->out->n_people == g->cap) {
-		g->cap = g->cap ? g->cap * 2 : 256;
-		g->out->people = xrealloc(g->out->people, g->cap * sizeof(*g->out->people));
-	}
+	GROW(g->out->people, g->out->n_people, g->cap, 256);
 	g->out->people[g->out->n_people++] = (struct target_person){
 		.id = arena_strdup(g->a, r->id), .name = arena_strdup(g->a, r->name ? r->name : ""), .email = or_null(g->a, r->body),
 		.phone = or_null(g->a, r->phone), .nick = or_null(g->a, r->nick), .avatar = or_null(g->a, r->avatar), .bot = r->bot, .suspended = r->suspended,
@@ -285,10 +282,7 @@ static bool add_person(void *ctx, const struct seen *r)
 static bool add_chat(void *ctx, const struct seen *r)
 {
 	struct gather *g = ctx;
-	if (g->out->n_chats == g->cap) {
-		g->cap = g->cap ? g->cap * 2 : 256;
-		g->out->chats = xrealloc(g->out->chats, g->cap * sizeof(*g->out->chats));
-	}
+	GROW(g->out->chats, g->out->n_chats, g->cap, 256);
 	g->out->chats[g->out->n_chats++] = (struct target_chat){
 		.id = arena_strdup(g->a, r->id), .name = arena_strdup(g->a, r->name ? r->name : ""), .is_public = r->is_public,
 		.archived = r->archived, .personal = r->personal,
