@@ -41,7 +41,7 @@ void engine_event(struct engine *x, const char *ev, const struct runner *r, cons
 		x->a->event(x->a->ctx, ev, r ? r->name : "", what);
 }
 
-static const char *op_words(const struct op *op, char out[160])
+const char *engine_op_words(const struct op *op, char out[160])
 {
 	static const char *const names[] = { "?", "person", "chat", "upload", "message", "thread", "reaction", "pin", "members", "archiving",
 		"edit", "deletion" };
@@ -140,7 +140,7 @@ static void write_reject(struct engine *x, struct runner *r, const char *why)
 	ledger_reject(x->l, &r->hot->op.op.key, why);
 	x->wrote |= WROTE_REJECT;
 	x->res->rejected++;
-	engine_event(x, "op.rejected", r, "%s: %s", op_words(&r->hot->op.op, words), why);
+	engine_event(x, "op.rejected", r, "%s: %s", engine_op_words(&r->hot->op.op, words), why);
 	passed(x, r);
 }
 
@@ -151,8 +151,6 @@ static void rewind_op(struct hot *h)
 	h->op.op.carry = NULL;
 	h->built = false;
 }
-
-static void housed(struct engine *x, struct runner *host);
 
 void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said)
 {
@@ -177,10 +175,10 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
 			pool_room_put(&x->s->pool, said->id, pool_all(&x->s->pool));
 		if (h->op.op.key.kind == OP_CHAT_CREATE)
-			housed(x, r);
+			engine_housed(x, r);
 		if (ev == LANE_EV_FOUND) {
 			x->res->adopted++;
-			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
+			engine_event(x, "op.adopted", r, "%s had arrived", engine_op_words(&h->op.op, words));
 		}
 		passed(x, r);
 		break;
@@ -197,7 +195,7 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 			x->wrote |= WROTE_UNKNOWN;
 		}
 		if (ev == LANE_EV_UNKNOWN)
-			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words), why);
+			engine_event(x, "op.unknown", r, "%s: %s", engine_op_words(&h->op.op, words), why);
 		rewind_op(h);
 		break;
 	case LANE_DO_FORGET:
@@ -209,7 +207,7 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 	}
 	if (ev == LANE_EV_ABSENT && r->lane.state == LANE_READY) {
 		x->res->resent++;
-		engine_event(x, "op.resent", r, "%s had not arrived and is sent again", op_words(&h->op.op, words));
+		engine_event(x, "op.resent", r, "%s had not arrived and is sent again", engine_op_words(&h->op.op, words));
 	}
 	if (r->lane.state == LANE_STOPPED && !r->uploads) { /* else its lane tries once more, when it is there */
 		static const char *const reasons[] = {
@@ -218,13 +216,13 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 			[LANE_WHY_TRIES] = "sent several times, it never arrived", [LANE_WHY_BLIND] = "the target does not show the chat",
 			[LANE_WHY_UNKNOWABLE] = "whether it arrived cannot be found out",
 		};
-		engine_event(x, "lane.stopped", r, "%s: %s (%s)", op_words(&h->op.op, words), reasons[r->lane.why], why);
+		engine_event(x, "lane.stopped", r, "%s: %s (%s)", engine_op_words(&h->op.op, words), reasons[r->lane.why], why);
 	}
 }
 
 /* ---- lanes come and go ---- */
 
-static void on_thread(void *ctx, const struct lane_spec *spec)
+void engine_thread_told(void *ctx, const struct lane_spec *spec)
 {
 	void **both = ctx;
 	struct engine *x = both[0];
@@ -236,7 +234,7 @@ static void on_thread(void *ctx, const struct lane_spec *spec)
 	lanes_wait(&x->lanes, r);
 }
 
-static bool on_lane(void *ctx, const struct lane_spec *spec)
+bool engine_lane_told(void *ctx, const struct lane_spec *spec)
 {
 	struct engine *x = ctx;
 	struct runner *r = lanes_add(&x->lanes, spec, NULL);
@@ -252,7 +250,7 @@ static bool on_lane(void *ctx, const struct lane_spec *spec)
 }
 
 /* The chats into which others are merged: their own lanes belong to those companies. */
-static void house(struct engine *x)
+void engine_house(struct engine *x)
 {
 	struct buf name;
 	buf_init(&name, 1 << 20);
@@ -281,7 +279,7 @@ static struct heap *next_heap(struct engine *x)
 	return take_chat ? &x->lanes.chats : &x->lanes.threads;
 }
 
-static void activate(struct engine *x)
+void engine_activate(struct engine *x)
 {
 	while (x->n_active - x->n_uploads < HOT_MAX) {
 		struct heap *h = next_heap(x);
@@ -319,8 +317,7 @@ static void wake(struct engine *x, struct runner *chat)
 	lanes_wait(&x->lanes, chat);
 }
 
-/* The chat of a company is made, or never will be. */
-static void housed(struct engine *x, struct runner *host)
+void engine_housed(struct engine *x, struct runner *host)
 {
 	for (size_t i = 0; host->company && i < host->company->n; i++)
 		if (host->company->v[i]->unhoused)
@@ -385,7 +382,7 @@ static void retire(struct engine *x, size_t i)
 	}
 	struct company_lanes *company = r->company;
 	if (company) {
-		housed(x, r);
+		engine_housed(x, r);
 		lanes_leave(r);
 		company->stopped |= st == LANE_STOPPED;
 		company_through(x, company);
@@ -403,8 +400,8 @@ static void retire(struct engine *x, size_t i)
 	lanes_drop(&x->lanes, r);
 }
 
-/* Nothing else is left: who waited for just that goes on. Those that wait for a thread that stopped go on waiting. */
-static void wake_later(struct engine *x)
+/* Those that wait for a thread that stopped go on waiting. */
+void engine_wake_later(struct engine *x)
 {
 	for (size_t i = 0; i < x->lanes.n_buckets; i++)
 		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain) {
@@ -418,7 +415,7 @@ static void wake_later(struct engine *x)
 	x->n_later = 0;
 }
 
-static void retire_all(struct engine *x)
+void engine_retire_all(struct engine *x)
 {
 	for (size_t i = 0; i < x->n_active;) {
 		enum lane_state st = (enum lane_state)x->active[i]->lane.state;
@@ -463,7 +460,7 @@ static bool orphaned(struct engine *x, struct runner *r, enum stream_got got)
 		return true;
 	}
 	char words[160];
-	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", op_words(&h->op.op, words));
+	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", engine_op_words(&h->op.op, words));
 	return true;
 }
 
@@ -474,8 +471,8 @@ static enum stream_got next_op(struct engine *x, struct runner *r, const struct 
 	size_t open = r->threads_open + (r->kind == LANE_CHAT && x->people_left > 0); /* its end waits for them as for a thread */
 	open += r->company && !r->company->finish; /* ... and for all that goes into the same chat */
 	if (src)
-		return src->next(src->src, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
-	return stream_next(x->a->stream, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
+		return src->next(src->src, spec, &r->pos, open, engine_thread_told, both, &h->arena, &h->op, e);
+	return stream_next(x->a->stream, spec, &r->pos, open, engine_thread_told, both, &h->arena, &h->op, e);
 }
 
 static bool pull(struct engine *x, struct runner *r)
@@ -828,7 +825,7 @@ static bool loop(struct engine *x)
 			engine_halt(x, "the time it was given is over");
 		look_at_hours(x, now);
 		if (!x->halting) {
-			activate(x);
+			engine_activate(x);
 			if (pull_all(x, now)) {
 				engine_ahead(x);
 				grant_all(x, now);
@@ -839,11 +836,11 @@ static bool loop(struct engine *x)
 		if (!commit(x))
 			return false;
 		send_batch(x);
-		retire_all(x);
+		engine_retire_all(x);
 		tell(x, WHEN_DUE);
 		bool waiting = x->lanes.people.n || x->lanes.chats.n || x->lanes.threads.n;
 		if (!x->n_active && !waiting && x->n_later && !x->halting) {
-			wake_later(x);
+			engine_wake_later(x);
 			waiting = true;
 		}
 		if (!x->n_active && (x->halting || !waiting))
@@ -888,9 +885,9 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	ledger_forget_uploads(x->l);
 	const struct engine_source *src = args->source;
 	x->files = !src && stream_has_files(args->stream);
-	if (!(src ? src->lanes(src->src, on_lane, x, &x->err) : stream_lanes(args->stream, on_lane, x, &x->err)))
+	if (!(src ? src->lanes(src->src, engine_lane_told, x, &x->err) : stream_lanes(args->stream, engine_lane_told, x, &x->err)))
 		x->broken = true;
-	else if (house(x), loop(x))
+	else if (engine_house(x), loop(x))
 		count_waiting(x);
 	struct err last = ERR_INIT;
 	bool in_tx = !x->wrote || !x->broken; /* a commit that failed has ended its transaction */
