@@ -444,7 +444,9 @@ fi
 # ---- the target's time ----
 
 if begin 'time: an intent is dated by this machine'; then
-	edit replay/engine.c 'o->loss, x->a->run, wire_now_us(x->s->wire, NULL));' 'o->loss, x->a->run, clock_wall_us());'
+	edit replay/engine_step.c '#include "replay/engine_lanes.h"' '#include "replay/engine_lanes.h"
+#include "core/clock.h"'
+	edit replay/engine_step.c 'o->loss, x->a->run, wire_now_us(x->s->wire, NULL));' 'o->loss, x->a->run, clock_wall_us());'
 	tests unit/engine
 fi
 if begin 'time: a message is forgiven for its age by nobody knows whose clock'; then
