@@ -10,42 +10,12 @@
 #include "replay/adopt.h"
 
 #include "core/clock.h"
-#include "replay/stream_in.h"
+#include "replay/adopt_in.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROWS_A_COMMIT = 2000, ROUNDS = 4, PARTS_TRIED = 8 };
-
-/* A message in the target: of ours, or of an account that may be ours, too: author, else NULL. */
-struct here { uint64_t fp; size_t no; const char *id, *thread, *thread_chat, *author; bool taken; };
-struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read; };
-
-struct adopt {
-	const struct adopt_args *args;
-	struct stream *s;
-	struct ledger *l;
-	const struct exporter *ex;
-	struct adopt_result *out;
-	struct arena arena;      /* chats and people of the target */
-	struct arena conv;       /* what is read of one chat */
-	struct arena one;        /* one message */
-	struct seen *chats; size_t n_chats, cap_chats;
-	struct seen *people; size_t n_people, cap_people;
-	int rows;                /* in the open transaction */
-	int round;
-	int64_t found;           /* in this round */
-	bool last;               /* round: tell what is missing */
-	bool lacking;            /* something of this conversation is missing */
-	bool lost_tx;            /* a commit failed: no transaction is open */
-	int64_t strangers;       /* of this conversation */
-	struct err *err;
-};
-
-static bool stopping(const struct adopt *x)
-{
-	return x->args->stop && *x->args->stop;
-}
 
 /* ---- the ledger ---- */
 
@@ -58,21 +28,13 @@ static bool commit(struct adopt *x)
 	return !x->lost_tx;
 }
 
-struct fact { const char *lane; uint64_t src_fp, body_fp; uint32_t loss; const char *id, *id2; };
-
-static enum op_state state_of(struct adopt *x, const struct opkey *k)
+enum op_state adopt_state(struct adopt *x, const struct opkey *k)
 {
 	struct ledger_row row;
 	return ledger_get(x->l, k, &x->one, &row) ? row.state : OP_ABSENT;
 }
 
-static bool settled(enum op_state st)
-{
-	return st == OP_DONE || st == OP_REJECTED;
-}
-
-/* May this row be written? Not while another op of its lane is open: that one comes first, and is apply's to settle. */
-static bool free_to_write(struct adopt *x, const struct opkey *k, const char *lane)
+bool adopt_free(struct adopt *x, const struct opkey *k, const char *lane)
 {
 	struct ledger_row open;
 	int64_t num = ledger_lane(x->l, lane);
@@ -81,9 +43,9 @@ static bool free_to_write(struct adopt *x, const struct opkey *k, const char *la
 	return open.key.conv == k->conv && open.key.ts_us == k->ts_us && open.key.kind == k->kind && open.key.part == k->part && streq(open.key.id, k->id);
 }
 
-static void write_row(struct adopt *x, const struct opkey *k, const struct fact *f)
+void adopt_row(struct adopt *x, const struct opkey *k, const struct fact *f)
 {
-	enum op_state st = state_of(x, k);
+	enum op_state st = adopt_state(x, k);
 	if (st != OP_INTENT && st != OP_UNKNOWN)
 		ledger_intent(x->l, k, ledger_lane(x->l, f->lane), f->src_fp, f->body_fp, f->loss, x->args->run, wire_now_us(x->args->session->wire, NULL));
 	ledger_done(x->l, k, f->id, f->id2);
@@ -92,7 +54,7 @@ static void write_row(struct adopt *x, const struct opkey *k, const struct fact 
 	x->rows++;
 }
 
-static void missing(struct adopt *x, const struct opkey *k, const char *lane, const char *why)
+void adopt_missing(struct adopt *x, const struct opkey *k, const char *lane, const char *why)
 {
 	x->lacking = true;
 	if (!x->last)
@@ -135,7 +97,7 @@ static bool on_person(void *ctx, const struct seen *s)
 	struct adopt *x = ctx;
 	grow(&x->people, x->n_people, &x->cap_people);
 	x->people[x->n_people++] = copy_seen(&x->arena, s);
-	return !stopping(x);
+	return !adopt_stopping(x);
 }
 
 static bool on_chat(void *ctx, const struct seen *s)
@@ -143,10 +105,10 @@ static bool on_chat(void *ctx, const struct seen *s)
 	struct adopt *x = ctx;
 	grow(&x->chats, x->n_chats, &x->cap_chats);
 	x->chats[x->n_chats++] = copy_seen(&x->arena, s);
-	return !stopping(x);
+	return !adopt_stopping(x);
 }
 
-static const struct seen *chat_row(const struct adopt *x, const char *id)
+const struct seen *adopt_chat_row(const struct adopt *x, const char *id)
 {
 	for (size_t i = 0; i < x->n_chats; i++)
 		if (streq(x->chats[i].id, id))
@@ -166,7 +128,7 @@ static bool on_message(void *ctx, const struct seen *s)
 	/* A token may be missing that was given when it was sent: under a name of its own only a program writes. */
 	bool foreign = x->ex->match(x->args->session->target, &any, s, &x->one) == MATCH_FOREIGN;
 	if (foreign && !(x->ex->also_ours && *s->name && s->author && *s->author))
-		return !stopping(x);
+		return !adopt_stopping(x);
 	if (p->n == p->cap) {
 		p->cap = p->cap ? 2 * p->cap : 256;
 		p->v = xrealloc(p->v, p->cap * sizeof(*p->v));
@@ -174,7 +136,7 @@ static bool on_message(void *ctx, const struct seen *s)
 	p->v[p->n] = (struct here){ x->ex->fingerprint_seen(s), p->n, arena_strdup(&x->conv, s->id), arena_strdup(&x->conv, s->thread),
 		arena_strdup(&x->conv, s->thread_chat), foreign ? arena_strdup(&x->conv, s->author) : NULL, ledger_owns(x->l, OP_POST, s->id) };
 	p->n++;
-	return !stopping(x);
+	return !adopt_stopping(x);
 }
 
 static int by_fp(const void *a, const void *b)
@@ -185,7 +147,7 @@ static int by_fp(const void *a, const void *b)
 	return x->no < y->no ? -1 : x->no > y->no;
 }
 
-static bool read_place(struct adopt *x, const char *chat, struct place_seen *p)
+bool adopt_place_read(struct adopt *x, const char *chat, struct place_seen *p)
 {
 	struct listing q = { x, p };
 	struct err e = ERR_INIT;
@@ -206,7 +168,7 @@ static bool read_place(struct adopt *x, const char *chat, struct place_seen *p)
 	return true;
 }
 
-static void place_release(struct adopt *x, struct place_seen *p)
+void adopt_place_release(struct adopt *x, struct place_seen *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		x->strangers += !p->v[i].taken && !p->v[i].author;
@@ -216,8 +178,7 @@ static void place_release(struct adopt *x, struct place_seen *p)
 	*p = (struct place_seen){ 0 };
 }
 
-/* The oldest message that says this and belongs to nothing yet; one of an unknown account only when none of ours does. */
-static struct here *find(struct place_seen *p, uint64_t fp)
+struct here *adopt_place_find(struct place_seen *p, uint64_t fp)
 {
 	struct here *other = NULL;
 	size_t lo = 0, hi = p->n;
@@ -237,9 +198,7 @@ static struct here *find(struct place_seen *p, uint64_t fp)
 	return other;
 }
 
-/* It has written what only we write, under the name that only we give: it is one of our bots, whose token is not given today. From now on
- * (the next round, the next run) all it has written is ours. */
-static void learn(struct adopt *x, struct here *h)
+void adopt_learn(struct adopt *x, struct here *h)
 {
 	if (!h->author)
 		return;
@@ -266,25 +225,23 @@ static bool adopt_person(void *ctx, const struct user *u, int64_t n_msgs)
 	mapping_person(x->args->mapping, u, &x->one, &p);
 	const char *lane = arena_fmt(&x->one, "p:%s", u->id);
 	if (p.action != PERSON_CREATE || !p.email || !*p.email)
-		return !stopping(x);
-	if (settled(state_of(x, &k))) {
+		return !adopt_stopping(x);
+	if (adopt_settled(adopt_state(x, &k))) {
 		x->out->known += x->round == 0;
-		return !stopping(x);
+		return !adopt_stopping(x);
 	}
 	struct op op = { .key = k, .email = p.email, .suspended = p.suspended };
 	for (size_t i = 0; i < x->n_people && !who; i++)
 		if (x->ex->match(x->args->session->target, &op, &x->people[i], &x->one) == MATCH_SAME)
 			who = &x->people[i];
-	if (who && free_to_write(x, &k, lane))
-		write_row(x, &k, &(struct fact){ .lane = lane, .src_fp = hash64s(u->id), .id = who->id });
+	if (who && adopt_free(x, &k, lane))
+		adopt_row(x, &k, &(struct fact){ .lane = lane, .src_fp = hash64s(u->id), .id = who->id });
 	else
-		missing(x, &k, lane, "no account has this e-mail address");
-	return !stopping(x);
+		adopt_missing(x, &k, lane, "no account has this e-mail address");
+	return !adopt_stopping(x);
 }
 
 /* ---- messages ---- */
-
-struct lane_now { const char *name, *chat; struct spot *sp; struct place_seen *place; };
 
 /* Tries one form of the message; adopts its parts as far as they are there. True: something of it was found. */
 static bool try_form(struct adopt *x, const struct lane_now *ln, const struct spool_meta *m, const struct letter *l, bool uploaded)
@@ -292,25 +249,25 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 	bool any = false;
 	for (size_t part = 0; part < l->n_parts; part++) {
 		struct opkey k = { stream_mconv(x->s, ln->sp, m), m->ts_us, m->id, OP_POST, (int)part };
-		enum op_state st = state_of(x, &k);
+		enum op_state st = adopt_state(x, &k);
 		if (st == OP_DONE)
 			continue;
 		struct op op = { .key = k, .label = "", .body = "" };
 		stream_post(x->s, l, part, &op);
 		uint64_t fp = x->ex->fingerprint(&op);
-		struct here *h = st == OP_REJECTED ? NULL : find(ln->place, fp);
-		if (!h || !free_to_write(x, &k, ln->name))
+		struct here *h = st == OP_REJECTED ? NULL : adopt_place_find(ln->place, fp);
+		if (!h || !adopt_free(x, &k, ln->name))
 			return any;
 		bool last = part + 1 == l->n_parts;
 		for (size_t i = 0; last && uploaded && i < l->n_files; i++) {
 			struct opkey u = { k.conv, k.ts_us, k.id, OP_UPLOAD, l->file_no[i] };
-			if (!settled(state_of(x, &u)))
-				write_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = "adopted" });
+			if (!adopt_settled(adopt_state(x, &u)))
+				adopt_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = "adopted" });
 		}
-		write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .body_fp = fp,
+		adopt_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .body_fp = fp,
 			.loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | (last ? 0 : LOSS_SPLIT), .id = h->id });
 		h->taken = true;
-		learn(x, h);
+		adopt_learn(x, h);
 		any = true;
 	}
 	return any;
@@ -403,7 +360,7 @@ static bool adopt_message(struct adopt *x, const struct lane_now *ln, struct spo
 	if (!any && !st.parts && x->args->n_former)
 		any = try_former(x, ln, m, &msg, fate, rule);
 	if (!any)
-		missing(x, &k, ln->name, st.parts ? "a part of it is not there" : "no message of ours says this");
+		adopt_missing(x, &k, ln->name, st.parts ? "a part of it is not there" : "no message of ours says this");
 	*there = *there || any;
 	return x->rows < ROWS_A_COMMIT || commit(x);
 }
@@ -467,8 +424,6 @@ static void straighten(struct adopt *x, const char *lane_name)
 	free(v);
 }
 
-static bool adopt_walk(struct adopt *x, const struct lane_now *ln, enum spool_which which, const char *root, bool *threads);
-
 /* The root's thread: opened when the target says so. */
 static bool adopt_thread(struct adopt *x, const struct lane_now *chat, const struct spool_meta *m)
 {
@@ -491,27 +446,27 @@ static bool adopt_thread(struct adopt *x, const struct lane_now *chat, const str
 	if (ledger_get(x->l, &k, &x->conv, &open) && open.state == OP_DONE) {
 		x->out->known += x->round == 0;
 		ln.chat = open.target2;
-	} else if (h && h->thread && h->thread_chat && free_to_write(x, &k, name)) {
-		write_row(x, &k, &(struct fact){ .lane = name, .src_fp = hash64s(root), .id = h->thread, .id2 = h->thread_chat });
+	} else if (h && h->thread && h->thread_chat && adopt_free(x, &k, name)) {
+		adopt_row(x, &k, &(struct fact){ .lane = name, .src_fp = hash64s(root), .id = h->thread, .id2 = h->thread_chat });
 		ln.chat = h->thread_chat;
 	} else {
-		missing(x, &k, name, "the message has no thread");
+		adopt_missing(x, &k, name, "the message has no thread");
 	}
 	if (ln.chat)
-		ok = read_place(x, ln.chat, &place) && adopt_walk(x, &ln, SPOOL_THREAD, root, &none);
-	place_release(x, &place);
+		ok = adopt_place_read(x, ln.chat, &place) && adopt_walk(x, &ln, SPOOL_THREAD, root, &none);
+	adopt_place_release(x, &place);
 out:
 	free(root);
 	free(name);
 	return ok;
 }
 
-static bool adopt_walk(struct adopt *x, const struct lane_now *ln, enum spool_which which, const char *root, bool *threads)
+bool adopt_walk(struct adopt *x, const struct lane_now *ln, enum spool_which which, const char *root, bool *threads)
 {
 	struct spool_walk *w = spool_walk(x->args->spool, ln->sp->num, which, root, 0, NULL);
 	struct spool_meta m;
 	bool ok = true, there;
-	while (ok && !stopping(x) && spool_walk_next(w, &m)) {
+	while (ok && !adopt_stopping(x) && spool_walk_next(w, &m)) {
 		ok = adopt_message(x, ln, w, &m, &there);
 		*threads = *threads || (which == SPOOL_CHANNEL && m.n_replies && there);
 	}
@@ -521,12 +476,12 @@ static bool adopt_walk(struct adopt *x, const struct lane_now *ln, enum spool_wh
 	return ok;
 }
 
-static bool adopt_threads(struct adopt *x, const struct lane_now *ln)
+bool adopt_threads(struct adopt *x, const struct lane_now *ln)
 {
 	struct spool_walk *w = spool_walk(x->args->spool, ln->sp->num, SPOOL_CHANNEL, NULL, 0, NULL);
 	struct spool_meta m;
 	bool ok = true;
-	while (ok && !stopping(x) && spool_walk_next(w, &m))
+	while (ok && !adopt_stopping(x) && spool_walk_next(w, &m))
 		if (m.n_replies && !m.root)
 			ok = adopt_thread(x, ln, &m);
 	spool_walk_end(w);
@@ -565,16 +520,16 @@ static bool adopt_reactions_of(struct adopt *x, const struct lane_now *ln, struc
 		k.part = (int)i;
 		if (!stream_reaction_counts(x->s, &msg, i))
 			continue;
-		if (settled(state_of(x, &k))) {
+		if (adopt_settled(adopt_state(x, &k))) {
 			x->out->known += x->round == 0;
 			continue;
 		}
 		ok = listed || session_list(x->args->session, LIST_REACTIONS, post.target, OLDEST_FIRST, on_reaction, &got, x->err);
 		listed = true;
-		if (ok && table_get(&got.ours, msg.reacts[i].emoji) && free_to_write(x, &k, ln->name))
-			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = post.target });
+		if (ok && table_get(&got.ours, msg.reacts[i].emoji) && adopt_free(x, &k, ln->name))
+			adopt_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = post.target });
 		else if (ok)
-			missing(x, &k, ln->name, "the reaction is not there");
+			adopt_missing(x, &k, ln->name, "the reaction is not there");
 	}
 	table_release(&got.ours);
 	return ok;
@@ -587,7 +542,7 @@ static bool adopt_reactions(struct adopt *x, const struct lane_now *ln)
 	struct spool_walk *w = spool_walk(x->args->spool, ln->sp->num, SPOOL_ALL, NULL, 0, NULL);
 	struct spool_meta m;
 	bool ok = true;
-	while (ok && !stopping(x) && spool_walk_next(w, &m))
+	while (ok && !adopt_stopping(x) && spool_walk_next(w, &m))
 		ok = adopt_reactions_of(x, ln, w, &m);
 	spool_walk_end(w);
 	return ok;
@@ -626,12 +581,12 @@ static bool adopt_members(struct adopt *x, const struct lane_now *ln, const stru
 		for (size_t p = 0; p < one->n; p++)
 			in += table_get(&j.ids, one->who[p]) != NULL;
 		*all_in = (i == 0 || *all_in) && in == one->n;
-		if (settled(state_of(x, &k)))
+		if (adopt_settled(adopt_state(x, &k)))
 			x->out->known += x->round == 0;
-		else if (ok && in == one->n && free_to_write(x, &k, ln->name))
-			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(one->id), .id = ln->chat });
+		else if (ok && in == one->n && adopt_free(x, &k, ln->name))
+			adopt_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(one->id), .id = ln->chat });
 		else if (ok)
-			missing(x, &k, ln->name, "not everybody has joined");
+			adopt_missing(x, &k, ln->name, "not everybody has joined");
 	}
 	table_release(&j.ids);
 	return ok;
@@ -680,7 +635,7 @@ static bool adopt_extras(struct adopt *x, const struct lane_now *ln, const struc
 		struct opkey k = { stream_lconv(x->s, ln->sp), 0, e->id, OP_MEMBERS, 0 };
 		const char *tag = NULL;
 		bool there;
-		if (settled(state_of(x, &k))) {
+		if (adopt_settled(adopt_state(x, &k))) {
 			x->out->known += x->round == 0;
 			continue;
 		}
@@ -694,10 +649,10 @@ static bool adopt_extras(struct adopt *x, const struct lane_now *ln, const struc
 			listed[editor] = true;
 			there = table_get(&held[editor].ids, who) || (chat && streq(chat->author, who));
 		}
-		if (ok && there && free_to_write(x, &k, ln->name))
-			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(e->id), .id = ln->chat, .id2 = tag });
+		if (ok && there && adopt_free(x, &k, ln->name))
+			adopt_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(e->id), .id = ln->chat, .id2 = tag });
 		else if (ok)
-			missing(x, &k, ln->name, e->what == JOIN_TAG ? "the tag is not a member of the chat" : "this person has not this role in the chat");
+			adopt_missing(x, &k, ln->name, e->what == JOIN_TAG ? "the tag is not a member of the chat" : "this person has not this role in the chat");
 	}
 	for (size_t i = 0; i < countof(held); i++)
 		table_release(&held[i].ids);
@@ -722,18 +677,18 @@ static void adopt_pins(struct adopt *x, const struct lane_now *ln, bool witnesse
 			continue;
 		}
 		k.kind = OP_PIN;
-		if (settled(state_of(x, &k)))
+		if (adopt_settled(adopt_state(x, &k)))
 			continue;
-		if (witnessed && free_to_write(x, &k, ln->name))
-			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(k.id), .id = post.target });
+		if (witnessed && adopt_free(x, &k, ln->name))
+			adopt_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(k.id), .id = post.target });
 		else
-			missing(x, &k, ln->name, "the target does not show its pins");
+			adopt_missing(x, &k, ln->name, "the target does not show its pins");
 	}
 }
 
-static bool adopt_finish(struct adopt *x, const struct lane_now *ln)
+bool adopt_finish(struct adopt *x, const struct lane_now *ln)
 {
-	const struct seen *chat = chat_row(x, ln->chat);
+	const struct seen *chat = adopt_chat_row(x, ln->chat);
 	struct opkey k = { stream_lconv(x->s, ln->sp), 0, "", OP_ARCHIVE, 0 };
 	bool all_in;
 	enum op_state st;
@@ -746,10 +701,10 @@ static bool adopt_finish(struct adopt *x, const struct lane_now *ln)
 	if (!adopt_members(x, ln, chat, &all_in) || !adopt_extras(x, ln, chat))
 		return false;
 	adopt_pins(x, ln, (all_in && ln->sp->place.placement != PLACEMENT_THREADS) || archived); /* there people do not wait for pins */
-	if (archives && archived && free_to_write(x, &k, ln->name))
-		write_row(x, &k, &(struct fact){ .lane = ln->name, .id = ln->chat });
+	if (archives && archived && adopt_free(x, &k, ln->name))
+		adopt_row(x, &k, &(struct fact){ .lane = ln->name, .id = ln->chat });
 	else if (archives)
-		missing(x, &k, ln->name, "the chat is not archived");
+		adopt_missing(x, &k, ln->name, "the chat is not archived");
 	return true;
 }
 
@@ -771,12 +726,12 @@ static const char *find_chat(struct adopt *x, struct spot *sp, const char *lane)
 		twice = twice || is;
 		is = c;
 	}
-	if (is && !twice && free_to_write(x, &k, lane)) {
-		write_row(x, &k, &(struct fact){ .lane = lane, .src_fp = hash64s(sp->id), .id = is->id });
+	if (is && !twice && adopt_free(x, &k, lane)) {
+		adopt_row(x, &k, &(struct fact){ .lane = lane, .src_fp = hash64s(sp->id), .id = is->id });
 		return is->id;
 	}
 	x->out->ambiguous += twice && x->last;
-	missing(x, &k, lane, twice ? "several chats of ours have this name" : "no chat of ours has this name");
+	adopt_missing(x, &k, lane, twice ? "several chats of ours have this name" : "no chat of ours has this name");
 	return NULL;
 }
 
@@ -790,7 +745,7 @@ static bool adopt_conv(struct adopt *x, struct spot *sp)
 	if (!ln.chat) {
 		struct opkey k = { stream_lconv(x->s, sp), 0, "", OP_CHAT_CREATE, 0 };
 		arena_reset(&x->one);
-		if (state_of(x, &k) == OP_REJECTED)
+		if (adopt_state(x, &k) == OP_REJECTED)
 			return true;
 		if (stream_host(x->s, sp)) { /* it has no chat of its own: the round after its host's is found */
 			x->lacking = true;
@@ -800,11 +755,11 @@ static bool adopt_conv(struct adopt *x, struct spot *sp)
 	}
 	if (!ln.chat)
 		return true;
-	bool ok = read_place(x, ln.chat, &place) && adopt_walk(x, &ln, x->s->threads ? SPOOL_CHANNEL : SPOOL_ALL, NULL, &threads);
+	bool ok = adopt_place_read(x, ln.chat, &place) && adopt_walk(x, &ln, x->s->threads ? SPOOL_CHANNEL : SPOOL_ALL, NULL, &threads);
 	if (ok && threads && x->s->threads)
 		ok = adopt_threads(x, &ln);
-	ok = ok && (stopping(x) || adopt_finish(x, &ln));
-	place_release(x, &place);
+	ok = ok && (adopt_stopping(x) || adopt_finish(x, &ln));
+	adopt_place_release(x, &place);
 	return ok && (x->rows < ROWS_A_COMMIT || commit(x));
 }
 
@@ -830,7 +785,7 @@ static bool round_of(struct adopt *x, struct names *q, struct err *e)
 	if (x->s->tr.caps & CAP_USER_CREATE)
 		ok = spool_users(x->args->spool, &a, adopt_person, x, e);
 	arena_release(&a);
-	for (size_t i = 0; ok && i < q->n && !stopping(x); i++) {
+	for (size_t i = 0; ok && i < q->n && !adopt_stopping(x); i++) {
 		struct spot *sp = stream_spot(x->s, q->v[i].id);
 		if (sp && sp->place.action != PLACE_SKIP && !q->v[i].complete && !stream_idle(x->s, sp)) {
 			x->lacking = false;
@@ -845,12 +800,12 @@ static bool round_of(struct adopt *x, struct names *q, struct err *e)
 	return ok;
 }
 
-static bool read_target(struct adopt *x, struct err *e)
+bool adopt_read_target(struct adopt *x, struct err *e)
 {
 	int settle = x->args->settle_s >= 0 ? x->args->settle_s : x->args->session->traits.settle_s;
 	int64_t until = clock_mono_us() + (int64_t)settle * 1000000;
 	/* A request of the time before may still be applied, and lists may lag. */
-	while (clock_mono_us() < until && !stopping(x))
+	while (clock_mono_us() < until && !adopt_stopping(x))
 		clock_sleep_until_mono(until);
 	return session_list(x->args->session, LIST_USERS, "", OLDEST_FIRST, on_person, x, e) &&
 	       session_list(x->args->session, LIST_CHATS, "", OLDEST_FIRST, on_chat, x, e);
@@ -868,11 +823,11 @@ bool adopt_run(const struct adopt_args *args, struct adopt_result *out, struct e
 	arena_init(&a);
 	const char *const *bots = NULL;
 	size_t n_bots = x.ex->other_bots ? x.ex->other_bots(args->session->target, &bots) : 0;
-	bool ok = read_target(&x, e) && spool_convs(args->spool, &a, on_conv, &q, e);
+	bool ok = adopt_read_target(&x, e) && spool_convs(args->spool, &a, on_conv, &q, e);
 	/* Texts with links change with what is known: until nothing more is found; the last round tells what is missing. */
 	for (bool more = true; ok && more; x.round++) {
 		x.last = x.round + 1 == ROUNDS || (x.round > 0 && !x.found);
-		more = !x.last && !stopping(&x);
+		more = !x.last && !adopt_stopping(&x);
 		x.found = 0;
 		ledger_begin(x.l);
 		if (x.round == 0)
@@ -885,7 +840,7 @@ bool adopt_run(const struct adopt_args *args, struct adopt_result *out, struct e
 				*e = last;
 		}
 	}
-	out->stopped = stopping(&x);
+	out->stopped = adopt_stopping(&x);
 	for (size_t i = 0; i < q.n; i++)
 		out->strangers += q.v[i].strangers;
 	free(q.v);
