@@ -46,6 +46,7 @@ enum op_state adopt_state(struct adopt *x, const struct opkey *k);
 /* May this row be written? Not while another op of its lane is open: that one comes first, and is apply's to settle. */
 bool adopt_free(struct adopt *x, const struct opkey *k, const char *lane);
 void adopt_row(struct adopt *x, const struct opkey *k, const struct fact *f);
+bool adopt_commit(struct adopt *x); /* when enough rows have come together; false: the disk failed */
 void adopt_missing(struct adopt *x, const struct opkey *k, const char *lane, const char *why); /* told in the last round */
 
 /* adopt_place.c */

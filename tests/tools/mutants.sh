@@ -433,7 +433,7 @@ if begin 'bots: who has written is forgotten'; then
 	tests storm
 fi
 if begin 'bots: adopting does not learn who wrote'; then
-	edit replay/adopt.c '	if (foreign && !(x->ex->also_ours &&' '	if (foreign && !(x->ex->name[0] == 0 &&'
+	edit replay/adopt_place.c '	if (foreign && !(x->ex->also_ours &&' '	if (foreign && !(x->ex->name[0] == 0 &&'
 	tests e2e/pool storm
 fi
 if begin 'bots: whoever comes begins a lost ledger anew'; then
