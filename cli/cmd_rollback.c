@@ -47,7 +47,7 @@ static const char *keep_sentence(enum keep k)
 		[KEEP_ADOPTED] = N_("members of chats that were there before"),
 		[KEEP_UNNAMED] = N_("people and reactions the archives no longer name"),
 		[KEEP_ACTIVE] = N_("accounts that have written since"),
-		[KEEP_OLDER] = N_("accounts that are older than our request"),
+		[KEEP_OLDER] = N_("accounts that were there before our request"),
 		[KEEP_POLICY] = N_("accounts kept as asked"),
 		[KEEP_EDIT] = N_("edits of messages that stay"),
 	};

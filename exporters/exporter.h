@@ -52,6 +52,9 @@ struct http_resp {
 enum verdict { V_DONE, V_MORE, V_REJECTED, V_THROTTLED, V_UNKNOWN, V_FATAL, V_LANE /* this chat only is closed to us */,
 	V_REST /* not applied: this token is shut for a while, whatever it asks for */ };
 
+/* The first words of an UNKNOWN's reason: what was asked for existed already. Asked for only once, it was not we who made it. */
+#define WHY_EXISTED "existed: "
+
 struct outcome {
 	enum verdict v;
 	const char *id;            /* V_DONE: the target's id (message, chat, user, thread, upload handle) */

@@ -15,6 +15,9 @@
 #include "core/op.h"
 
 struct ledger;
+/* target2 of a done OP_USER_CREATE: the account was there before our first request for it, and is not ours to take back. */
+#define LEDGER_EXISTED "existed"
+
 /* LEDGER_REBUILD: for writing, even if it is missing or older than what was written: only to complete it from the target. */
 enum ledger_mode { LEDGER_READ, LEDGER_WRITE, LEDGER_REBUILD };
 /* The numbers stand in the database. */

@@ -6,6 +6,7 @@
  *
  *   ledger behind the mark, or of another identity, or with intents and no mark at all  →  outdated: nothing may be written
  *   ledger ahead of the mark (we died between the two, or the power went)               →  in order
+ *   mark of UNFINISHED intents                                                          →  being rebuilt, and that has not ended well
  *
  * Promises: the mark is never ahead of a ledger that was not exchanged, because it is raised after the commit and before the
  * requests of that commit leave; raising it is one write of a few bytes and no sync. `verify --adopt` is the way back: it fills
@@ -25,6 +26,7 @@
 #define MARK_NAME "ledger.db-mark"
 #define MARK_MAGIC "mvchat mark 1\n" /* with its NUL and one more: 16 bytes */
 enum { MARK_BYTES = 40 };
+#define UNFINISHED INT64_MAX /* intents of a mark: whatever the ledger says, it lacks what the target holds */
 
 /* magic, ident, intents, XXH3 of what comes before; in the byte order of this machine: the file never leaves it. */
 static void encode(unsigned char out[MARK_BYTES], int64_t ident, int64_t intents)
@@ -57,6 +59,8 @@ enum ledger_age ledger_mark_read(struct ledger *l, const char *dir)
 		close(fd);
 	if (!there)
 		return l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
+	if (intents == UNFINISHED)
+		return LEDGER_UNFINISHED;
 	if (ident != l->ident)
 		return intents > 0 ? l->intents > 0 ? LEDGER_EXCHANGED : LEDGER_LOST : l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
 	return intents > l->intents ? LEDGER_BEHIND : LEDGER_NEWEST;
@@ -73,10 +77,10 @@ bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e)
 	return true;
 }
 
-bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
+static bool write_mark(struct ledger *l, const char *dir, int64_t intents, struct err *e)
 {
 	unsigned char b[MARK_BYTES];
-	encode(b, l->ident, l->intents);
+	encode(b, l->ident, intents);
 	/* Synced once: a mark that the power cut took away would look like a ledger that was carried here. */
 	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b) || fsync(l->mark_fd) != 0)
 		return err_set(e, ERR_INTERNAL, "cannot write %s:", dir);
@@ -85,8 +89,20 @@ bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
 		fsync(d);
 		close(d);
 	}
+	return true;
+}
+
+bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
+{
+	if (!write_mark(l, dir, l->intents, e))
+		return false;
 	l->marked = l->intents;
 	return true;
+}
+
+bool ledger_mark_shut(struct ledger *l, const char *dir, struct err *e)
+{
+	return write_mark(l, dir, UNFINISHED, e);
 }
 
 void ledger_mark_raise(struct ledger *l)
@@ -122,6 +138,10 @@ bool ledger_refused(enum ledger_age age, struct err *e)
 	case LEDGER_UNPROVEN:
 		err_set(e, ERR_LOCKED, "the ledger came here without its mark (ledger.db-mark): whether it is the newest cannot be told");
 		break;
+	case LEDGER_UNFINISHED:
+		err_set(e, ERR_LOCKED, "rebuilding the ledger has not ended well: what it lacks would be written a second time");
+		err_hint(e, "clear up what it told, then run it again (or take the ledger as it is, with --accept): mvchat verify --adopt");
+		return false;
 	}
 	return err_hint(e, "compare it with the target and complete it: mvchat verify --adopt");
 }

@@ -335,6 +335,8 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 		const int64_t *made = table_get(&rb->accounts, row->target);
 		if (rb->args.users == ROLLBACK_KEEP)
 			return KEEP_POLICY;
+		if (row->target2 && streq(row->target2, LEDGER_EXISTED))
+			return KEEP_OLDER;
 		if (made && *made && row->sent_us && *made < row->sent_us - INT64_C(3600000000))
 			return KEEP_OLDER;
 		if (table_get(&rb->writers, row->target) && rb->args.force == ROLLBACK_CAREFUL)

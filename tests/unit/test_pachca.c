@@ -404,7 +404,7 @@ static void answers(void **state)
 		{ "html_200", OP_MEMBERS, 0, V_UNKNOWN, NULL, NULL, "unreadable_answer", -1 },
 		{ "html_200", OP_REACT, 0, V_UNKNOWN, NULL, NULL, "unreadable_answer", -1 },
 		{ "html_200", OP_UPLOAD, 0, V_UNKNOWN, NULL, NULL, "unreadable_answer", -1 },
-		{ "taken_email", OP_USER_CREATE, 0, V_UNKNOWN, NULL, NULL, "taken: Already in use (email)", -1 },
+		{ "taken_email", OP_USER_CREATE, 0, V_UNKNOWN, NULL, NULL, "existed: taken: Already in use (email)", -1 },
 		{ "taken_phone", OP_USER_CREATE, 0, V_REJECTED, NULL, NULL, "taken: Already in use (phone_number)", -1 },
 		{ "licenses_limit", OP_USER_CREATE, 0, V_REJECTED, NULL, NULL, "licenses_limit: Active employee limit exceeded (base): no paid seat", -1 },
 		{ "access_denied", OP_USER_CREATE, 0, V_REJECTED, NULL, NULL, "access_denied", -1 },
