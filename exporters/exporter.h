@@ -75,6 +75,7 @@ struct seen {
 	const char *phone, *nick, *avatar; /* user; or NULL */
 	const char *thread, *thread_chat; /* message: its thread, or NULL */
 	const char *const *file_names; size_t n_files;
+	const char *const *file_handles; /* what OP_UPLOAD left of each, if the target tells it; else NULL */
 	const char *const *ids; size_t n_ids;     /* chat: member ids */
 	const char *const *tags; size_t n_tags;   /* chat: ids of the tags that are members */
 	int64_t ts_us;
@@ -188,6 +189,8 @@ struct exporter {
 	uint64_t (*fingerprint_seen)(const struct seen *s);
 	/* A valid name for a chat (length, forbidden characters). */
 	const char *(*chat_name)(const char *wanted, struct arena *a);
+	/* The page of a chat, for people; NULL: it has none. */
+	const char *(*chat_url)(const struct target *t, const char *chat, struct arena *a);
 	/* Address of a message for people, or NULL. */
 	const char *(*message_url)(const struct target *t, const char *chat, const char *msg, struct arena *a);
 };
