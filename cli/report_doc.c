@@ -464,6 +464,8 @@ static void verified(const struct doc *d)
 		{ _("people there"), v->users_ok, false }, { _("people missing"), v->users_missing, false }, { _("chats there"), v->chats_ok, false },
 		{ _("chats missing"), v->chats_missing, false }, { _("members missing"), v->members_missing, false },
 		{ _("chats more or less public than they should be"), v->privacy_wrong, false }, { _("chats archived or not, wrongly"), v->archived_wrong, false },
+		{ _("chats with another name"), v->names_wrong, false }, { _("reactions missing"), v->reactions_missing, false },
+		{ _("files that are not the ones sent"), v->files_other, false },
 	};
 	section(d, "verify", _("Compared with the target"));
 	table(d, _("What was read back, compared with what was written"), sums, countof(sums));

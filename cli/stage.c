@@ -397,7 +397,7 @@ static void finding(void *ctx, enum finding f, const char *lane, const struct op
 	if (v->out->w)
 		report_json_finding(&one, v->out->w);
 	else if (v->out->findings <= 50)
-		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : "",
+		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : target ? safe(target) : "",
 		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
 }
 
@@ -471,7 +471,7 @@ static void verdict(struct stage_verify *v)
 		         num(r->messages[FIND_MATCH]), num(f->bucket[ITEM_MSG][BUCKET_PENDING] + f->bucket[ITEM_MSG][BUCKET_DOUBT]));
 	else
 		fmt_into(v->verdict, sizeof(v->verdict), _("The target differs from what was written: %s messages and %s other things (listed above)."), num(wrong),
-		         num(r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->reactions_missing));
+		         num(verify_other_things(r)));
 }
 
 bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)

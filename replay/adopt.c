@@ -305,7 +305,7 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 		for (size_t i = 0; last && uploaded && i < l->n_files; i++) {
 			struct opkey u = { k.conv, k.ts_us, k.id, OP_UPLOAD, l->file_no[i] };
 			if (!settled(state_of(x, &u)))
-				write_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = "adopted" });
+				write_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = LEDGER_ADOPTED });
 		}
 		write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .body_fp = fp,
 			.loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | (last ? 0 : LOSS_SPLIT), .id = h->id });
