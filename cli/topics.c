@@ -86,14 +86,14 @@ static void mapping(void)
 static void formats(void)
 {
 	for (size_t i = 0; importers[i]; i++)
-		entry(importers[i]->name, importers[i]->summary);
+		entry(importers[i]->name, gettext(importers[i]->summary));
 	puts(_("  How to get the fullest export: docs/slack.md, docs/whatsapp.md."));
 }
 
 static void targets(void)
 {
 	for (size_t i = 0; exporters[i]; i++)
-		entry(exporters[i]->name, exporters[i]->summary);
+		entry(exporters[i]->name, gettext(exporters[i]->summary));
 	entry("sandbox", _("a local server that behaves like Pachca (mvchat sandbox, move --to sandbox)"));
 	entry("html, jsonl", _("a folder to read, or JSON lines (mvchat archive)"));
 }

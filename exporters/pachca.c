@@ -612,7 +612,7 @@ static const char *message_url(const struct target *t, const char *chat, const c
 
 const struct exporter exporter_pachca = {
 	.name = "pachca",
-	.summary = "Pachca: chats, threads, people and files through its API",
+	.summary = N_("Pachca: chats, threads, people and files through its API"),
 	.default_url = DEFAULT_URL,
 	.configure = configure,
 	.traits = traits,
