@@ -342,7 +342,7 @@ const char *report_tone(const struct report *r, enum tone tone)
 {
 	switch (tone) {
 	case TONE_GOOD: return _("Complete");
-	case TONE_OPEN: return r->runs ? _("Not finished yet") : _("Not begun yet");
+	case TONE_OPEN: return r->runs && !(r->rollback && r->rollback->preview) ? _("Not finished yet") : _("Not begun yet");
 	case TONE_BAD: return _("Needs attention");
 	}
 	return "?";
