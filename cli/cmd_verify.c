@@ -260,7 +260,7 @@ static int run(const struct args *a)
 		if (r->reactions_ok || r->reactions_missing)
 			out_row(26, _("reactions"), _("%s there, %s missing"), num(r->reactions_ok), num(r->reactions_missing));
 		putchar('\n');
-		printf("%s\n", v.verdict);
+		out_wrapped("", v.verdict);
 		if (repaired)
 			printf(_("%s messages will be sent again by the next apply.\n"), num(repaired));
 		if (repair && wrong > repaired)

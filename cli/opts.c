@@ -190,8 +190,11 @@ void opts_help_all(void)
 {
 	printf("%s\n\n", _("mvchat moves a company's chats from one messenger to another."));
 	printf("%s\n\n", _("Usage: mvchat COMMAND [options] [arguments]"));
-	for (const struct command *const *c = commands; *c; c++)
-		printf("  %-10s %s\n", (*c)->name, _((*c)->summary));
+	for (const struct command *const *c = commands; *c; c++) {
+		char lead[32];
+		snprintf(lead, sizeof(lead), "  %-10s ", (*c)->name);
+		out_wrapped(lead, _((*c)->summary));
+	}
 	printf("\n%s\n\n", _("'mvchat help COMMAND' tells about one of them, 'mvchat help TOPIC' about these:"));
 	topic_list();
 }

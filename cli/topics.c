@@ -54,6 +54,7 @@ static void environment(void)
 {
 	entry("PACHCA_BOT_TOKEN", _("the bot's token: it writes the history (the mapping may name other variables, or 0600 files)"));
 	entry("PACHCA_ADMIN_TOKEN", _("an administrator's personal token: it creates people"));
+	entry("MVCHAT_BACKUP_KEY", _("the 64 digits of an encrypted backup, where no --key names a file"));
 	entry("MVCHAT_LANG, LANG", _("language of messages; --lang comes first"));
 	entry("NO_COLOR, TERM, COLUMNS", _("how the terminal is written to"));
 	entry("HTTPS_PROXY, NO_PROXY", _("the way to the target and to the files of an export"));
