@@ -59,6 +59,10 @@ for f in README.md docs/*.md; do
 	[ ! -s "$T/log" ]
 	say $? "$f and its Russian name the same options, which exist"
 done
+# One word for one thing (tests/checks/translations.sh asks the same of the program).
+grep -nF -e аккаунт -e приватн -e лимит docs/*.ru.md README.ru.md >"$T/log"
+[ ! -s "$T/log" ]
+say $? 'the Russian guides say учётная запись, закрытый, ограничения'
 for f in docs/*.ru.md; do
 	[ -f "${f%.ru.md}.md" ] || { echo "no English for $f" >"$T/log"; say 1 "$f is there in English"; }
 	grep -oE '\]\([a-z./]+\.md' "$f" | sed 's/^](//' | grep -vE "\.ru\.md$|^$(basename "$f" .ru.md)\.md$|CONTRIBUTING" >"$T/log"
