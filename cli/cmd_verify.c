@@ -265,7 +265,7 @@ static int run(const struct args *a)
 		if (r->files_ok + r->files_other)
 			out_row(26, _("files"), _("%s are the ones sent, %s are others"), num(r->files_ok), num(r->files_other));
 		putchar('\n');
-		printf("%s\n", v.verdict);
+		out_wrapped("", v.verdict);
 		if (repaired)
 			printf(_("%s messages will be sent again by the next apply.\n"), num(repaired));
 		if (repair && wrong > repaired)

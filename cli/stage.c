@@ -218,8 +218,9 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 }
 
 /* Which kinds of write the plan will need: asked of the target before the first one. */
-static uint32_t kinds_needed(const struct facts *f, const struct mapping_config *c, const struct traits *t)
+static uint32_t kinds_needed(const struct facts *f, const struct mapping *m, const struct traits *t)
 {
+	const struct mapping_config *c = mapping_config(m);
 	uint32_t k = 0;
 	for (size_t i = 0; i < f->n_people; i++)
 		if (f->people[i].action == PERSON_CREATE && f->people[i].state != OP_DONE)
@@ -247,6 +248,8 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 		if (h->archived && (t->caps & CAP_ARCHIVE))
 			k |= 1u << OP_ARCHIVE;
 	}
+	if (!f->nothing_to_do && mapping_names_tags(m))
+		k |= 1u << OP_TAG_BIT;
 	if (c->pins && f->bucket[ITEM_PIN][BUCKET_PENDING])
 		k |= 1u << OP_PIN;
 	if (c->reactions == REACTION_NATIVE && f->bucket[ITEM_REACTION][BUCKET_PENDING])
@@ -260,7 +263,7 @@ bool stage_allowed(struct project *p, const struct facts *f, struct err *e)
 	char said[640];
 	if (f->breach)
 		return err_set(e, ERR_MAPPING, "%s", report_sentence(f->breach, said, sizeof(said)));
-	return s->ex->may(s->target, kinds_needed(f, mapping_config(p->mapping), &s->traits), e);
+	return s->ex->may(s->target, kinds_needed(f, p->mapping, &s->traits), e);
 }
 
 bool stage_confirm(enum consent consent, const struct facts *f, const char *again, struct err *e)

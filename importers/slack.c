@@ -647,7 +647,7 @@ static bool slack_walk(struct source *s, const struct sink *sink, struct arena *
 
 const struct importer importer_slack = {
 	.name = "slack",
-	.summary = "Slack export (workspace, Enterprise Grid, slackdump)",
+	.summary = N_("Slack export (workspace, Enterprise Grid, slackdump)"),
 	.bid = bid,
 	.open = slack_open,
 	.identity = identity,

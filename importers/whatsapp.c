@@ -484,7 +484,7 @@ static bool wa_walk(struct source *s, const struct sink *sink, struct arena *ste
 
 const struct importer importer_whatsapp = {
 	.name = "whatsapp",
-	.summary = "WhatsApp chat export (iPhone, Android)",
+	.summary = N_("WhatsApp chat export (iPhone, Android)"),
 	.bid = bid,
 	.open = wa_open,
 	.identity = identity,
