@@ -693,30 +693,3 @@ char *vault_slurp(struct vault *v, const struct entry *en, size_t max, size_t *l
 		got += (size_t)k;
 	}
 }
-
-static void add_number(struct digest *d, uint64_t v)
-{
-	uint8_t b[8];
-	for (int i = 0; i < 8; i++)
-		b[i] = (uint8_t)(v >> 8 * i);
-	digest_add(d, b, sizeof(b));
-}
-
-bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e UNUSED)
-{
-	struct digest d;
-	digest_init(&d);
-	for (size_t i = 0; i < v->n; i++) {
-		const struct item *it = &v->items[i];
-		digest_add(&d, it->pub.name, strlen(it->pub.name) + 1);
-		add_number(&d, (uint64_t)it->pub.size);
-		const struct vault *of = v;
-		while (it->pub.within) {
-			of = of->inners[it->pub.within - 1];
-			it = it->at.inner;
-		}
-		add_number(&d, of->kind == VAULT_ZIP ? it->sum.zip.crc : of->kind == VAULT_ARCHIVE ? it->sum.hash : (uint64_t)it->pub.mtime_us);
-	}
-	digest_end(&d, out);
-	return true;
-}

@@ -95,8 +95,11 @@ enum unsealed {
  * file; it may not be larger than the vault's limits allow (UNSEAL_FAILED). */
 enum unsealed vault_unseal(struct vault *v, const struct vault_span *in, const struct seal *s, struct vault_span *out, struct err *e);
 
-/* What identifies this archive's content without reading it all: SHA-256 over names, sizes and CRCs (zip) or times (folder). */
-bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e);
+/* What identifies the content at this path, without opening it as a vault and in memory that does not grow with the number of
+ * entries: SHA-256 over names, sizes and checksums (zip), names, sizes and times (folder, bare file), or all bytes (tar and what
+ * else has no directory). Whatever a vault of it would show otherwise gives another digest. Whether the names are allowed and the
+ * limits kept is vault_open's to say. */
+bool vault_digest(const char *path, uint8_t out[DIGEST_BYTES], struct err *e);
 
 /* Versions of the libraries behind it, for doctor. */
 const char *vault_library_zip(void);

@@ -7,6 +7,7 @@
 #include "core/vault.h"
 
 #include <iconv.h>
+#include <sys/stat.h>
 
 struct zip; /* libzip's zip_t */
 
@@ -72,9 +73,12 @@ bool vault_nest(struct vault *v, int depth, struct err *e);
 /* vault_dir.c */
 bool vault_load_dir(struct vault *v, struct err *e);
 int vault_open_beneath(int root, const char *raw, struct err *e); /* an open regular file, or -1 */
+/* Names, sizes and times of everything below, in the order of names; memory for the names of one folder at a time. */
+bool vault_dir_digest(int root, struct digest *d, struct err *e);
 
 /* vault_zip.c: on FOUND_YES the vault owns fd. */
 enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e);
+enum found vault_zip_digest(int fd, int64_t size, struct digest *d, struct err *e); /* the directory, in constant memory */
 bool vault_read_at(int fd, void *dst, size_t n, int64_t at); /* all n bytes */
 
 static inline uint32_t vault_le16(const uint8_t *p)
@@ -120,7 +124,13 @@ void vault_ahead_close(struct vault *v); /* before anything of the vault goes */
 /* vault_at.c */
 bool vault_write_all(int fd, const char *p, size_t n, struct err *e);
 
+/* vault_digest.c */
+void vault_digest_number(struct digest *d, uint64_t n);
+/* One file of a folder or for itself. fd: of what may be opened as a zip, and counts with its directory; else -1. */
+void vault_file_digest(int fd, const char *name, const struct stat *st, struct digest *d);
+
 /* vault_unpack.c */
+bool vault_is_archive(int fd); /* something that libarchive unpacks, by its first header; moves the file's offset */
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);
 
 #endif

@@ -129,20 +129,38 @@ static bool take_entry(struct vault *v, struct archive *a, struct archive_entry 
 	return vault_count_bytes(v, it, size, size, e);
 }
 
-enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e)
+/* The reader at the first header and what reading that gave, or NULL: no archive. */
+static struct archive *begin(int fd, struct archive_entry **en, int *r)
 {
 	struct archive *a = reader_new();
+	if (lseek(fd, 0, SEEK_SET) >= 0 && archive_read_open_fd(a, fd, 64 * 1024) == ARCHIVE_OK) {
+		while ((*r = archive_read_next_header(a, en)) == ARCHIVE_RETRY)
+			;
+		/* Without a format it is no archive; a format with no entry at all counts only where it cannot be an accident. */
+		if (archive_format(a) && (*r == ARCHIVE_OK || *r == ARCHIVE_WARN || (*r == ARCHIVE_EOF && archive_filter_count(a) > 1)))
+			return a;
+	}
+	archive_read_free(a);
+	return NULL;
+}
+
+bool vault_is_archive(int fd)
+{
+	struct archive_entry *en;
+	int r;
+	struct archive *a = begin(fd, &en, &r);
+	if (a)
+		archive_read_free(a);
+	return a != NULL;
+}
+
+enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e)
+{
 	struct archive_entry *en;
 	enum found out = FOUND_NO;
-	if (lseek(fd, 0, SEEK_SET) < 0 || archive_read_open_fd(a, fd, 64 * 1024) != ARCHIVE_OK) {
-		archive_read_free(a);
-		return FOUND_NO;
-	}
 	int r;
-	while ((r = archive_read_next_header(a, &en)) == ARCHIVE_RETRY)
-		;
-	/* Without a format it is no archive; a format with no entry at all counts only where it cannot be an accident. */
-	if (archive_format(a) && (r == ARCHIVE_OK || r == ARCHIVE_WARN || (r == ARCHIVE_EOF && archive_filter_count(a) > 1))) {
+	struct archive *a = begin(fd, &en, &r);
+	if (a) {
 		char *block = xmalloc(BLOCK);
 		v->kind = VAULT_ARCHIVE;
 		v->fd = vault_private_file(scratch, e);
@@ -158,8 +176,8 @@ enum found vault_load_archive(struct vault *v, int fd, const char *scratch, stru
 			}
 		}
 		free(block);
+		archive_read_free(a);
 	}
-	archive_read_free(a);
 	return out;
 }
 
