@@ -360,13 +360,11 @@ static struct vfile *open_fetched(struct project *p, const struct file *f, struc
 {
 	if (!p->store)
 		p->store = vault_open(arena_fmt(&p->arena, "%s/files", p->state), NULL, p->state, e);
-	const struct entry *en = p->store && f->entry ? vault_find(p->store, f->entry) : NULL;
-	if (!en) {
-		if (p->store)
-			err_set(e, ERR_ARCHIVE, _("the fetched file '%s' is no longer there"), f->name);
-		return NULL;
-	}
-	return vault_read(p->store, en, e);
+	bool found = false;
+	struct vfile *v = p->store && f->entry ? vault_read_named(p->store, f->entry, &found, e) : NULL;
+	if (!found && p->store)
+		err_set(e, ERR_ARCHIVE, _("the fetched file '%s' is no longer there"), f->name);
+	return v;
 }
 
 static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
@@ -385,13 +383,11 @@ static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 	struct vault **v = &p->vaults[f->archive];
 	if (!*v)
 		*v = vault_open(p->archives[f->archive].path, NULL, p->state, e);
-	const struct entry *en = *v ? vault_find(*v, f->entry) : NULL;
-	if (!en) {
-		if (*v)
-			err_set(e, ERR_ARCHIVE, _("'%s' is no longer in the archive"), f->entry);
-		return NULL;
-	}
-	return vault_read(*v, en, e);
+	bool found = false;
+	struct vfile *out = *v ? vault_read_named(*v, f->entry, &found, e) : NULL;
+	if (!found && *v)
+		err_set(e, ERR_ARCHIVE, _("'%s' is no longer in the archive"), f->entry);
+	return out;
 }
 
 /* Tokens of one kind: most often one; of bots, several that share the work. */

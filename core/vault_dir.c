@@ -46,9 +46,9 @@ static bool take_file(struct vault *v, const struct buf *path, const struct stat
 		return false;
 	if (!it)
 		return true;
-	it->at.raw = streq(it->pub.name, path->p) ? it->pub.name : arena_strndup(&v->names, path->p, path->len);
+	it->raw = path->p;
 	it->pub.mtime_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
-	return vault_count_bytes(v, it, st->st_size, st->st_size, e);
+	return vault_take(v, it, st->st_size, st->st_size, e);
 }
 
 static bool walk(struct vault *v, int fd, struct buf *path, int depth, struct err *e);
@@ -216,7 +216,7 @@ bool vault_dir_digest(int root, struct digest *d, struct err *e)
 	return ok;
 }
 
-int vault_open_beneath(int root, const char *raw, struct err *e)
+static int open_beneath(int root, const char *raw, struct err *e)
 {
 	int at = root;
 	char part[256];
@@ -249,4 +249,16 @@ int vault_open_beneath(int root, const char *raw, struct err *e)
 		at = fd;
 		s += n + 1;
 	}
+}
+
+int vault_open_item(const struct vault *v, const struct item *it, struct err *e)
+{
+	const size_t room = strlen(v->top) + strlen(it->pub.name) + 2;
+	if (it->raw || !*v->top)
+		return open_beneath(v->fd, it->raw ? it->raw : it->pub.name, e);
+	char *path = xmalloc(room);
+	fmt_into(path, room, "%s/%s", v->top, it->pub.name);
+	const int fd = open_beneath(v->fd, path, e);
+	free(path);
+	return fd;
 }

@@ -242,7 +242,7 @@ static bool take_record(struct vault *v, const struct record *r, uint64_t index,
 	it->pub.encrypted = r->flags & (FLAG_ENCRYPTED | FLAG_ENCRYPTED_DIR);
 	if (r->size > INT64_MAX || r->packed > INT64_MAX)
 		return vault_refuse(e, name, r->name_len, "an entry with an impossible size");
-	return vault_count_bytes(v, it, (int64_t)r->size, (int64_t)r->packed, e);
+	return vault_take(v, it, (int64_t)r->size, (int64_t)r->packed, e);
 }
 
 static const char a_record[] = N_("a directory record makes no sense"), breaks_off[] = N_("its directory breaks off");
