@@ -83,7 +83,7 @@ static void write_row(struct adopt *x, const struct opkey *k, const struct fact 
 {
 	enum op_state st = state_of(x, k);
 	if (st != OP_INTENT && st != OP_UNKNOWN)
-		ledger_intent(x->l, k, ledger_lane(x->l, f->lane), f->src_fp, f->body_fp, f->loss, x->args->run, clock_wall_us());
+		ledger_intent(x->l, k, ledger_lane(x->l, f->lane), f->src_fp, f->body_fp, f->loss, x->args->run, wire_now_us(x->args->session->wire, NULL));
 	ledger_done(x->l, k, f->id, f->id2);
 	x->out->adopted[k->kind]++;
 	x->found++;

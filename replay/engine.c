@@ -130,7 +130,7 @@ static void passed(struct engine *x, struct runner *r)
 static void write_intent(struct engine *x, struct runner *r)
 {
 	const struct stream_op *o = &r->hot->op;
-	ledger_intent(x->l, &o->op.key, r->num, o->src_fp, o->body_fp, o->loss, x->a->run, clock_wall_us());
+	ledger_intent(x->l, &o->op.key, r->num, o->src_fp, o->body_fp, o->loss, x->a->run, wire_now_us(x->s->wire, NULL));
 	x->wrote |= WROTE_INTENT;
 }
 
@@ -601,14 +601,14 @@ static uint64_t record_key(const struct opkey *k)
 	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
 }
 
-/* The limits of a chat do not begin anew with this process: what the ledger says was sent there a moment ago counts. A clock that was set
- * back since must not make it look like the future: then the last of it was just now. */
+/* The limits of a chat do not begin anew with this process: what the ledger says was sent there a moment ago counts. What lies in the
+ * future nevertheless (nobody told the time) counts as just now. */
 static void recall(struct engine *x, struct runner *r, int64_t now)
 {
 	enum { LATELY = 256 };
 	const uint32_t kinds = 1u << OP_POST | 1u << OP_EDIT | 1u << OP_DELETE;
 	const struct rate *rate = &x->s->traits.rate[REQ_POST];
-	int64_t v[LATELY], ago[LATELY], from = clock_wall_us();
+	int64_t v[LATELY], ago[LATELY], from = wire_now_us(x->s->wire, NULL);
 	r->recalled = true;
 	if (rate->per_s <= 0 || !ledger_sent(x->l, r->num, kinds, v, 1))
 		return;

@@ -26,7 +26,7 @@ struct hot {
 	bool built;                  /* req is that of the current step */
 	int64_t refused_since;       /* mono: first of the refusals in a row of this op; -1 none */
 	struct lane_look look;       /* reading back, see engine_look.c */
-	bool looking;
+	bool looking, time_told;     /* time_told: does the target tell its time? */
 	const char *cursor, *anchor;
 	int64_t sent_us, blob_us;    /* blob_us: when the file left for the storage */
 	uint64_t sent_fp;            /* the ledger's fingerprint of what was sent; 0 none */

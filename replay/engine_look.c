@@ -51,8 +51,8 @@ static void begin(struct engine *x, struct runner *r)
 	h->cursor = h->anchor = NULL;
 	h->found = h->found2 = NULL;
 	bool known = ledger_get(x->l, &h->op.op.key, &h->arena, &row);
-	int64_t wall = clock_wall_us();
-	h->sent_us = !known ? 0 : row.sent_us < wall ? row.sent_us : wall; /* a clock that was ahead then says nothing */
+	int64_t now = wire_now_us(x->s->wire, &h->time_told);
+	h->sent_us = !known ? 0 : row.sent_us < now ? row.sent_us : now; /* the future: nobody told the time when it was written */
 	h->sent_fp = known ? row.body_fp : 0;
 	if (h->op.op.key.kind == OP_POST)
 		h->anchor = ledger_anchor(x->l, r->num, 1u << OP_POST, &h->arena);
@@ -80,8 +80,8 @@ static enum match judge(struct engine *x, const struct hot *h, const struct seen
 		if (m == MATCH_OTHER && h->sent_fp && x->s->ex->fingerprint_seen(row) == h->sent_fp)
 			return MATCH_SAME;
 		/* Ours from long before this op existed (a chat we were let into, that another project has written to). Only
-		 * what would stop the lane is forgiven by age: a wrong clock must not hide the message itself. */
-		return m == MATCH_OTHER && aged && row->ts_us < h->sent_us - DAY_US ? MATCH_FOREIGN : m;
+		 * what would stop the lane is forgiven by age, and by the target's own time only: a person may have edited the message. */
+		return m == MATCH_OTHER && aged && h->time_told && row->ts_us < h->sent_us - DAY_US ? MATCH_FOREIGN : m;
 	}
 	if (op->key.kind == OP_CHAT_CREATE && m == MATCH_SAME && aged && row->ts_us < h->sent_us - HOUR_US)
 		return MATCH_OTHER; /* like ours and older than our request: this one or a namesake? not for us to guess */

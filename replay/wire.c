@@ -148,6 +148,9 @@ static void read_skew(struct wire *w, const char *date)
 	if (theirs > 0) {
 		w->has_skew = true;
 		w->skew_s = (int64_t)theirs - clock_wall_us() / 1000000;
+		int64_t off = (int64_t)theirs * 1000000 - wire_now_us(w, NULL);
+		if (off < -OFF_US || off > OFF_US)
+			w->epoch_us += off;
 	}
 }
 
@@ -389,6 +392,13 @@ int64_t wire_throttled(const struct wire *w)
 const char *wire_library(void)
 {
 	return curl_version();
+}
+
+int64_t wire_now_us(const struct wire *w, bool *told)
+{
+	if (told)
+		*told = w->has_skew;
+	return w->epoch_us + clock_mono_us();
 }
 
 bool wire_skew(const struct wire *w, int64_t *seconds)

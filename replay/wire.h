@@ -52,6 +52,10 @@ int64_t wire_throttled(const struct wire *w);                  /* answers 429 se
 
 /* How far ahead of ours the clock of the last answer's sender was (its Date header); false: nobody told. For doctor. */
 bool wire_skew(const struct wire *w, int64_t *seconds);
+/* The target's time, UTC microseconds, for what is compared with times that the target tells. It goes by our monotonic clock, from our time when the wire
+ * was opened, put right where an answer's Date (RFC 9110, 6.6.1; whole seconds) is more than a minute off: whatever this machine's
+ * clock says, and whoever sets it meanwhile. *told, may be NULL: has an answer told its time? */
+int64_t wire_now_us(const struct wire *w, bool *told);
 const char *wire_library(void); /* version of what is behind it */
 
 #endif

@@ -18,6 +18,7 @@ enum {
 	IDLE_CONNECTION_S = 30,   /* an older one has likely been closed at the other end: do not try our luck */
 	SLICE_MS = 500,           /* a signal that arrives just before we wait is noticed after at most this */
 	TOOK_MAX_S = 3600,
+	OFF_US = 60000000,        /* so far apart may clocks be that are taken for right */
 	HANG_MS = 150,            /* virtual clock: a server silent for so long of real time is taken to hang */
 	HEADER_TEXT = 128,
 	HEADERS_MAX = 5,
@@ -76,6 +77,7 @@ struct wire {
 	bool fresh;                /* requests were added that libcurl has not begun */
 	bool has_skew;
 	int64_t skew_s;            /* of the last answer's Date */
+	int64_t epoch_us;          /* the target's time when our monotonic clock was 0 */
 	char last_date[HEADER_TEXT];
 };
 

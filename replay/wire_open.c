@@ -165,6 +165,7 @@ struct wire *wire_open(const struct wire_config *c, struct err *e)
 	if (users++ == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		die("libcurl does not start");
 	struct wire *w = xcalloc(1, sizeof(*w));
+	w->epoch_us = clock_wall_us() - clock_mono_us();
 	/* libcurl is told not to touch signals, so a peer that is gone must not kill us while OpenSSL writes. */
 	struct sigaction now;
 	if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) {

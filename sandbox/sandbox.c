@@ -173,7 +173,7 @@ static bool serve(struct sandbox *s, const struct sandbox_args *args, struct err
 		return false;
 	}
 	struct MHD_OptionItem secure[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, cert.p }, { MHD_OPTION_HTTPS_MEM_KEY, 0, key.p }, { MHD_OPTION_END, 0, NULL } };
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | (s->tls ? MHD_USE_TLS : 0u);
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_SUPPRESS_DATE_NO_CLOCK | (s->tls ? MHD_USE_TLS : 0u);
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, sb_http, s,
 	                             MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_NOTIFY_COMPLETED, sb_http_done, s,
 	                             MHD_OPTION_CONNECTION_LIMIT, 1000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536,

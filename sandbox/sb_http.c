@@ -266,6 +266,7 @@ static enum MHD_Result answer(struct sb_req *r, struct MHD_Connection *conn)
 		return MHD_NO;
 	if (r->status != 204)
 		MHD_add_response_header(m, "Content-Type", r->type ? r->type : "application/json; charset=utf-8");
+	MHD_add_response_header(m, "Date", http_date(r, r->s->now));
 	MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(m, "Cache-Control", r->cacheable ? "private, max-age=3600" : "no-store");
 	if (r->retry_after)

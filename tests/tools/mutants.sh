@@ -2,18 +2,20 @@
 # mutants.sh: takes one guard away at a time and sees which test notices. A guard whose removal no test notices is either not
 # needed or not tested: then this fails.
 #
-#   sh tests/tools/mutants.sh [PART OF A NAME]     from the top folder, after `make everything`; -l lists, -k keeps the copy
+#   sh tests/tools/mutants.sh [PART OF A NAME]     from the top folder, after `make everything`; -l lists, -k keeps the copy,
+#                                                  -f says which edits do not fit the tree any more, and builds nothing
 #   TESTS=chaos sh tests/tools/mutants.sh settle   would these tests alone notice?
 #
 # Works in a copy of the tree (build/mutants/tree), whose objects are built on. Every edit is a literal text that must stand in
 # its file exactly once, or the script fails: it must not rot. Each mutant names the tests that should notice, the quickest
 # first; the first that fails ends it. Prints a Markdown table; build/mutants/NAME.log holds what the failing test said.
 set -u
-only='' list='' keep=''
+only='' list='' keep='' fit='' unfit=0
 for a; do
 	case $a in
 	-l) list=1 ;;
 	-k) keep=1 ;;
+	-f) fit=1 ;;
 	*) only=$a ;;
 	esac
 done
@@ -43,6 +45,10 @@ begin() {
 
 # edit FILE OLD NEW: OLD must stand in FILE exactly once.
 edit() {
+	if [ -n "$fit" ]; then
+		OLD=$2 perl -0777 -ne '$n = () = /\Q$ENV{OLD}\E/g; exit($n != 1)' "$1" || { printf "%s: does not fit %s\n" "$name" "$1"; unfit=1; }
+		return
+	fi
 	case " $edited " in *" $1 "*) ;; *) cp -p "$1" "$1.before" && edited="$edited $1" ;; esac
 	OLD=$2 NEW=$3 perl -0777 -i -pe '$n = () = /\Q$ENV{OLD}\E/g; $n == 1 or die "found $n times: $ENV{OLD}\n"; s/\Q$ENV{OLD}\E/$ENV{NEW}/' "$1" 2>"$out/edit.err" &&
 		[ ! -s "$out/edit.err" ] || { cat "$out/edit.err" >&2; die "'$name' no longer fits $1"; }
@@ -79,6 +85,7 @@ targets() {
 
 # tests TEST...: builds the mutant and runs these until one fails.
 tests() {
+	[ -z "$fit" ] || return 0
 	tried=$((tried + 1))
 	log=$out/$(printf '%s' "$name" | tr -c 'a-zA-Z0-9\n' _).log
 	killer=
@@ -113,7 +120,7 @@ baseline() {
 	done
 }
 
-if [ -z "$list" ]; then
+if [ -z "$list$fit" ]; then
 	mkdir -p "$out"
 	prepare
 	[ -n "$only" ] || baseline
@@ -320,8 +327,10 @@ fi
 if begin 'ledger: a failed commit is not told'; then
 	edit replay/ledger.c '		l->failed = false;
 		l->fresh = 0;
+		memset(l->last, 0, sizeof(l->last));
 		return false;' '		l->failed = false;
 		l->fresh = 0;
+		memset(l->last, 0, sizeof(l->last));
 		return true;'
 	tests unit/ledger unit/durable unit/engine
 fi
@@ -411,6 +420,21 @@ if begin 'sums: the account is not checked'; then
 	tests unit/plan
 fi
 
+# ---- the target's time ----
+
+if begin 'time: an intent is dated by this machine'; then
+	edit replay/engine.c 'o->loss, x->a->run, wire_now_us(x->s->wire, NULL));' 'o->loss, x->a->run, clock_wall_us());'
+	tests unit/engine
+fi
+if begin 'time: a message is forgiven for its age by nobody knows whose clock'; then
+	edit replay/engine_look.c 'm == MATCH_OTHER && aged && h->time_told &&' 'm == MATCH_OTHER && aged &&'
+	tests unit/engine
+fi
+if begin 'time: the Date of an answer says nothing'; then
+	edit replay/wire.c '		if (off < -OFF_US || off > OFF_US)' '		if (off == 1)'
+	tests unit/wire
+fi
+
 # ---- processes ----
 
 if begin 'processes: two read the archive at once'; then
@@ -423,6 +447,7 @@ if begin 'processes: ^C does not wait for what is out'; then
 fi
 
 [ -n "$list" ] && exit 0
+[ -n "$fit" ] && exit "$unfit"
 printf '\n%d guards removed one at a time, %d survived\n' "$tried" "$survived"
 cd "$top" || exit 2
 [ -n "$keep" ] || rm -rf "$tree"

@@ -736,6 +736,11 @@ static const char *play(const char *line)
 		if (!w.why[0] && !taken_back)
 			peace(&w);
 	}
+	if (w.sb.pid && w.why[0] && verbose) {
+		char *d = dump_now(&w, "?deleted=1");
+		spit(path_of(w.dir, "dump"), d);
+		free(d);
+	}
 	if (w.sb.pid)
 		sandbox_down(&w.sb);
 	buf_release(&faults);

@@ -71,6 +71,8 @@ static void maybe_die(void)
 	}
 }
 
+static int64_t target_off, row_age; /* how far the target's clock is off ours; how old a row of its lists is */
+static bool time_hidden;
 static int64_t applied_at; /* 0 = now */
 
 static int64_t shown_at(void)
@@ -171,7 +173,7 @@ static void list(const char *body, char *out, size_t cap)
 	} else if (streq(kind, "chats")) {
 		for (int i = w->n_places - 1; i >= 0; i--)
 			if (!w->place[i].thread_of && w->place[i].shown_at <= now)
-				n += (size_t)snprintf(out + n, cap - n, "R %d %d 1 %lld\n", w->place[i].id, w->place[i].name, (long long)now);
+				n += (size_t)snprintf(out + n, cap - n, "R %d %d 1 %lld\n", w->place[i].id, w->place[i].name, (long long)(now + target_off));
 	} else {
 		for (int i = w->n_rows - 1; i >= 0; i--) {
 			const struct row *r = &w->row[i];
@@ -181,7 +183,7 @@ static void list(const char *body, char *out, size_t cap)
 				snprintf(out + n, cap - n, "N %d\n", from); /* the next page: below the last row given */
 				break;
 			}
-			n += (size_t)snprintf(out + n, cap - n, "R %d %d %d %lld\n", r->id, r->text, r->ours, (long long)now);
+			n += (size_t)snprintf(out + n, cap - n, "R %d %d %d %lld\n", r->id, r->text, r->ours, (long long)(now + target_off - row_age));
 			from = r->id;
 		}
 	}
@@ -199,6 +201,14 @@ static bool no_network, wrong_token;
 static enum { LOSE_NOTHING, LOSE_ANSWER, LOSE_PROCESS } lose_post; /* of the first message: it is applied, and then? */
 static enum { LISTS_GOOD, LISTS_THROTTLED, LISTS_REFUSED, LISTS_ENDLESS, LISTS_IN_CIRCLES } lists;
 enum { ASKED_MAX = 60000 };
+
+int64_t wire_now_us(const struct wire *x, bool *told)
+{
+	(void)x;
+	if (told)
+		*told = !time_hidden;
+	return clock_wall_us() + (time_hidden ? 0 : target_off);
+}
 
 int64_t wire_requests(const struct wire *x, bool writes_only) { (void)x; return writes_only ? writes_here : requests_here; }
 int64_t wire_throttled(const struct wire *x) { (void)x; return 0; }
@@ -1305,6 +1315,41 @@ static void test_anchor_ends_the_look(void **state)
 	n_people = 2;
 }
 
+/* A message of ours that is not the one in doubt: edited by a person since, or an old one of another project's? The target's time tells, and
+ * ours does not: it is 322 days ahead here. */
+static void test_age_goes_by_the_target(void **state)
+{
+	(void)state;
+	static const int64_t DAY = 86400 * (int64_t)1000000;
+	static const struct { int64_t off, age; bool hidden, stops; } cases[] = {
+		{ 0, 0, false, true }, { -322, 0, false, true }, { 322, 0, false, true },
+		{ 0, 2, false, false }, { -322, 2, false, false }, { 322, 2, false, false },
+		{ -322, 0, true, true }, { 0, 2, true, true },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct engine_result res;
+		struct err e = ERR_INIT;
+		new_world(60 + i, 1);
+		base_args.people_first = true;
+		src.n_msgs[0] = 1;
+		src.m[0][0] = (struct message){ .text = 1 };
+		target_off = cases[i].off * DAY;
+		row_age = cases[i].age * DAY;
+		time_hidden = cases[i].hidden;
+		lose_post = LOSE_PROCESS;
+		assert_int_equal(run_child(), KILLED);
+		lose_post = LOSE_NOTHING;
+		assert_int_equal(w->n_rows, 1);
+		w->row[0].text = 7;
+		assert_true(run_once(&res, &e));
+		assert_int_equal(res.lanes_stopped, cases[i].stops);
+		assert_int_equal(res.resent, !cases[i].stops);
+		assert_int_equal(w->n_rows, cases[i].stops ? 1 : 2);
+	}
+	target_off = row_age = 0;
+	time_hidden = false;
+}
+
 /* Two conversations whose chats have the same name: what one made is not what the other is looking for. */
 static void test_owned_is_not_adopted(void **state)
 {
@@ -1356,7 +1401,8 @@ int main(void)
 		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed),
 		cmocka_unit_test(test_files_go_ahead), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_small_first), cmocka_unit_test(test_no_network),
 		cmocka_unit_test(test_wrong_token), cmocka_unit_test(test_strange_stops_one_lane), cmocka_unit_test(test_lists_that_lead_nowhere),
-		cmocka_unit_test(test_doubt_with_another_text), cmocka_unit_test(test_anchor_ends_the_look), cmocka_unit_test(test_owned_is_not_adopted) };
+		cmocka_unit_test(test_doubt_with_another_text), cmocka_unit_test(test_anchor_ends_the_look), cmocka_unit_test(test_age_goes_by_the_target),
+		 cmocka_unit_test(test_owned_is_not_adopted) };
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	wipe();
 	rmdir(dir);

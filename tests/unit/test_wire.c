@@ -74,6 +74,10 @@ static const char *const CANNED[][2] = {
 	{ "/429past", "HTTP/1.1 429 Slow\r\nDate: Tue, 01 Jul 2025 10:00:00 GMT\r\nRetry-After: Tue, 01 Jul 2025 09:00:30 GMT\r\nContent-Length: 0\r\n\r\n" },
 	{ "/429nodate", "HTTP/1.1 429 Slow\r\nRetry-After: Tue, 01 Jul 2025 10:01:30 GMT\r\nContent-Length: 0\r\n\r\n" },
 	{ "/429baddate", "HTTP/1.1 429 Slow\r\nDate: yesterday, I think\r\nRetry-After: Tue, 01 Jul 2025 10:01:30 GMT\r\nContent-Length: 0\r\n\r\n" },
+	{ "/2025", "HTTP/1.1 200 OK\r\nDate: Tue, 01 Jul 2025 10:00:00 GMT\r\nContent-Length: 2\r\n\r\nok" },
+	{ "/2025soon", "HTTP/1.1 200 OK\r\nDate: Tue, 01 Jul 2025 10:00:55 GMT\r\nContent-Length: 2\r\n\r\nok" },
+	{ "/2025late", "HTTP/1.1 200 OK\r\nDate: Tue, 01 Jul 2025 10:05:00 GMT\r\nContent-Length: 2\r\n\r\nok" },
+	{ "/undated", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" },
 	{ "/429minus", "HTTP/1.1 429 Slow\r\nRetry-After: -5\r\nContent-Length: 0\r\n\r\n" },
 	{ "/429huge", "HTTP/1.1 429 Slow\r\nRetry-After: 99999999999999999999\r\nContent-Length: 0\r\n\r\n" },
 	{ "/429junk", "HTTP/1.1 429 Slow\r\nRetry-After: soon, promise\r\nContent-Length: 0\r\n\r\n" },
@@ -1058,6 +1062,29 @@ static void connections_are_bounded(void **state)
 
 #define served(t) cmocka_unit_test_setup_teardown(t, server_up, server_down)
 
+/* Whatever this machine's clock says; and what is nearly right stays as it is. */
+static void the_time_is_the_targets(void **state)
+{
+	(void)state;
+	static const int64_t at = INT64_C(1751364000000000); /* 2025-07-01 10:00:00 UTC, by date(1) */
+	bool told = true;
+	struct wire *w = open_plain();
+	one(w, request("GET", "/undated", NULL));
+	int64_t ours = clock_wall_us() - wire_now_us(w, &told);
+	assert_true(!told && ours > -2000000 && ours < 2000000);
+	one(w, request("GET", "/2025", NULL));
+	int64_t t = wire_now_us(w, &told);
+	assert_true(told && t >= at && t < at + 20000000);
+	one(w, request("GET", "/2025soon", NULL));
+	assert_true(wire_now_us(w, NULL) >= t && wire_now_us(w, NULL) < at + 30000000);
+	one(w, request("GET", "/2025late", NULL));
+	t = wire_now_us(w, NULL);
+	assert_true(t >= at + 300000000 && t < at + 330000000);
+	one(w, request("GET", "/2025", NULL));
+	assert_true(wire_now_us(w, NULL) < at + 30000000);
+	close_all(w);
+}
+
 int main(void)
 {
 	static const char *const PROXY_VARS[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
@@ -1072,7 +1099,7 @@ int main(void)
 		served(a_redirect_is_an_answer_and_not_followed), served(an_answer_too_large_is_unknown), served(a_lying_server_costs_no_memory), served(a_slow_server_costs_no_time), served(tokens_stay_at_home),
 		served(a_missing_token_is_a_usage_error), served(loopback_ignores_the_proxy_of_the_environment),
 		served(a_file_is_streamed_between_body_and_tail), served(a_file_that_fails_is_our_own_fault),
-		served(closing_with_requests_under_way), served(a_call_among_others), served(connections_are_bounded),
+		served(closing_with_requests_under_way), served(a_call_among_others), served(the_time_is_the_targets), served(connections_are_bounded),
 	};
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }
