@@ -205,7 +205,8 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 			x->wrote |= WROTE_UNKNOWN;
 		}
 		if (ev == LANE_EV_UNKNOWN)
-			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words), why);
+			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words),
+			             strncmp(why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1) ? why : why + sizeof(WHY_EXISTED) - 1);
 		rewind_op(h);
 		break;
 	case LANE_DO_FORGET:
