@@ -258,8 +258,14 @@ static int run(const struct args *a)
 		out_row(26, _("people / chats"), _("%s / %s there, %s / %s missing"), num(r->users_ok), num(r->chats_ok), num(r->users_missing), num(r->chats_missing));
 		if (r->reactions_ok || r->reactions_missing)
 			out_row(26, _("reactions"), _("%s there, %s missing"), num(r->reactions_ok), num(r->reactions_missing));
+		if (r->members_missing)
+			out_row(26, _("members missing"), "%s", num(r->members_missing));
+		if (r->privacy_wrong + r->archived_wrong + r->names_wrong)
+			out_row(26, _("chats that differ"), "%s", num(r->privacy_wrong + r->archived_wrong + r->names_wrong));
+		if (r->files_ok + r->files_other)
+			out_row(26, _("files"), _("%s are the ones sent, %s are others"), num(r->files_ok), num(r->files_other));
 		putchar('\n');
-		printf("%s\n", v.verdict);
+		out_wrapped("", v.verdict);
 		if (repaired)
 			printf(_("%s messages will be sent again by the next apply.\n"), num(repaired));
 		if (repair && wrong > repaired)

@@ -139,6 +139,8 @@ void report_json_verify(const struct verify_result *r, bool complete, struct jw 
 	jw_kint(w, "chats_ok", r->chats_ok); jw_kint(w, "chats_missing", r->chats_missing);
 	jw_kint(w, "members_missing", r->members_missing);
 	jw_kint(w, "privacy_wrong", r->privacy_wrong); jw_kint(w, "archived_wrong", r->archived_wrong);
+	jw_kint(w, "names_wrong", r->names_wrong);
+	jw_kint(w, "files_ok", r->files_ok); jw_kint(w, "files_other", r->files_other);
 	jw_kint(w, "requests", r->lists);
 	jw_kbool(w, "clean", r->clean); jw_kbool(w, "complete", complete);
 }

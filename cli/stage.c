@@ -218,8 +218,9 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 }
 
 /* Which kinds of write the plan will need: asked of the target before the first one. */
-static uint32_t kinds_needed(const struct facts *f, const struct mapping_config *c, const struct traits *t)
+static uint32_t kinds_needed(const struct facts *f, const struct mapping *m, const struct traits *t)
 {
+	const struct mapping_config *c = mapping_config(m);
 	uint32_t k = 0;
 	for (size_t i = 0; i < f->n_people; i++)
 		if (f->people[i].action == PERSON_CREATE && f->people[i].state != OP_DONE)
@@ -247,6 +248,8 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 		if (h->archived && (t->caps & CAP_ARCHIVE))
 			k |= 1u << OP_ARCHIVE;
 	}
+	if (!f->nothing_to_do && mapping_names_tags(m))
+		k |= 1u << OP_TAG_BIT;
 	if (c->pins && f->bucket[ITEM_PIN][BUCKET_PENDING])
 		k |= 1u << OP_PIN;
 	if (c->reactions == REACTION_NATIVE && f->bucket[ITEM_REACTION][BUCKET_PENDING])
@@ -260,7 +263,7 @@ bool stage_allowed(struct project *p, const struct facts *f, struct err *e)
 	char said[640];
 	if (f->breach)
 		return err_set(e, ERR_MAPPING, "%s", report_sentence(f->breach, said, sizeof(said)));
-	return s->ex->may(s->target, kinds_needed(f, mapping_config(p->mapping), &s->traits), e);
+	return s->ex->may(s->target, kinds_needed(f, p->mapping, &s->traits), e);
 }
 
 bool stage_confirm(enum consent consent, const struct facts *f, const char *again, struct err *e)
@@ -397,7 +400,7 @@ static void finding(void *ctx, enum finding f, const char *lane, const struct op
 	if (v->out->w)
 		report_json_finding(&one, v->out->w);
 	else if (v->out->findings <= 50)
-		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : "",
+		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : target ? safe(target) : "",
 		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
 }
 
@@ -468,7 +471,7 @@ static void verdict(struct stage_verify *v)
 		         num(r->messages[FIND_MATCH]), num(f->bucket[ITEM_MSG][BUCKET_PENDING] + f->bucket[ITEM_MSG][BUCKET_DOUBT]));
 	else
 		fmt_into(v->verdict, sizeof(v->verdict), _("The target differs from what was written: %s messages and %s other things (listed above)."), num(wrong),
-		         num(r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->reactions_missing));
+		         num(verify_other_things(r)));
 }
 
 bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)

@@ -128,7 +128,7 @@ static int bid(struct vault *v)
 	arena_init(&a);
 	buf_init(&scratch, 4096);
 	for (size_t i = 0; i < vault_count(v) && tried < BID_FILES && best < 90; i++) {
-		const struct entry *en = vault_entry(v, i);
+		const struct entry *en = vault_entry_in(v, i, &a);
 		enum name_is is = name_of(en, &a, &scratch);
 		int n = 0;
 		if (is != NAME_OTHER) {
@@ -179,14 +179,22 @@ static bool take_options(struct source *s, const char *const *options, struct er
 }
 
 /* The surest name in the folder of an entry. Entries are sorted, so a folder's files stand together but for its subfolders. */
-static uint8_t best_name(const struct vault *v, const uint8_t *is, const char *name)
+static uint8_t best_name(struct vault *v, const uint8_t *is, const char *name)
 {
 	size_t folder = (size_t)(path_base(name) - name);
 	char *prefix = xstrndup(name, folder);
 	uint8_t top = 0;
-	for (size_t k = vault_lower(v, prefix); k < vault_count(v) && strncmp(vault_entry(v, k)->name, prefix, folder) == 0; k++)
-		if (is[k] > top && same_folder(vault_entry(v, k)->name, name))
+	struct arena a;
+	arena_init(&a);
+	for (size_t k = vault_lower(v, prefix); k < vault_count(v); k++) {
+		arena_reset(&a);
+		const char *other = vault_entry_in(v, k, &a)->name;
+		if (strncmp(other, prefix, folder) != 0)
+			break;
+		if (is[k] > top && same_folder(other, name))
 			top = is[k];
+	}
+	arena_release(&a);
 	free(prefix);
 	return top;
 }
@@ -197,17 +205,21 @@ static void find_chats(struct source *s)
 	struct wa_head h;
 	size_t n = vault_count(s->v), cap = 0;
 	uint8_t *is = xcalloc(n ? n : 1, 1);
+	struct arena a;
+	arena_init(&a);
 	for (size_t i = 0; i < n; i++) {
-		const struct entry *en = vault_entry(s->v, i);
+		arena_reset(&a);
+		const struct entry *en = vault_entry_in(s->v, i, &a);
 		is[i] = (uint8_t)name_of(en, &s->keep, &s->norm);
 		s->nested |= is_inner_archive(en, &s->keep, &s->norm);
 	}
+	arena_release(&a);
 	const char *of = NULL; /* an entry of the folder that `top` is about */
 	uint8_t top = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct entry *en = vault_entry(s->v, i);
 		if (!is[i])
 			continue;
+		const struct entry *en = vault_entry(s->v, i);
 		if (!of || !same_folder(of, en->name))
 			top = best_name(s->v, is, en->name);
 		of = en->name;
@@ -247,10 +259,14 @@ static struct source *wa_open(struct vault *v, const char *const *options, struc
 	find_chats(s);
 	if (!s->n_chats) {
 		bool database = false;
+		struct arena a;
+		arena_init(&a);
 		for (size_t i = 0; i < vault_count(v); i++) {
-			const char *name = vault_entry(v, i)->name;
+			arena_reset(&a);
+			const char *name = vault_entry_in(v, i, &a)->name;
 			database |= strstr(name, ".crypt1") || ends_with(name, "msgstore.db") || ends_with(name, "chatstorage.sqlite");
 		}
+		arena_release(&a);
 		if (s->nested) {
 			err_set(e, ERR_ARCHIVE, "there are archives of chats inside this one");
 			err_hint(e, "unpack it once and give each chat's zip as an archive of its own");
@@ -481,7 +497,7 @@ static bool wa_walk(struct source *s, const struct sink *sink, struct arena *ste
 
 const struct importer importer_whatsapp = {
 	.name = "whatsapp",
-	.summary = "WhatsApp chat export (iPhone, Android)",
+	.summary = N_("WhatsApp chat export (iPhone, Android)"),
 	.bid = bid,
 	.open = wa_open,
 	.identity = identity,

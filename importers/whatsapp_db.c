@@ -683,7 +683,7 @@ static bool wadb_walk(struct source *s, const struct sink *sink, struct arena *s
 
 const struct importer importer_whatsapp_db = {
 	.name = "whatsapp-db",
-	.summary = "WhatsApp database (ChatStorage.sqlite, msgstore.db, msgstore.db.crypt15)",
+	.summary = N_("WhatsApp database (ChatStorage.sqlite, msgstore.db, msgstore.db.crypt15)"),
 	.bid = wadb_bid,
 	.open = wadb_open,
 	.identity = identity,

@@ -40,18 +40,25 @@ static int rank(const char *name)
 const struct entry *wadb_find(struct vault *v)
 {
 	const struct entry *best = NULL;
+	size_t at = 0;
 	int top = 0;
+	struct arena a;
+	arena_init(&a);
 	for (size_t i = 0; i < vault_count(v); i++) {
-		const struct entry *en = vault_entry(v, i);
+		arena_reset(&a);
+		const struct entry *en = vault_entry_in(v, i, &a);
 		int n = rank(en->name);
 		if (n && !wa_crypt_named(en->name) && !is_database(v, en))
 			n = n == 5 ? 1 : 0; /* refused later, with what it is */
 		/* Of equals the last: the newest of "msgstore-YYYY-MM-DD.1.db.crypt15". */
 		if (n && n >= top) {
-			best = en;
+			at = i;
 			top = n;
 		}
 	}
+	arena_release(&a);
+	if (top)
+		best = vault_entry(v, at);
 	if (!best && vault_kind(v) == VAULT_FILE && vault_count(v) == 1) { /* renamed */
 		const struct entry *en = vault_entry(v, 0);
 		if (wa_crypt_named(en->name) || is_database(v, en))

@@ -28,7 +28,7 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 		for (size_t i = 0; last && uploaded && i < l->n_files; i++) {
 			struct opkey u = { k.conv, k.ts_us, k.id, OP_UPLOAD, l->file_no[i] };
 			if (!adopt_settled(adopt_state(x, &u)))
-				adopt_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = "adopted" });
+				adopt_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = LEDGER_ADOPTED });
 		}
 		adopt_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .body_fp = fp,
 			.loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | (last ? 0 : LOSS_SPLIT), .id = h->id });

@@ -450,8 +450,9 @@ static void wait(struct engine *x)
 			break;
 		for (size_t i = 0; i < n; i++)
 			engine_answer(x, &done[i]);
-		if (!got)
-			until = clock_mono_us() + GATHER_US;
+		int64_t gather = clock_mono_us() + GATHER_US;
+		if (!got && gather < until)
+			until = gather; /* but who is due before goes when it is due */
 		got += n;
 	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
@@ -533,6 +534,7 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	x->throttled0 = wire_throttled(x->s->wire);
 	arena_init(&x->scratch);
 	lanes_init(&x->lanes);
+	engine_ahead_init(x);
 	ledger_begin(x->l);
 	const char *const *bots = NULL;
 	size_t n_bots = x->s->ex->other_bots ? x->s->ex->other_bots(x->s->target, &bots) : 0;

@@ -15,6 +15,11 @@
 #include "core/op.h"
 
 struct ledger;
+/* target2 of a done OP_USER_CREATE: the account was there before our first request for it, and is not ours to take back. */
+#define LEDGER_EXISTED "existed"
+/* target of an OP_UPLOAD found again with its message: which upload it was is not known. */
+#define LEDGER_ADOPTED "adopted"
+
 /* LEDGER_REBUILD: for writing, even if it is missing or older than what was written: only to complete it from the target. */
 enum ledger_mode { LEDGER_READ, LEDGER_WRITE, LEDGER_REBUILD };
 /* The numbers stand in the database. */

@@ -95,12 +95,13 @@ struct ledger_was { int64_t src_fp, body_fp, loss, sent_us, run; const char *tar
 bool ledger_was_read(const char *text, struct ledger_was *w);
 
 /* ledger_mark.c: the counter beside the ledger that tells a copy put back from the newest one. */
-enum ledger_age { LEDGER_NEWEST, LEDGER_BEHIND, LEDGER_LOST, LEDGER_EXCHANGED, LEDGER_UNPROVEN };
+enum ledger_age { LEDGER_NEWEST, LEDGER_BEHIND, LEDGER_LOST, LEDGER_EXCHANGED, LEDGER_UNPROVEN, LEDGER_UNFINISHED };
 enum ledger_age ledger_mark_read(struct ledger *l, const char *dir);
 bool ledger_refused(enum ledger_age age, struct err *e); /* true for LEDGER_NEWEST only */
 bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e);
 bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e); /* to what the ledger says, durably */
 bool ledger_mark_belongs(const struct ledger *l, const char *target_id, struct err *e); /* was the ledger that is gone of this account? */
+bool ledger_mark_shut(struct ledger *l, const char *dir, struct err *e); /* closed to everything but rebuilding, durably */
 void ledger_mark_raise(struct ledger *l);                               /* after a commit */
 
 #endif

@@ -221,9 +221,12 @@ static bool claim(struct ledger *l, const char *dir, struct err *e)
 		return false;
 	if (!ledger_mark_open(l, dir, e))
 		return false;
-	if (age == LEDGER_NEWEST)
+	if (age == LEDGER_NEWEST && !(l->rebuilding && l->intents == 0))
 		return ledger_mark_set(l, dir, e);
 	l->outdated = true;
+	/* A lost ledger that is half rebuilt, or rebuilt with doubts, must not be taken for a whole one. */
+	if (age == LEDGER_NEWEST)
+		return ledger_mark_shut(l, dir, e);
 	/* Open ops of another day cannot be settled by their anchor: what follows them in the target is not known here. Another
 	 * identity: while it is being completed its count must not be taken for the mark's. */
 	if (!ledger_exec(l, "BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"

@@ -60,6 +60,46 @@ dump >"$T/dump"
 eq 'to those of today' "$(grep -c '"label":"Вера Орлова · \|"label":"Иван Третий · ' "$T/dump")" "$before"
 expect 'verify' 0 "$MVCHAT" verify -C "$T/p" --url "$URL"
 
+# Death at any moment of writing the file leaves the old one or the new one, whole; what a name was is noticed after the next run, as it would have
+# been without it.
+BUILD=${BUILD:-$ROOT/build/release}
+state=$T/p/.mvchat/names.state
+if [ -f "$BUILD/tools/killfile.so" ] && [ "${MODE:-release}" = release ]; then
+	killing() { env LD_PRELOAD="$BUILD/tools/killfile.so" MVCHAT_KILLFILE="names.state:$1" MVCHAT_KILLFILE_COUNT="$T/moments" "$MVCHAT" apply -C "$T/p" --url "$URL" --yes >"$T/out" 2>"$T/err" </dev/null; }
+	cp "$state" "$T/state.old"
+	rename 'Вера Орлова' 'Вера Белова'
+	cp -R "$T/p/.mvchat" "$T/mvchat.old"
+	killing 0
+	eq 'an undisturbed run' $? 0
+	moments=$(cat "$T/moments")
+	# run numbers are not what is compared
+	plain() { cut -f2- "$1" | sort; }
+	plain "$state" >"$T/new.plain"
+	plain "$T/state.old" >"$T/old.plain"
+	hasnt 'has another name to remember' "$T/old.plain" 'Вера Белова'
+	has 'and remembers it' "$T/new.plain" 'Вера Белова'
+	if [ "${moments:-0}" -ge 9 ]; then ok "written in $moments moments"; else not_ok "written in $moments moments"; fi
+	at=0 olds=0 news=0
+	while [ "$at" -lt "${moments:-0}" ]; do
+		at=$((at + 1))
+		rm -rf "$T/p/.mvchat"
+		cp -R "$T/mvchat.old" "$T/p/.mvchat"
+		killing "$at"
+		[ $? = 137 ] || not_ok "killed at moment $at"
+		plain "$state" >"$T/now.plain"
+		if cmp -s "$T/now.plain" "$T/old.plain"; then olds=$((olds + 1)); elif cmp -s "$T/now.plain" "$T/new.plain"; then news=$((news + 1)); else not_ok "killed at moment $at: neither old nor new" "$state"; fi
+		run "$MVCHAT" apply -C "$T/p" --url "$URL" --yes --json
+		[ "$code$(number writes "$T/out")" = 00 ] || not_ok "killed at moment $at: the next run" "$T/err"
+		plain "$state" >"$T/now.plain"
+		cmp -s "$T/now.plain" "$T/new.plain" || not_ok "killed at moment $at: the next run leaves another file" "$state"
+		[ -z "$(find "$T/p/.mvchat" -name '*.tmp')" ] || not_ok "killed at moment $at: something is left over"
+	done
+	eq 'each death left the old or the new' "$((olds + news))" "$moments"
+	if [ "$olds" -gt 0 ] && [ "$news" -gt 0 ]; then ok "old $olds times, new $news times"; else not_ok "old $olds times, new $news times"; fi
+else
+	skip 'death while the file is written' 'not in this build'
+fi
+
 # What the file says is never trusted with more than names.
 printf 'x\t\ty\n9999999999999999999\tU02IVAN\n\\' >"$T/p/.mvchat/names.state"
 expect 'a broken file' 0 "$MVCHAT" plan -C "$T/p" --url "$URL" --exit-code
