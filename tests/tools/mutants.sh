@@ -121,7 +121,7 @@ tests() {
 }
 
 baseline() {
-	for t in unit/lane_model unit/engine unit/wire unit/ledger unit/ledger_copies unit/durable unit/stream unit/stream_edits unit/plan unit/log unit/pachca e2e/main e2e/errors e2e/humans chaos storm; do
+	for t in unit/lane_model unit/engine unit/wire unit/wire_files unit/ledger unit/ledger_copies unit/durable unit/stream unit/stream_edits unit/plan unit/log unit/pachca e2e/main e2e/errors e2e/humans chaos storm; do
 		one_test "$t" >"$out/baseline.log" 2>&1 </dev/null || die "$t fails without any change: $out/baseline.log"
 	done
 }
