@@ -176,7 +176,8 @@ static int adopt(const struct args *a)
 		print_adopted(&r, v.n);
 	}
 	/* What the target holds of ours and nothing expects keeps an outdated ledger closed: its originals would be sent again. */
-	bool whole = !r.stopped && !stop_signal && (!(r.ambiguous || r.strangers) || opt_given(a, "accept"));
+	bool doubtful = r.ambiguous || (r.strangers && r.missing[OP_POST]); /* strangers alone, when nothing is missing, are nobody's originals */
+	bool whole = !r.stopped && !stop_signal && (!doubtful || opt_given(a, "accept"));
 	if (whole && !ledger_rebuilt(p.ledger, &e))
 		goto fail;
 	if (!json && ledger_outdated(p.ledger))
