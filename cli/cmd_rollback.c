@@ -17,14 +17,11 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "force", 0, NULL, N_("also what people have changed, answered or reacted to") },
 	{ "users", 0, "HOW", N_("accounts that were created: suspend (default), delete or keep") },
-	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
+	OPT_REPORT,
 	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -157,9 +157,8 @@ static bool json_archive(void *ctx, const struct spool_archive *ar)
 	struct jw *w = ctx;
 	char digest[DIGEST_HEX];
 	hex(ar->digest, DIGEST_BYTES, digest);
-	const char *slash = ar->path ? strrchr(ar->path, '/') : NULL;
 	jw_obj(w);
-	jw_kstr(w, "name", slash ? slash + 1 : ar->path);
+	jw_kstr(w, "name", ar->path ? path_base(ar->path) : NULL);
 	jw_kstr(w, "format", ar->format);
 	jw_kstr(w, "sha256", digest);
 	jw_obj_end(w);

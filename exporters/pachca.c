@@ -333,6 +333,8 @@ static bool may(const struct target *t, uint32_t op_kinds, struct err *e)
 	/* Everything begins with reading who and what is there. */
 	lacking(t, AUTH_BOT, "chats:read", &bot);
 	lacking(t, t->has_admin ? AUTH_ADMIN : AUTH_BOT, "users:read", t->has_admin ? &admin : &bot);
+	if (op_kinds & 1u << OP_TAG_BIT)
+		lacking(t, t->has_admin ? AUTH_ADMIN : AUTH_BOT, "group_tags:read", t->has_admin ? &admin : &bot);
 	for (size_t i = 0; i < countof(needs); i++)
 		if (op_kinds & 1u << needs[i].bit)
 			lacking(t, needs[i].who, needs[i].scope, needs[i].who == AUTH_ADMIN ? &admin : &bot);
@@ -636,7 +638,7 @@ static const char *message_url(const struct target *t, const char *chat, const c
 
 const struct exporter exporter_pachca = {
 	.name = "pachca",
-	.summary = "Pachca: chats, threads, people and files through its API",
+	.summary = N_("Pachca: chats, threads, people and files through its API"),
 	.default_url = DEFAULT_URL,
 	.configure = configure,
 	.traits = traits,

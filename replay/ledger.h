@@ -1,6 +1,6 @@
 /* ledger.h: the durable record of everything written: the only truth about what the target has from us.
  *
- * SQLite (WAL, synchronous=FULL, schema.sql), one writer guarded by flock on DIR/ledger.lock; nothing outside ledger.c knows
+ * SQLite (WAL, synchronous=FULL, schema.sql), one writer guarded by flock on DIR/ledger.lock; nothing outside ledger*.c knows
  * that it is SQLite. It holds no message text and no token: ids, states, fingerprints, reasons. Invariants live in the
  * schema: at most one open (intent, unknown) op per lane, uploads apart; done is final; a target id belongs to one post. A state change
  * that does not apply is a bug and dies (dying is safe).

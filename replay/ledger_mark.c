@@ -15,7 +15,7 @@
  * requests of that commit leave; raising it is one write of a few bytes and no sync. `verify --adopt` is the way back: it fills
  * the ledger from the target and then sets the mark anew.
  * Does not notice a whole state folder put back, mark and all: docs/replay.md says so.
- * Called by ledger.c. */
+ * Called by ledger.c and ledger_open.c. */
 #include "replay/ledger.h"
 
 #include "replay/ledger_db.h"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# docs.sh: the man page is what the option tables say; man pages are clean; what the README links to exists.
+# docs.sh: the man page is what the option tables say; man pages are clean; what the README links to exists; the guides say the
+# same in both languages.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 n=0 bad=0
@@ -53,6 +54,48 @@ if command -v sqlite3 >/dev/null 2>&1; then
 else
 	n=$((n + 1)); printf 'ok %d - every column of the ledger is described # SKIP sqlite3 is not installed\n' "$n"
 fi
+# Every guide is there in both languages, each leads to the other, and both say the same things: the same sections, tables and
+# options, in the same order; what a table or an example holds in code is the same, too.
+shape() { # FILE: its sections by depth, its tables' rows, its blocks
+	awk '/^ *```/ {code = !code; if (code) print "block"; next} code {next} /^#+ / {print $1; next} /^\|/ {print "|"; next} /^    [^ ]/ {print "line"}' "$1" | uniq -c
+}
+options() { grep -oE -- '(^|[^a-z-])--[a-z][a-z-]+' "$1" | grep -oE -- '--.*' | sort -u; }
+"$MVCHAT" help --mdoc | sed 's/\\//g' | grep -oE 'Fl (Fl )?-?[a-z][a-z-]+' | sed -E 's/^Fl (Fl )?-?/--/' | sort -u >"$T/known"
+# what other programs take
+printf '%s\n' --data-binary --exclude --profile --scenario >>"$T/known"
+for f in README.md docs/*.md; do
+	case $f in *.ru.md) continue ;; esac
+	ru=${f%.md}.ru.md here=$(basename "$f" .md)
+	if [ ! -f "$ru" ]; then
+		echo "no $ru" >"$T/log"
+		say 1 "$f is there in Russian"
+		continue
+	fi
+	: >"$T/log"
+	grep -qF "]($here.ru.md)" "$f" || echo "$f does not lead to $ru" >>"$T/log"
+	grep -qF "]($here.md)" "$ru" || echo "$ru does not lead to $f" >>"$T/log"
+	[ ! -s "$T/log" ]
+	say $? "$f and its Russian lead to each other"
+	shape "$f" >"$T/a"
+	shape "$ru" >"$T/b"
+	diff "$T/a" "$T/b" >"$T/log"
+	say $? "$f and its Russian have the same sections, tables and blocks"
+	options "$f" >"$T/a"
+	options "$ru" >"$T/b"
+	{ diff "$T/a" "$T/b"; sort "$T/known" | comm -13 - "$T/a" | sed 's/^/mvchat does not know /'; } >"$T/log"
+	[ ! -s "$T/log" ]
+	say $? "$f and its Russian name the same options, which exist"
+done
+# One word for one thing (tests/checks/translations.sh asks the same of the program).
+grep -nF -e аккаунт -e приватн -e лимит docs/*.ru.md README.ru.md >"$T/log"
+[ ! -s "$T/log" ]
+say $? 'the Russian guides say учётная запись, закрытый, ограничения'
+for f in docs/*.ru.md; do
+	[ -f "${f%.ru.md}.md" ] || { echo "no English for $f" >"$T/log"; say 1 "$f is there in English"; }
+	grep -oE '\]\([a-z./]+\.md' "$f" | sed 's/^](//' | grep -vE "\.ru\.md$|^$(basename "$f" .ru.md)\.md$|CONTRIBUTING" >"$T/log"
+	[ ! -s "$T/log" ]
+	say $? "$f leads to Russian pages"
+done
 # What can be lost has a word on the sandbox's page, in both languages.
 : >"$T/log"
 "$MVCHAT" help losses | grep -oE '^  [a-z-]+' | tr -d ' ' | while read -r loss; do

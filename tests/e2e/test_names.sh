@@ -4,17 +4,14 @@
 . tests/lib/tap.sh
 export MVCHAT_CLOCK=virtual MVCHAT_LANG=en
 tokens
-cp -R "$ROOT/fixtures/mapping/points/archive" "$T/archive"
-mkdir "$T/p"
-printf 'version: 1\narchives:\n  - path: ../archive\n' >"$T/p/mvchat.yaml"
+points
 sandbox names
 rename() { sed -i "s/\"real_name\": \"$1\"/\"real_name\": \"$2\"/" "$T/archive/users.json"; }
-dump() { "$MVCHAT" sandbox --store "$STORE" --dump >"$T/dump"; }
 expect 'map' 0 "$MVCHAT" map -C "$T/p" --url "$URL"
 expect 'apply' 0 "$MVCHAT" apply -C "$T/p" --url "$URL" --yes
 expect 'nobody has another name' 0 "$MVCHAT" plan -C "$T/p" --url "$URL" --json
 eq 'nothing differs' "$(number drift "$T/out")" 0
-dump
+dump >"$T/dump"
 cp "$T/dump" "$T/first"
 labels=$(grep -c '"label":"Иван Петров · ' "$T/dump")
 before=$((labels + 1)) # one names him among the reactions
@@ -27,13 +24,13 @@ has 'and is no reason to write' "$T/out" 'nothing is left to do'
 expect 'as JSON' 0 "$MVCHAT" plan -C "$T/p" --url "$URL" --json --exit-code
 eq 'the same number' "$(number drift "$T/out")" "$before"
 expect 'apply sends nothing' 0 "$MVCHAT" apply -C "$T/p" --url "$URL" --yes
-dump
+dump >"$T/dump"
 same 'the target is as it was' "$T/first" "$T/dump"
 expect 'the plan still tells it' 0 "$MVCHAT" plan -C "$T/p" --url "$URL" --json
 eq 'after a run that wrote nothing' "$(number drift "$T/out")" "$before"
 expect 'edits, when asked for' 0 "$MVCHAT" apply -C "$T/p" --url "$URL" --yes --edit-drift
 has 'as many as was said' "$T/out" "messages edited             $before"
-dump
+dump >"$T/dump"
 hasnt 'the old name is gone' "$T/dump" '"label":"Иван Петров · '
 eq 'the new one is there' "$(grep -c '"label":"Иван Сидоров · ' "$T/dump")" "$labels"
 expect 'and nothing differs any more' 0 "$MVCHAT" plan -C "$T/p" --url "$URL" --json
@@ -54,12 +51,12 @@ expect 'adopt' 0 "$MVCHAT" verify -C "$T/p" --url "$URL" --adopt --settle 0
 has 'tells how many' "$T/out" "under a former name"
 cp "$T/dump" "$T/first"
 expect 'apply sends nothing twice' 0 "$MVCHAT" apply -C "$T/p" --url "$URL" --yes
-dump
+dump >"$T/dump"
 same 'the target is as it was' "$T/first" "$T/dump"
 expect 'plan' 0 "$MVCHAT" plan -C "$T/p" --url "$URL" --json
 eq 'the former names are told' "$(number drift "$T/out")" "$before" # Вера's message is the one that names him
 expect 'and edited' 0 "$MVCHAT" apply -C "$T/p" --url "$URL" --yes --edit-drift
-dump
+dump >"$T/dump"
 eq 'to those of today' "$(grep -c '"label":"Вера Орлова · \|"label":"Иван Третий · ' "$T/dump")" "$before"
 expect 'verify' 0 "$MVCHAT" verify -C "$T/p" --url "$URL"
 

@@ -373,38 +373,6 @@ static void test_lost_and_exchanged(void **state)
 	assert_non_null(strstr(refused().msg, "without its mark")); /* one that cannot be read is none */
 }
 
-/* A ledger that is made anew from the target, mark and all lost, is for rebuilding only until that is said to have ended well. */
-static void test_half_rebuilt_is_closed(void **state)
-{
-	(void)state;
-	struct err e = ERR_INIT;
-	struct ledger *l = opened(LEDGER_REBUILD);
-	write_one(l, 1, UNTIL_DONE);
-	ledger_close(l);
-	e = refused();
-	assert_non_null(strstr(e.msg, "has not ended well"));
-	assert_non_null(strstr(e.hint, "--accept"));
-	l = opened(LEDGER_READ);
-	assert_true(ledger_outdated(l));
-	assert_int_equal(state_of(l, 1), OP_DONE);
-	ledger_close(l);
-	l = opened(LEDGER_REBUILD); /* goes on where it was */
-	assert_int_equal(state_of(l, 1), OP_DONE);
-	write_one(l, 2, UNTIL_DONE);
-	ledger_close(l);
-	refused();
-	l = opened(LEDGER_REBUILD);
-	assert_true(ledger_rebuilt(l, &e));
-	ledger_close(l);
-	l = opened(LEDGER_WRITE);
-	assert_int_equal(state_of(l, 2), OP_DONE);
-	ledger_close(l);
-	l = opened(LEDGER_REBUILD); /* of one that is whole: adopting twice closes nothing */
-	assert_false(ledger_outdated(l));
-	ledger_close(l);
-	ledger_close(opened(LEDGER_WRITE));
-}
-
 /* The ledger is gone; its mark still says whose it was, and another account does not begin it anew. */
 static void test_the_mark_knows_whose(void **state)
 {
@@ -436,6 +404,38 @@ static void test_the_mark_knows_whose(void **state)
 	assert_false(ledger_bond(l, "slack:T1", "pachca:1", &e));
 	ledger_close(l);
 	arena_release(&a);
+}
+
+/* A ledger that is made anew from the target, mark and all lost, is for rebuilding only until that is said to have ended well. */
+static void test_half_rebuilt_is_closed(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct ledger *l = opened(LEDGER_REBUILD);
+	write_one(l, 1, UNTIL_DONE);
+	ledger_close(l);
+	e = refused();
+	assert_non_null(strstr(e.msg, "has not ended well"));
+	assert_non_null(strstr(e.hint, "--accept"));
+	l = opened(LEDGER_READ);
+	assert_true(ledger_outdated(l));
+	assert_int_equal(state_of(l, 1), OP_DONE);
+	ledger_close(l);
+	l = opened(LEDGER_REBUILD); /* goes on where it was */
+	assert_int_equal(state_of(l, 1), OP_DONE);
+	write_one(l, 2, UNTIL_DONE);
+	ledger_close(l);
+	refused();
+	l = opened(LEDGER_REBUILD);
+	assert_true(ledger_rebuilt(l, &e));
+	ledger_close(l);
+	l = opened(LEDGER_WRITE);
+	assert_int_equal(state_of(l, 2), OP_DONE);
+	ledger_close(l);
+	l = opened(LEDGER_REBUILD); /* of one that is whole: adopting twice closes nothing */
+	assert_false(ledger_outdated(l));
+	ledger_close(l);
+	ledger_close(opened(LEDGER_WRITE));
 }
 
 /* The copy is one moment of a ledger that is being written, private, whole, and can be put back. */
