@@ -19,7 +19,7 @@ enum { ROWS_A_COMMIT = 2000, ROUNDS = 4, PARTS_TRIED = 8 };
 
 /* A message in the target: of ours, or of an account that may be ours, too: author, else NULL. */
 struct here { uint64_t fp; size_t no; const char *id, *thread, *thread_chat, *author; bool taken; };
-struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read; };
+struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read, closed /* to us */; };
 
 struct adopt {
 	const struct adopt_args *args;
@@ -39,6 +39,7 @@ struct adopt {
 	bool lacking;            /* something of this conversation is missing */
 	bool lost_tx;            /* a commit failed: no transaction is open */
 	int64_t strangers;       /* of this conversation */
+	bool closed;             /* its chat, to us */
 	struct err *err;
 };
 
@@ -194,7 +195,7 @@ static bool read_place(struct adopt *x, const char *chat, struct place_seen *p)
 	if (!session_list(x->args->session, LIST_MESSAGES, chat, OLDEST_FIRST, on_message, &q, &e)) {
 		int st = x->args->session->last_status;
 		if (st == 403 || st == 404 || st == 410)
-			return true; /* closed to us: nothing of it can be adopted */
+			return p->closed = true; /* nothing of it can be adopted */
 		if (x->err)
 			*x->err = e;
 		return false;
@@ -803,12 +804,13 @@ static bool adopt_conv(struct adopt *x, struct spot *sp)
 	bool ok = read_place(x, ln.chat, &place) && adopt_walk(x, &ln, x->s->threads ? SPOOL_CHANNEL : SPOOL_ALL, NULL, &threads);
 	if (ok && threads && x->s->threads)
 		ok = adopt_threads(x, &ln);
-	ok = ok && (stopping(x) || adopt_finish(x, &ln));
+	x->closed = place.closed;
+	ok = ok && (stopping(x) || place.closed || adopt_finish(x, &ln));
 	place_release(x, &place);
 	return ok && (x->rows < ROWS_A_COMMIT || commit(x));
 }
 
-struct conv_name { const char *id; bool complete; int64_t strangers; };
+struct conv_name { const char *id; bool complete, closed; int64_t strangers; };
 struct names { struct adopt *x; struct conv_name *v; size_t n, cap; };
 
 static bool on_conv(void *ctx, const struct spool_conv *c)
@@ -835,9 +837,11 @@ static bool round_of(struct adopt *x, struct names *q, struct err *e)
 		if (sp && sp->place.action != PLACE_SKIP && !q->v[i].complete && !stream_idle(x->s, sp)) {
 			x->lacking = false;
 			x->strangers = 0;
+			x->closed = false;
 			ok = adopt_conv(x, sp);
 			q->v[i].complete = !x->lacking;
 			q->v[i].strangers = x->strangers;
+			q->v[i].closed = x->closed;
 		}
 		if (x->args->progress)
 			x->args->progress(x->args->ctx, (int64_t)i + 1, (int64_t)q->n);
@@ -887,7 +891,7 @@ bool adopt_run(const struct adopt_args *args, struct adopt_result *out, struct e
 	}
 	out->stopped = stopping(&x);
 	for (size_t i = 0; i < q.n; i++)
-		out->strangers += q.v[i].strangers;
+		out->strangers += q.v[i].strangers, out->closed += q.v[i].closed;
 	free(q.v);
 	free(x.people);
 	free(x.chats);
