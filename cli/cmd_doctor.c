@@ -17,10 +17,7 @@
 
 static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -19,7 +19,7 @@ static const struct opt opts[] = {
 	{ "integrations", 0, "FILE", N_("write apps, bots and webhooks to FILE as CSV: who installed them, where and how often they posted") },
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "zone", 0, "ZONE", N_("time zone of archives whose times have none (default: UTC)") },
-	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	OPT_DATE_ORDER,
 	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },

@@ -470,6 +470,8 @@ static void verified(const struct doc *d)
 		{ _("people there"), v->users_ok, false }, { _("people missing"), v->users_missing, false }, { _("chats there"), v->chats_ok, false },
 		{ _("chats missing"), v->chats_missing, false }, { _("members missing"), v->members_missing, false },
 		{ _("chats more or less public than they should be"), v->privacy_wrong, false }, { _("chats archived or not, wrongly"), v->archived_wrong, false },
+		{ _("chats with another name"), v->names_wrong, false }, { _("reactions missing"), v->reactions_missing, false },
+		{ _("files that are not the ones sent"), v->files_other, false },
 	};
 	section(d, "verify", _("Compared with the target"));
 	table(d, _("What was read back, compared with what was written"), sums, countof(sums));
@@ -598,9 +600,8 @@ static bool one_archive(void *ctx, const struct spool_archive *ar)
 	const struct doc *d = ctx;
 	char digest[DIGEST_HEX];
 	hex(ar->digest, DIGEST_BYTES, digest);
-	const char *slash = ar->path ? strrchr(ar->path, '/') : NULL;
 	d->p->row(d->p->ctx);
-	text(d, safe(slash ? slash + 1 : ar->path));
+	text(d, safe(ar->path ? path_base(ar->path) : NULL));
 	text(d, safe(ar->format));
 	text(d, digest);
 	return true;

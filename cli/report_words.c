@@ -208,6 +208,7 @@ static const char *const forms[] = {
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
+	N_("the chat is archived and should not be"), N_("the chat has another name than it was given"), N_("a file is not the one that was sent"),
 	N_("it was deleted and is still there"),
 	N_("it is not in the chat"),
 	N_("the chat's id in the target is not known"),
@@ -334,7 +335,7 @@ static const char *verify_verdict(const struct report *r, enum tone *tone, char 
 	else
 		fmt_into(out, size, _("The target differs from what was written: %s messages and %s other things (listed below)."),
 		         num(n[FIND_MISSING] + n[FIND_ALTERED] + n[FIND_MISPLACED] + n[FIND_TWICE]),
-		         num(v->users_missing + v->chats_missing + v->members_missing + v->privacy_wrong + v->archived_wrong));
+		         num(verify_other_things(v)));
 	return out;
 }
 

@@ -40,6 +40,10 @@ static inline int opkey_undo_part(enum op_kind kind, int part)
 {
 	return kind == OP_POST ? part : (int)kind * (1 << 20) + part;
 }
+static inline bool opkey_undo_is_post(int undo_part)
+{
+	return undo_part < 1 << 20;
+}
 
 struct op_file {
 	const char *handle; /* what OP_UPLOAD left (exporter's own string) */

@@ -616,17 +616,24 @@ static const char *chat_name(const char *wanted, struct arena *a)
 	return pachca_keep(&b, a, NULL);
 }
 
-/* The form is the one of Message.url in the spec. For another address (the sandbox) the site is taken to be at its root. */
-static const char *message_url(const struct target *t, const char *chat, const char *msg, struct arena *a)
+/* Where people look at chats. For another address (the sandbox) the site is taken to be at its root. */
+static const char *chat_url(const struct target *t, const char *chat, struct arena *a)
 {
-	if (!pachca_is_id(chat) || !pachca_is_id(msg))
+	if (!pachca_is_id(chat))
 		return NULL;
 	if (streq(t->url, DEFAULT_URL))
-		return arena_fmt(a, "%s/chats/%s?message=%s", DEFAULT_SITE, chat, msg);
+		return arena_fmt(a, "%s/chats/%s", DEFAULT_SITE, chat);
 	const char *host = strstr(t->url, "://");
 	if (!host)
 		return NULL;
-	return arena_fmt(a, "%.*s/chats/%s?message=%s", (int)(host + 3 - t->url + (ptrdiff_t)strcspn(host + 3, "/")), t->url, chat, msg);
+	return arena_fmt(a, "%.*s/chats/%s", (int)(host + 3 - t->url + (ptrdiff_t)strcspn(host + 3, "/")), t->url, chat);
+}
+
+/* The form is the one of Message.url in the spec. */
+static const char *message_url(const struct target *t, const char *chat, const char *msg, struct arena *a)
+{
+	const char *url = pachca_is_id(msg) ? chat_url(t, chat, a) : NULL;
+	return url ? arena_fmt(a, "%s?message=%s", url, msg) : NULL;
 }
 
 const struct exporter exporter_pachca = {
@@ -654,4 +661,5 @@ const struct exporter exporter_pachca = {
 	.fingerprint_seen = fingerprint_seen,
 	.chat_name = chat_name,
 	.message_url = message_url,
+	.chat_url = chat_url,
 };

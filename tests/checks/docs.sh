@@ -27,6 +27,33 @@ for f in README.md README.ru.md CONTRIBUTING.md docs/*.md; do
 	[ ! -s "$T/log" ]
 	say $? "links of $f lead somewhere"
 done
+# Every table, column, index and trigger of the ledger stands in its man page, columns in their table's section; nothing stands there that is not.
+if command -v sqlite3 >/dev/null 2>&1; then
+	cat replay/schema.sql replay/schema_v[0-9].sql >"$T/schema.sql"
+	ask() { { cat "$T/schema.sql"; echo "$1"; } | sqlite3 :memory: 2>>"$T/log"; }
+	# section TABLE: what the page says of it, a word a line
+	section() { awk -v t="$1" '/^\.S[sh] /{ on = 0; gsub(/,/, " "); for (i = 2; i <= NF; i++) on = on || $i == t } on' docs/mvchat-ledger.5 | grep -E '^\.(It )?(Pq )?Va ' | tr -s ' ,.' '\n'; }
+	: >"$T/log"
+	ask "SELECT m.name || ' ' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'" >"$T/columns"
+	while read -r table column; do
+		section "$table" | grep -qx "$column" || echo "$table.$column is not described" >>"$T/log"
+	done <"$T/columns"
+	[ "$(grep -c . "$T/columns")" -gt 30 ] || echo 'the schema has not been read' >>"$T/log"
+	[ ! -s "$T/log" ]
+	say $? 'every column of the ledger is described'
+	: >"$T/log"
+	for x in $(ask "SELECT name FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"); do
+		grep -qwF "$x" docs/mvchat-ledger.5 || echo "$x is not described" >>"$T/log"
+	done
+	for x in $(sed -nE 's/^\.It Va ([a-z0-9_]+)$/\1/p' docs/mvchat-ledger.5); do
+		grep -qx "op $x" "$T/columns" || echo "$x is no column of op" >>"$T/log"
+	done
+	grep -qE "^The version of the format, $(find replay -name 'schema_v[0-9].sql' | sed -E 's/.*_v([0-9])\.sql/\1/' | sort -n | tail -1)\." docs/mvchat-ledger.5 || echo 'the version is another' >>"$T/log"
+	[ ! -s "$T/log" ]
+	say $? 'so are its indexes, its triggers and its version, and nothing else is'
+else
+	n=$((n + 1)); printf 'ok %d - every column of the ledger is described # SKIP sqlite3 is not installed\n' "$n"
+fi
 # Every guide is there in both languages, each leads to the other, and both say the same things: the same sections, tables and
 # options, in the same order; what a table or an example holds in code is the same, too.
 shape() { # FILE: its sections by depth, its tables' rows, its blocks
