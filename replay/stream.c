@@ -188,6 +188,7 @@ static bool upload_op(struct stream *s, const struct msg *m, const struct opkey 
 		return false;
 	struct op *op = begin_op(out, k, g, state, a);
 	op->file = &m->files[k->part];
+	op->alone = m->n_files == 1;
 	op->name = mapping_redact(s->x.mapping, op->file->name, a);
 	if (!op->name || !*op->name)
 		op->name = "file";
@@ -236,6 +237,7 @@ static void keep_op(struct op *op, struct arena *a)
 	struct op_file *files = arena_memdup(a, op->files, op->n_files * sizeof(*files));
 	for (size_t i = 0; i < op->n_files; i++) {
 		files[i].handle = arena_strdup(a, files[i].handle);
+		files[i].by = arena_strdup(a, files[i].by);
 		files[i].name = arena_strdup(a, files[i].name);
 		files[i].mime = arena_strdup(a, files[i].mime);
 		files[i].waveform = arena_strdup(a, files[i].waveform);
