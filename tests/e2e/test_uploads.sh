@@ -77,7 +77,7 @@ eq 'takes all messages back' "$(content | wc -l | tr -d ' ')" 0
 
 # ---- as fast as places are handed out, however long the storage takes for each: as many at once as that asks for, and no more ----
 BIG=$T/big.zip
-"$GEN" --shape files --messages 1200 --users 10 --seed 4 "$BIG"
+"$GEN" --shape files --messages 1960 --channels 7 --users 10 --seed 4 "$BIG"
 # most_at_once LOG MS: of the files that reached the storage, the most within so many milliseconds
 most_at_once() {
 	grep '"path":"/direct_url"' "$1" | sed -E 's/.*T([0-9]+):([0-9]+):([0-9.]+)Z.*/\1 \2 \3/' |
@@ -91,7 +91,7 @@ for tokens in 1 3; do
 	mkdir "$T/wide$tokens" && "$MVCHAT" map -q -C "$T/wide$tokens" --offline --unmatched create "$BIG" >/dev/null
 	"$MVCHAT" plan -C "$T/wide$tokens" --url "$URL" --json >"$T/out" 2>/dev/null
 	least=$(number least_ms "$T/out")
-	expect "1,200 files with $tokens token(s)" 0 "$MVCHAT" apply -C "$T/wide$tokens" --url "$URL" --yes --json
+	expect "1,960 files with $tokens token(s)" 0 "$MVCHAT" apply -C "$T/wide$tokens" --url "$URL" --yes --json
 	took=$(number elapsed_ms "$T/out")
 	if [ "$took" -ge "$least" ] && [ "$took" -le $((least + least / 33 + 1000)) ]; then ok 'take the least time, and the second that the last one takes'; else not_ok "at least $least ms, took $took ms"; fi
 	eq 'nobody was told to wait' "$(number throttled "$T/out")" 0
