@@ -53,8 +53,8 @@ static struct vfile *open_entry(struct site *s, const struct file *f)
 	struct vault **v = &s->vaults[fetched ? s->n_archives : (size_t)f->archive];
 	if (!*v)
 		*v = vault_open(fetched ? s->x->fetched : s->archives[f->archive], NULL, s->x->scratch, &why);
-	const struct entry *en = *v ? vault_find(*v, f->entry) : NULL;
-	return en ? vault_read(*v, en, &why) : NULL;
+	bool found;
+	return *v ? vault_read_named(*v, f->entry, &found, &why) : NULL;
 }
 
 static bool write_all(int fd, const char *p, size_t n)

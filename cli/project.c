@@ -194,10 +194,10 @@ static bool r_integration(void *ctx, const struct integration *in) { struct read
 static bool r_copy(void *ctx, const struct copy *c) { struct reading *r = ctx; return !r->inner.copy || r->inner.copy(r->inner.ctx, c); }
 
 /* What the archive holds and how it is read: a spool is good for both only. */
-static bool archive_digest(struct vault *v, const struct mapping_archive *ar, uint8_t out[DIGEST_BYTES], struct err *e)
+static bool archive_digest(const struct mapping_archive *ar, uint8_t out[DIGEST_BYTES], struct err *e)
 {
 	struct digest d;
-	if (!vault_digest(v, out, e))
+	if (!vault_digest(ar->path, out, e))
 		return false;
 	if (!ar->zone && !ar->date_order)
 		return true;
@@ -214,13 +214,13 @@ static bool read_one(struct spool *sp, const struct mapping_archive *ar, const c
 {
 	struct opened o;
 	uint8_t digest[DIGEST_BYTES];
-	if (!opened_open(&o, ar, scratch, e))
+	/* First the digest, then what is read: an archive that is exchanged in between is read again next time. */
+	if (!archive_digest(ar, digest, e) || !opened_open(&o, ar, scratch, e))
 		return false;
 	struct arena step;
 	arena_init(&step);
 	struct reading r = { .n = *total };
-	bool ok = archive_digest(o.vault, ar, digest, e) &&
-	          spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
+	bool ok = spool_archive_begin(sp, ar->path, o.imp->name, o.imp->identity(o.src), digest, e);
 	if (ok) {
 		spool_sink(sp, &r.inner);
 		struct sink sink = { .ctx = &r, .user = r_user, .conv = r_conv, .msg = r_msg, .bad = r_bad, .hazard = r_hazard, .fact = r_fact,
@@ -327,11 +327,8 @@ bool project_spool(struct project *p, struct err *e)
 		return false;
 	uint8_t (*digests)[DIGEST_BYTES] = xcalloc(p->n_archives, sizeof(*digests));
 	bool ok = true;
-	for (size_t i = 0; i < p->n_archives && ok; i++) {
-		struct vault *v = vault_open(p->archives[i].path, NULL, p->state, e);
-		ok = v && archive_digest(v, &p->archives[i], digests[i], e);
-		vault_close(v);
-	}
+	for (size_t i = 0; i < p->n_archives && ok; i++)
+		ok = archive_digest(&p->archives[i], digests[i], e);
 	const char *path = arena_fmt(&p->arena, "%s/spool.db", p->state);
 	const uint8_t (*want)[DIGEST_BYTES] = (const uint8_t (*)[DIGEST_BYTES])digests;
 	int fd = ok ? spool_lock(p, e) : -1;
@@ -363,13 +360,11 @@ static struct vfile *open_fetched(struct project *p, const struct file *f, struc
 {
 	if (!p->store)
 		p->store = vault_open(arena_fmt(&p->arena, "%s/files", p->state), NULL, p->state, e);
-	const struct entry *en = p->store && f->entry ? vault_find(p->store, f->entry) : NULL;
-	if (!en) {
-		if (p->store)
-			err_set(e, ERR_ARCHIVE, _("the fetched file '%s' is no longer there"), f->name);
-		return NULL;
-	}
-	return vault_read(p->store, en, e);
+	bool found = false;
+	struct vfile *v = p->store && f->entry ? vault_read_named(p->store, f->entry, &found, e) : NULL;
+	if (!found && p->store)
+		err_set(e, ERR_ARCHIVE, _("the fetched file '%s' is no longer there"), f->name);
+	return v;
 }
 
 static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
@@ -388,13 +383,11 @@ static struct vfile *open_file(void *ctx, const struct file *f, struct err *e)
 	struct vault **v = &p->vaults[f->archive];
 	if (!*v)
 		*v = vault_open(p->archives[f->archive].path, NULL, p->state, e);
-	const struct entry *en = *v ? vault_find(*v, f->entry) : NULL;
-	if (!en) {
-		if (*v)
-			err_set(e, ERR_ARCHIVE, _("'%s' is no longer in the archive"), f->entry);
-		return NULL;
-	}
-	return vault_read(*v, en, e);
+	bool found = false;
+	struct vfile *out = *v ? vault_read_named(*v, f->entry, &found, e) : NULL;
+	if (!found && *v)
+		err_set(e, ERR_ARCHIVE, _("'%s' is no longer in the archive"), f->entry);
+	return out;
 }
 
 /* Tokens of one kind: most often one; of bots, several that share the work. */

@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_BYTES_MAX = 16 * 1024, RATIO_FROM = 1024 * 1024 };
+enum { RATIO_FROM = 1024 * 1024 };
 
 static const char danger_hint[] = "this may be made to do harm: get a fresh export, or unpack it yourself and look";
 
@@ -33,6 +33,7 @@ void vault_limits_default(struct vault_limits *l)
 		.max_entries = 2000000,
 		.max_entry_bytes = (int64_t)64 << 30,
 		.max_total_bytes = (int64_t)2 << 40,
+		.max_name_bytes = (int64_t)512 << 20,
 		.max_ratio = 1000,
 		.max_depth = 32,
 	};
@@ -192,22 +193,6 @@ static enum verdict shape(struct vault *v, struct err *e)
 	return junk || folder || !w ? NAME_LEFT_OUT : NAME_GOOD;
 }
 
-/* Names stand one behind the other: a million of them need no padding. */
-static const char *keep_name(struct vault *v, const char *name, size_t n)
-{
-	enum { ROOM = 64 * 1024 };
-	if (v->room_left < n + 1) {
-		v->room_left = n + 1 > ROOM ? n + 1 : ROOM;
-		v->room = arena_alloc(&v->names, v->room_left);
-	}
-	char *p = v->room;
-	memcpy(p, name, n);
-	p[n] = '\0';
-	v->room += n + 1;
-	v->room_left -= n + 1;
-	return p;
-}
-
 void vault_odd(struct vault *v, enum vault_oddity o)
 {
 	char *first = v->odd[o].first;
@@ -246,16 +231,18 @@ bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, 
 		err_set(e, ERR_ARCHIVE, "more than %lld entries", (long long)v->limits.max_entries);
 		return err_hint(e, "%s", danger_hint);
 	}
-	if (v->n == v->cap) {
-		v->cap = v->cap ? 2 * v->cap : 256;
-		v->items = xrealloc(v->items, v->cap * sizeof(*v->items));
-	}
-	*out = &v->items[v->n++];
-	**out = (struct item){ .pub = { .name = keep_name(v, v->name.p, v->name.len) } };
+	v->item = (struct item){ .pub = { .name = v->name.p } };
+	*out = &v->item;
 	return true;
 }
 
-bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t packed, struct err *e)
+bool vault_take_sealed(struct vault *v, const struct item *it, struct err *e)
+{
+	v->n++;
+	return vault_list_add(v->list, it, e);
+}
+
+bool vault_take(struct vault *v, struct item *it, int64_t size, int64_t packed, struct err *e)
 {
 	const char *name = it->pub.name;
 	const char *why = NULL;
@@ -270,129 +257,8 @@ bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t p
 	v->total += size;
 	it->pub.size = size;
 	it->pub.packed = packed;
-	return true;
-}
-
-/* ---- order ---- */
-
-static int by_name(const void *a, const void *b)
-{
-	const struct item *x = a, *y = b;
-	return strcmp(x->pub.name, y->pub.name);
-}
-
-/* Entries in order of name; among equal names, those the archive gave before those made here, then by place in the archive
- * (qsort keeps no order among equals). Only for archives that have twins. */
-struct slot { const char *name; struct item *it; int64_t place; bool made; };
-
-static int by_name_then_place(const void *a, const void *b)
-{
-	const struct slot *x = a, *y = b;
-	int c = strcmp(x->name, y->name);
-	if (c)
-		return c;
-	return x->made != y->made ? x->made - y->made : (x->place > y->place) - (x->place < y->place);
-}
-
-/* One round: gives every entry whose name an earlier entry has a new name; false when there was none. */
-static bool rename_twins(struct vault *v, struct slot *slots)
-{
-	bool any = false;
-	qsort(slots, v->n, sizeof(*slots), by_name_then_place);
-	for (size_t i = 0; i < v->n;) {
-		const char *name = slots[i].name;
-		size_t end = i + 1;
-		for (; end < v->n && streq(name, slots[end].name); end++) {
-			slots[end].name = arena_fmt(&v->names, "%s (%zu)", name, end - i + 1);
-			slots[end].made = any = true;
-		}
-		i = end;
-	}
-	return any;
-}
-
-static int64_t place_of(const struct vault *v, const struct item *it)
-{
-	if (it->pub.within)
-		return it - v->items;
-	switch (v->kind) {
-	case VAULT_ZIP: return it->sum.zip.index;
-	case VAULT_ARCHIVE: return it->at.offset;
-	case VAULT_DIR:
-	case VAULT_FILE: break;
-	}
-	return it - v->items; /* no place tells more there than the order of the names as they are stored, which is not kept */
-}
-
-static bool part_twins(struct vault *v, struct err *e)
-{
-	bool ok = true;
-	struct slot *slots = xmalloc(v->n * sizeof(*slots));
-	for (size_t i = 0; i < v->n; i++)
-		slots[i] = (struct slot){ v->items[i].pub.name, &v->items[i], place_of(v, &v->items[i]), false };
-	/* A made name may exist already: then it gets one more suffix. */
-	for (int round = 0; ok && rename_twins(v, slots); round++)
-		ok = round < 8 || err_set(e, ERR_ARCHIVE, "the same names again and again");
-	for (size_t i = 0; i < v->n; i++)
-		slots[i].it->pub.name = slots[i].name;
-	free(slots);
-	return ok;
-}
-
-enum order { ORDER_NONE, ORDER_TWINS, ORDER_STRICT };
-
-static enum order order_of(const struct vault *v)
-{
-	enum order found = ORDER_STRICT;
-	for (size_t i = 1; i < v->n; i++) {
-		const int c = by_name(&v->items[i - 1], &v->items[i]);
-		if (c > 0)
-			return ORDER_NONE;
-		if (!c)
-			found = ORDER_TWINS;
-	}
-	return found;
-}
-
-/* Sorting wants memory of its own; many archives are in order, and hardly any has twins. */
-static bool sort_items(struct vault *v, struct err *e)
-{
-	enum order now = order_of(v);
-	if (now == ORDER_NONE) {
-		qsort(v->items, v->n, sizeof(*v->items), by_name);
-		now = order_of(v);
-	}
-	if (now == ORDER_STRICT)
-		return true;
-	const bool ok = part_twins(v, e);
-	qsort(v->items, v->n, sizeof(*v->items), by_name);
-	return ok;
-}
-
-/* Length of the first folder all entries share and may lose (with its '/'), or 0; see the rule at the top. */
-static size_t common_folder(const struct vault *v)
-{
-	size_t k = v->n ? strcspn(v->items[0].pub.name, "/") : 0;
-	bool deeper = false;
-	for (size_t i = 0; i < v->n; i++) {
-		const char *name = v->items[i].pub.name;
-		if (strncmp(name, v->items[0].pub.name, k) || name[k] != '/')
-			return 0;
-		deeper = deeper || strchr(name + k + 1, '/');
-	}
-	return deeper ? k + 1 : 0;
-}
-
-static void take_top(struct vault *v)
-{
-	size_t k, all = 0;
-	const char *first = v->n ? v->items[0].pub.name : "";
-	while ((k = common_folder(v))) {
-		all += k;
-		for (size_t i = 0; i < v->n; i++)
-			v->items[i].pub.name += k;
-	}
-	v->top = xstrndup(first, all ? all - 1 : 0);
+	v->n++;
+	return vault_list_add(v->list, it, e);
 }
 
 /* ---- opening ---- */
@@ -414,7 +280,7 @@ static bool load_bare(struct vault *v, int fd, const struct stat *st, struct err
 	if (!it)
 		return err_set(e, ERR_ARCHIVE, "'%s' is nothing to read", v->path);
 	it->pub.mtime_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
-	return vault_count_bytes(v, it, st->st_size, st->st_size, e);
+	return vault_take(v, it, st->st_size, st->st_size, e);
 }
 
 static bool load_file(struct vault *v, int fd, const struct stat *st, const char *scratch, struct err *e)
@@ -437,33 +303,33 @@ struct vault *vault_new(const char *path, const struct vault_limits *limits, con
 	v->fd = -1;
 	for (size_t i = 0; i < countof(v->pages); i++)
 		v->pages[i] = (iconv_t)-1;
-	arena_init(&v->names);
-	buf_init(&v->name, NAME_BYTES_MAX);
+	buf_init(&v->name, VAULT_NAME_MAX);
 	if (limits)
 		v->limits = *limits;
 	else
 		vault_limits_default(&v->limits);
 	if (v->limits.max_ratio < 1)
 		v->limits.max_ratio = 1;
+	v->list = vault_list_new(v->scratch, v->limits.max_name_bytes);
 	return v;
+}
+
+/* Sorts the entries; takes the top folder away, unless that has been done. */
+static bool settle_list(struct vault *v, struct err *e)
+{
+	const char *first;
+	const size_t top = v->top && *v->top ? 0 : vault_list_top(v->list, &first);
+	if (top || !v->top) {
+		free(v->top);
+		v->top = xstrndup(first, top ? top - 1 : 0);
+	}
+	return vault_list_sort(v->list, top, e);
 }
 
 bool vault_settle(struct vault *v, int depth, struct err *e)
 {
-	if (!sort_items(v, e))
-		return false;
-	take_top(v);
-	if (!vault_nest(v, depth, e))
-		return false;
-	if (v->n_inners) { /* new names, and maybe one folder around them all */
-		if (!sort_items(v, e))
-			return false;
-		if (!*v->top) {
-			free(v->top);
-			take_top(v);
-		}
-	}
-	return true;
+	/* Archives inside give new names, and maybe one folder around them all. */
+	return settle_list(v, e) && vault_nest(v, depth, e) && (!v->n_inners || settle_list(v, e));
 }
 
 struct vault *vault_open(const char *path, const struct vault_limits *limits, const char *scratch, struct err *e)
@@ -492,9 +358,20 @@ struct vault *vault_open(const char *path, const struct vault_limits *limits, co
 		vault_close(v);
 		return NULL;
 	}
-	if (v->n && v->n < v->cap)
-		v->items = xrealloc(v->items, v->n * sizeof(*v->items));
 	return v;
+}
+
+/* Entries that live as long as the vault, by their rank. */
+enum { KEPT_PAGE = 256 };
+struct kept { struct arena a; struct item ***pages; size_t n_pages; };
+
+static void kept_free(struct kept *k)
+{
+	if (!k)
+		return;
+	arena_release(&k->a);
+	free(k->pages);
+	free(k);
 }
 
 void vault_close(struct vault *v)
@@ -510,9 +387,9 @@ void vault_close(struct vault *v)
 	for (size_t i = 0; i < countof(v->pages); i++)
 		if (v->pages[i] != (iconv_t)-1)
 			iconv_close(v->pages[i]);
-	arena_release(&v->names);
+	vault_list_free(v->list);
+	kept_free(v->kept);
 	buf_release(&v->name);
-	free(v->items);
 	free(v->path);
 	free(v->scratch);
 	free(v->top);
@@ -538,91 +415,169 @@ const char *vault_top(const struct vault *v)
 
 size_t vault_count(const struct vault *v)
 {
-	return v->n;
+	return vault_list_count(v->list);
 }
 
-const struct entry *vault_entry(const struct vault *v, size_t i)
+static struct item *make(struct vault *v, size_t i, struct arena *a)
 {
-	if (i >= v->n)
-		die("vault_entry: %zu of %zu", i, v->n);
-	return &v->items[i].pub;
+	struct item *it = arena_new(a, struct item);
+	vault_list_get(v->list, i, it);
+	it->pub.name = arena_strdup(a, it->pub.name);
+	it->raw = arena_strdup(a, it->raw);
+	return it;
 }
 
-size_t vault_lower(const struct vault *v, const char *prefix)
+const struct entry *vault_entry_in(struct vault *v, size_t i, struct arena *a)
 {
-	size_t lo = 0, hi = v->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (strcmp(v->items[mid].pub.name, prefix) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+	if (i >= vault_count(v))
+		die("vault_entry: %zu of %zu", i, vault_count(v));
+	return &make(v, i, a)->pub;
+}
+
+const struct entry *vault_entry(struct vault *v, size_t i)
+{
+	struct kept *k = v->kept;
+	if (i >= vault_count(v))
+		die("vault_entry: %zu of %zu", i, vault_count(v));
+	if (!k) {
+		k = v->kept = xcalloc(1, sizeof(*k));
+		arena_init(&k->a);
+		k->n_pages = vault_count(v) / KEPT_PAGE + 1;
+		k->pages = xcalloc(k->n_pages, sizeof(*k->pages));
 	}
-	return lo;
+	struct item ***page = &k->pages[i / KEPT_PAGE];
+	if (!*page)
+		*page = arena_array(&k->a, KEPT_PAGE, struct item *);
+	struct item **it = &(*page)[i % KEPT_PAGE];
+	if (!*it)
+		*it = make(v, i, &k->a);
+	return &(*it)->pub;
 }
 
-const struct entry *vault_find(const struct vault *v, const char *name)
+size_t vault_lower(struct vault *v, const char *prefix)
 {
-	size_t i = vault_lower(v, name);
-	return i < v->n && streq(v->items[i].pub.name, name) ? &v->items[i].pub : NULL;
+	return vault_list_lower(v->list, prefix);
+}
+
+enum { NOWHERE = SIZE_MAX };
+
+static size_t rank_of(struct vault *v, const char *name)
+{
+	struct item it;
+	const size_t i = vault_lower(v, name);
+	if (i == vault_count(v))
+		return NOWHERE;
+	vault_list_get(v->list, i, &it);
+	return streq(it.pub.name, name) ? i : NOWHERE;
+}
+
+bool vault_has(struct vault *v, const char *name)
+{
+	return rank_of(v, name) != NOWHERE;
+}
+
+const struct entry *vault_find_in(struct vault *v, const char *name, struct arena *a)
+{
+	const size_t i = rank_of(v, name);
+	return i == NOWHERE ? NULL : vault_entry_in(v, i, a);
+}
+
+const struct entry *vault_find(struct vault *v, const char *name)
+{
+	const size_t i = rank_of(v, name);
+	return i == NOWHERE ? NULL : vault_entry(v, i);
 }
 
 /* ---- reading ---- */
 
 struct vfile {
 	const struct vault *v;
-	const struct item *it;
+	struct item it;
 	struct zip_bytes *zip;
 	int fd;       /* own (folder), or the vault's */
 	int64_t got;  /* bytes given out */
 	bool failed;
+	char *name;   /* own, or NULL: the entry's */
 };
 
-struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e)
+static bool is_open(struct vfile *f, struct vault *v, struct err *e)
 {
-	const struct item *it = (const struct item *)en;
-	struct vfile f = { .v = v, .it = it, .fd = -1 };
-	if (en->within)
-		return vault_read(v->inners[en->within - 1], &it->at.inner->pub, e);
+	switch (v->kind) {
+	case VAULT_ZIP:
+		f->zip = vault_zip_open(v, &f->it, e);
+		return f->zip != NULL;
+	case VAULT_DIR:
+		f->fd = vault_open_item(v, &f->it, e);
+		return f->fd >= 0;
+	case VAULT_ARCHIVE:
+	case VAULT_FILE:
+		f->fd = v->fd;
+		break;
+	}
+	return true;
+}
+
+struct vfile *vault_read_item(struct vault *v, const struct item *it, struct err *e)
+{
+	const struct entry *en = &it->pub;
+	if (en->within) {
+		struct vault *in = v->inners[en->within - 1];
+		struct item inner;
+		vault_list_get(in->list, it->at.inner, &inner);
+		inner.pub.name = en->name;
+		return vault_read_item(in, &inner, e);
+	}
 	if (en->encrypted) {
 		err_set(e, ERR_ARCHIVE, "this entry is encrypted");
 		err_where(e, "%s", en->name);
 		err_hint(e, "unpack the archive with its password and give the folder instead");
 		return NULL;
 	}
-	switch (v->kind) {
-	case VAULT_ZIP:
-		f.zip = vault_zip_open(v, it, e);
-		if (!f.zip)
-			return NULL;
-		break;
-	case VAULT_DIR:
-		f.fd = vault_open_beneath(v->fd, it->at.raw, e);
-		if (f.fd < 0)
-			return NULL;
-		break;
-	case VAULT_ARCHIVE:
-	case VAULT_FILE:
-		f.fd = v->fd;
-		break;
-	}
-	struct vfile *out = xmalloc(sizeof(*out));
-	*out = f;
-	return out;
+	struct vfile *f = xmalloc(sizeof(*f));
+	*f = (struct vfile){ .v = v, .it = *it, .fd = -1 };
+	const bool ok = is_open(f, v, e);
+	f->it.raw = NULL; /* it was the list's, perhaps */
+	if (ok)
+		return f;
+	free(f);
+	return NULL;
+}
+
+struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e)
+{
+	return vault_read_item(v, (const struct item *)en, e);
+}
+
+struct vfile *vault_read_named(struct vault *v, const char *name, bool *found, struct err *e)
+{
+	struct item it;
+	const size_t i = rank_of(v, name);
+	*found = i != NOWHERE;
+	if (!*found)
+		return NULL;
+	vault_list_get(v->list, i, &it);
+	char *own = xstrdup(name);
+	it.pub.name = own;
+	struct vfile *f = vault_read_item(v, &it, e);
+	if (f)
+		f->name = own;
+	else
+		free(own);
+	return f;
 }
 
 static ptrdiff_t read_plain(struct vfile *f, char *dst, size_t n, struct err *e)
 {
-	const int64_t base = f->v->kind == VAULT_ARCHIVE ? f->it->at.offset : 0;
-	if (f->v->kind == VAULT_ARCHIVE && (int64_t)n > f->it->pub.size - f->got)
-		n = (size_t)(f->it->pub.size - f->got); /* the next entry's bytes follow */
+	const int64_t base = f->v->kind == VAULT_ARCHIVE ? f->it.at.offset : 0;
+	if (f->v->kind == VAULT_ARCHIVE && (int64_t)n > f->it.pub.size - f->got)
+		n = (size_t)(f->it.pub.size - f->got); /* the next entry's bytes follow */
 	ssize_t got;
 	do
 		got = n ? pread(f->fd, dst, n, base + f->got) : 0;
 	while (got < 0 && errno == EINTR);
 	if (got < 0) {
 		err_set(e, ERR_ARCHIVE, "cannot read:");
-		err_where(e, "%s", f->it->pub.name);
+		err_where(e, "%s", f->it.pub.name);
 	}
 	return got;
 }
@@ -630,7 +585,7 @@ static ptrdiff_t read_plain(struct vfile *f, char *dst, size_t n, struct err *e)
 ptrdiff_t vfile_read(void *vfile, char *dst, size_t n, struct err *e)
 {
 	struct vfile *f = vfile;
-	const struct entry *en = &f->it->pub;
+	const struct entry *en = &f->it.pub;
 	if (f->failed) {
 		err_set(e, ERR_ARCHIVE, "this entry could not be read");
 		err_where(e, "%s", en->name);
@@ -661,6 +616,7 @@ void vfile_close(struct vfile *f)
 		vault_zip_close(f->zip);
 	if (f->fd >= 0 && f->fd != f->v->fd)
 		close(f->fd);
+	free(f->name);
 	free(f);
 }
 
@@ -692,31 +648,4 @@ char *vault_slurp(struct vault *v, const struct entry *en, size_t max, size_t *l
 		}
 		got += (size_t)k;
 	}
-}
-
-static void add_number(struct digest *d, uint64_t v)
-{
-	uint8_t b[8];
-	for (int i = 0; i < 8; i++)
-		b[i] = (uint8_t)(v >> 8 * i);
-	digest_add(d, b, sizeof(b));
-}
-
-bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e UNUSED)
-{
-	struct digest d;
-	digest_init(&d);
-	for (size_t i = 0; i < v->n; i++) {
-		const struct item *it = &v->items[i];
-		digest_add(&d, it->pub.name, strlen(it->pub.name) + 1);
-		add_number(&d, (uint64_t)it->pub.size);
-		const struct vault *of = v;
-		while (it->pub.within) {
-			of = of->inners[it->pub.within - 1];
-			it = it->at.inner;
-		}
-		add_number(&d, of->kind == VAULT_ZIP ? it->sum.zip.crc : of->kind == VAULT_ARCHIVE ? it->sum.hash : (uint64_t)it->pub.mtime_us);
-	}
-	digest_end(&d, out);
-	return true;
 }

@@ -17,6 +17,7 @@
 #ifndef MVCHAT_VAULT_H
 #define MVCHAT_VAULT_H
 
+#include "core/arena.h"
 #include "core/err.h"
 #include "core/hash.h"
 
@@ -27,6 +28,7 @@ struct vault_limits {
 	int64_t max_entries;     /* default 2,000,000 */
 	int64_t max_entry_bytes; /* default 64 GiB unpacked */
 	int64_t max_total_bytes; /* default 2 TiB unpacked */
+	int64_t max_name_bytes;  /* default 512 MiB: all names together */
 	int64_t max_ratio;       /* default 1000: unpacked / packed of one entry beyond 1 MiB */
 	int max_depth;           /* default 32 folders */
 };
@@ -47,11 +49,15 @@ void vault_close(struct vault *v); /* NULL is fine */
 enum vault_kind vault_kind(const struct vault *v);
 const char *vault_path(const struct vault *v);
 const char *vault_top(const struct vault *v); /* the top folder taken away, or "" */
+/* Entries, sorted by name, bytewise. An archive may have millions, so they are not held in memory: what walks over all of them has each
+ * one made in an arena of its own, that it resets. The others make it once and keep it until the vault is closed, for who needs it so long. */
 size_t vault_count(const struct vault *v);
-const struct entry *vault_entry(const struct vault *v, size_t i);            /* sorted by name, bytewise */
-const struct entry *vault_find(const struct vault *v, const char *name);     /* NULL when absent */
+const struct entry *vault_entry_in(struct vault *v, size_t i, struct arena *a);
+const struct entry *vault_find_in(struct vault *v, const char *name, struct arena *a); /* NULL when absent */
+const struct entry *vault_entry(struct vault *v, size_t i);
+const struct entry *vault_find(struct vault *v, const char *name);
 /* Index of the first entry whose name is >= prefix: for walking a folder. */
-size_t vault_lower(const struct vault *v, const char *prefix);
+size_t vault_lower(struct vault *v, const char *prefix);
 
 /* What is odd about the archive itself and does no harm here; for telling people. */
 enum vault_oddity {
@@ -66,7 +72,10 @@ enum vault_oddity {
 size_t vault_oddity(const struct vault *v, enum vault_oddity o, const char **first); /* how many; the first one's name, maybe cut; else "" */
 
 struct vfile;
+/* The entry outlives the vfile. */
 struct vfile *vault_read(struct vault *v, const struct entry *en, struct err *e);
+/* The entry of that name, which the vfile keeps for itself: for readers of some files of many. NULL without err and !*found: absent. */
+struct vfile *vault_read_named(struct vault *v, const char *name, bool *found, struct err *e);
 ptrdiff_t vfile_read(void *vfile, char *dst, size_t n, struct err *e); /* a json_read_fn: bytes, 0 at the end, -1 + err (CRC is checked at the end) */
 void vfile_close(struct vfile *f);
 /* The whole entry, at most max bytes (else ERR_ARCHIVE); NUL-terminated; the caller frees. */
@@ -95,8 +104,11 @@ enum unsealed {
  * file; it may not be larger than the vault's limits allow (UNSEAL_FAILED). */
 enum unsealed vault_unseal(struct vault *v, const struct vault_span *in, const struct seal *s, struct vault_span *out, struct err *e);
 
-/* What identifies this archive's content without reading it all: SHA-256 over names, sizes and CRCs (zip) or times (folder). */
-bool vault_digest(struct vault *v, uint8_t out[DIGEST_BYTES], struct err *e);
+/* What identifies the content at this path, without opening it as a vault and in memory that does not grow with the number of
+ * entries: SHA-256 over names, sizes and checksums (zip), names, sizes and times (folder, bare file), or all bytes (tar and what
+ * else has no directory). Whatever a vault of it would show otherwise gives another digest. Whether the names are allowed and the
+ * limits kept is vault_open's to say. */
+bool vault_digest(const char *path, uint8_t out[DIGEST_BYTES], struct err *e);
 
 /* Versions of the libraries behind it, for doctor. */
 const char *vault_library_zip(void);

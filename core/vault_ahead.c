@@ -24,16 +24,16 @@ enum {
 struct batch {
 	const struct vault *v;
 	size_t n;
-	struct { const struct item *it; struct whole *whole; bool good; } of[BATCH];
+	struct { struct item it; struct whole *whole; bool good; } of[BATCH]; /* without their names */
 	uint64_t number;            /* of the worker's job; 0: nothing given */
-	size_t after;               /* where the next batch begins, in v->items */
+	size_t after;               /* the rank where the next batch begins */
 };
 
 struct ahead {
 	struct worker *worker;
 	struct unpacker *unpacker;  /* the worker's */
 	bool tried;                 /* to have a worker */
-	size_t expected;            /* the entry that would be the next one in a row */
+	size_t expected;            /* rank of the entry that would be the next one in a row */
 	size_t run;                 /* entries that have been read in a row */
 	struct batch batch[2];
 	int now;                    /* the batch that is being read */
@@ -44,7 +44,7 @@ static void fill(void *ctx, void *job)
 	struct ahead *a = ctx;
 	struct batch *b = job;
 	for (size_t i = 0; i < b->n; i++)
-		b->of[i].good = whole_fill(b->of[i].whole, a->unpacker, b->v, b->of[i].it);
+		b->of[i].good = whole_fill(b->of[i].whole, a->unpacker, b->v, &b->of[i].it);
 }
 
 static bool is_worth_it(const struct item *it)
@@ -54,13 +54,18 @@ static bool is_worth_it(const struct item *it)
 	       it->pub.packed <= ENTRY_MAX;
 }
 
-/* The first entry from `from` on that would be read in such a walk, or v->n. */
-static size_t next_in_row(const struct vault *v, size_t from)
+/* Rank of the first entry from `from` on that would be read in such a walk, and that entry without its name; or how many there are. */
+static size_t next_in_row(const struct vault *v, size_t from, struct item *it)
 {
-	for (size_t i = from; i < v->n && i - from < LOOK_MAX; i++)
-		if (is_worth_it(&v->items[i]))
+	const size_t n = vault_list_count(v->list);
+	for (size_t i = from; i < n && i - from < LOOK_MAX; i++) {
+		vault_list_get(v->list, i, it);
+		const bool worth = is_worth_it(it);
+		it->pub.name = it->raw = NULL; /* which the list takes back */
+		if (worth)
 			return i;
-	return v->n;
+	}
+	return n;
 }
 
 static void empty(struct vault *v, struct ahead *a, struct batch *b)
@@ -79,13 +84,14 @@ static void begin(struct vault *v, struct ahead *a, struct batch *b, size_t from
 	empty(v, a, b);
 	b->v = v;
 	b->after = from;
-	for (size_t i = from; b->n < BATCH && bytes < BATCH_BYTES && (i = next_in_row(v, i)) < v->n; i++) {
-		const struct item *it = &v->items[i];
+	const size_t n = vault_list_count(v->list);
+	struct item it;
+	for (size_t i = from; b->n < BATCH && bytes < BATCH_BYTES && (i = next_in_row(v, i, &it)) < n; i++) {
 		b->of[b->n].it = it;
 		b->of[b->n].whole = whole_take(v);
 		b->n++;
 		b->after = i + 1;
-		bytes += it->pub.size + it->pub.packed;
+		bytes += it.pub.size + it.pub.packed;
 	}
 	if (b->n)
 		b->number = worker_give(a->worker, b);
@@ -96,7 +102,7 @@ static struct whole *take_from(struct vault *v, struct ahead *a, struct batch *b
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct whole *w = b->of[i].whole;
-		if (b->of[i].it != it || !w)
+		if (b->of[i].it.rank != it->rank || !w)
 			continue;
 		worker_wait(a->worker, b->number);
 		b->of[i].whole = NULL;
@@ -109,12 +115,13 @@ static struct whole *take_from(struct vault *v, struct ahead *a, struct batch *b
 
 static bool is_in(const struct batch *b, const struct item *it)
 {
-	return b->n && it >= b->of[0].it && it <= b->of[b->n - 1].it;
+	return b->n && it->rank >= b->of[0].it.rank && it->rank <= b->of[b->n - 1].it.rank;
 }
 
 struct whole *vault_ahead_take(struct vault *v, const struct item *it)
 {
-	const size_t at = (size_t)(it - v->items);
+	const size_t at = it->rank;
+	struct item next_one;
 	struct ahead *a = v->ahead;
 	if (!is_worth_it(it))
 		return NULL;
@@ -125,11 +132,11 @@ struct whole *vault_ahead_take(struct vault *v, const struct item *it)
 		const bool known = a->worker && (is_in(&a->batch[0], it) || is_in(&a->batch[1], it));
 		if (!known) {
 			a->run = 0;
-			a->expected = next_in_row(v, at + 1);
+			a->expected = next_in_row(v, at + 1, &next_one);
 		}
 		return known ? take_from(v, a, &a->batch[is_in(&a->batch[0], it) ? 0 : 1], it) : NULL;
 	}
-	a->expected = next_in_row(v, at + 1);
+	a->expected = next_in_row(v, at + 1, &next_one);
 	a->run++;
 	if (!a->worker) {
 		if (a->tried || a->run < WARM_UP)

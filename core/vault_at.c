@@ -52,9 +52,9 @@ const char *vault_scratch(const struct vault *v)
 	return v->scratch;
 }
 
-static bool unpack(struct vault *v, const struct entry *en, struct vault_span *out, struct err *e)
+static bool unpack(struct vault *v, const struct item *it, struct vault_span *out, struct err *e)
 {
-	struct vfile *f = vault_read(v, en, e);
+	struct vfile *f = vault_read_item(v, it, e);
 	if (!f)
 		return false;
 	bool ok = (out->fd = vault_private_file(v->scratch, e)) >= 0;
@@ -75,18 +75,22 @@ static bool unpack(struct vault *v, const struct entry *en, struct vault_span *o
 	return ok;
 }
 
-bool vault_open_at(struct vault *v, const struct entry *en, struct vault_span *out, struct err *e)
+static bool open_item(struct vault *v, const struct item *it, struct vault_span *out, struct err *e)
 {
-	const struct item *it = (const struct item *)en;
+	const struct entry *en = &it->pub;
 	struct stat st;
-	*out = (struct vault_span){ .fd = -1 };
-	if (en->within)
-		return vault_open_at(v->inners[en->within - 1], &it->at.inner->pub, out, e);
+	if (en->within) {
+		struct vault *in = v->inners[en->within - 1];
+		struct item inner;
+		vault_list_get(in->list, it->at.inner, &inner);
+		inner.pub.name = en->name;
+		return open_item(in, &inner, out, e);
+	}
 	switch (v->kind) {
 	case VAULT_ZIP:
-		return unpack(v, en, out, e);
+		return unpack(v, it, out, e);
 	case VAULT_DIR:
-		out->fd = vault_open_beneath(v->fd, it->at.raw, e);
+		out->fd = vault_open_item(v, it, e);
 		if (out->fd >= 0)
 			out->size = fstat(out->fd, &st) == 0 ? st.st_size : 0;
 		return out->fd >= 0;
@@ -102,4 +106,10 @@ bool vault_open_at(struct vault *v, const struct entry *en, struct vault_span *o
 		return out->fd >= 0 || err_set(e, ERR_INTERNAL, "cannot open '%s' again:", en->name);
 	}
 	return false;
+}
+
+bool vault_open_at(struct vault *v, const struct entry *en, struct vault_span *out, struct err *e)
+{
+	*out = (struct vault_span){ .fd = -1 };
+	return open_item(v, (const struct item *)en, out, e);
 }

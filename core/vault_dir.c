@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { DEPTH_MAX = 64 }; /* folders deeper than any limit allows are not looked into for the digest: each costs an open file */
+
 static bool cannot(struct err *e, const char *what, const char *path)
 {
 	err_set(e, ERR_ARCHIVE, "cannot %s:", what);
@@ -44,9 +46,9 @@ static bool take_file(struct vault *v, const struct buf *path, const struct stat
 		return false;
 	if (!it)
 		return true;
-	it->at.raw = streq(it->pub.name, path->p) ? it->pub.name : arena_strndup(&v->names, path->p, path->len);
+	it->raw = path->p;
 	it->pub.mtime_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
-	return vault_count_bytes(v, it, st->st_size, st->st_size, e);
+	return vault_take(v, it, st->st_size, st->st_size, e);
 }
 
 static bool walk(struct vault *v, int fd, struct buf *path, int depth, struct err *e);
@@ -112,7 +114,109 @@ bool vault_load_dir(struct vault *v, struct err *e)
 	return ok;
 }
 
-int vault_open_beneath(int root, const char *raw, struct err *e)
+/* ---- knowing a folder again ---- */
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names in a folder, sorted; the caller frees the list. NULL + err. Takes fd over. */
+static char **names_in(int fd, struct arena *a, const struct buf *path, size_t *n, int *dir, struct err *e)
+{
+	DIR *d = fdopendir(fd);
+	char **names = NULL;
+	size_t cap = 0;
+	*n = 0;
+	if (!d) {
+		close(fd);
+		cannot(e, "read the folder", path->p);
+		return NULL;
+	}
+	const struct dirent *de;
+	while (errno = 0, (de = readdir(d))) {
+		if (streq(de->d_name, ".") || streq(de->d_name, "..") || is_noise(de->d_name))
+			continue;
+		if (*n == cap) {
+			cap = cap ? 2 * cap : 64;
+			names = xrealloc(names, cap * sizeof(*names));
+		}
+		names[(*n)++] = arena_strdup(a, de->d_name);
+	}
+	const bool ok = !errno || cannot(e, "read the folder", path->p);
+	*dir = ok ? fcntl(dirfd(d), F_DUPFD_CLOEXEC, 0) : -1;
+	closedir(d);
+	if (ok && *dir < 0)
+		cannot(e, "open the folder", path->p);
+	if (*dir < 0) {
+		free(names);
+		return NULL;
+	}
+	if (!names)
+		names = xmalloc(sizeof(*names));
+	qsort(names, *n, sizeof(*names), by_bytes);
+	return names;
+}
+
+static bool digest_folder(int fd, struct buf *path, int depth, struct digest *d, struct err *e);
+
+static bool digest_one(int dir, const char *name, struct buf *path, int depth, struct digest *d, struct err *e)
+{
+	struct stat st;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return cannot(e, "look at", path->p);
+	if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
+		const int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		return fd >= 0 ? digest_folder(fd, path, depth + 1, d, e) : cannot(e, "open the folder", path->p);
+	}
+	const size_t n = strlen(name);
+	int fd = -1;
+	/* A zip inside may be opened as a folder: it counts with what it holds. */
+	if (S_ISREG(st.st_mode) && n > 4 && (streq(name + n - 4, ".zip") || streq(name + n - 4, ".ZIP") || streq(name + n - 4, ".Zip")))
+		fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	vault_file_digest(fd, path->p, &st, d);
+	if (fd >= 0)
+		close(fd);
+	return true;
+}
+
+/* Takes fd over. */
+static bool digest_folder(int fd, struct buf *path, int depth, struct digest *d, struct err *e)
+{
+	struct arena a;
+	size_t n;
+	int dir;
+	const size_t here = path->len;
+	arena_init(&a);
+	char **names = names_in(fd, &a, path, &n, &dir, e);
+	bool ok = names != NULL;
+	for (size_t i = 0; ok && i < n; i++) {
+		if (here)
+			buf_addc(path, '/');
+		buf_adds(path, names[i]);
+		ok = path->full ? vault_refuse(e, path->p, path->len, N_("a path too long")) : digest_one(dir, names[i], path, depth, d, e);
+		buf_cut(path, here);
+	}
+	if (names)
+		close(dir);
+	free(names);
+	arena_release(&a);
+	return ok;
+}
+
+bool vault_dir_digest(int root, struct digest *d, struct err *e)
+{
+	struct buf path;
+	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return cannot(e, "open the folder", "");
+	buf_init(&path, 64 * 1024);
+	const bool ok = digest_folder(fd, &path, 0, d, e);
+	buf_release(&path);
+	return ok;
+}
+
+static int open_beneath(int root, const char *raw, struct err *e)
 {
 	int at = root;
 	char part[256];
@@ -145,4 +249,16 @@ int vault_open_beneath(int root, const char *raw, struct err *e)
 		at = fd;
 		s += n + 1;
 	}
+}
+
+int vault_open_item(const struct vault *v, const struct item *it, struct err *e)
+{
+	const size_t room = strlen(v->top) + strlen(it->pub.name) + 2;
+	if (it->raw || !*v->top)
+		return open_beneath(v->fd, it->raw ? it->raw : it->pub.name, e);
+	char *path = xmalloc(room);
+	fmt_into(path, room, "%s/%s", v->top, it->pub.name);
+	const int fd = open_beneath(v->fd, path, e);
+	free(path);
+	return fd;
 }

@@ -5,22 +5,25 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/vault.h"
+#include "core/vault_list.h"
 
 #include <iconv.h>
+#include <sys/stat.h>
 
 struct zip; /* libzip's zip_t */
 
-/* One entry: 56 bytes and its name; a million of them must be no burden. `pub` is first: callers hold pointers to it. */
+/* One entry as it is handed out: a copy of what vault_list.c holds. `pub` is first: callers hold pointers to it. */
 struct item {
 	struct entry pub;
+	size_t rank;             /* among the entries of its archive */
+	const char *raw;         /* folder: the path below it as the file system spells it; NULL: as the name with the top folder before it */
 	union {
 		int64_t offset;  /* unpacked archive: where its bytes begin */
-		const struct item *inner; /* pub.within: the entry of that inner archive */
-		const char *raw; /* folder: the path below it as the file system spells it */
-		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; vault_zip_offset */
+		uint64_t inner;  /* pub.within: the rank in that inner archive */
+		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; header_at */
 	} at;
 	union {
-		uint64_t hash;                          /* unpacked archive: of the bytes */
+		uint64_t none;
 		struct { uint32_t crc, index; } zip;    /* index: number in the central directory */
 	} sum;
 };
@@ -30,11 +33,10 @@ struct vault {
 	char *path, *top;
 	char *scratch;           /* where private files are made, or NULL: $TMPDIR or /tmp */
 	struct vault_limits limits;
-	struct arena names;
-	char *room;              /* the rest of the arena's last piece for names */
-	size_t room_left;
-	struct item *items;
-	size_t n, cap;
+	struct vault_list *list; /* of the entries */
+	struct kept *kept;       /* vault.c: those that were handed out for good */
+	size_t n;                /* entries taken in */
+	struct item item;        /* the entry being looked at */
 	int64_t total;           /* unpacked bytes of all entries */
 	int fd;                  /* the folder, the zip, the bare file, or the unpacked bytes */
 	struct zip *zip;         /* opened when an entry needs it */
@@ -54,10 +56,12 @@ struct vault {
 	iconv_t pages[3];        /* by enum page of vault.c; opened when first needed */
 };
 
-/* Takes an entry in: decodes and checks the name, counts it against the limits. true with *out = NULL: an entry that is left
- * out (a folder, "__MACOSX", ".DS_Store"). The caller fills the rest of *out, size first through vault_count_bytes. */
+/* Looks at an entry: decodes and checks the name, counts it against the limits. true with *out = NULL: an entry that is left
+ * out (a folder, "__MACOSX", ".DS_Store"). The caller fills the rest of *out, which is good until the next one is looked at, and then
+ * takes it in: with its bytes counted, or without. */
 bool vault_admit(struct vault *v, const char *raw, size_t n, struct item **out, struct err *e);
-bool vault_count_bytes(struct vault *v, struct item *it, int64_t size, int64_t packed, struct err *e);
+bool vault_take(struct vault *v, struct item *it, int64_t size, int64_t packed, struct err *e);
+bool vault_take_sealed(struct vault *v, const struct item *it, struct err *e); /* of an encrypted entry nothing is known */
 void vault_odd(struct vault *v, enum vault_oddity o); /* about v->name */
 bool vault_refuse(struct err *e, const char *name, size_t n, const char *why);
 
@@ -66,15 +70,20 @@ enum found { FOUND_YES, FOUND_NO, FOUND_BROKEN /* and e is filled */ };
 /* vault.c, for archives within: an empty vault; names sorted, archives within opened, the top folder taken away. */
 struct vault *vault_new(const char *path, const struct vault_limits *limits, const char *scratch);
 bool vault_settle(struct vault *v, int depth, struct err *e);
+bool vault_has(struct vault *v, const char *name);
+struct vfile *vault_read_item(struct vault *v, const struct item *it, struct err *e); /* it: copied, but for its name */
 /* vault_nest.c: depth: how many archives this one lies in */
 bool vault_nest(struct vault *v, int depth, struct err *e);
 
 /* vault_dir.c */
 bool vault_load_dir(struct vault *v, struct err *e);
-int vault_open_beneath(int root, const char *raw, struct err *e); /* an open regular file, or -1 */
+int vault_open_item(const struct vault *v, const struct item *it, struct err *e); /* an open regular file, or -1 */
+/* Names, sizes and times of everything below, in the order of names; memory for the names of one folder at a time. */
+bool vault_dir_digest(int root, struct digest *d, struct err *e);
 
 /* vault_zip.c: on FOUND_YES the vault owns fd. */
 enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e);
+enum found vault_zip_digest(int fd, int64_t size, struct digest *d, struct err *e); /* the directory, in constant memory */
 bool vault_read_at(int fd, void *dst, size_t n, int64_t at); /* all n bytes */
 
 static inline uint32_t vault_le16(const uint8_t *p)
@@ -120,7 +129,13 @@ void vault_ahead_close(struct vault *v); /* before anything of the vault goes */
 /* vault_at.c */
 bool vault_write_all(int fd, const char *p, size_t n, struct err *e);
 
+/* vault_digest.c */
+void vault_digest_number(struct digest *d, uint64_t n);
+/* One file of a folder or for itself. fd: of what may be opened as a zip, and counts with its directory; else -1. */
+void vault_file_digest(int fd, const char *name, const struct stat *st, struct digest *d);
+
 /* vault_unpack.c */
+bool vault_is_archive(int fd); /* something that libarchive unpacks, by its first header; moves the file's offset */
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e);
 
 #endif

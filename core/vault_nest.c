@@ -28,23 +28,27 @@ static bool is_zip(const char *name)
 }
 
 /* Does an export lie in this folder ("" or "a/b/")? stem: of what the folder was packed into, whose text would have its name. */
-static bool is_export(const struct vault *v, const char *folder, const char *stem, size_t stem_n)
+static bool is_export(struct vault *v, const char *folder, const char *stem, size_t stem_n)
 {
 	char *name = xmalloc(strlen(folder) + 40 + stem_n);
 	const size_t room = strlen(folder) + 40 + stem_n;
 	bool yes = false;
 	for (size_t i = 0; i < countof(markers) && !yes; i++) {
 		fmt_into(name, room, "%s%s", folder, markers[i]);
-		yes = vault_find(v, name) != NULL;
+		yes = vault_has(v, name);
 	}
 	if (!yes && stem_n) {
 		fmt_into(name, room, "%s%.*s.txt", folder, (int)stem_n, stem);
-		yes = vault_find(v, name) != NULL;
+		yes = vault_has(v, name);
 	}
 	if (!yes) { /* "msgstore.db.crypt15", "msgstore-2024-01-01.1.db.crypt15" */
 		fmt_into(name, room, "%smsgstore", folder);
+		struct item it;
 		const size_t k = vault_lower(v, name);
-		yes = k < v->n && strncmp(v->items[k].pub.name, name, strlen(name)) == 0;
+		if (k < vault_count(v)) {
+			vault_list_get(v->list, k, &it);
+			yes = strncmp(it.pub.name, name, strlen(name)) == 0;
+		}
 	}
 	free(name);
 	return yes;
@@ -52,8 +56,7 @@ static bool is_export(const struct vault *v, const char *folder, const char *ste
 
 static size_t stem_of(const char *path, const char **stem)
 {
-	const char *slash = strrchr(path, '/');
-	*stem = slash ? slash + 1 : path;
+	*stem = path_base(path);
 	return is_zip(*stem) ? strlen(*stem) - 4 : 0;
 }
 
@@ -128,79 +131,125 @@ static enum found open_inner(struct vault *v, const struct entry *en, bool sure,
 	return FOUND_YES;
 }
 
-/* Entries of inner archives, until all have been looked at: v itself stays sorted and can be searched. */
-struct taken { struct item *items; size_t n, cap; };
-
-/* Keeps the inner archive's entries, as a folder; false + err beyond the limits. */
-static bool take_in(struct vault *v, struct taken *t, const char *name, struct vault *in, struct err *e)
+/* Keeps the inner archive, whose entries will be a folder; false + err beyond the limits. */
+static bool take_in(struct vault *v, struct vault *in, struct err *e)
 {
 	v->inners = xrealloc(v->inners, (v->n_inners + 1) * sizeof(*v->inners));
 	v->inners[v->n_inners++] = in;
 	v->total += in->total;
-	if (t->n + in->n > t->cap) {
-		t->cap = 2 * (t->n + in->n);
-		t->items = xrealloc(t->items, t->cap * sizeof(*t->items));
-	}
-	for (size_t i = 0; i < in->n; i++) {
-		const char *whole = arena_fmt(&v->names, "%s/%s", name, in->items[i].pub.name);
-		struct item *it = &t->items[t->n++];
-		*it = (struct item){ .pub = in->items[i].pub };
-		it->pub.name = in->items[i].pub.name = whole;
-		it->pub.within = (uint16_t)v->n_inners;
-		it->at.inner = &in->items[i];
-	}
-	if ((int64_t)(v->n + t->n) <= v->limits.max_entries && v->total <= v->limits.max_total_bytes)
+	v->n += vault_count(in);
+	if ((int64_t)v->n <= v->limits.max_entries && v->total <= v->limits.max_total_bytes)
 		return true;
 	return err_set(e, ERR_ARCHIVE, "refused: archives inside it are beyond the limits");
 }
 
-/* Takes the opened archives out and their entries in. */
-static void merge(struct vault *v, const struct taken *t)
+/* The entry of an archive inside, by its name as the outer one has it. */
+static bool add_inner(struct vault_list *to, size_t number, struct vault *in, size_t rank, const char *folder, struct buf *name, struct err *e)
 {
-	size_t w = 0;
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].pub.within != UINT16_MAX)
-			v->items[w++] = v->items[i];
-	if (w + t->n > v->cap) {
-		v->cap = w + t->n;
-		v->items = xrealloc(v->items, v->cap * sizeof(*v->items));
+	struct item it;
+	vault_list_get(in->list, rank, &it);
+	buf_reset(name);
+	buf_addf(name, "%s/%s", folder, it.pub.name);
+	if (name->full)
+		return vault_refuse(e, name->p, name->len, N_("a name of more than 16 KiB"));
+	it.pub.name = name->p;
+	it.pub.within = (uint16_t)(number + 1);
+	it.raw = NULL;
+	it.at.inner = rank;
+	return vault_list_add(to, &it, e);
+}
+
+/* A list in which the opened archives (their ranks) are folders: what is not inside them comes first, so that it keeps its names. */
+static bool merge(struct vault *v, const size_t *opened, struct err *e)
+{
+	struct vault_list *to = vault_list_new(v->scratch, v->limits.max_name_bytes);
+	struct buf name;
+	struct item it;
+	size_t k = 0;
+	bool ok = true;
+	buf_init(&name, VAULT_NAME_MAX);
+	for (size_t i = 0; ok && i < vault_count(v); i++) {
+		if (k < v->n_inners && opened[k] == i) {
+			k++;
+			continue;
+		}
+		vault_list_get(v->list, i, &it);
+		if (v->kind == VAULT_DIR && !it.raw && *v->top) {
+			buf_reset(&name);
+			buf_addf(&name, "%s/%s", v->top, it.pub.name);
+			it.raw = name.p;
+		}
+		ok = vault_list_add(to, &it, e);
 	}
-	if (t->n)
-		memcpy(v->items + w, t->items, t->n * sizeof(*t->items));
-	v->n = w + t->n;
+	for (k = 0; ok && k < v->n_inners; k++) {
+		vault_list_get(v->list, opened[k], &it);
+		char *folder = xstrdup(it.pub.name);
+		for (size_t i = 0; ok && i < vault_count(v->inners[k]); i++)
+			ok = add_inner(to, k, v->inners[k], i, folder, &name, e);
+		free(folder);
+	}
+	buf_release(&name);
+	vault_list_free(v->list);
+	v->list = to;
+	v->n = ok ? v->n - v->n_inners : v->n;
+	return ok;
+}
+
+/* Is there anything that may be opened? *only: nothing else is there. */
+static bool any_zip(struct vault *v, bool *only)
+{
+	struct item it;
+	size_t zips = 0;
+	const size_t n = vault_count(v);
+	for (size_t i = 0; i < n; i++) {
+		vault_list_get(v->list, i, &it);
+		zips += is_zip(it.pub.name);
+	}
+	*only = zips == n;
+	return zips > 0;
+}
+
+/* In a folder where an export lies, a zip is what somebody sent. */
+static bool is_beside_export(struct vault *v, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char *folder = xstrndup(name, slash ? (size_t)(slash + 1 - name) : 0);
+	const bool yes = *folder && is_export(v, folder, "", 0);
+	free(folder);
+	return yes;
 }
 
 bool vault_nest(struct vault *v, int depth, struct err *e)
 {
 	const char *stem;
-	const size_t n = v->n, stem_n = stem_of(v->path, &stem);
-	struct taken t = { .n = 0 };
-	size_t zips = 0;
-	bool ok = true;
-	for (size_t i = 0; i < n; i++)
-		zips += is_zip(v->items[i].pub.name);
-	if (!zips || depth >= DEPTH_MAX || v->kind == VAULT_FILE || is_export(v, "", stem, stem_n))
+	const size_t n = vault_count(v), stem_n = stem_of(v->path, &stem);
+	size_t *opened = NULL;
+	struct arena a;
+	bool ok = true, only;
+	if (depth >= DEPTH_MAX || v->kind == VAULT_FILE || is_export(v, "", stem, stem_n) || !any_zip(v, &only))
 		return true;
-	for (size_t i = 0; i < n && ok; i++) {
-		const struct entry *en = &v->items[i].pub;
+	arena_init(&a);
+	for (size_t i = 0; i < n && ok && v->n_inners < INNER_MAX; i++) {
 		struct vault *in;
-		if (!is_zip(en->name) || v->n_inners >= INNER_MAX)
+		struct item it;
+		vault_list_get(v->list, i, &it);
+		if (!is_zip(it.pub.name))
 			continue;
-		const char *slash = strrchr(en->name, '/');
-		char *folder = xstrndup(en->name, slash ? (size_t)(slash + 1 - en->name) : 0);
-		const bool beside = *folder && is_export(v, folder, "", 0);
-		free(folder);
-		if (beside)
-			continue;
-		const enum found f = open_inner(v, en, zips == n, depth, &in, e);
-		ok = f != FOUND_BROKEN;
-		if (f == FOUND_YES) {
-			ok = take_in(v, &t, en->name, in, e);
-			v->items[i].pub.within = UINT16_MAX;
+		const struct entry *en = vault_entry_in(v, i, &a);
+		if (!is_beside_export(v, en->name)) {
+			const enum found f = open_inner(v, en, only, depth, &in, e);
+			ok = f != FOUND_BROKEN;
+			if (f == FOUND_YES) {
+				opened = xrealloc(opened, (v->n_inners + 1) * sizeof(*opened));
+				opened[v->n_inners] = i;
+				ok = take_in(v, in, e);
+			}
 		}
+		arena_reset(&a);
 	}
+	arena_release(&a);
 	if (ok && v->n_inners)
-		merge(v, &t);
-	free(t.items);
+		ok = merge(v, opened, e);
+	free(opened);
 	return ok;
 }

@@ -49,11 +49,10 @@ static bool broken(struct archive *a, const char *name, struct err *e)
 	return err_hint(e, "download or copy it again");
 }
 
-/* One entry's bytes behind those that are there; *size and *sum are its own. */
-static bool pour(struct vault *v, struct archive *a, const char *name, char *block, int64_t *size, uint64_t *sum, struct err *e)
+/* One entry's bytes behind those that are there; *size is its own. */
+static bool pour(struct vault *v, struct archive *a, const char *name, char *block, int64_t *size, struct err *e)
 {
 	*size = 0;
-	*sum = 0;
 	for (;;) {
 		size_t n = 0;
 		while (n < BLOCK) {
@@ -69,7 +68,6 @@ static bool pour(struct vault *v, struct archive *a, const char *name, char *blo
 		if (!n)
 			return true;
 		*size += (int64_t)n;
-		*sum = hash64(block, n, *sum);
 		const int64_t all = v->total + *size, packed = archive_filter_bytes(a, -1);
 		const char *why = NULL;
 		if (*size > v->limits.max_entry_bytes)
@@ -103,11 +101,8 @@ static bool take_entry(struct vault *v, struct archive *a, struct archive_entry 
 		return false;
 	if (archive_entry_hardlink(en) || archive_entry_symlink(en) || archive_entry_filetype(en) == AE_IFLNK)
 		return vault_refuse(e, name, n, N_("a link"));
-	if (archive_entry_filetype(en) == AE_IFDIR) {
-		if (it)
-			v->n--; /* a folder whose name has no final '/' */
-		return true;
-	}
+	if (archive_entry_filetype(en) == AE_IFDIR)
+		return true; /* also one whose name has no final '/' */
 	if (archive_entry_filetype(en) != AE_IFREG)
 		return vault_refuse(e, name, n, "a device, pipe or socket");
 	if (!it)
@@ -116,33 +111,51 @@ static bool take_entry(struct vault *v, struct archive *a, struct archive_entry 
 		? (int64_t)archive_entry_mtime(en) * 1000000 + archive_entry_mtime_nsec(en) / 1000 : 0;
 	if (archive_entry_is_data_encrypted(en)) {
 		it->pub.encrypted = true;
-		return true;
+		return vault_take_sealed(v, it, e);
 	}
 	off_t begins = lseek(v->fd, 0, SEEK_CUR);
 	if (begins < 0)
 		return err_set(e, ERR_INTERNAL, "cannot unpack the archive:");
 	it->at.offset = begins;
 	int64_t size;
-	if (!pour(v, a, name, block, &size, &it->sum.hash, e))
+	if (!pour(v, a, name, block, &size, e))
 		return false;
 	/* The ratio has been looked at already, and over the whole archive: solid archives have none for one entry. */
-	return vault_count_bytes(v, it, size, size, e);
+	return vault_take(v, it, size, size, e);
+}
+
+/* The reader at the first header and what reading that gave, or NULL: no archive. */
+static struct archive *begin(int fd, struct archive_entry **en, int *r)
+{
+	struct archive *a = reader_new();
+	if (lseek(fd, 0, SEEK_SET) >= 0 && archive_read_open_fd(a, fd, 64 * 1024) == ARCHIVE_OK) {
+		while ((*r = archive_read_next_header(a, en)) == ARCHIVE_RETRY)
+			;
+		/* Without a format it is no archive; a format with no entry at all counts only where it cannot be an accident. */
+		if (archive_format(a) && (*r == ARCHIVE_OK || *r == ARCHIVE_WARN || (*r == ARCHIVE_EOF && archive_filter_count(a) > 1)))
+			return a;
+	}
+	archive_read_free(a);
+	return NULL;
+}
+
+bool vault_is_archive(int fd)
+{
+	struct archive_entry *en;
+	int r;
+	struct archive *a = begin(fd, &en, &r);
+	if (a)
+		archive_read_free(a);
+	return a != NULL;
 }
 
 enum found vault_load_archive(struct vault *v, int fd, const char *scratch, struct err *e)
 {
-	struct archive *a = reader_new();
 	struct archive_entry *en;
 	enum found out = FOUND_NO;
-	if (lseek(fd, 0, SEEK_SET) < 0 || archive_read_open_fd(a, fd, 64 * 1024) != ARCHIVE_OK) {
-		archive_read_free(a);
-		return FOUND_NO;
-	}
 	int r;
-	while ((r = archive_read_next_header(a, &en)) == ARCHIVE_RETRY)
-		;
-	/* Without a format it is no archive; a format with no entry at all counts only where it cannot be an accident. */
-	if (archive_format(a) && (r == ARCHIVE_OK || r == ARCHIVE_WARN || (r == ARCHIVE_EOF && archive_filter_count(a) > 1))) {
+	struct archive *a = begin(fd, &en, &r);
+	if (a) {
 		char *block = xmalloc(BLOCK);
 		v->kind = VAULT_ARCHIVE;
 		v->fd = vault_private_file(scratch, e);
@@ -158,8 +171,8 @@ enum found vault_load_archive(struct vault *v, int fd, const char *scratch, stru
 			}
 		}
 		free(block);
+		archive_read_free(a);
 	}
-	archive_read_free(a);
 	return out;
 }
 

@@ -6,6 +6,8 @@
  *
  * Promises: names and numbers are as the directory says, local headers count for nothing; bytes before the zip (a
  * self-extractor) are fine; links and devices by their Unix mode, entries that overlap, and sizes beyond the limits are refused.
+ *
+ * vault_zip_digest walks the same directory in constant memory, for vault_digest.c.
  */
 #include "core/vault_int.h"
 
@@ -240,7 +242,16 @@ static bool take_record(struct vault *v, const struct record *r, uint64_t index,
 	it->pub.encrypted = r->flags & (FLAG_ENCRYPTED | FLAG_ENCRYPTED_DIR);
 	if (r->size > INT64_MAX || r->packed > INT64_MAX)
 		return vault_refuse(e, name, r->name_len, "an entry with an impossible size");
-	return vault_count_bytes(v, it, (int64_t)r->size, (int64_t)r->packed, e);
+	return vault_take(v, it, (int64_t)r->size, (int64_t)r->packed, e);
+}
+
+static const char a_record[] = N_("a directory record makes no sense"), breaks_off[] = N_("its directory breaks off");
+static const char other_number[] = N_("its directory has another number of entries than it says");
+
+/* The record at the end has 16 bits for the number; who writes more entries without Zip64 leaves the rest out. */
+static bool is_count(const struct directory *d, uint64_t n)
+{
+	return n == d->count || (d->count <= 0xffff && (n & 0xffff) == d->count);
 }
 
 enum pass { PASS_LOOK, PASS_TAKE };
@@ -258,7 +269,7 @@ static bool walk_directory(struct vault *v, struct window *w, const struct direc
 	for (*n = 0; (bytes = record_bytes(w)); ++*n) {
 		struct record r;
 		if (!parse_record(bytes, &r)) {
-			damaged(e, N_("a directory record makes no sense"));
+			damaged(e, a_record);
 			return false;
 		}
 		if (pass == PASS_LOOK) {
@@ -279,10 +290,51 @@ static bool walk_directory(struct vault *v, struct window *w, const struct direc
 	if (pass == PASS_LOOK)
 		v->backslashes = backslash && !slash;
 	if (w->off != w->len || w->next != w->end) {
-		damaged(e, N_("its directory breaks off"));
+		damaged(e, breaks_off);
 		return false;
 	}
 	return true;
+}
+
+/* ---- knowing a zip again ---- */
+
+/* What a reader of the vault could tell apart: names as they are stored, sizes, checksums, what is encrypted and what is no file. Not
+ * the places of the bytes, times, comments and entries for folders, which differ when the same is packed once more. */
+static void digest_record(struct digest *d, const struct record *r)
+{
+	const uint32_t marks = (r->flags & (FLAG_ENCRYPTED | FLAG_ENCRYPTED_DIR)) << 16 | (r->mode & 0170000);
+	const size_t n = r->name_len;
+	if (n && !r->size && (r->name[n - 1] == '/' || r->name[n - 1] == '\\') && (!marks || marks == 0040000))
+		return;
+	vault_digest_number(d, n);
+	digest_add(d, r->name, n);
+	vault_digest_number(d, r->size);
+	vault_digest_number(d, r->crc);
+	vault_digest_number(d, marks == 0100000 ? 0 : marks);
+}
+
+enum found vault_zip_digest(int fd, int64_t size, struct digest *d, struct err *e)
+{
+	struct directory dir = { 0 };
+	const enum found f = find_directory(fd, size, &dir, e);
+	if (f != FOUND_YES)
+		return f;
+	struct window w = { .fd = fd, .p = xmalloc(WINDOW), .next = dir.at, .end = dir.at + dir.bytes };
+	const uint8_t *bytes;
+	uint64_t n = 0;
+	bool ok = true;
+	for (; ok && (bytes = record_bytes(&w)); n++) {
+		struct record r;
+		ok = parse_record(bytes, &r);
+		if (ok)
+			digest_record(d, &r);
+	}
+	free(w.p);
+	if (!ok)
+		return damaged(e, a_record);
+	if (w.off != w.len || w.next != w.end)
+		return damaged(e, breaks_off);
+	return is_count(&dir, n) ? FOUND_YES : damaged(e, other_number);
 }
 
 /* ---- the whole ---- */
@@ -298,8 +350,8 @@ enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e)
 	uint64_t n = 0;
 	bool ok = walk_directory(v, &w, &d, PASS_LOOK, &n, e) && walk_directory(v, &w, &d, PASS_TAKE, &n, e);
 	free(w.p);
-	if (ok && n != d.count && !(d.count <= 0xffff && (n & 0xffff) == d.count)) {
-		damaged(e, N_("its directory has another number of entries than it says"));
+	if (ok && !is_count(&d, n)) {
+		damaged(e, other_number);
 		ok = false;
 	}
 	if (!ok)

@@ -184,17 +184,14 @@ static bool is_known_list(const char *name)
 
 struct shape { size_t users, lists, days, dumps, txt, other, uploads, attachments; bool sqlite, teams; };
 
-static bool ends_with(const char *s, const char *tail)
-{
-	size_t n = strlen(s), m = strlen(tail);
-	return n >= m && streq(s + n - m, tail);
-}
-
 static void look(struct vault *v, struct shape *sh)
 {
+	struct arena a;
+	arena_init(&a);
 	*sh = (struct shape){ 0 };
 	for (size_t i = 0; i < vault_count(v); i++) {
-		const char *name = vault_entry(v, i)->name, *slash;
+		arena_reset(&a);
+		const char *name = vault_entry_in(v, i, &a)->name, *slash;
 		size_t skip = team_prefix(name);
 		sh->teams |= skip > 0;
 		name += skip;
@@ -211,12 +208,13 @@ static void look(struct vault *v, struct shape *sh)
 			sh->uploads++;
 		} else if (strncmp(slash, "/attachments/", 13) == 0) {
 			sh->attachments++;
-		} else if (ends_with(name, ".txt") && (strncmp(name, "channels/", 9) == 0 || strncmp(name, "dms/", 4) == 0)) {
+		} else if (str_ends(name, ".txt") && (strncmp(name, "channels/", 9) == 0 || strncmp(name, "dms/", 4) == 0)) {
 			sh->txt++;
 		} else if (strncmp(name, "files/", 6) != 0) {
 			sh->other++;
 		}
 	}
+	arena_release(&a);
 }
 
 /* Whether a root file looks like slackdump's dump: its first bytes name the fields. */
@@ -224,8 +222,12 @@ static bool peek_dump(struct vault *v)
 {
 	char head[PEEK_BYTES + 1];
 	int tried = 0;
-	for (size_t i = 0; i < vault_count(v) && tried < PEEK_FILES; i++) {
-		const struct entry *en = vault_entry(v, i);
+	bool found = false;
+	struct arena a;
+	arena_init(&a);
+	for (size_t i = 0; i < vault_count(v) && tried < PEEK_FILES && !found; i++) {
+		arena_reset(&a);
+		const struct entry *en = vault_entry_in(v, i, &a);
 		if (strchr(en->name, '/') || !is_dump_name(en->name))
 			continue;
 		tried++;
@@ -235,10 +237,10 @@ static bool peek_dump(struct vault *v)
 		if (n <= 0)
 			continue;
 		head[n] = '\0';
-		if (head[strspn(head, " \t\r\n")] == '{' && (strstr(head, "\"messages\"") || strstr(head, "\"channel_id\"")))
-			return true;
+		found = head[strspn(head, " \t\r\n")] == '{' && (strstr(head, "\"messages\"") || strstr(head, "\"channel_id\""));
 	}
-	return false;
+	arena_release(&a);
+	return found;
 }
 
 static int bid(struct vault *v)
@@ -286,8 +288,11 @@ static bool each_team(void *ctx, const struct jv *v, size_t index, size_t line)
 static void team_from_messages(struct source *s)
 {
 	int tried = 0;
+	struct arena a;
+	arena_init(&a);
 	for (size_t i = 0; i < vault_count(s->v) && tried < PEEK_FILES && streq(s->team, "unknown"); i++) {
-		const struct entry *en = vault_entry(s->v, i);
+		arena_reset(&a);
+		const struct entry *en = vault_entry_in(s->v, i, &a);
 		const char *slash = strrchr(en->name, '/');
 		if (!slash || !is_day(slash + 1))
 			continue;
@@ -302,6 +307,7 @@ static void team_from_messages(struct source *s)
 		arena_release(&step);
 		vfile_close(f);
 	}
+	arena_release(&a);
 }
 
 static void slack_close(struct source *s)
@@ -339,12 +345,16 @@ static struct source *slack_open(struct vault *v, const char *const *options, st
 	s->has_uploads = sh.uploads > 0;
 	s->has_attachments = sh.attachments > 0;
 	add_space(s, "", 0);
+	struct arena a;
+	arena_init(&a);
 	for (size_t i = 0; sh.teams && i < vault_count(v); i++) {
-		const char *name = vault_entry(v, i)->name;
+		arena_reset(&a);
+		const char *name = vault_entry_in(v, i, &a)->name;
 		size_t n = team_prefix(name);
 		if (n)
 			add_space(s, name, n);
 	}
+	arena_release(&a);
 	if (!slack_find_team(s))
 		team_from_messages(s);
 	return s;
@@ -474,9 +484,8 @@ static bool begin_folder(struct source *s, const char *entry_name, size_t n)
 	return !s->stopped;
 }
 
-static bool walk_day(struct source *s, size_t index, const char *day)
+static bool walk_day(struct source *s, const struct entry *en, size_t index, const char *day)
 {
-	const struct entry *en = vault_entry(s->v, index);
 	s->entry_index = (uint32_t)index;
 	s->in_file = s->off_day = 0;
 	s->last_us = 0;
@@ -523,11 +532,14 @@ static bool walk_other(struct source *s, const struct entry *en, const char *nam
 
 static bool walk_entries(struct source *s)
 {
+	struct arena a; /* the entry, whose name s->entry is, too */
+	arena_init(&a);
 	for (size_t i = 0; i < vault_count(s->v) && !s->stopped; i++) {
-		const struct entry *en = vault_entry(s->v, i);
+		arena_reset(&a);
+		const struct entry *en = vault_entry_in(s->v, i, &a);
 		const char *name = en->name + space_of(s, en->name)->len, *slash = strchr(name, '/');
 		if (s->dump && !slash && is_dump_name(name)) {
-			slack_walk_dump_file(s, i);
+			slack_walk_dump_file(s, en, i);
 			continue;
 		}
 		if (!slash || !is_day(slash + 1)) {
@@ -538,10 +550,12 @@ static bool walk_entries(struct source *s)
 		if (!s->folder || strncmp(s->folder, en->name, n) != 0 || s->folder[n])
 			begin_folder(s, en->name, n);
 		if (!s->stopped)
-			walk_day(s, i, slash + 1);
+			walk_day(s, en, i, slash + 1);
 	}
 	if (s->folder && !s->dump && !s->stopped)
 		slack_conv_end(s);
+	s->entry = NULL;
+	arena_release(&a);
 	return !s->stopped;
 }
 
@@ -642,7 +656,6 @@ static bool slack_walk(struct source *s, const struct sink *sink, struct arena *
 	for (size_t i = 0; i < s->n_spaces && !s->stopped; i++)
 		slack_read_others(s, &s->spaces[i]);
 	bool ok = !s->stopped && walk_entries(s);
-	s->entry = NULL;
 	s->line = 0;
 	ok = ok && slack_push_apps(s) && slack_push_found(s) && last_facts(s);
 	walk_end(s);
@@ -653,7 +666,7 @@ static bool slack_walk(struct source *s, const struct sink *sink, struct arena *
 
 const struct importer importer_slack = {
 	.name = "slack",
-	.summary = "Slack export (workspace, Enterprise Grid, slackdump)",
+	.summary = N_("Slack export (workspace, Enterprise Grid, slackdump)"),
 	.bid = bid,
 	.open = slack_open,
 	.identity = identity,

@@ -139,7 +139,7 @@ bool slack_is_id(const char *s, size_t n);  /* Slack's own form: C024BE91L */
 bool slack_is_ref(const char *s, size_t n); /* what other tools may write as a person's id, too: no blanks, no slashes */
 
 /* slack_dump.c */
-bool slack_walk_dump_file(struct source *s, size_t index);
+bool slack_walk_dump_file(struct source *s, const struct entry *en, size_t index);
 
 /* slack_people.c */
 struct person *slack_person(struct source *s, const char *id);              /* NULL when nobody has told of it */

@@ -117,10 +117,9 @@ static bool each_dump_head(struct source *s, const struct jv *v)
 	return !s->stopped;
 }
 
-bool slack_walk_dump_file(struct source *s, size_t index)
+bool slack_walk_dump_file(struct source *s, const struct entry *en, size_t index)
 {
 	static const char *const head_only[] = { "messages", NULL };
-	const struct entry *en = vault_entry(s->v, index);
 	struct err e = ERR_INIT;
 	size_t n = strcspn(en->name, "-.");
 	s->folder = arena_strndup(&s->names, en->name, n);

@@ -43,7 +43,7 @@ static const struct entry *first_with(struct source *s, const char *prefix)
 	size_t i = vault_lower(s->v, prefix), n = strlen(prefix);
 	if (i >= vault_count(s->v))
 		return NULL;
-	const struct entry *en = vault_entry(s->v, i);
+	const struct entry *en = vault_entry_in(s->v, i, s->step);
 	return strncmp(en->name, prefix, n) == 0 && en->name[n] ? en : NULL;
 }
 

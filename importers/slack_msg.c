@@ -182,15 +182,21 @@ void slack_conv_begin(struct source *s)
 
 bool slack_conv_end(struct source *s)
 {
+	const char *own = s->entry;
+	struct arena a;
+	arena_init(&a);
 	for (size_t i = 0; s->watch && i < s->n_roots && !s->stopped; i++) {
 		const struct root *r = &s->roots[i];
 		if (times_has(&s->times, r->us))
 			continue;
-		s->entry = vault_entry(s->v, r->entry)->name;
+		arena_reset(&a);
+		s->entry = vault_entry_in(s->v, r->entry, &a)->name;
 		s->line = r->line;
 		slack_hazard(s, HAZARD_WARN, "orphan-reply", "a reply to %lld.%06lld, which is not in the archive", (long long)(r->us / 1000000),
 			     (long long)(r->us % 1000000));
 	}
+	s->entry = own;
+	arena_release(&a);
 	return !s->stopped;
 }
 

@@ -80,12 +80,6 @@ bool wa_fact(struct source *s, const char *key, const char *fmt, ...)
 
 /* ---- finding transcripts ---- */
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? slash + 1 : path;
-}
-
 static bool ends_with(const char *s, const char *tail)
 {
 	size_t n = strlen(s), m = strlen(tail);
@@ -104,7 +98,7 @@ enum name_is { NAME_IOS = 3, NAME_ANDROID = 2, NAME_TEXT = 1, NAME_OTHER = 0 };
 
 static enum name_is name_of(const struct entry *en, struct arena *a, struct buf *scratch)
 {
-	const char *base = base_name(en->name), *title;
+	const char *base = path_base(en->name), *title;
 	if (!ends_with(base, ".txt"))
 		return NAME_OTHER;
 	if (streq(base, "_chat.txt"))
@@ -115,12 +109,12 @@ static enum name_is name_of(const struct entry *en, struct arena *a, struct buf 
 static bool is_inner_archive(const struct entry *en, struct arena *a, struct buf *scratch)
 {
 	const char *title;
-	return ends_with(en->name, ".zip") && wa_title_of(a, scratch, base_name(en->name), &title);
+	return ends_with(en->name, ".zip") && wa_title_of(a, scratch, path_base(en->name), &title);
 }
 
 static bool same_folder(const char *a, const char *b)
 {
-	size_t n = (size_t)(base_name(a) - a), m = (size_t)(base_name(b) - b);
+	size_t n = (size_t)(path_base(a) - a), m = (size_t)(path_base(b) - b);
 	return n == m && !memcmp(a, b, n);
 }
 
@@ -134,7 +128,7 @@ static int bid(struct vault *v)
 	arena_init(&a);
 	buf_init(&scratch, 4096);
 	for (size_t i = 0; i < vault_count(v) && tried < BID_FILES && best < 90; i++) {
-		const struct entry *en = vault_entry(v, i);
+		const struct entry *en = vault_entry_in(v, i, &a);
 		enum name_is is = name_of(en, &a, &scratch);
 		int n = 0;
 		if (is != NAME_OTHER) {
@@ -144,7 +138,7 @@ static int bid(struct vault *v)
 		} else if (is_inner_archive(en, &a, &scratch)) {
 			n = 50;
 		} else if (ends_with(en->name, ".crypt15") || ends_with(en->name, ".crypt14") || ends_with(en->name, ".crypt12") ||
-		           streq(base_name(en->name), "msgstore.db") || streq(base_name(en->name), "ChatStorage.sqlite")) {
+		           streq(path_base(en->name), "msgstore.db") || streq(path_base(en->name), "ChatStorage.sqlite")) {
 			n = 40;
 		}
 		best = n > best ? n : best;
@@ -185,14 +179,22 @@ static bool take_options(struct source *s, const char *const *options, struct er
 }
 
 /* The surest name in the folder of an entry. Entries are sorted, so a folder's files stand together but for its subfolders. */
-static uint8_t best_name(const struct vault *v, const uint8_t *is, const char *name)
+static uint8_t best_name(struct vault *v, const uint8_t *is, const char *name)
 {
-	size_t folder = (size_t)(base_name(name) - name);
+	size_t folder = (size_t)(path_base(name) - name);
 	char *prefix = xstrndup(name, folder);
 	uint8_t top = 0;
-	for (size_t k = vault_lower(v, prefix); k < vault_count(v) && strncmp(vault_entry(v, k)->name, prefix, folder) == 0; k++)
-		if (is[k] > top && same_folder(vault_entry(v, k)->name, name))
+	struct arena a;
+	arena_init(&a);
+	for (size_t k = vault_lower(v, prefix); k < vault_count(v); k++) {
+		arena_reset(&a);
+		const char *other = vault_entry_in(v, k, &a)->name;
+		if (strncmp(other, prefix, folder) != 0)
+			break;
+		if (is[k] > top && same_folder(other, name))
 			top = is[k];
+	}
+	arena_release(&a);
 	free(prefix);
 	return top;
 }
@@ -203,17 +205,21 @@ static void find_chats(struct source *s)
 	struct wa_head h;
 	size_t n = vault_count(s->v), cap = 0;
 	uint8_t *is = xcalloc(n ? n : 1, 1);
+	struct arena a;
+	arena_init(&a);
 	for (size_t i = 0; i < n; i++) {
-		const struct entry *en = vault_entry(s->v, i);
+		arena_reset(&a);
+		const struct entry *en = vault_entry_in(s->v, i, &a);
 		is[i] = (uint8_t)name_of(en, &s->keep, &s->norm);
 		s->nested |= is_inner_archive(en, &s->keep, &s->norm);
 	}
+	arena_release(&a);
 	const char *of = NULL; /* an entry of the folder that `top` is about */
 	uint8_t top = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct entry *en = vault_entry(s->v, i);
 		if (!is[i])
 			continue;
+		const struct entry *en = vault_entry(s->v, i);
 		if (!of || !same_folder(of, en->name))
 			top = best_name(s->v, is, en->name);
 		of = en->name;
@@ -256,10 +262,14 @@ static struct source *wa_open(struct vault *v, const char *const *options, struc
 	find_chats(s);
 	if (!s->n_chats) {
 		bool database = false;
+		struct arena a;
+		arena_init(&a);
 		for (size_t i = 0; i < vault_count(v); i++) {
-			const char *name = vault_entry(v, i)->name;
+			arena_reset(&a);
+			const char *name = vault_entry_in(v, i, &a)->name;
 			database |= strstr(name, ".crypt1") || ends_with(name, "msgstore.db") || ends_with(name, "chatstorage.sqlite");
 		}
+		arena_release(&a);
 		if (s->nested) {
 			err_set(e, ERR_ARCHIVE, "there are archives of chats inside this one");
 			err_hint(e, "unpack it once and give each chat's zip as an archive of its own");
@@ -288,7 +298,7 @@ static const char *identity(const struct source *s)
 
 static void name_chat(struct source *s, struct wa_chat *c)
 {
-	const char *name = c->en->name, *base = base_name(name);
+	const char *name = c->en->name, *base = path_base(name);
 	c->folder = arena_strndup(&s->names, name, (size_t)(base - name));
 	if (!streq(base, "_chat.txt")) {
 		c->named = wa_title_of(&s->names, &s->norm, base, &c->title);
@@ -298,10 +308,10 @@ static void name_chat(struct source *s, struct wa_chat *c)
 	/* "_chat.txt": the folder it stands in, else the archive, is called "WhatsApp Chat - X". */
 	if (*c->folder) {
 		const char *folder = arena_strndup(&s->names, c->folder, strlen(c->folder) - 1);
-		c->named = wa_title_of(&s->names, &s->norm, base_name(folder), &c->title);
+		c->named = wa_title_of(&s->names, &s->norm, path_base(folder), &c->title);
 	} else {
 		const char *top = vault_top(s->v), *title;
-		if (vault_kind(s->v) != VAULT_FILE && wa_title_of(&s->names, &s->norm, base_name(*top ? top : vault_path(s->v)), &title)) {
+		if (vault_kind(s->v) != VAULT_FILE && wa_title_of(&s->names, &s->norm, path_base(*top ? top : vault_path(s->v)), &title)) {
 			c->named = true;
 			c->title = title;
 		} else if (streq(base, "_chat.txt") && vault_kind(s->v) != VAULT_FILE) {
@@ -490,7 +500,7 @@ static bool wa_walk(struct source *s, const struct sink *sink, struct arena *ste
 
 const struct importer importer_whatsapp = {
 	.name = "whatsapp",
-	.summary = "WhatsApp chat export (iPhone, Android)",
+	.summary = N_("WhatsApp chat export (iPhone, Android)"),
 	.bid = bid,
 	.open = wa_open,
 	.identity = identity,

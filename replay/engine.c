@@ -153,6 +153,14 @@ static void rewind_op(struct hot *h)
 
 static void housed(struct engine *x, struct runner *host);
 
+/* Found, and refused as existing the only time it was asked for: somebody else has made it. */
+static bool existed(struct engine *x, struct hot *h, enum lane_event ev)
+{
+	struct ledger_row row;
+	return ev == LANE_EV_FOUND && h->op.op.key.kind == OP_USER_CREATE && ledger_get(x->l, &h->op.op.key, &h->arena, &row) && row.tries == 1 &&
+	       row.why && !strncmp(row.why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1);
+}
+
 void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said)
 {
 	static const struct said nothing = { NULL, NULL, NULL };
@@ -170,7 +178,7 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		x->intents++;
 		break;
 	case LANE_DO_DONE:
-		ledger_done(x->l, &h->op.op.key, said->id, said->id2);
+		ledger_done(x->l, &h->op.op.key, said->id, existed(x, h, ev) ? LEDGER_EXISTED : said->id2);
 		x->wrote |= WROTE_DONE;
 		count_done(x, r);
 		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
@@ -196,7 +204,8 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 			x->wrote |= WROTE_UNKNOWN;
 		}
 		if (ev == LANE_EV_UNKNOWN)
-			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words), why);
+			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words),
+			             strncmp(why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1) ? why : why + sizeof(WHY_EXISTED) - 1);
 		rewind_op(h);
 		break;
 	case LANE_DO_FORGET:

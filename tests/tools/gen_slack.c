@@ -1,7 +1,7 @@
 /* gen_slack.c: a Slack export of any size, for benches and soak tests.
  *
- *   gen_slack --messages N --channels K --threads PCT --users U --seed S --media GIB OUT.zip
- *   gen_slack --shape one|small|thread|files|mixed --messages N [--channels K, with files] --users U --seed S OUT.zip
+ *   gen_slack --messages N --channels K --threads PCT --users U --seed S --media GIB --days N OUT.zip
+ *   gen_slack --shape one|small|thread|files|mixed --messages N [--channels K, with files] --users U --seed S --days N OUT.zip
  *
  * Shapes: one channel with everything; channels of 20; one thread with everything; a small file with every message; channels of
  * which each has so much less than the one before that half of all is in a few.
@@ -10,6 +10,7 @@
  * channel, day files named by Pacific date, about 1.7 KB of JSON a message with the parts real messages have (user_profile,
  * blocks, reactions, files, previews; Russian and English). Streams through libarchive's zip writer: memory holds one day file.
  * --media adds so many GiB of files in __uploads as slackdump does, all zeros: where the file system knows holes they take no room.
+ * --days adds so many day files without a message, from 2030 on, in all channels: an archive with a directory of any size.
  */
 #include "core/buf.h"
 
@@ -23,7 +24,7 @@
 
 enum shape { SHAPE_EVEN, SHAPE_ONE, SHAPE_SMALL, SHAPE_THREAD, SHAPE_FILES, SHAPE_MIXED, N_SHAPE };
 static const char *const shape_names[N_SHAPE] = { "even", "one", "small", "thread", "files", "mixed" };
-struct opts { long messages, channels, threads, users, media; uint64_t seed; enum shape shape; const char *out; };
+struct opts { long messages, channels, threads, users, media, days; uint64_t seed; enum shape shape; const char *out; };
 
 static long file_no; /* of SHAPE_FILES: the last one named */
 
@@ -333,6 +334,19 @@ static void one_channel(const struct opts *o, struct archive *a, struct buf *b, 
 	}
 }
 
+static void empty_days(const struct opts *o, struct archive *a, struct buf *b, long c)
+{
+	const long n = o->days / o->channels + (c < o->days % o->channels);
+	char day[24], path[64];
+	buf_reset(b);
+	buf_adds(b, "[]");
+	for (long i = 0; i < n; i++) {
+		day_name(1893499200 + i * 86400, day);
+		snprintf(path, sizeof(path), "channel-%04ld/%s.json", c, day);
+		put_entry(a, path, b);
+	}
+}
+
 /* How many messages channel c has. */
 static long size_of(const struct opts *o, long c)
 {
@@ -390,6 +404,8 @@ int main(int argc, char **argv)
 			o.seed = (uint64_t)number(argv[++i]);
 		else if (more && streq(argv[i], "--media"))
 			o.media = number(argv[++i]);
+		else if (more && streq(argv[i], "--days"))
+			o.days = number(argv[++i]);
 		else if (more && streq(argv[i], "--shape")) {
 			for (i++; o.shape < N_SHAPE && !streq(argv[i], shape_names[o.shape]); o.shape++)
 				;
@@ -403,7 +419,7 @@ int main(int argc, char **argv)
 	if (o.shape != SHAPE_EVEN)
 		set_shape(&o);
 	if (!o.out || !o.channels || !o.users) {
-		fprintf(stderr, "usage: gen_slack [--messages N] [--channels K] [--threads PCT] [--users U] [--seed S] [--media GIB] OUT.zip\n");
+		fprintf(stderr, "usage: gen_slack [--messages N] [--channels K] [--threads PCT] [--users U] [--seed S] [--media GIB] [--days N] OUT.zip\n");
 		return 2;
 	}
 	state = o.seed;
@@ -421,8 +437,10 @@ int main(int argc, char **argv)
 	buf_reset(&b);
 	buf_adds(&b, "[]");
 	put_entry(a, "integration_logs.json", &b);
-	for (long c = 0; c < o.channels; c++)
+	for (long c = 0; c < o.channels; c++) {
 		one_channel(&o, a, &b, &text, c, size_of(&o, c));
+		empty_days(&o, a, &b, c);
+	}
 	uploads(a, &b);
 	put_media(a, o.media);
 	if (b.full || archive_write_close(a) != ARCHIVE_OK)
