@@ -73,7 +73,7 @@ eq 'takes all messages back' "$(content | wc -l | tr -d ' ')" 0
 
 # ---- as fast as places are handed out, however long the storage takes for each: as many at once as that asks for, and no more ----
 BIG=$T/big.zip
-"$GEN" --shape files --messages 1960 --channels 7 --users 10 --seed 4 "$BIG"
+gen_slack --shape files --messages 1960 --channels 7 --users 10 --seed 4 "$BIG"
 # most_at_once LOG MS: of the files that reached the storage, the most within so many milliseconds
 most_at_once() {
 	grep '"path":"/direct_url"' "$1" | sed -E 's/.*T([0-9]+):([0-9]+):([0-9.]+)Z.*/\1 \2 \3/' |
