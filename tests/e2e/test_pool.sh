@@ -116,7 +116,7 @@ unset PACHCA_BOT_TOKEN
 sandbox again_and_again --bots 3
 export PACHCA_BOT_TOKEN=$one,$two
 gen_slack --shape files --messages 600 --users 10 --seed 5 "$T/files.zip"
-project e files.zip
+drafted e "$T/files.zip"
 k=0
 while [ "$k" -lt 25 ] && { MVCHAT_STEP_KILL=100 "$MVCHAT" apply -q -C "$T/e" --url "$URL" --yes >/dev/null 2>&1; [ $? -eq 137 ]; }; do k=$((k + 1)); done
 eq 'killed 25 times' "$k" 25

@@ -84,7 +84,7 @@ for tokens in 1 3; do
 	faults 'POST /direct_url * slow 1000'
 	export PACHCA_BOT_TOKEN=sandbox-bot-token
 	[ "$tokens" -eq 1 ] || export PACHCA_BOT_TOKEN=sandbox-bot-token,sandbox-bot-token-2,sandbox-bot-token-3
-	mkdir "$T/wide$tokens" && "$MVCHAT" map -q -C "$T/wide$tokens" --offline --unmatched create "$BIG" >/dev/null
+	drafted "wide$tokens" "$BIG"
 	"$MVCHAT" plan -C "$T/wide$tokens" --url "$URL" --json >"$T/out" 2>/dev/null
 	least=$(number least_ms "$T/out")
 	expect "1,960 files with $tokens token(s)" 0 "$MVCHAT" apply -C "$T/wide$tokens" --url "$URL" --yes --json
@@ -102,7 +102,7 @@ if [ "$most" -gt 128 ] && [ "$most" -le 256 ]; then ok "later as many as are nee
 # ---- a process that may open few files has few connections open, and goes on ----
 sandbox narrow
 export PACHCA_BOT_TOKEN=sandbox-bot-token
-project n
+drafted n "$T/files.zip"
 faults 'POST /direct_url * slow 1000'
 expect 'with 100 files open at most' 0 sh -c 'ulimit -n 100; exec "$@"' sh "$MVCHAT" apply -C "$T/n" --url "$URL" --yes --json
 most=$(most_at_once "$LOG" 1000)
@@ -112,7 +112,7 @@ if [ "$most" -gt 4 ] && [ "$most" -le 26 ]; then ok "few are on their way at onc
 sandbox whose --bots 3
 one=sandbox-bot-token two=sandbox-bot-token-2 three=sandbox-bot-token-3
 export PACHCA_BOT_TOKEN=$one,$two,$three
-project v
+drafted v "$T/files.zip"
 expect 'a part' 6 "$MVCHAT" apply -q -C "$T/v" --url "$URL" --yes --max-ops 260
 export PACHCA_BOT_TOKEN=$three,$one,$two
 expect 'the rest' 0 "$MVCHAT" apply -q -C "$T/v" --url "$URL" --yes
