@@ -100,6 +100,8 @@ static void print_adopted(const struct adopt_result *r, int64_t told)
 		out_row(26, _("known before"), "%s", num(r->known));
 	if (r->renamed)
 		out_row(26, _("under a former name"), "%s", num(r->renamed));
+	if (r->accounts)
+		out_row(26, _("further bots of ours"), _("%s, known by what they wrote: their tokens were not given"), num(r->accounts));
 	if (r->strangers)
 		out_row(26, _("unknown messages of ours"), "%s", num(r->strangers));
 	putchar('\n');
@@ -166,7 +168,7 @@ static int adopt(const struct args *a)
 		jw_arr_end(&w);
 		json_kinds(&w, "adopted", r.adopted);
 		json_kinds(&w, "missing", r.missing);
-		jw_kint(&w, "known", r.known); jw_kint(&w, "ambiguous", r.ambiguous); jw_kint(&w, "strangers", r.strangers); jw_kint(&w, "renamed", r.renamed);
+		jw_kint(&w, "known", r.known); jw_kint(&w, "ambiguous", r.ambiguous); jw_kint(&w, "accounts", r.accounts); jw_kint(&w, "strangers", r.strangers); jw_kint(&w, "renamed", r.renamed);
 		jw_kbool(&w, "stopped", r.stopped);
 		jw_obj_end(&w);
 		puts(b.p);

@@ -515,6 +515,7 @@ bool project_session(struct project *p, const struct args *a, const char *export
 		},
 		.options = options,
 		.bond = bots.n > 1 ? bond_of(p) : NULL,
+		.known = p->ledger ? ledger_bots(p->ledger, &p->arena) : NULL,
 	};
 	p->session = session_open(&sa, e);
 	if (!p->session && rehearsal)

@@ -148,7 +148,7 @@ struct exporter {
 	const char *name;      /* "pachca" */
 	const char *summary;
 	const char *default_url;
-	/* options: "key=value", NULL-terminated. The target lives in the arena. */
+	/* options: "key=value", NULL-terminated. The target lives in the arena. known=ID: what this account wrote is ours, too. */
 	struct target *(*configure)(const char *const *options, struct arena *a, struct err *e);
 	void (*traits)(const struct target *t, struct traits *out);
 	/* HELLO: requests 0..n-1, in order, before anything else; build returns false when there is none with that number.
@@ -161,6 +161,8 @@ struct exporter {
 	int (*first_bot)(struct target *t);
 	/* Ids of the bots behind the first, or 0: who else belongs into each chat. NULL: there are none. */
 	size_t (*other_bots)(const struct target *t, const char *const **ids);
+	/* This account has written for us, though its token is not here: as the option known=ID. a: the target's. NULL: authors do not matter. */
+	void (*also_ours)(struct target *t, const char *author, struct arena *a);
 	/* Identity for the ledger's bond: service, workspace and the account that writes. After HELLO. */
 	const char *(*identity)(const struct target *t, struct arena *a);
 

@@ -32,6 +32,10 @@ static struct target *configure(const char *const *options, struct arena *a, str
 	struct target *t = arena_new(a, struct target);
 	t->url = DEFAULT_URL;
 	t->has_admin = true;
+	size_t n_options = 0;
+	while (options && options[n_options])
+		n_options++;
+	t->known = arena_array(a, n_options + 1, const char *);
 	for (; options && *options; options++) {
 		const char *o = *options;
 		if (!strncmp(o, "url=", 4) && o[4]) {
@@ -47,9 +51,11 @@ static struct target *configure(const char *const *options, struct arena *a, str
 			continue;
 		} else if (!strncmp(o, "bond=", 5)) {
 			t->bond = arena_strdup(a, o + 5);
+		} else if (!strncmp(o, "known=", 6)) {
+			t->known[t->n_known++] = arena_strdup(a, o + 6);
 		} else {
 			err_set(e, ERR_USAGE, "pachca: unknown option '%s'", o);
-			err_hint(e, "known: url=ADDRESS, admin=0, admin=1, bots=N, bond=IDENTITY");
+			err_hint(e, "known: url=ADDRESS, admin=0, admin=1, bots=N, bond=IDENTITY, known=ID");
 			return NULL;
 		}
 	}
@@ -256,6 +262,15 @@ static size_t other_bots(const struct target *t, const char *const **ids)
 {
 	*ids = t->other_ids;
 	return t->n_others;
+}
+
+static void also_ours(struct target *t, const char *author, struct arena *a)
+{
+	const char **v = arena_array(a, t->n_known + 1, const char *);
+	for (size_t i = 0; i < t->n_known; i++)
+		v[i] = t->known[i];
+	v[t->n_known++] = arena_strdup(a, author);
+	t->known = v;
 }
 
 static const char *identity(const struct target *t, struct arena *a)
@@ -486,12 +501,14 @@ static bool same_text(const char *a, const char *b)
 	return mix(0, a) == mix(0, b);
 }
 
-/* Any bot of the pool is "us": which of them wrote a message is of no matter to what it is. */
+/* Any bot that has ever written for this ledger is "us": which of them wrote a message is of no matter to what it is. */
 static bool is_ours(const struct target *t, const char *author)
 {
 	bool ours = t->bot.user_id && author && streq(author, t->bot.user_id);
 	for (size_t i = 0; !ours && author && i < t->n_others; i++)
 		ours = t->others[i].user_id && streq(author, t->others[i].user_id);
+	for (size_t i = 0; !ours && author && i < t->n_known; i++)
+		ours = streq(author, t->known[i]);
 	return ours;
 }
 
@@ -621,6 +638,7 @@ const struct exporter exporter_pachca = {
 	.may = may,
 	.first_bot = first_bot,
 	.other_bots = other_bots,
+	.also_ours = also_ours,
 	.identity = identity,
 	.build = pachca_build,
 	.parse = pachca_parse,

@@ -32,6 +32,7 @@ struct target {
 	struct pachca_account others[BOTS_MAX - 1]; size_t n_others; /* bots behind the first */
 	const char *other_ids[BOTS_MAX - 1];
 	const char *bond;       /* the identity the ledger is tied to, or NULL */
+	const char **known; size_t n_known; /* accounts that have written for us, whether or not their tokens are here */
 };
 
 /* ---- pachca_error.c ---- */

@@ -1,6 +1,7 @@
 /* adopt.c: a ledger from what the target holds.
  *
- * Promises: only what our own account wrote is taken, and only where it says exactly what would be written today; equal messages
+ * Promises: only what our own accounts wrote is taken, and only where it says exactly what would be written today (an account that has
+ * written so, under the name that only we give, is ours even if its token is not given); equal messages
  * of one lane are taken in their order; one message of the target for one post. A lane with an open op is left to apply. A text
  * may hold links to other messages that led to the target or not, depending on what was there when it was sent: such texts are
  * tried in every form, and again when more of the target is known.
@@ -16,7 +17,8 @@
 
 enum { ROWS_A_COMMIT = 2000, ROUNDS = 4, PARTS_TRIED = 8 };
 
-struct here { uint64_t fp; size_t no; const char *id, *thread, *thread_chat; bool taken; }; /* a message of ours in the target */
+/* A message in the target: of ours, or of an account that may be ours, too: author, else NULL. */
+struct here { uint64_t fp; size_t no; const char *id, *thread, *thread_chat, *author; bool taken; };
 struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read; };
 
 struct adopt {
@@ -161,14 +163,16 @@ static bool on_message(void *ctx, const struct seen *s)
 	struct place_seen *p = q->p;
 	struct op any = { .key = { .kind = OP_POST, .id = "" }, .body = "", .label = "" };
 	arena_reset(&x->one);
-	if (x->ex->match(x->args->session->target, &any, s, &x->one) == MATCH_FOREIGN)
+	/* A token may be missing that was given when it was sent: under a name of its own only a program writes. */
+	bool foreign = x->ex->match(x->args->session->target, &any, s, &x->one) == MATCH_FOREIGN;
+	if (foreign && !(x->ex->also_ours && *s->name && s->author && *s->author))
 		return !stopping(x);
 	if (p->n == p->cap) {
 		p->cap = p->cap ? 2 * p->cap : 256;
 		p->v = xrealloc(p->v, p->cap * sizeof(*p->v));
 	}
 	p->v[p->n] = (struct here){ x->ex->fingerprint_seen(s), p->n, arena_strdup(&x->conv, s->id), arena_strdup(&x->conv, s->thread),
-		arena_strdup(&x->conv, s->thread_chat), ledger_owns(x->l, OP_POST, s->id) };
+		arena_strdup(&x->conv, s->thread_chat), foreign ? arena_strdup(&x->conv, s->author) : NULL, ledger_owns(x->l, OP_POST, s->id) };
 	p->n++;
 	return !stopping(x);
 }
@@ -205,16 +209,17 @@ static bool read_place(struct adopt *x, const char *chat, struct place_seen *p)
 static void place_release(struct adopt *x, struct place_seen *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		x->strangers += !p->v[i].taken;
+		x->strangers += !p->v[i].taken && !p->v[i].author;
 	if (p->read)
 		table_release(&p->by_id);
 	free(p->v);
 	*p = (struct place_seen){ 0 };
 }
 
-/* The oldest message that says this and belongs to nothing yet. */
+/* The oldest message that says this and belongs to nothing yet; one of an unknown account only when none of ours does. */
 static struct here *find(struct place_seen *p, uint64_t fp)
 {
+	struct here *other = NULL;
 	size_t lo = 0, hi = p->n;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -223,10 +228,29 @@ static struct here *find(struct place_seen *p, uint64_t fp)
 		else
 			hi = mid;
 	}
-	for (; lo < p->n && p->v[lo].fp == fp; lo++)
-		if (!p->v[lo].taken)
+	for (; lo < p->n && p->v[lo].fp == fp; lo++) {
+		if (!p->v[lo].taken && !p->v[lo].author)
 			return &p->v[lo];
-	return NULL;
+		if (!p->v[lo].taken && !other)
+			other = &p->v[lo];
+	}
+	return other;
+}
+
+/* It has written what only we write, under the name that only we give: it is one of our bots, whose token is not given today. From now on
+ * (the next round, the next run) all it has written is ours. */
+static void learn(struct adopt *x, struct here *h)
+{
+	if (!h->author)
+		return;
+	struct op any = { .key = { .kind = OP_POST, .id = "" }, .body = "", .label = "" };
+	struct seen s = { .id = h->id, .author = h->author, .name = "", .body = "" };
+	if (x->ex->match(x->args->session->target, &any, &s, &x->one) == MATCH_FOREIGN) {
+		x->out->accounts++;
+		x->ex->also_ours(x->args->session->target, h->author, &x->args->session->arena);
+		ledger_know_bots(x->l, &h->author, 1);
+	}
+	h->author = NULL;
 }
 
 /* ---- people ---- */
@@ -286,6 +310,7 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 		write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .body_fp = fp,
 			.loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | (last ? 0 : LOSS_SPLIT), .id = h->id });
 		h->taken = true;
+		learn(x, h);
 		any = true;
 	}
 	return any;
@@ -837,6 +862,8 @@ bool adopt_run(const struct adopt_args *args, struct adopt_result *out, struct e
 	arena_init(&x.conv);
 	arena_init(&x.one);
 	arena_init(&a);
+	const char *const *bots = NULL;
+	size_t n_bots = x.ex->other_bots ? x.ex->other_bots(args->session->target, &bots) : 0;
 	bool ok = read_target(&x, e) && spool_convs(args->spool, &a, on_conv, &q, e);
 	/* Texts with links change with what is known: until nothing more is found; the last round tells what is missing. */
 	for (bool more = true; ok && more; x.round++) {
@@ -844,6 +871,8 @@ bool adopt_run(const struct adopt_args *args, struct adopt_result *out, struct e
 		more = !x.last && !stopping(&x);
 		x.found = 0;
 		ledger_begin(x.l);
+		if (x.round == 0)
+			ledger_know_bots(x.l, bots, n_bots);
 		ok = round_of(&x, &q, e);
 		struct err last = ERR_INIT;
 		if (!x.lost_tx && !ledger_commit(x.l, &last) && ok) {

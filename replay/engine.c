@@ -882,6 +882,9 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	arena_init(&x->scratch);
 	lanes_init(&x->lanes);
 	ledger_begin(x->l);
+	const char *const *bots = NULL;
+	size_t n_bots = x->s->ex->other_bots ? x->s->ex->other_bots(x->s->target, &bots) : 0;
+	ledger_know_bots(x->l, bots, n_bots); /* before the first intent, or with it */
 	ledger_forget_uploads(x->l);
 	const struct engine_source *src = args->source;
 	x->files = !src && stream_has_files(args->stream);

@@ -17,6 +17,7 @@
 #include "embed/replay/schema_v3.sql.h"
 #include "embed/replay/schema_v4.sql.h"
 #include "embed/replay/schema_v5.sql.h"
+#include "embed/replay/schema_v6.sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@
 #define LOCK_NAME "ledger.lock"
 enum {
 	APPLICATION_ID = 0x4d564c44, /* "MVLD": file(1) and a person with sqlite3 can tell what this is */
-	VERSION = 5,
+	VERSION = 6,
 	READABLE = 1,                /* the oldest version whose rows are read as they are */
 	BUSY_MS = 10000,             /* somebody looks with sqlite3 and holds a lock for a moment */
 	SMALL_PAGES = 2048,          /* up to 8 MiB the check costs nothing worth saving, clean end or not */
@@ -41,7 +42,7 @@ enum {
 /* migrations[v] leads from version v to v + 1; [0] makes a new ledger. */
 static const char *const migrations[VERSION] = { (const char *)embed_schema_sql, (const char *)embed_schema_v2_sql,
                                                  (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql,
-                                                 (const char *)embed_schema_v5_sql };
+                                                 (const char *)embed_schema_v5_sql, (const char *)embed_schema_v6_sql };
 
 static const char *const sql_of[N_LEDGER_STMT] = {
 	[S_BEGIN] = "BEGIN IMMEDIATE",
@@ -105,6 +106,11 @@ static void fail(struct ledger *l, const char *doing)
 	if (!l->failed)
 		disk_error(l, &l->why, doing);
 	l->failed = true;
+}
+
+void ledger_fail(struct ledger *l, const char *doing)
+{
+	fail(l, doing);
 }
 
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql)
@@ -516,6 +522,13 @@ static bool close_names(struct ledger *l, struct err *e)
 
 /* ---- pair and runs ---- */
 
+/* For the mark. */
+static void keep_bond(struct ledger *l, const char *target_id)
+{
+	if (!fmt_into(l->bond, sizeof(l->bond), "%s", target_id))
+		l->bond[0] = '\0';
+}
+
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e)
 {
 	sqlite3_stmt *s = ledger_prepare(l, "SELECT source, target FROM bond");
@@ -526,14 +539,16 @@ bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id,
 			err_set(e, ERR_LOCKED, "this ledger belongs to %s -> %s, not to %s -> %s", source, target, source_id, target_id);
 			err_hint(e, "use the project folder of that pair, or a new one for this pair");
 		}
+		keep_bond(l, target);
 		sqlite3_finalize(s);
 		return same;
 	}
 	sqlite3_finalize(s);
 	if (l->mode == LEDGER_READ)
 		return true;
-	if (!close_names(l, e))
+	if (!ledger_mark_belongs(l, target_id, e) || !close_names(l, e))
 		return false;
+	keep_bond(l, target_id);
 	s = ledger_prepare(l, "INSERT INTO bond VALUES(1, ?1, ?2)");
 	bind_str(s, 1, source_id);
 	bind_str(s, 2, target_id);

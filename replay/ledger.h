@@ -36,8 +36,13 @@ bool ledger_in_use(const char *dir);
 /* Ties the ledger to one source and one target for ever; ERR_LOCKED when it belongs to another pair (both named). */
 bool ledger_bond(struct ledger *l, const char *source_id, const char *target_id, struct err *e);
 
-/* The target's half of the bond; "" when there is none yet. In a. */
+/* The target's half of the bond, also of a ledger that is gone but for its mark; "" when there is none yet. In a. */
 const char *ledger_bonded(struct ledger *l, struct arena *a);
+
+/* Accounts of the target, by id, that write from now on beside the one of the bond; inside a transaction. And all that ever did,
+ * NULL-terminated, in a: what they wrote is ours, whether or not their tokens are given today. */
+void ledger_know_bots(struct ledger *l, const char *const *ids, size_t n);
+const char *const *ledger_bots(struct ledger *l, struct arena *a);
 
 int64_t ledger_run_begin(struct ledger *l, const char *cmd, const uint8_t mapping[DIGEST_BYTES], struct err *e); /* 0: the disk failed */
 void ledger_run_end(struct ledger *l, int64_t run, int exit_code);

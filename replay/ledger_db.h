@@ -17,7 +17,7 @@ enum ledger_stmt {
 
 enum ledger_walk_kind { WALK_CONV, WALK_RECORD, WALK_LOSS, WALK_LANE, N_LEDGER_WALK };
 
-enum { LEDGER_LASTS = 1024 /* a power of two */ };
+enum { LEDGER_BOND_MAX = 400 /* a longer one is not marked */, LEDGER_LASTS = 1024 /* a power of two */ };
 
 struct ledger {
 	sqlite3 *db;
@@ -40,6 +40,7 @@ struct ledger {
 	struct { int64_t lane, seq; } last[LEDGER_LASTS]; /* the newest place in lanes written lately, by lane; seq 0 = not known */
 	int64_t fresh;           /* intents of the open transaction */
 	int64_t marked;          /* what the mark beside it says; ledger_mark.c */
+	char bond[LEDGER_BOND_MAX], marked_bond[LEDGER_BOND_MAX]; /* the target's half, by this file and by the mark of one that is gone; "" = not known */
 	int mark_fd;
 	bool outdated;           /* more was written than this file knows of */
 };
@@ -49,6 +50,7 @@ struct ledger {
 enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
+void ledger_fail(struct ledger *l, const char *doing); /* the statement just stepped has failed: ledger_commit will say so */
 void ledger_walks_release(struct ledger *l);
 sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n); /* kept; to be reset after use */
 
@@ -62,6 +64,7 @@ enum ledger_age ledger_mark_read(struct ledger *l, const char *dir);
 bool ledger_refused(enum ledger_age age, struct err *e); /* true for LEDGER_NEWEST only */
 bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e);
 bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e); /* to what the ledger says, durably */
+bool ledger_mark_belongs(const struct ledger *l, const char *target_id, struct err *e); /* was the ledger that is gone of this account? */
 void ledger_mark_raise(struct ledger *l);                               /* after a commit */
 
 #endif

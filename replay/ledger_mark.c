@@ -7,6 +7,9 @@
  *   ledger behind the mark, or of another identity, or with intents and no mark at all  →  outdated: nothing may be written
  *   ledger ahead of the mark (we died between the two, or the power went)               →  in order
  *
+ * It also says which account the ledger belonged to: when the ledger is gone, another account would find nothing of its own in the
+ * target and write everything a second time, so it is refused (ledger_bond).
+ *
  * Promises: the mark is never ahead of a ledger that was not exchanged, because it is raised after the commit and before the
  * requests of that commit leave; raising it is one write of a few bytes and no sync. `verify --adopt` is the way back: it fills
  * the ledger from the target and then sets the mark anew.
@@ -23,43 +26,66 @@
 #include <unistd.h>
 
 #define MARK_NAME "ledger.db-mark"
-#define MARK_MAGIC "mvchat mark 1\n" /* with its NUL and one more: 16 bytes */
-enum { MARK_BYTES = 40 };
+#define MARK_MAGIC "mvchat mark 2\n" /* with its NUL and one more: 16 bytes */
+#define MARK_MAGIC_1 "mvchat mark 1\n" /* has no bond */
+enum { MARK_BYTES = 512 /* one sector: never torn */, MARK_BYTES_1 = 40, BOND_AT = 40 };
 
-/* magic, ident, intents, XXH3 of what comes before; in the byte order of this machine: the file never leaves it. */
-static void encode(unsigned char out[MARK_BYTES], int64_t ident, int64_t intents)
+struct mark { int64_t ident, intents; char bond[LEDGER_BOND_MAX]; /* the target's half; "" = not known */ };
+
+/* magic, ident, intents, XXH3 of these and of the bond, the bond; in the byte order of this machine: the file never leaves it. */
+static void encode(unsigned char out[MARK_BYTES], const struct mark *m)
 {
 	memset(out, 0, MARK_BYTES);
 	memcpy(out, MARK_MAGIC, sizeof(MARK_MAGIC) - 1);
-	memcpy(out + 16, &ident, 8);
-	memcpy(out + 24, &intents, 8);
-	uint64_t sum = hash64(out, 32, 0);
+	memcpy(out + 16, &m->ident, 8);
+	memcpy(out + 24, &m->intents, 8);
+	memcpy(out + BOND_AT, m->bond, strlen(m->bond));
+	uint64_t sum = hash64(out + BOND_AT, MARK_BYTES - BOND_AT, hash64(out, 32, 0));
 	memcpy(out + 32, &sum, 8);
 }
 
-static bool decode(const unsigned char in[MARK_BYTES], int64_t *ident, int64_t *intents)
+static bool decode(const unsigned char *in, size_t n, struct mark *m)
 {
 	unsigned char again[MARK_BYTES];
-	memcpy(ident, in + 16, 8);
-	memcpy(intents, in + 24, 8);
-	encode(again, *ident, *intents);
+	bool first = n == MARK_BYTES_1 && memcmp(in, MARK_MAGIC_1, sizeof(MARK_MAGIC_1) - 1) == 0;
+	*m = (struct mark){ 0 };
+	if (!first && n != MARK_BYTES)
+		return false;
+	memcpy(&m->ident, in + 16, 8);
+	memcpy(&m->intents, in + 24, 8);
+	if (first) {
+		uint64_t sum = hash64(in, 32, 0);
+		return memcmp(in + 32, &sum, 8) == 0;
+	}
+	memcpy(m->bond, in + BOND_AT, sizeof(m->bond) - 1);
+	encode(again, m);
 	return memcmp(in, again, MARK_BYTES) == 0;
+}
+
+static void encode_ledger(unsigned char out[MARK_BYTES], const struct ledger *l)
+{
+	struct mark m = { l->ident, l->intents, "" };
+	memcpy(m.bond, l->bond[0] ? l->bond : l->marked_bond, sizeof(m.bond));
+	encode(out, &m);
 }
 
 enum ledger_age ledger_mark_read(struct ledger *l, const char *dir)
 {
 	char path[4096];
-	unsigned char b[MARK_BYTES];
-	int64_t ident, intents;
+	unsigned char b[MARK_BYTES + 1];
+	struct mark m;
 	int fd = fmt_into(path, sizeof(path), "%s/" MARK_NAME, dir) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	bool there = fd >= 0 && pread(fd, b, sizeof(b), 0) == (ssize_t)sizeof(b) && decode(b, &ident, &intents);
+	ssize_t n = fd >= 0 ? pread(fd, b, sizeof(b), 0) : -1;
+	bool there = n > 0 && decode(b, (size_t)n, &m);
 	if (fd >= 0)
 		close(fd);
+	if (there && m.intents > 0)
+		memcpy(l->marked_bond, m.bond, sizeof(m.bond));
 	if (!there)
 		return l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
-	if (ident != l->ident)
-		return intents > 0 ? l->intents > 0 ? LEDGER_EXCHANGED : LEDGER_LOST : l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
-	return intents > l->intents ? LEDGER_BEHIND : LEDGER_NEWEST;
+	if (m.ident != l->ident)
+		return m.intents > 0 ? l->intents > 0 ? LEDGER_EXCHANGED : LEDGER_LOST : l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
+	return m.intents > l->intents ? LEDGER_BEHIND : LEDGER_NEWEST;
 }
 
 bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e)
@@ -76,7 +102,7 @@ bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e)
 bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
 {
 	unsigned char b[MARK_BYTES];
-	encode(b, l->ident, l->intents);
+	encode_ledger(b, l);
 	/* Synced once: a mark that the power cut took away would look like a ledger that was carried here. */
 	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b) || fsync(l->mark_fd) != 0)
 		return err_set(e, ERR_INTERNAL, "cannot write %s:", dir);
@@ -94,10 +120,19 @@ void ledger_mark_raise(struct ledger *l)
 	unsigned char b[MARK_BYTES];
 	if (l->mark_fd < 0 || l->outdated || l->marked == l->intents)
 		return;
-	encode(b, l->ident, l->intents);
+	encode_ledger(b, l);
 	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b))
 		log_warn("ledger.mark", "the mark beside the ledger cannot be written: an old copy put back would not be noticed");
 	l->marked = l->intents;
+}
+
+bool ledger_mark_belongs(const struct ledger *l, const char *target_id, struct err *e)
+{
+	if (!l->marked_bond[0] || streq(l->marked_bond, target_id))
+		return true;
+	err_set(e, ERR_LOCKED, "the ledger that is gone belonged to %s, not to %s: what that account wrote would not be known again, and be written a second time",
+	        l->marked_bond, target_id);
+	return err_hint(e, "give the token of the bot that made the chats; or, for another target, use a new project folder");
 }
 
 bool ledger_outdated(const struct ledger *l)

@@ -137,7 +137,7 @@ bool ledger_lanes(struct ledger *l, bool (*each)(void *ctx, int64_t lane, const 
 const char *ledger_bonded(struct ledger *l, struct arena *a)
 {
 	sqlite3_stmt *s = ledger_prepare(l, "SELECT target FROM bond");
-	const char *target = sqlite3_step(s) == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : "";
+	const char *target = arena_strdup(a, sqlite3_step(s) == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : l->marked_bond);
 	sqlite3_finalize(s);
 	return target;
 }

@@ -92,7 +92,10 @@ static const char *const *with_url(struct session *s, const struct session_args 
 	bool named = !args->wire.base_url;
 	for (; args->options && args->options[n]; n++)
 		named = named || !strncmp(args->options[n], "url=", 4);
-	const char **v = arena_array(&s->arena, n + 4, const char *);
+	size_t n_known = 0;
+	while (args->known && args->known[n_known])
+		n_known++;
+	const char **v = arena_array(&s->arena, n + n_known + 4, const char *);
 	for (size_t i = 0; i < n; i++)
 		v[i] = args->options[i];
 	if (!named)
@@ -102,6 +105,8 @@ static const char *const *with_url(struct session *s, const struct session_args 
 		if (args->bond)
 			v[n++] = arena_fmt(&s->arena, "bond=%s", args->bond);
 	}
+	for (size_t i = 0; i < n_known; i++)
+		v[n++] = arena_fmt(&s->arena, "known=%s", args->known[i]);
 	return v;
 }
 

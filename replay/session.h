@@ -27,6 +27,7 @@ struct session_args {
 	const char *const *options;   /* for ex->configure; "url=ADDRESS" is added when wire.base_url is set and it is not among them */
 	uint32_t op_kinds;            /* permissions to check for: mask of 1 << op_kind; 0 = reads only */
 	double rate;                  /* 0 = 1.0 */
+	const char *const *known;     /* accounts whose messages are ours, too (ledger_bots); NULL-terminated, or NULL */
 	const char *bond;             /* identity the ledger is tied to, or NULL: of several bots that one is the first */
 };
 struct session *session_open(const struct session_args *args, struct err *e); /* NULL + err (ERR_TARGET, ERR_USAGE) */

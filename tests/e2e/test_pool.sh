@@ -47,6 +47,21 @@ expect 'with the first bot alone nothing is left' 0 "$MVCHAT" apply -C "$T/b" --
 eq 'and nothing is written' "$(number writes "$T/out")" 0
 export PACHCA_BOT_TOKEN=$two
 expect 'without the bot that owns the chats' 8 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes
+# the ledger is gone, and two tokens are missing
+messages=$("$MVCHAT" sandbox --store "$STORE" --dump | grep -c '"type":"message"')
+cp -r "$T/b" "$T/lost"
+rm -f "$T/lost/.mvchat/ledger.db" "$T/lost/.mvchat/ledger.db-wal" "$T/lost/.mvchat/ledger.db-shm"
+export PACHCA_BOT_TOKEN=$two,$three
+expect 'adopting without the bot that owns the chats is refused' 8 "$MVCHAT" verify -C "$T/lost" --url "$URL" --adopt
+has 'and says whose the ledger was' "$T/err" 'belonged to pachca'
+export PACHCA_BOT_TOKEN=$one
+expect 'adopting with its token alone' 0 "$MVCHAT" verify -C "$T/lost" --url "$URL" --adopt
+has 'finds the other two by what they wrote' "$T/out" '2, known by what they wrote'
+expect 'apply after that' 0 "$MVCHAT" apply -C "$T/lost" --url "$URL" --yes --json
+eq 'writes nothing' "$(number writes "$T/out")" 0
+eq 'and nothing is there twice' "$("$MVCHAT" sandbox --store "$STORE" --dump | grep -c '"type":"message"')" "$messages"
+expect 'verify with one token' 0 "$MVCHAT" verify -C "$T/lost" --url "$URL"
+has 'takes all of them for ours, too' "$T/out" 'The replay is complete'
 export PACHCA_BOT_TOKEN=$two,$one
 expect 'rollback' 0 "$MVCHAT" rollback -C "$T/b" --url "$URL" --all --yes
 eq 'takes back what each of them wrote' "$("$MVCHAT" sandbox --store "$STORE" --dump | grep -c '"type":"message"')" 0

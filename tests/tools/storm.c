@@ -1,6 +1,6 @@
 /* storm: everything that can go wrong, at once and at random, on a tiny archive: kill -9 at wall-clock instants and at durable
  * steps, every fault of the sandbox, a full disk, an old or torn copy of the ledger put back, clock jumps, two processes at once,
- * no network, no DNS, no TLS, storage that is slow or fails, and a person who edits, deletes, reacts and archives in the target meanwhile.
+ * no network, no DNS, no TLS, storage that is slow or fails, several bots whose tokens come and go, and a person who edits, deletes, reacts and archives in the target meanwhile.
  * Then peace; and then:
  *
  *   no message is lost, there twice, or out of order, but for what a person deleted;
@@ -118,13 +118,15 @@ struct attempt {
 	long kill, kill_us, term_us, full, ops, clock_days, copy_us, copy_gap_us;
 	bool two, adopt, rollback;
 	char net[100];
+	char bots[8]; /* whose tokens it is given, by digit; "" = those of the scenario's peace */
 };
 
 struct world {
 	char dir[700];
 	struct sandbox_proc sb;
 	int port, archive;
-	bool calm, tls;
+	bool calm, tls, pool; /* pool: three bots share the work */
+	char bots[8];         /* in peace */
 	bool copied, foreign, edits, deletes, archives, reacts, swapped; /* what happened that changes what may come of it */
 	char why[900];
 };
@@ -187,7 +189,9 @@ static bool sandbox_begin(struct world *w, const char *faults)
 	fmt_into(fpath, sizeof(fpath), "%s/faults", w->dir);
 	spit(fpath, faults);
 	const char *argv[] = { mvchat, "sandbox", "-q", "--port-file", port_file, "--faults", fpath, w->tls ? "--tls-cert" : NULL, pem("good.pem"), "--tls-key", pem("good.key"), NULL };
-	w->sb.pid = start(argv, NULL, NULL, path_of(w->dir, "sandbox.err"));
+	const char *many[countof(argv) + 2] = { mvchat, "sandbox", "--bots", "3" };
+	memcpy(many + 4, argv + 2, sizeof(argv) - 2 * sizeof(argv[0]));
+	w->sb.pid = start(w->pool ? many : argv, NULL, NULL, path_of(w->dir, "sandbox.err"));
 	for (int i = 0; i < 20000; i++) {
 		char *text = slurp(port_file);
 		w->port = text ? atoi(text) : 0;
@@ -204,12 +208,27 @@ static bool sandbox_begin(struct world *w, const char *faults)
 	return bad(w, "the sandbox did not start");
 }
 
+/* "13" -> the tokens of the first and the third, in this order. */
+static const char *tokens_of(const char *bots, char out[100])
+{
+	static const char *const token[] = { "sandbox-bot-token", "sandbox-bot-token-2", "sandbox-bot-token-3" };
+	struct buf b;
+	buf_init(&b, 100);
+	for (; *bots; bots++)
+		buf_addf(&b, "%s%s", b.len ? "," : "", token[*bots >= '1' && *bots <= '3' ? *bots - '1' : 0]);
+	memcpy(out, b.p, b.len + 1);
+	buf_release(&b);
+	return out;
+}
+
 static pid_t begin(struct world *w, const char *command, const struct attempt *t, const char *out)
 {
 	const char *argv[20] = { mvchat, command, "-q", "--json", "-C", w->dir, "--url", w->sb.url };
 	const char *env[24] = { "MVCHAT_CLOCK", "virtual", "PACHCA_ADMIN_TOKEN", "sandbox-admin-token", "PACHCA_BOT_TOKEN", "sandbox-bot-token" };
-	char step[24], ops[24], day[32], net[sizeof(t->net) + 20];
+	char step[24], ops[24], day[32], net[sizeof(t->net) + 20], tokens[100];
 	size_t a = 8, n = 6;
+	if (w->pool)
+		env[5] = tokens_of(t->bots[0] ? t->bots : w->bots, tokens);
 	if (streq(command, "verify"))
 		argv[a++] = "--adopt";
 	else
@@ -338,7 +357,7 @@ static bool attempt(struct world *w, const char *command, const struct attempt *
 	}
 	pid_t a = begin(w, command, t, "apply.json"), b = begin(w, command, t, "second.json");
 	int sa = see_through(w, a, t), sb = see_through(w, b, t);
-	return fine(w, command, sa, t) && fine(w, command, sb, t) && (w->swapped || !(last_exit(sa) == 8 && last_exit(sb) == 8) || bad(w, "two at once: neither worked"));
+	return fine(w, command, sa, t) && fine(w, command, sb, t) && (w->swapped || w->pool || !(last_exit(sa) == 8 && last_exit(sb) == 8) || bad(w, "two at once: neither worked"));
 }
 
 static void copy_at_rest(struct world *w)
@@ -378,6 +397,15 @@ static bool said(struct world *w, const char *word)
 	return is;
 }
 
+/* The bot that owns the chats may be missing, or one that has written what the ledger lacks: then all of them are given. */
+static bool more_bots(struct world *w)
+{
+	if (!w->pool || streq(w->bots, "123"))
+		return false;
+	fmt_into(w->bots, sizeof(w->bots), "123");
+	return true;
+}
+
 /* The ledger cannot be used: taken away if it is damaged, then completed from the target. False: it stays closed (exit 7). */
 static bool adopt(struct world *w)
 {
@@ -392,6 +420,8 @@ static bool adopt(struct world *w)
 		stats.adopted++;
 		return true;
 	}
+	if ((c == 7 || c == 8) && more_bots(w))
+		return adopt(w);
 	if (c == 7 && (w->edits || w->deletes)) {
 		stats.closed++;
 		return false;
@@ -456,6 +486,15 @@ static void blank_archived(char *s)
 	blank(s, "\"archived\":false,");
 }
 
+/* Which bot wrote what, and is in which chat, depends on who was free and whose tokens were given. */
+static void blank_bots(char *s)
+{
+	static const char *const what[] = { "\"author\":\"import\",", "\"author\":\"user\",", "\"author\":\"user2\",",
+		"\"owner\":\"import\",", "\"owner\":\"user\",", "\"owner\":\"user2\",", "\"import\",", ",\"user\"", ",\"user2\"" };
+	for (size_t i = 0; i < countof(what); i++)
+		blank(s, what[i]);
+}
+
 static char *comparable(const char *dump, const struct world *w)
 {
 	struct buf b;
@@ -464,7 +503,8 @@ static char *comparable(const char *dump, const struct world *w)
 		end = strchr(line, '\n');
 		end = end ? end + 1 : line + strlen(line);
 		char *own = xstrndup(line, (size_t)(end - line));
-		if (!strstr(own, "\"type\":\"stats\"") && !strstr(own, "\"content\":\"human ") && !strstr(own, "\"type\":\"user\",\"email\":\"live.person@"))
+		if (!strstr(own, "\"type\":\"stats\"") && !strstr(own, "\"content\":\"human ") && !strstr(own, "\"type\":\"user\",\"email\":\"live.person@") &&
+		    !(w->pool && strstr(own, "\"type\":\"user\",\"email\":null,\"nickname\":\"user")))
 			buf_adds(&b, own);
 		free(own);
 	}
@@ -473,6 +513,8 @@ static char *comparable(const char *dump, const struct world *w)
 	if (w->archives)
 		blank_archived(s);
 	blank(s, "{\"code\":\"\xf0\x9f\x91\x8d\",\"user\":\"live.person@sandbox.local\"}");
+	if (w->pool)
+		blank_bots(s);
 	return s;
 }
 
@@ -528,6 +570,8 @@ static void judge(struct world *w, enum how_ended how)
 	char *live = dump_now(w, ""), *got = comparable(live, w), *want = xstrdup(golden[w->archive]);
 	if (w->archives)
 		blank_archived(want);
+	if (w->pool)
+		blank_bots(want);
 	size_t i = 0;
 	while (got[i] && got[i] == want[i])
 		i++;
@@ -556,6 +600,8 @@ static void peace(struct world *w)
 			break;
 		if (c == 6 && w->archives && i < 4) {
 			http(w->port, "POST", "/sandbox/unarchive", "", NULL);
+		} else if (c == 8 && !w->swapped && more_bots(w)) {
+			continue;
 		} else if ((c == 8 || c == 1) && w->swapped && i < 4) {
 			if (!adopt(w)) {
 				judge(w, STOPPED_AND_SAID);
@@ -599,6 +645,8 @@ static void take_back(struct world *w, const struct attempt *t)
 		c = last_exit(st);
 		if ((c == 0 || c == 6) && json_number(w->dir, "\"writes\":") == 0)
 			break;
+		if (c == 8 && !w->swapped && more_bots(w))
+			continue;
 		bool shut = (c == 8 || c == 1) && w->swapped;
 		if (shut && i < 4 && !adopt(w))
 			return;
@@ -648,6 +696,7 @@ static bool read_attempt(char *p, struct attempt *t)
 		else if (IS("copy-us")) t->copy_us = n;
 		else if (IS("gap-us")) t->copy_gap_us = n;
 		else if (IS("two")) t->two = true;
+		else if (IS("bots")) fmt_into(t->bots, sizeof(t->bots), "%s", eq + 1);
 		else if (IS("net")) fmt_into(t->net, sizeof(t->net), "%s", eq + 1);
 		else return false;
 #undef IS
@@ -672,11 +721,14 @@ static const char *play(const char *line)
 	static struct world w;
 	static char why[900];
 	w = (struct world){ .port = 0 };
-	for (; *line == ' ' || !strncmp(line, "files;", 6) || !strncmp(line, "tls;", 4); line += *line == ' ' ? 1 : *line == 't' ? 4 : 6) {
+	for (; *line == ' ' || !strncmp(line, "files;", 6) || !strncmp(line, "tls;", 4) || !strncmp(line, "pool;", 5);
+	     line += *line == ' ' ? 1 : *line == 't' ? 4 : *line == 'p' ? 5 : 6) {
 		w.tls = w.tls || (*line == 't' && !no_tls);
+		w.pool = w.pool || *line == 'p';
 		w.archive = *line == 'f' ? FILES : w.archive;
 	}
 	tls_now = w.tls;
+	fmt_into(w.bots, sizeof(w.bots), "123");
 	use_archive(w.archive);
 	fmt_into(w.dir, sizeof(w.dir), "%s/run", root);
 	remove_tree(w.dir);
@@ -712,6 +764,8 @@ static const char *play(const char *line)
 				continue;
 			if (!read_attempt(p, &t)) {
 				bad(&w, "what is '%s'?", p);
+			} else if (streq(verb, "then")) {
+				fmt_into(w.bots, sizeof(w.bots), "%s", t.bots);
 			} else if (streq(verb, "run")) {
 				attempt(&w, "apply", &t);
 			} else if (streq(verb, "rollback")) {
@@ -768,6 +822,9 @@ static const char *const nets[] = { "refuse", "unreachable", "timeout", "reset",
 static const char *const secure_nets[] = { "dns", "dns", "wrong", "wrong", "speechless", "reset", "lost", "refuse" };
 static const char *const stores[] = { "500-before", "500-after", "503 3", "503-after", "drop-before", "drop-after", "hang", "hang-after", "late 9000", "cut-body", "html-502", "slow 40000" };
 
+/* Whoever is the first when the first chat is made owns the chats; without it apply refuses to go on. */
+static const char *const teams[] = { "1", "1", "12", "21", "31", "13", "321", "231", "2" };
+
 static void add_how(struct buf *b, bool tls, long n_steps, long n_writes)
 {
 	switch (pick(9)) {
@@ -795,10 +852,11 @@ static char *scenario(uint64_t seed, long i)
 	buf_init(&b, 1 << 14);
 	rng = (seed * 1000003u + (uint64_t)i) * 2654435761u + 12345;
 	pick(7);
-	bool files = pick(3) == 0, tls = pick(6) == 0;
+	bool files = pick(3) == 0, tls = pick(6) == 0, pool = pick(4) == 0;
 	long n_writes = archives[files ? FILES : PLAIN].writes, n_steps = archives[files ? FILES : PLAIN].steps;
 	buf_adds(&b, files ? "files; " : "");
 	buf_adds(&b, tls ? "tls; " : "");
+	buf_adds(&b, pool ? "pool; " : "");
 	long humans = pick(4) == 0 ? 1 + pick(2) : 0;
 	for (long k = pick(4); k > 0; k--)
 		buf_addf(&b, "fault * * #%ld %s; ", 1 + pick(n_writes), faults[pick(countof(faults))]);
@@ -816,6 +874,8 @@ static char *scenario(uint64_t seed, long i)
 	for (long k = 0; k < runs; k++) {
 		buf_adds(&b, "run");
 		add_how(&b, tls, n_steps, n_writes);
+		if (pool && pick(2))
+			buf_addf(&b, " bots=%s", teams[pick(countof(teams))]);
 		if (k == back)
 			buf_addf(&b, " copy-us=%ld gap-us=%ld", 1 + pick(apply_us * 5 / 4), pick(3) ? 0 : pick(apply_us));
 		buf_adds(&b, "; ");
@@ -824,6 +884,8 @@ static char *scenario(uint64_t seed, long i)
 		buf_adds(&b, "put-back; ");
 	else if (pick(12) == 0)
 		buf_adds(&b, "lose; ");
+	if (pool && pick(2))
+		buf_addf(&b, "then bots=%s; ", teams[pick(countof(teams))]);
 	if (pick(10) == 0) {
 		buf_adds(&b, "rollback");
 		add_how(&b, tls, n_steps, n_writes);

@@ -1249,7 +1249,7 @@ static void test_lists_that_lead_nowhere(void **state)
 		assert_int_equal(res.lanes_stopped, cases[i].lanes_stopped);
 		assert_int_equal(res.in_doubt, 1);
 		assert_int_equal(res.posted, 0);
-		assert_true(res.requests < 2000 && res.elapsed_us < 1200 * SECOND);
+		assert_true(res.requests < 2000 && res.elapsed_us < 500 * SECOND); /* max_wait_s and what it takes to begin and to settle */
 		assert_true(cases[i].ok || (e.code == ERR_TARGET && *e.hint));
 		lists = LISTS_GOOD;
 		assert_true(run_once(&res, &e));

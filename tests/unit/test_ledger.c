@@ -444,8 +444,21 @@ static void test_bond_lock_and_modes(void **state)
 	char pid[32];
 	snprintf(pid, sizeof(pid), "process %ld", (long)getpid());
 	assert_non_null(strstr(e.msg, pid));
+	static const char *const bots[] = { "31", "4", "31" };
+	struct arena a;
+	arena_init(&a);
+	assert_null(ledger_bots(l, &a)[0]);
+	ledger_begin(l);
+	ledger_know_bots(l, bots, 3);
+	ledger_know_bots(l, bots + 1, 1);
+	commit(l);
 	r = opened(LEDGER_READ); /* looking is always allowed */
 	assert_false(ledger_bond(r, "slack:T2", "pachca:1", &e));
+	const char *const *known = ledger_bots(r, &a);
+	assert_string_equal(known[0], "31");
+	assert_string_equal(known[1], "4");
+	assert_null(known[2]);
+	arena_release(&a);
 	ledger_close(r);
 	ledger_close(l);
 }
@@ -473,7 +486,7 @@ static void test_pragmas_and_damage(void **state)
 		" pragma_user_version, pragma_application_id, status", -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(s, 0), "wal");
-	assert_int_equal(sqlite3_column_int(s, 1), 5);
+	assert_int_equal(sqlite3_column_int(s, 1), 6);
 	assert_int_equal(sqlite3_column_int(s, 2), 0x4d564c44);
 	assert_int_equal(sqlite3_column_int(s, 3), 1);
 	sqlite3_finalize(s);

@@ -166,7 +166,7 @@ static void test_torn_copy_is_not_migrated(void **state)
 	assert_int_equal(e.code, ERR_INTERNAL);
 	assert_non_null(strstr(e.msg, "damaged"));
 	assert_non_null(strstr(e.hint, "--adopt"));
-	assert_true(one_number("ledger.db", "PRAGMA user_version") < 5);
+	assert_true(one_number("ledger.db", "PRAGMA user_version") < 6);
 	assert_int_equal(one_number("ledger.db", "SELECT count(*) FROM op WHERE state IS NULL"), 4); /* left as it was */
 }
 
@@ -194,8 +194,8 @@ static void test_version_1_goes_on(void **state)
 	assert_string_equal(r.key.id, "1699991000.000100");
 	arena_release(&a);
 	ledger_close(l);
-	assert_int_equal(one_number("ledger.db", "PRAGMA user_version"), 5);
-	assert_int_equal(one_number("ledger.db", "SELECT count(*) FROM migration"), 5);
+	assert_int_equal(one_number("ledger.db", "PRAGMA user_version"), 6);
+	assert_int_equal(one_number("ledger.db", "SELECT count(*) FROM migration"), 6);
 	assert_int_equal(one_number("ledger.db", "SELECT intents FROM status"), 4);
 	l = opened(LEDGER_WRITE); /* and now it has a mark */
 	ledger_close(l);
@@ -293,6 +293,39 @@ static void test_lost_and_exchanged(void **state)
 	assert_non_null(strstr(refused().msg, "without its mark")); /* one that cannot be read is none */
 }
 
+/* The ledger is gone; its mark still says whose it was, and another account does not begin it anew. */
+static void test_the_mark_knows_whose(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct arena a;
+	arena_init(&a);
+	struct ledger *l = opened(LEDGER_WRITE);
+	assert_true(ledger_bond(l, "slack:T1", "pachca:1", &e));
+	ledger_close(l);
+	unlink(in_dir("ledger.db"));
+	l = opened(LEDGER_WRITE); /* nothing was written yet: whoever wants it */
+	assert_true(ledger_bond(l, "slack:T1", "pachca:2", &e));
+	write_one(l, 1, UNTIL_DONE);
+	ledger_close(l);
+	unlink(in_dir("ledger.db"));
+	l = opened(LEDGER_REBUILD);
+	assert_string_equal(ledger_bonded(l, &a), "pachca:2");
+	assert_false(ledger_bond(l, "slack:T1", "pachca:1", &e));
+	assert_int_equal(e.code, ERR_LOCKED);
+	assert_non_null(strstr(e.msg, "pachca:2"));
+	assert_non_null(strstr(e.msg, "pachca:1"));
+	assert_true(ledger_bond(l, "slack:T1", "pachca:2", &e));
+	write_one(l, 1, UNTIL_DONE);
+	assert_true(ledger_rebuilt(l, &e));
+	ledger_close(l);
+	unlink(in_dir("ledger.db")); /* and once more, by the mark that was set anew */
+	l = opened(LEDGER_REBUILD);
+	assert_false(ledger_bond(l, "slack:T1", "pachca:1", &e));
+	ledger_close(l);
+	arena_release(&a);
+}
+
 /* The copy is one moment of a ledger that is being written, private, whole, and can be put back. */
 static void test_backup_while_writing(void **state)
 {
@@ -383,7 +416,7 @@ int main(void)
 	clock_init();
 	static const struct CMUnitTest tests[] = {
 #define T(name) { #name, name, setup, teardown, NULL }
-		T(test_version_1_goes_on), T(test_torn_copy_is_not_migrated), T(test_old_copy_is_refused), T(test_lost_and_exchanged), T(test_backup_while_writing), T(test_runs),
+		T(test_version_1_goes_on), T(test_torn_copy_is_not_migrated), T(test_old_copy_is_refused), T(test_lost_and_exchanged), T(test_the_mark_knows_whose), T(test_backup_while_writing), T(test_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

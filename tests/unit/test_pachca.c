@@ -671,6 +671,13 @@ static void matching(void **state)
 	s.name = op.label;
 	s.author = "13";
 	assert_int_equal(ex->match(t, &op, &s, &arena), MATCH_FOREIGN);
+	struct err e = ERR_INIT;
+	static const char *const knows[] = { "known=31", "known=13", NULL };
+	struct target *knowing = ex->configure(knows, &arena, &e); /* a bot whose token is not given any more */
+	assert_non_null(knowing);
+	assert_int_equal(ex->match(knowing, &op, &s, &arena), MATCH_SAME);
+	s.author = "1";
+	assert_int_equal(ex->match(knowing, &op, &s, &arena), MATCH_FOREIGN);
 	s.author = "12";
 	s.file_names = (const char *const[]){ "x.png" };
 	s.n_files = 1;
