@@ -69,9 +69,9 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/libmvchat.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK_$(MODE)) -o $@ $^ $(LIBS_ALL) $(LDFLAGS)
 
-# Put before the C library's by tests: a network that fails.
-NETFAIL := $(BUILD)/tools/netfail.so
-$(NETFAIL): tests/tools/preload/netfail.c
+# Put before the C library's by tests: a network that fails, a death while one file is written.
+PRELOAD := $(patsubst tests/tools/preload/%.c,$(BUILD)/tools/%.so,$(wildcard tests/tools/preload/*.c))
+$(BUILD)/tools/%.so: tests/tools/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -Wall -Wextra -Wshadow -Werror -O2 -fPIC -shared -o $@ $< -ldl
 
@@ -91,7 +91,7 @@ $(MO): po/ru.po
 unit: $(UNIT_BIN)
 tools: $(TOOL_BIN)
 .PHONY: everything
-everything: $(BIN) $(MO) $(UNIT_BIN) $(TOOL_BIN) $(NETFAIL) $(FUZZ_BIN)
+everything: $(BIN) $(MO) $(UNIT_BIN) $(TOOL_BIN) $(PRELOAD) $(FUZZ_BIN)
 
 deps:
 	@sh tests/tools/deps.sh

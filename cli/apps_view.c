@@ -3,6 +3,7 @@
 #include "cli/apps_view.h"
 
 #include "core/outfile.h"
+#include "core/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,11 +89,17 @@ static bool text_app(void *ctx, const struct spool_integration *in)
 	if (t->n == 1)
 		out_title(_("Apps, bots and webhooks"));
 	const char *state = apps_state_word(in->in.state), *by = apps_installer(in, &t->a);
+	enum { NAME = 23, KIND = 11, NUMBER = 8 }; /* with days and state 80 columns */
+	const char *name = safe(in->in.name);
 	printf("  ");
-	out_pad(safe(in->in.name), 32);
-	printf("  ");
-	out_pad(apps_kind_word(in->in.kind), 10);
-	printf(" %10s", num(in->n_msgs));
+	out_pad(name, NAME);
+	if (utf8_width(name) > NAME) {
+		putchar('\n');
+		out_pad("", 2 + NAME);
+	}
+	putchar(' ');
+	out_pad(apps_kind_word(in->in.kind), KIND);
+	out_right(num(in->n_msgs), NUMBER);
 	if (in->n_msgs)
 		printf("  %s … %s", day(in->first_us), day(in->last_us));
 	printf("%s%s\n", *state ? "  " : "", state);

@@ -5,7 +5,6 @@
 #include "cli/archive_int.h"
 
 #include "cli/i18n.h"
-#include "cli/span_words.h"
 #include "core/clock.h"
 
 #include <stdarg.h>
@@ -197,7 +196,7 @@ static void put_call(const struct span *sp, struct buf *b)
 {
 	struct buf words;
 	buf_init(&words, 64 << 10);
-	call_words(sp, &words);
+	text_call(sp, streq(i18n_lang(), "ru") ? TEXT_RUSSIAN : TEXT_ENGLISH, &words);
 	if (words.len)
 		html(b, words.p);
 	buf_release(&words);

@@ -17,12 +17,9 @@ static const struct opt opts[] = {
 	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100; more against a sandbox only)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
-	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
-	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPT_REPORT,
+	OPT_DATE_ORDER,
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include "core/clock.h"
+#include "core/utf8.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -16,10 +17,7 @@
 
 static const struct opt opts[] = {
 	{ "offline", 0, NULL, N_("do not ask the target") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -58,14 +56,12 @@ static void found(struct doctor *d, enum level l, const char *name, const char *
 		jw_obj_end(d->w);
 		return;
 	}
-	printf("  ");
-	out_pad(level_word(l), 10);
-	printf("%s\n", safe(what));
-	if (next && l != LEVEL_OK) {
-		printf("  ");
-		out_pad("", 10);
-		printf("→ %s\n", safe(next));
-	}
+	char lead[64];
+	const int w = (int)utf8_width(level_word(l));
+	fmt_into(lead, sizeof(lead), "  %s%*s", level_word(l), w < 10 ? 10 - w : 0, "");
+	out_wrapped(lead, safe(what));
+	if (next && l != LEVEL_OK)
+		printf("            → %s\n", safe(next));
 }
 
 static void failed(struct doctor *d, const char *name, const struct err *e)

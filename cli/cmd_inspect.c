@@ -7,6 +7,7 @@
 #include "core/canon.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static const struct opt opts[] = {
 	{ "integrations", 0, "FILE", N_("write apps, bots and webhooks to FILE as CSV: who installed them, where and how often they posted") },
 	{ "format", 0, "NAME", N_("archive format, when it is not recognised by itself") },
 	{ "zone", 0, "ZONE", N_("time zone of archives whose times have none (default: UTC)") },
-	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	OPT_DATE_ORDER,
 	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "exit-code", 0, NULL, N_("exit with 7 when records could not be read or something is lost") },
 	{ NULL, 0, NULL, NULL },
@@ -97,11 +98,18 @@ static bool text_conv(void *ctx, const struct spool_conv *c)
 {
 	struct view *v = ctx;
 	if (v->n++ < 40) {
+		enum { NAME = 26, KIND = 10, NUMBER = 8 }; /* with the days at most 80 columns */
+		const char *name = safe(c->conv.name);
 		printf("  ");
-		out_pad(safe(c->conv.name), 32);
-		printf("  ");
-		out_pad(kind_word(c->conv.kind), 10);
-		printf(" %10s  %s … %s%s\n", num(c->n_msgs), day(c->first_us), day(c->last_us), c->conv.archived ? _("  archived") : "");
+		out_pad(name, NAME);
+		if (utf8_width(name) > NAME) {
+			putchar('\n');
+			out_pad("", 2 + NAME);
+		}
+		putchar(' ');
+		out_pad(kind_word(c->conv.kind), KIND - 1);
+		out_right(num(c->n_msgs), NUMBER);
+		printf("  %s … %s%s\n", day(c->first_us), day(c->last_us), c->conv.archived ? _("  archived") : "");
 	}
 	arena_reset(v->conv);
 	return true;
@@ -131,13 +139,14 @@ static bool text_hazard(void *ctx, const struct spool_hazard *h)
 {
 	struct view *v = ctx;
 	static const char *const mark[] = { "·", "!", "✗" };
-	char sentence[SENTENCE_MAX];
+	char sentence[SENTENCE_MAX], lead[160];
+	const char *times = num(h->n);
+	const int w = (int)utf8_width(times);
 	if (h->level == HAZARD_LOSS)
 		v->losses++;
 	v->n++;
-	printf("  %s %8s × ", mark[h->level], num(h->n));
-	out_pad(safe(h->name), 26);
-	printf("  %s\n", safe(hazard_sentence(h->what, sentence, sizeof(sentence))));
+	fmt_into(lead, sizeof(lead), "  %s %*s%s × %-26s  ", mark[h->level], w < 8 ? 8 - w : 0, "", times, safe(h->name));
+	out_wrapped(lead, safe(hazard_sentence(h->what, sentence, sizeof(sentence))));
 	if (h->where && *h->where)
 		printf("                 %s %s\n", _("first at"), safe(h->where));
 	return true;

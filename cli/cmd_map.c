@@ -15,14 +15,12 @@ static const struct opt opts[] = {
 	{ "to", 0, "TARGET", N_("target for a new project (default: pachca)") },
 	{ "unmatched", 0, "POLICY", N_("for a new project: people without an account: label, create, create-suspended, skip or fail") },
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
-	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	OPT_DATE_ORDER,
 	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "offline", 0, NULL, N_("do not ask the target; match people later") },
 	{ "check", 0, NULL, N_("only check the mapping; write nothing (for CI)") },
 	{ "explain", 0, "ID", N_("tell how one person, conversation or message (CHANNEL/TS) is mapped, and why") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPTS_WAY,
 	{ NULL, 0, NULL, NULL },
 };
 

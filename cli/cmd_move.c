@@ -21,12 +21,10 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "create-people", 0, NULL, N_("make accounts for people who have none (they get no invitation)") },
 	{ "zone", 0, "ZONE", N_("for a new project: time zone of the times shown (default: Europe/Moscow in Russian, else UTC)") },
-	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
+	OPT_DATE_ORDER,
 	{ "key", 0, "FILE", N_("key of an encrypted backup: a file with its 64 digits, or the phone's key file; - reads standard input") },
 	{ "url", 0, "URL", N_("address of the target's API (default: the vendor's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPTS_WAY,
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -391,6 +389,7 @@ static bool verify(struct move *m, struct err *e)
 	jw_init(&w, &b);
 	jw_arr(&w);
 	m->verify.report = &m->found;
+	m->verify.known = &m->replay.after; /* nothing was written since */
 	m->verify.w = opt_given(m->a, "json") ? &w : NULL; /* they are in the report that is printed at the end */
 	bool ok = stage_verify(&m->p, &m->verify, e);
 	buf_release(&b);

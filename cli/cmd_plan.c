@@ -18,12 +18,9 @@ static const struct opt opts[] = {
 	{ "edit-drift", 0, NULL, N_("edit sent messages that today's mapping would write differently") },
 	{ "delete-removed", 0, NULL, N_("delete sent messages in the target that the source has deleted since") },
 	{ "examples", 0, "N", N_("show so many messages that each rule catches: private text, also in --json and --report") },
-	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
-	{ "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPT_REPORT,
+	OPT_DATE_ORDER,
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 

@@ -17,14 +17,11 @@ static const struct opt opts[] = {
 	{ "yes", 'y', NULL, N_("do not ask") },
 	{ "force", 0, NULL, N_("also what people have changed, answered or reacted to") },
 	{ "users", 0, "HOW", N_("accounts that were created: suspend (default), delete or keep") },
-	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
+	OPT_REPORT,
 	{ "rate", 0, "PERCENT", N_("use only this share of the target's limits (1 to 100)") },
 	{ "settle", 0, "SECONDS", N_("how long to wait before an unknown outcome is looked up") },
 	{ "max-wait", 0, "SECONDS", N_("longest time to sit out a refusal before stopping resumably") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -47,7 +44,7 @@ static const char *keep_sentence(enum keep k)
 		[KEEP_ADOPTED] = N_("members of chats that were there before"),
 		[KEEP_UNNAMED] = N_("people and reactions the archives no longer name"),
 		[KEEP_ACTIVE] = N_("accounts that have written since"),
-		[KEEP_OLDER] = N_("accounts that are older than our request"),
+		[KEEP_OLDER] = N_("accounts that were there before our request"),
 		[KEEP_POLICY] = N_("accounts kept as asked"),
 		[KEEP_EDIT] = N_("edits of messages that stay"),
 	};
@@ -83,6 +80,7 @@ static void kept(void *ctx, enum keep why, enum op_kind what, const char *lane, 
 		jw_kstr(r->w, "url", url);
 		jw_obj_end(r->w);
 	} else if (r->told <= TOLD_MAX) {
+		progress_clear();
 		printf("  %s  %s %s%s%s\n", _(keep_sentence(why)), safe(lane), key ? safe(key->id) : "", url ? "  " : "", url ? safe(url) : "");
 	}
 }
@@ -198,14 +196,14 @@ static void chat_line(void *ctx, const char *name, const char *id)
 	}
 }
 
-static void print_kept(const struct rollback_counts *c)
+static void print_kept(const char *title, const struct rollback_counts *c)
 {
 	bool any = false;
 	for (int k = 0; k < N_KEEP; k++) {
-		if (!c->kept[k])
+		if (c->kept[k] <= 0)
 			continue;
 		if (!any)
-			out_title(_("Stays"));
+			out_title(title);
 		any = true;
 		out_row(48, _(keep_sentence((enum keep)k)), "%s", num(c->kept[k]));
 	}
@@ -243,7 +241,7 @@ static void print_plan(struct rollback *rb, const struct rollback_counts *c)
 	if (c->doubt)
 		out_row(26, _("in doubt, settled first"), "%s", num(c->doubt));
 	putchar('\n');
-	print_kept(c);
+	print_kept(_("Stays"), c);
 	print_left(rb, c);
 }
 
@@ -251,25 +249,29 @@ static void print_result(const struct rollback_counts *before, const struct roll
 {
 	out_title(_("Taken back"));
 	for (size_t i = 0; i < countof(kinds); i++) {
-		int64_t was = before->todo[kinds[i].kind], is = left->todo[kinds[i].kind];
-		if (was && is)
-			out_row(26, _(kinds[i].word), _("%s, still to do %s"), num(was - is), num(is));
-		else if (was)
-			out_row(26, _(kinds[i].word), "%s", num(was));
+		int64_t gone = left->done[kinds[i].kind], is = left->todo[kinds[i].kind];
+		if (is)
+			out_row(26, _(kinds[i].word), _("%s, still to do %s"), num(gone), num(is));
+		else if (gone)
+			out_row(26, _(kinds[i].word), "%s", num(gone));
 	}
 	if (r->rejected)
 		out_row(26, _("rejected"), "%s", num(r->rejected));
 	out_row(26, _("requests"), _("%s, of them %s writing; %s told to wait"), num(r->requests), num(r->writes), num(r->throttled));
 	out_row(26, _("time"), "%s", span_of((double)r->elapsed_us / 1e6));
 	putchar('\n');
+	struct rollback_counts since = { 0 };
+	for (int k = 0; k < N_KEEP; k++)
+		since.kept[k] = left->kept[k] - before->kept[k];
+	print_kept(_("Stays, because of what people have done meanwhile"), &since);
 }
 
-static void json_counts(struct jw *w, const char *key, const struct rollback_counts *c, const struct rollback_counts *minus)
+static void json_counts(struct jw *w, const char *key, const int64_t *n)
 {
 	jw_key(w, key);
 	jw_obj(w);
 	for (size_t i = 0; i < countof(kinds); i++)
-		jw_kint(w, kinds[i].json, c->todo[kinds[i].kind] - (minus ? minus->todo[kinds[i].kind] : 0));
+		jw_kint(w, kinds[i].json, n[kinds[i].kind]);
 	jw_obj_end(w);
 }
 
@@ -278,14 +280,14 @@ static void json_end(struct jw *w, struct rollback *rb, const struct rollback_co
 	struct told rep = { .w = w };
 	jw_arr_end(w);
 	jw_kbool(w, "dry_run", !left);
-	json_counts(w, left ? "taken_back" : "todo", c, left);
 	if (left)
-		json_counts(w, "todo", left, NULL);
+		json_counts(w, "taken_back", left->done);
+	json_counts(w, "todo", (left ? left : c)->todo);
 	jw_key(w, "kept");
 	jw_obj(w);
 	for (int k = 0; k < N_KEEP; k++)
-		if (c->kept[k])
-			jw_kint(w, keep_word((enum keep)k), c->kept[k]);
+		if ((left ? left : c)->kept[k])
+			jw_kint(w, keep_word((enum keep)k), (left ? left : c)->kept[k]);
 	jw_obj_end(w);
 	jw_key(w, "cannot_delete");
 	jw_obj(w);
@@ -315,13 +317,13 @@ static bool is_limit(enum keep k)
 }
 
 /* Limits that are stated and choices that were made do not make a rollback incomplete; what people have done to our messages does. */
-static bool complete(const struct rollback_counts *c, const struct rollback_counts *left, const struct engine_result *r)
+static bool complete(const struct rollback_counts *left, const struct engine_result *r)
 {
 	for (int k = 0; k <= OP_DELETE; k++)
 		if (left->todo[k])
 			return false;
 	for (int k = 0; k < N_KEEP; k++)
-		if (c->kept[k] && !is_limit((enum keep)k))
+		if (left->kept[k] && !is_limit((enum keep)k))
 			return false;
 	return !r->stopped && !r->lanes_stopped && !r->rejected && !r->in_doubt;
 }
@@ -347,14 +349,15 @@ static bool save(struct project *p, const struct args *a, struct rollback *rb, s
 	for (size_t i = 0; i < countof(kinds) && i < REPORT_KINDS; i++, paper->n_kinds++) {
 		paper->kinds[i].word = _(kinds[i].word);
 		paper->kinds[i].json = kinds[i].json;
-		paper->kinds[i].was = plan->todo[kinds[i].kind];
-		paper->kinds[i].left = left ? left->todo[kinds[i].kind] : plan->todo[kinds[i].kind];
+		paper->kinds[i].left = (left ? left : plan)->todo[kinds[i].kind];
+		paper->kinds[i].was = paper->kinds[i].left + (left ? left->done[kinds[i].kind] : 0);
 	}
+	const struct rollback_counts *now = left ? left : plan;
 	for (int k = 0; k < N_KEEP && paper->n_why < REPORT_REASONS; k++)
-		if (plan->kept[k]) {
+		if (now->kept[k]) {
 			paper->why[paper->n_why].sentence = _(keep_sentence((enum keep)k));
 			paper->why[paper->n_why].json = keep_word((enum keep)k);
-			paper->why[paper->n_why].n = plan->kept[k];
+			paper->why[paper->n_why].n = now->kept[k];
 			paper->why[paper->n_why++].fine = is_limit((enum keep)k);
 		}
 	paper->files_left = plan->files_left;
@@ -455,6 +458,7 @@ int rollback_command(const struct args *a, enum rollback_how how)
 			goto fail;
 		if (plan.doubt && (!rollback_settle(rb, run_id, &settled, &e) || (!settled.stopped && !rollback_plan(rb, &plan, &e))))
 			goto fail;
+		rep.listing = true; /* what has to stay by now is told when it is found */
 		if (settled.stopped)
 			r = settled;
 		else if (!rollback_run(rb, run_id, &r, &e))
@@ -469,10 +473,10 @@ int rollback_command(const struct args *a, enum rollback_how how)
 	} else {
 		print_result(&plan, &left, &r);
 	}
-	paper.complete = complete(&plan, &left, &r);
+	paper.complete = complete(&left, &r);
 	if (!save(&p, a, rb, &paper, &plan, &left, &e))
 		goto fail;
-	code = stop_signal ? 128 + stop_signal : complete(&plan, &left, &r) ? EX_DONE : EX_PARTIAL;
+	code = stop_signal ? 128 + stop_signal : complete(&left, &r) ? EX_DONE : EX_PARTIAL;
 	goto out;
 fail:
 	progress_clear();

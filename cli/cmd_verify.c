@@ -17,11 +17,8 @@ static const struct opt opts[] = {
 	{ "sample", 0, "N", N_("look at about N messages only, in channels and threads chosen at random") },
 	{ "seed", 0, "NUMBER", N_("with --sample: the choice, to make it again") },
 	{ "repair", 0, NULL, N_("let the next apply send again what is missing at the end of a channel or thread") },
-	{ "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") },
-	{ "url", 0, "URL", N_("address of the target's API (default: the mapping's)") },
-	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") },
-	{ "proxy", 0, "URL", N_("use this proxy") },
-	{ "timeout", 0, "SECONDS", N_("longest time for one request") },
+	OPT_REPORT,
+	OPTS_TARGET,
 	{ NULL, 0, NULL, NULL },
 };
 
@@ -261,8 +258,14 @@ static int run(const struct args *a)
 		out_row(26, _("people / chats"), _("%s / %s there, %s / %s missing"), num(r->users_ok), num(r->chats_ok), num(r->users_missing), num(r->chats_missing));
 		if (r->reactions_ok || r->reactions_missing)
 			out_row(26, _("reactions"), _("%s there, %s missing"), num(r->reactions_ok), num(r->reactions_missing));
+		if (r->members_missing)
+			out_row(26, _("members missing"), "%s", num(r->members_missing));
+		if (r->privacy_wrong + r->archived_wrong + r->names_wrong)
+			out_row(26, _("chats that differ"), "%s", num(r->privacy_wrong + r->archived_wrong + r->names_wrong));
+		if (r->files_ok + r->files_other)
+			out_row(26, _("files"), _("%s are the ones sent, %s are others"), num(r->files_ok), num(r->files_other));
 		putchar('\n');
-		printf("%s\n", v.verdict);
+		out_wrapped("", v.verdict);
 		if (repaired)
 			printf(_("%s messages will be sent again by the next apply.\n"), num(repaired));
 		if (repair && wrong > repaired)

@@ -8,6 +8,7 @@
 static const char *const keys[] = {
 	N_("kind"), N_("zone"), N_("chat"), N_("date-order"), N_("header"), N_("language"), N_("first-day"), N_("last-day"), N_("exported-by"),
 	N_("chats"), N_("chats-empty"), N_("database"), N_("same-person"), N_("merged"), N_("team"), N_("workspace"), N_("token-kind"),
+	N_("integration_logs"), N_("files-in-archive"),
 };
 
 static const char *const forms[] = {

@@ -3,6 +3,7 @@
 
 #include "cli/report.h"
 #include "core/clock.h"
+#include "core/utf8.h"
 
 #include <stdio.h>
 
@@ -111,10 +112,36 @@ static void print_reason(const char *why)
 	arena_release(&a);
 }
 
+/* A number in a column of eight (its blanks may be more than a byte), and what it counts, broken under itself. */
+static const char *lead_of(int64_t n, char lead[48])
+{
+	const char *digits = num(n);
+	const size_t w = utf8_width(digits);
+	fmt_into(lead, 48, "  %*s%s  ", w < 8 ? (int)(8 - w) : 0, "", digits);
+	return lead;
+}
+
+static void counted(int64_t n, const char *what)
+{
+	char lead[48];
+	out_wrapped(lead_of(n, lead), what);
+}
+
 static void print_chats(const struct facts *f)
 {
+	enum { LEAD = 21, NAME = 30, NUMBER = 9 }; /* together at most 80 columns */
 	size_t shown = 0;
+	bool counts = false;
 	out_title(_("Conversations"));
+	for (size_t i = 0; i < f->n_chats && i < 60; i++)
+		counts = counts || f->chats[i].action != CHAT_SKIP;
+	if (counts) {
+		out_pad("", LEAD + NAME);
+		out_right(_("to do"), NUMBER);
+		out_right(_("sent"), NUMBER);
+		out_right(_("skipped"), NUMBER);
+		putchar('\n');
+	}
 	for (size_t i = 0; i < f->n_chats; i++) {
 		const struct facts_chat *c = &f->chats[i];
 		if (shown++ == 60)
@@ -122,12 +149,20 @@ static void print_chats(const struct facts *f)
 		printf("  ");
 		out_pad(chat_word(c), 9);
 		out_pad(kind_word(c->kind), 10);
-		out_pad(safe(c->target_name && *c->target_name ? c->target_name : c->name), 30);
-		if (c->action == CHAT_SKIP)
+		const char *name = safe(c->target_name && *c->target_name ? c->target_name : c->name);
+		out_pad(name, NAME);
+		if (c->action == CHAT_SKIP) {
 			print_reason(c->why);
-		else
-			printf(_("  %s to send, %s sent, %s left out%s\n"), num(c->pending), num(c->sent), num(c->skipped),
-			       c->edits ? _(", some changed") : "");
+			continue;
+		}
+		if (utf8_width(name) > NAME) {
+			putchar('\n');
+			out_pad("", LEAD + NAME);
+		}
+		out_right(num(c->pending), NUMBER);
+		out_right(num(c->sent), NUMBER);
+		out_right(num(c->skipped), NUMBER);
+		printf("%s%s\n", c->edits ? "  " : "", c->edits ? _("some changed") : "");
 	}
 	if (f->n_chats > 60)
 		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)f->n_chats - 60));
@@ -158,8 +193,9 @@ static void print_sentences(const char *title, const char *const *v, size_t n, c
 		return;
 	out_title(title);
 	for (size_t i = 0; i < n && i < 30; i++) {
-		char said[1024];
-		printf("  %s %s\n", mark, safe(report_sentence(v[i], said, sizeof(said))));
+		char said[1024], lead[16];
+		fmt_into(lead, sizeof(lead), "  %s ", mark);
+		out_wrapped(lead, safe(report_sentence(v[i], said, sizeof(said))));
 	}
 	if (n > 30)
 		printf(_("  … and %s more (--json lists all)\n"), num((int64_t)n - 30));
@@ -197,6 +233,7 @@ static const char *caught_word(enum caught c)
 static void print_caught(const struct facts *f)
 {
 	struct arena a;
+	char lead[48];
 	bool examples = false, changes = false;
 	for (size_t i = 0; i < f->n_caught; i++) {
 		examples = examples || f->caught[i].n_examples;
@@ -210,7 +247,7 @@ static void print_caught(const struct facts *f)
 		const struct facts_caught *c = &f->caught[i];
 		if (!c->n || (!examples && c->how != CAUGHT_CHANGED))
 			continue;
-		printf("  %8s  ", num(c->n));
+		fputs(lead_of(c->n, lead), stdout);
 		printf("%s", safe(words_of_rule(c->rule, &a)));
 		printf(examples ? " (%s)\n" : "\n", caught_word(c->how));
 		for (size_t k = 0; k < c->n_examples; k++)
@@ -225,23 +262,24 @@ static void print_changes(const struct facts *f)
 {
 	if (!f->edits && !f->refused && !f->drift && !f->drift_edits && !f->removed)
 		return;
+	char lead[48];
 	out_title(_("Changed since it was sent (messages)"));
 	if (f->edits)
-		printf(_("  %8s  changed in the source: to be edited\n"), num(f->edits));
+		counted(f->edits, _("changed in the source: to be edited"));
 	if (f->refused)
-		printf(_("  %8s  changed in the source, and the target refused the edit\n"), num(f->refused));
+		counted(f->refused, _("changed in the source, and the target refused the edit"));
 	if (f->drift)
-		printf(_("  %8s  written differently by today's mapping or names: left as they are (apply --edit-drift edits them)\n"), num(f->drift));
+		counted(f->drift, _("written differently by today's mapping or names: left as they are (apply --edit-drift edits them)"));
 	if (f->drift_edits)
-		printf(_("  %8s  written differently by today's mapping or names: to be edited\n"), num(f->drift_edits));
+		counted(f->drift_edits, _("written differently by today's mapping or names: to be edited"));
 	if (f->removed > f->deletes)
-		printf(_("  %8s  deleted in the source: left in the target (apply --delete-removed deletes them; what has a thread stays)\n"), num(f->removed - f->deletes));
+		counted(f->removed - f->deletes, _("deleted in the source: left in the target (apply --delete-removed deletes them; what has a thread stays)"));
 	if (f->deletes)
-		printf(_("  %8s  deleted in the source: TO BE DELETED in the target\n"), num(f->deletes));
+		counted(f->deletes, _("deleted in the source: TO BE DELETED in the target"));
 	for (size_t i = 0, shown = 0; f->removed && i < f->n_chats && shown < 30; i++)
 		if (f->chats[i].removed) {
-			printf("  %8s    ", num(f->chats[i].removed));
-			printf("%s\n", safe(f->chats[i].name && *f->chats[i].name ? f->chats[i].name : f->chats[i].id));
+			fputs(lead_of(f->chats[i].removed, lead), stdout);
+			printf("  %s\n", safe(f->chats[i].name && *f->chats[i].name ? f->chats[i].name : f->chats[i].id));
 			shown++;
 		}
 	putchar('\n');
@@ -249,6 +287,7 @@ static void print_changes(const struct facts *f)
 
 void facts_print(const struct facts *f, enum facts_view view)
 {
+	char lead[48];
 	if (view == VIEW_PLAN) {
 		print_people(f);
 		print_chats(f);
@@ -259,7 +298,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 	if (f->n_rules) {
 		out_title(_("Left out or rejected, by rule"));
 		for (size_t i = 0; i < f->n_rules; i++) {
-			printf("  %8s  ", num(f->rules[i].n));
+			fputs(lead_of(f->rules[i].n, lead), stdout);
 			out_pad(item_word(f->rules[i].item), 14);
 			print_reason(f->rules[i].rule);
 		}
@@ -274,7 +313,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 		out_title(_("What the target cannot hold as it was (messages concerned)"));
 		for (int i = 0; i < N_LOSS; i++)
 			if (f->loss[i])
-				printf("  %8s  %s\n", num(f->loss[i]), _(loss_sentence((enum loss)(1u << i))));
+				counted(f->loss[i], _(loss_sentence((enum loss)(1u << i))));
 		putchar('\n');
 	}
 	print_changes(f);
@@ -292,7 +331,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 			out_row(26, _("links put right by edits"), _("at most %s"), num(f->links));
 		putchar('\n');
 	}
-	printf("%s\n", facts_verdict(f));
+	out_wrapped("", facts_verdict(f));
 }
 
 /* Of tens of thousands of chats and people the text is as large as everything else that is held. */

@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 #endif
 	clock_init();
 	i18n_init(early_lang(argc, argv));
+	log_set_words(_("error"), _("warning"));
 	catch_signals();
 	/* --lang is the one option that may stand before the command: it was read above. */
 	while (argc > 1 && (!strncmp(argv[1], "--lang=", 7) || (streq(argv[1], "--lang") && argc > 2))) {

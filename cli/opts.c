@@ -3,6 +3,7 @@
 #include "cli/topics.h"
 
 #include "cli/i18n.h"
+#include "cli/out.h"
 #include "core/utf8.h"
 
 #include <errno.h>
@@ -161,19 +162,22 @@ bool opt_number(const struct args *a, const char *name, int64_t min, int64_t max
 static void print_opts(const struct opt *o)
 {
 	for (; o->name; o++) {
-		char head[64];
+		char head[64], lead[80];
 		snprintf(head, sizeof(head), "%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? ", " : "  ",
 		         o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-		printf("  %-28s %s\n", head, _(o->help));
+		snprintf(lead, sizeof(lead), "  %-28s ", head);
+		out_wrapped(lead, _(o->help));
 	}
 }
 
 void opts_help(const struct command *c)
 {
-	printf(_("Usage: mvchat %s [options] %s\n\n"), c->name, c->usage);
-	printf("%s\n", _(c->summary));
-	if (c->detail)
-		printf("\n%s\n", _(c->detail));
+	printf(_("Usage: mvchat %s [options]%s%s\n\n"), c->name, *c->usage ? " " : "", c->usage);
+	out_wrapped("", _(c->summary));
+	if (c->detail) {
+		putchar('\n');
+		out_wrapped("", _(c->detail));
+	}
 	if (c->opts[0].name) {
 		printf("\n%s\n", _("Options:"));
 		print_opts(c->opts);
@@ -186,8 +190,11 @@ void opts_help_all(void)
 {
 	printf("%s\n\n", _("mvchat moves a company's chats from one messenger to another."));
 	printf("%s\n\n", _("Usage: mvchat COMMAND [options] [arguments]"));
-	for (const struct command *const *c = commands; *c; c++)
-		printf("  %-10s %s\n", (*c)->name, _((*c)->summary));
+	for (const struct command *const *c = commands; *c; c++) {
+		char lead[32];
+		snprintf(lead, sizeof(lead), "  %-10s ", (*c)->name);
+		out_wrapped(lead, _((*c)->summary));
+	}
 	printf("\n%s\n\n", _("'mvchat help COMMAND' tells about one of them, 'mvchat help TOPIC' about these:"));
 	topic_list();
 }

@@ -11,6 +11,14 @@ struct opt {
 	const char *help;  /* N_(), one line */
 };
 
+/* Options that several commands have. The way to the target; with its address, where a project knows it. */
+#define OPTS_WAY \
+	{ "cacert", 0, "FILE", N_("trust the certificates in FILE") }, { "proxy", 0, "URL", N_("use this proxy") }, \
+		{ "timeout", 0, "SECONDS", N_("longest time for one request") }
+#define OPTS_TARGET { "url", 0, "URL", N_("address of the target's API (default: the mapping's)") }, OPTS_WAY
+#define OPT_REPORT { "report", 0, "FILES", N_("also write reports there, separated by commas: .txt, .md, .html, .xml (JUnit), .json") }
+#define OPT_DATE_ORDER { "date-order", 0, "ORDER", N_("dmy, mdy or ymd: for chats whose dates nothing proves") }
+
 enum { OPTS_MAX = 32 };
 struct args {
 	const struct command *cmd;

@@ -136,14 +136,14 @@ void out_right(const char *s, int columns)
 
 void out_row(int width, const char *label, const char *fmt, ...)
 {
-	printf("  ");
-	out_pad(label, width);
-	printf("  ");
+	char lead[512], text[4 * SLOT_BYTES]; /* no slots: what is printed may hold them all */
+	const int w = (int)utf8_width(label);
+	fmt_into(lead, sizeof(lead), "  %s%*s  ", label, w < width ? width - w : 0, "");
 	va_list ap;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	putchar('\n');
+	out_wrapped(lead, text);
 }
 
 bool out_yes(void)

@@ -19,6 +19,7 @@ struct project {
 	char *state;                 /* DIR/.mvchat */
 	struct arena arena;          /* the run's */
 	struct arena facts;          /* what stage_facts has counted */
+	bool noted;                  /* ... and its last note says what has changed in the mapping */
 	uint32_t wish;               /* enum stream_wish: what apply is asked to do besides */
 	int64_t examples;            /* of each rule in the plan: private text */
 	struct mapping *mapping;

@@ -146,6 +146,8 @@ void report_json_verify(const struct verify_result *r, bool complete, struct jw 
 	jw_kint(w, "chats_ok", r->chats_ok); jw_kint(w, "chats_missing", r->chats_missing);
 	jw_kint(w, "members_missing", r->members_missing);
 	jw_kint(w, "privacy_wrong", r->privacy_wrong); jw_kint(w, "archived_wrong", r->archived_wrong);
+	jw_kint(w, "names_wrong", r->names_wrong);
+	jw_kint(w, "files_ok", r->files_ok); jw_kint(w, "files_other", r->files_other);
 	jw_kint(w, "requests", r->lists);
 	jw_kbool(w, "clean", r->clean); jw_kbool(w, "complete", complete);
 }
@@ -155,9 +157,8 @@ static bool json_archive(void *ctx, const struct spool_archive *ar)
 	struct jw *w = ctx;
 	char digest[DIGEST_HEX];
 	hex(ar->digest, DIGEST_BYTES, digest);
-	const char *slash = ar->path ? strrchr(ar->path, '/') : NULL;
 	jw_obj(w);
-	jw_kstr(w, "name", slash ? slash + 1 : ar->path);
+	jw_kstr(w, "name", ar->path ? path_base(ar->path) : NULL);
 	jw_kstr(w, "format", ar->format);
 	jw_kstr(w, "sha256", digest);
 	jw_obj_end(w);

@@ -188,7 +188,7 @@ static void people(const struct doc *d)
 		made += f->people[i].action == PERSON_CREATE && f->people[i].state == OP_DONE;
 	}
 	const struct column sums[] = { { _("What"), CELL_HEAD }, { _("People"), CELL_NUM } };
-	const struct column cols[] = { { _("Person"), CELL_HEAD }, { _("In the target"), CELL_TEXT }, { _("Messages"), CELL_NUM }, { _("Decided by"), CELL_CODE } };
+	const struct column cols[] = { { _("Person"), CELL_HEAD }, { _("In the target"), CELL_TEXT }, { _("Messages"), CELL_NUM }, { _("Decided by"), CELL_TEXT } };
 	section(d, "people", _("People"));
 	table(d, _("People by what becomes of them"), sums, countof(sums));
 	pair(d, _("have an account"), num(n[PERSON_MATCH]));
@@ -202,6 +202,8 @@ static void people(const struct doc *d)
 	table_end(d);
 	if (!f->n_people)
 		return;
+	struct arena a;
+	arena_init(&a);
 	d->p->fold(d->p->ctx, _("Everyone by name"), f->n_people <= FOLD_ABOVE);
 	table(d, _("Each person"), cols, countof(cols));
 	for (size_t i = 0; i < f->n_people; i++) {
@@ -210,8 +212,9 @@ static void people(const struct doc *d)
 		text(d, safe(w->name));
 		text(d, report_person_action(w));
 		number(d, w->messages);
-		text(d, safe(w->why));
+		text(d, safe(w->why ? words_of_rule(w->why, &a) : ""));
 	}
+	arena_release(&a);
 	table_end(d);
 	d->p->fold_end(d->p->ctx);
 }
@@ -296,7 +299,10 @@ static void caught(const struct doc *d)
 			fmt_into(line, sizeof(line), "%s/%s", x->name && *x->name ? x->name : x->conv, x->id);
 			text(d, safe(line));
 			text(d, safe(x->author));
-			text(d, x->when);
+			/* day and hour stay on one line */
+			const char *blank = strchr(x->when, ' ');
+			fmt_into(line, sizeof(line), blank ? "%.*s\xc2\xa0%s" : "%.*s%s", (int)(blank ? blank - x->when : (ptrdiff_t)strlen(x->when)), x->when, blank ? blank + 1 : "");
+			text(d, line);
 			if (x->withheld)
 				fmt_into(line, sizeof(line), "%s", _("(not shown: what must be hidden in it could not be decided)"));
 			else
@@ -464,6 +470,8 @@ static void verified(const struct doc *d)
 		{ _("people there"), v->users_ok, false }, { _("people missing"), v->users_missing, false }, { _("chats there"), v->chats_ok, false },
 		{ _("chats missing"), v->chats_missing, false }, { _("members missing"), v->members_missing, false },
 		{ _("chats more or less public than they should be"), v->privacy_wrong, false }, { _("chats archived or not, wrongly"), v->archived_wrong, false },
+		{ _("chats with another name"), v->names_wrong, false }, { _("reactions missing"), v->reactions_missing, false },
+		{ _("files that are not the ones sent"), v->files_other, false },
 	};
 	section(d, "verify", _("Compared with the target"));
 	table(d, _("What was read back, compared with what was written"), sums, countof(sums));
@@ -592,9 +600,8 @@ static bool one_archive(void *ctx, const struct spool_archive *ar)
 	const struct doc *d = ctx;
 	char digest[DIGEST_HEX];
 	hex(ar->digest, DIGEST_BYTES, digest);
-	const char *slash = ar->path ? strrchr(ar->path, '/') : NULL;
 	d->p->row(d->p->ctx);
-	text(d, safe(slash ? slash + 1 : ar->path));
+	text(d, safe(ar->path ? path_base(ar->path) : NULL));
 	text(d, safe(ar->format));
 	text(d, digest);
 	return true;

@@ -28,7 +28,7 @@ static const char css[] =
 	"main{max-width:76rem;margin:0 auto;padding:1.5rem 1rem 3rem}\n"
 	"h1{font-size:1.75rem;line-height:1.2;margin:.5rem 0 1rem}\n"
 	"h2{font-size:1.2rem;line-height:1.3;margin:0 0 .75rem}\n"
-	"p{margin:0 0 .75rem;max-width:46rem}\n"
+	"p{margin:0 0 .75rem;max-width:46rem}section p:last-child{margin-bottom:0}\n"
 	"section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem 1.25rem;margin:1rem 0}\n"
 	".verdict{background:var(--card);border:1px solid var(--line);border-left:8px solid var(--tone);border-radius:8px;padding:1rem 1.25rem;margin:1rem 0}\n"
 	".verdict p{margin:0;font-size:1.15rem}\n"
@@ -38,7 +38,7 @@ static const char css[] =
 	".t{overflow-x:auto;margin:0 0 1rem;border:1px solid var(--line);border-radius:6px}\n"
 	".t:last-child{margin-bottom:0}.pair{max-width:52rem}\n"
 	".t:focus-visible,summary:focus-visible,a:focus-visible{outline:3px solid var(--link);outline-offset:2px}\n"
-	"table{border-collapse:collapse;width:100%;font-size:.94rem}\n"
+	"table{border-collapse:separate;border-spacing:0;width:100%;font-size:.94rem}\n" /* so that a sticky cell keeps its line */
 	"caption{text-align:left;color:var(--muted);padding:.5rem .75rem;font-size:.9rem}\n"
 	"caption span{position:sticky;left:.75rem;display:inline-block;max-width:min(60rem,78vw)}\n"
 	"th,td{padding:.4rem .75rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}\n"
@@ -65,7 +65,8 @@ static const char css[] =
 static const char css_small_and_print[] =
 	"@media (max-width:40rem){main{padding:.75rem .6rem 2rem}section,.verdict{padding:.85rem .8rem}h1{font-size:1.4rem}"
 	"th,td{padding:.35rem .5rem}table{font-size:.88rem}tbody th{min-width:9rem;max-width:11rem}"
-	".wide td code{white-space:nowrap;min-width:0}.wide tbody th{position:sticky;left:0;background:var(--card);border-right:1px solid var(--line)}}\n"
+	".wide td code{white-space:nowrap;min-width:0}.wide tbody th{position:sticky;left:0;background:var(--card);border-right:1px solid var(--line)}"
+	".wide td:last-child:not(.n){min-width:20rem}}\n"
 	"@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--muted:#444;--line:#999;--head:#eee;--link:#000;--bar:#555;"
 	"--good:#000;--open:#000;--bad:#000}@page{margin:15mm}body{font-size:10pt}main{max-width:none;padding:0}"
 	"section,.verdict{border-radius:0;padding:0;border-width:0;margin:0 0 6mm}.verdict{border-left:4pt solid #000;padding-left:4mm}"

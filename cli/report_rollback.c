@@ -67,11 +67,10 @@ static void row(const struct paper *p, const char *a, const char *b)
 
 void report_rollback_doc(const struct report_rollback *rb, const struct paper *p)
 {
-	const struct column cols[] = { { _("What"), CELL_HEAD }, { rb->preview ? _("To be taken back") : _("Taken back"), CELL_NUM }, { _("Still to do"), CELL_NUM } };
+	const struct column cols[] = { { _("What"), CELL_HEAD }, { rb->preview ? _("How many") : _("Taken back"), CELL_NUM }, { _("Still to do"), CELL_NUM } };
 	const struct column pairs[] = { { _("What"), CELL_HEAD }, { _("How many"), CELL_NUM } };
 	p->section(p->ctx, "rollback", rb->preview ? _("To be taken back") : _("Taken back"));
-	p->para(p->ctx, safe(rb->scope));
-	p->table(p->ctx, rb->preview ? _("To be taken back") : _("Taken back"), cols, rb->preview ? 2 : 3);
+	p->table(p->ctx, safe(rb->scope), cols, rb->preview ? 2 : 3);
 	for (size_t i = 0; i < rb->n_kinds; i++) {
 		row(p, rb->kinds[i].word, num(rb->kinds[i].was - (rb->preview ? 0 : rb->kinds[i].left)));
 		if (!rb->preview)
@@ -95,7 +94,7 @@ void report_rollback_doc(const struct report_rollback *rb, const struct paper *p
 	}
 	if (rb->files_left || rb->n_chats) {
 		p->section(p->ctx, "left", _("What the target cannot delete"));
-		p->table(p->ctx, _("What the target cannot delete"), pairs, countof(pairs));
+		p->table(p->ctx, _("What stays in the target"), pairs, countof(pairs));
 		if (rb->files_left)
 			row(p, _("uploaded files: their bytes stay in the storage"), num(rb->files_left));
 		if (rb->n_chats)

@@ -182,9 +182,9 @@ static const char *const forms[] = {
 	N_("%s: catches nothing, because others take its messages before it: %s"),
 	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
 	N_("%s: catches nothing"),
-	N_("%s: %s messages go into threads"),
-	N_("%s: %s messages go into '%s'"),
-	N_("%s: %s messages get a tag"),
+	N_("rules: %s: %s messages go into threads"),
+	N_("rules: %s: %s messages go into '%s'"),
+	N_("rules: %s: %s messages get a tag"),
 	N_("'%s' is made by rules and stays empty of people: nobody could read all that goes into it; 'allow_wider' of the rule names what more people may read"),
 	N_("%s is not public; rules send %s of its messages into '%s', which everybody can read"),
 	N_("%s is not public; rules send %s of its messages into '%s': whoever is in the chat %s will read them"),
@@ -208,6 +208,7 @@ static const char *const forms[] = {
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
+	N_("the chat is archived and should not be"), N_("the chat has another name than it was given"), N_("a file is not the one that was sent"),
 	N_("it was deleted and is still there"),
 	N_("it is not in the chat"),
 	N_("the chat's id in the target is not known"),
@@ -290,7 +291,19 @@ const char *report_translate(const char *const *known, size_t n, const char *eng
 
 const char *report_sentence(const char *english, char *out, size_t size)
 {
-	return report_translate(forms, countof(forms), english, out, size);
+	static const char later[] = " for later (";
+	const char *why = !strncmp(english, "the pilot leaves ", 17) ? strstr(english, later) : NULL;
+	size_t n = strlen(english);
+	if (!why || english[n - 1] != ')')
+		return report_translate(forms, countof(forms), english, out, size);
+	/* What leaves them is a rule's key with words of its own. */
+	struct arena a;
+	arena_init(&a);
+	const size_t upto = (size_t)(why - english) + sizeof(later) - 1;
+	const char *rule = arena_strndup(&a, english + upto, n - upto - 1);
+	report_translate(forms, countof(forms), arena_fmt(&a, "%.*s%s)", (int)upto, english, words_of_rule(rule, &a)), out, size);
+	arena_release(&a);
+	return out;
 }
 
 const char *report_lane_conv(const char *lane, struct arena *a)
@@ -322,7 +335,7 @@ static const char *verify_verdict(const struct report *r, enum tone *tone, char 
 	else
 		fmt_into(out, size, _("The target differs from what was written: %s messages and %s other things (listed below)."),
 		         num(n[FIND_MISSING] + n[FIND_ALTERED] + n[FIND_MISPLACED] + n[FIND_TWICE]),
-		         num(v->users_missing + v->chats_missing + v->members_missing + v->privacy_wrong + v->archived_wrong));
+		         num(verify_other_things(v)));
 	return out;
 }
 
@@ -330,7 +343,7 @@ const char *report_tone(const struct report *r, enum tone tone)
 {
 	switch (tone) {
 	case TONE_GOOD: return _("Complete");
-	case TONE_OPEN: return r->runs ? _("Not finished yet") : _("Not begun yet");
+	case TONE_OPEN: return r->runs && !(r->rollback && r->rollback->preview) ? _("Not finished yet") : _("Not begun yet");
 	case TONE_BAD: return _("Needs attention");
 	}
 	return "?";

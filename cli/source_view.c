@@ -2,8 +2,7 @@
  * through sandbox_args.source, on its thread. It shows the archive's own words: author, time, text, files, reactions. */
 #include "cli/source_view.h"
 
-#include "cli/span_words.h"
-
+#include "cli/i18n.h"
 #include "core/canon.h"
 #include "core/json.h"
 #include "exporters/exporter.h"
@@ -114,7 +113,7 @@ static void span_words(struct source_view *v, const struct span *s, struct arena
 		buf_addc(out, '\t');
 		break;
 	case SPAN_CALL:
-		call_words(s, out);
+		text_call(s, streq(i18n_lang(), "ru") ? TEXT_RUSSIAN : TEXT_ENGLISH, out);
 		break;
 	case SPAN_TEXT: case SPAN_GROUP: case SPAN_DATE:
 		buf_adds(out, s->text);

@@ -170,11 +170,12 @@ void stage_accept(struct project *p, const struct mapping *m)
 	buf_release(&b);
 }
 
-/* One sentence among the plan's notes. */
+/* One sentence among the plan's notes, the last one. */
 static void note_changes(struct project *p, struct facts *f)
 {
 	const struct mapping_change *v;
 	size_t n = stage_changes(p, p->mapping, &v), files[3] = { 0 };
+	p->noted = n > 0;
 	static const char *const names[3] = { "mvchat.yaml", "users.csv", "channels.csv" };
 	if (!n)
 		return;
@@ -217,8 +218,9 @@ bool stage_facts(struct project *p, const struct snapshot *snap, struct facts *f
 }
 
 /* Which kinds of write the plan will need: asked of the target before the first one. */
-static uint32_t kinds_needed(const struct facts *f, const struct mapping_config *c, const struct traits *t)
+static uint32_t kinds_needed(const struct facts *f, const struct mapping *m, const struct traits *t)
 {
+	const struct mapping_config *c = mapping_config(m);
 	uint32_t k = 0;
 	for (size_t i = 0; i < f->n_people; i++)
 		if (f->people[i].action == PERSON_CREATE && f->people[i].state != OP_DONE)
@@ -246,6 +248,8 @@ static uint32_t kinds_needed(const struct facts *f, const struct mapping_config 
 		if (h->archived && (t->caps & CAP_ARCHIVE))
 			k |= 1u << OP_ARCHIVE;
 	}
+	if (!f->nothing_to_do && mapping_names_tags(m))
+		k |= 1u << OP_TAG_BIT;
 	if (c->pins && f->bucket[ITEM_PIN][BUCKET_PENDING])
 		k |= 1u << OP_PIN;
 	if (c->reactions == REACTION_NATIVE && f->bucket[ITEM_REACTION][BUCKET_PENDING])
@@ -259,7 +263,7 @@ bool stage_allowed(struct project *p, const struct facts *f, struct err *e)
 	char said[640];
 	if (f->breach)
 		return err_set(e, ERR_MAPPING, "%s", report_sentence(f->breach, said, sizeof(said)));
-	return s->ex->may(s->target, kinds_needed(f, mapping_config(p->mapping), &s->traits), e);
+	return s->ex->may(s->target, kinds_needed(f, p->mapping, &s->traits), e);
 }
 
 bool stage_confirm(enum consent consent, const struct facts *f, const char *again, struct err *e)
@@ -325,6 +329,7 @@ bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *
 		stream_close(stream);
 		return false;
 	}
+	bool idle = before->nothing_to_do;
 	stage_accept(p, p->mapping);
 	struct engine_args ea = {
 		.session = ses, .stream = stream, .ledger = p->ledger, .run = s->run,
@@ -335,8 +340,10 @@ bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *
 		.progress = s->progress ? s->progress : progress_engine, .event = event, .ctx = s->ctx,
 	};
 	/* Two accounts of a large archive and all its lanes at once are more than need be held. */
-	*before = (struct facts){ 0 };
-	arena_reset(&p->facts);
+	if (!idle) {
+		*before = (struct facts){ 0 };
+		arena_reset(&p->facts);
+	}
 	stop_polite = 1; /* what is under way is finished and written down */
 	bool ok = engine_run(&ea, &s->result, e);
 	progress_clear();
@@ -346,6 +353,12 @@ bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *
 	if (ok && s->open > s->result.in_doubt && !s->result.stopped)
 		log_warn("apply.in_doubt", _("%s writes of earlier runs are in doubt, and the archive or the mapping no longer has them; 'mvchat status' lists them"),
 		         num(s->open - s->result.in_doubt));
+	if (ok && idle && !s->result.requests && !s->open) { /* nothing was asked or written: the account holds, but for what is accepted now */
+		s->after = *before;
+		s->after.n_notes -= p->noted;
+		s->has_after = true;
+		return true;
+	}
 	struct err e2 = ERR_INIT;
 	s->has_after = stage_facts(p, snap, &s->after, &e2);
 	if (ok && !s->has_after)
@@ -387,7 +400,7 @@ static void finding(void *ctx, enum finding f, const char *lane, const struct op
 	if (v->out->w)
 		report_json_finding(&one, v->out->w);
 	else if (v->out->findings <= 50)
-		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : "",
+		printf("  %s  %s %s  %s%s%s\n", report_finding_word(f), safe(lane), k ? safe(k->id) : target ? safe(target) : "",
 		       what ? safe(report_sentence(what, line, sizeof(line))) : "", url ? "  " : "", url ? safe(url) : "");
 }
 
@@ -461,14 +474,16 @@ static void verdict(struct stage_verify *v)
 		         num(r->messages[FIND_MATCH]), num(f->bucket[ITEM_MSG][BUCKET_PENDING] + f->bucket[ITEM_MSG][BUCKET_DOUBT]));
 	else
 		fmt_into(v->verdict, sizeof(v->verdict), _("The target differs from what was written: %s messages and %s other things (listed above)."), num(wrong),
-		         num(r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->reactions_missing));
+		         num(verify_other_things(r)));
 }
 
 bool stage_verify(struct project *p, struct stage_verify *v, struct err *e)
 {
 	struct session *s = p->session;
-	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), s->target_id, e) || !stage_facts(p, NULL, &v->facts, e))
+	if (!ledger_bond(p->ledger, spool_source_id(p->spool, &p->arena), s->target_id, e) || (!v->known && !stage_facts(p, NULL, &v->facts, e)))
 		return false;
+	if (v->known)
+		v->facts = *v->known;
 	struct stream_args sa = { p->spool, p->mapping, s->ex, s->target, p->ledger, NULL };
 	struct found found = { .out = v, .p = p, .stream = stream_open(&sa, e) };
 	if (!found.stream)

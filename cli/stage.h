@@ -43,7 +43,7 @@ struct stage_replay {
 };
 /* Ties the ledger to the pair and replays. false: refused or failed; has_after tells whether there is an account. Either way
  * stage_replay_end writes the run's exit code down. */
-bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *before /* emptied when the replay begins */, struct stage_replay *s, struct err *e);
+bool stage_replay(struct project *p, const struct snapshot *snap, struct facts *before /* emptied when something is to be written */, struct stage_replay *s, struct err *e);
 void stage_replay_end(struct project *p, const struct stage_replay *s, int code);
 int stage_replay_code(const struct stage_replay *s); /* of one that returned true */
 
@@ -52,6 +52,7 @@ struct stage_verify {
 	struct report_verify *report;     /* or NULL: keeps them for a report */
 	int64_t sample; uint64_t seed;    /* verify_args */
 	bool keep_lost;                   /* fill lost, for verify_repair */
+	const struct facts *known;        /* the account of the ledger as it stands, or NULL: it is made */
 	/* results */
 	struct verify_result result;
 	struct facts facts;

@@ -54,6 +54,7 @@ static void environment(void)
 {
 	entry("PACHCA_BOT_TOKEN", _("the bot's token: it writes the history (the mapping may name other variables, or 0600 files)"));
 	entry("PACHCA_ADMIN_TOKEN", _("an administrator's personal token: it creates people"));
+	entry("MVCHAT_BACKUP_KEY", _("the 64 digits of an encrypted backup, where no --key names a file"));
 	entry("MVCHAT_LANG, LANG", _("language of messages; --lang comes first"));
 	entry("NO_COLOR, TERM, COLUMNS", _("how the terminal is written to"));
 	entry("HTTPS_PROXY, NO_PROXY", _("the way to the target and to the files of an export"));
@@ -86,14 +87,14 @@ static void mapping(void)
 static void formats(void)
 {
 	for (size_t i = 0; importers[i]; i++)
-		entry(importers[i]->name, importers[i]->summary);
+		entry(importers[i]->name, gettext(importers[i]->summary));
 	puts(_("  How to get the fullest export: docs/slack.md, docs/whatsapp.md."));
 }
 
 static void targets(void)
 {
 	for (size_t i = 0; exporters[i]; i++)
-		entry(exporters[i]->name, exporters[i]->summary);
+		entry(exporters[i]->name, gettext(exporters[i]->summary));
 	entry("sandbox", _("a local server that behaves like Pachca (mvchat sandbox, move --to sandbox)"));
 	entry("html, jsonl", _("a folder to read, or JSON lines (mvchat archive)"));
 }

@@ -7,11 +7,11 @@
  * yajl (2.1) finds the tokens, but for those of ordinary whole documents and small files (json_quick.c). It alters lone surrogates
  * silently ("?" or three bytes that are no UTF-8), does not care for UTF-8 when told so (else it stops at the first bad byte), and
  * collects an unfinished token without limit (it also takes U+000B and U+000C for space, which is let be). So escapes are looked
- * over before it gets them, which costs little: they have a fixed length, so a lone \uD800 is overwritten by \uFFFD where it stands;
- * and strings are checked when they are kept.
+ * over before it gets them (json_escape.c), and strings are checked when they are kept.
  */
 #include "core/json.h"
 
+#include "core/json_escape.h"
 #include "core/json_quick.h"
 #include "core/swar.h"
 #include "core/utf8.h"
@@ -27,88 +27,6 @@ enum {
 	NUMBER_MAX = 1024 * 1024,    /* bytes of a single number or word */
 	SKIP_MAX = 64,
 };
-
-/* ---- before yajl: what must not reach it ---- */
-
-/* The number of a \uXXXX escape at s (6 bytes), or -1. */
-static int32_t escape_at(const char *s)
-{
-	int32_t v = 0;
-	if (s[0] != '\\' || s[1] != 'u')
-		return -1;
-	for (int i = 2; i < 6; i++) {
-		char c = s[i];
-		int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-		if (d < 0)
-			return -1;
-		v = v * 16 + d;
-	}
-	return v;
-}
-
-enum more { MORE_FOLLOWS, ALL_THERE };
-
-/* Finds escaped surrogates without partner and, where `fix` is given (the same bytes, writable), makes them \uFFFD. Returns how
- * many bytes from the start are settled: less than n when an escape may go on in the next chunk. A backslash outside of a
- * string is an error that yajl reports, so strings need not be followed here. */
-static size_t settle_escapes(const char *s, size_t n, enum more more, char *fix, size_t *n_lone)
-{
-	size_t i = 0;
-	for (;;) {
-		const char *hit = n > i ? memchr(s + i, '\\', n - i) : NULL;
-		if (!hit)
-			return n;
-		i = (size_t)(hit - s);
-		if (n - i < 2)
-			return more == ALL_THERE ? n : i;
-		if (s[i + 1] != 'u') {
-			i += 2;
-			continue;
-		}
-		if (n - i < 6)
-			return more == ALL_THERE ? n : i;
-		int32_t u = escape_at(s + i);
-		if (u < 0xd800 || u > 0xdfff) {
-			i += u < 0 ? 2 : 6;
-			continue;
-		}
-		if (u <= 0xdbff) {
-			if (n - i < 12 && more == MORE_FOLLOWS)
-				return i;
-			int32_t low = n - i < 12 ? -1 : escape_at(s + i + 6);
-			if (low >= 0xdc00 && low <= 0xdfff) {
-				i += 12;
-				continue;
-			}
-		}
-		++*n_lone;
-		if (fix)
-			memcpy(fix + i + 2, "fffd", 4);
-		i += 6;
-	}
-}
-
-/* Sixteen bytes at a time, by the vectors that gcc and clang have for any machine. */
-static size_t count_lines(const char *s, size_t n)
-{
-	typedef unsigned char bytes __attribute__((vector_size(16)));
-	size_t lines = 0, i = 0;
-	while (n - i >= sizeof(bytes)) {
-		size_t end = (n - i) / sizeof(bytes) * sizeof(bytes);
-		if (end > 255 * sizeof(bytes)) /* a byte of `found` counts no further */
-			end = 255 * sizeof(bytes);
-		bytes found = { 0 }, v;
-		for (end += i; i < end; i += sizeof(bytes)) {
-			memcpy(&v, s + i, sizeof(v));
-			found -= (bytes)(v == '\n'); /* true is 255, which is -1 */
-		}
-		for (size_t k = 0; k < sizeof(bytes); k++)
-			lines += found[k];
-	}
-	for (; i < n; i++)
-		lines += s[i] == '\n';
-	return lines;
-}
 
 /* ---- yajl's events into a tree ---- */
 
@@ -161,7 +79,7 @@ static size_t line_here(struct reader *r)
 {
 	size_t at = yajl_get_bytes_consumed(r->yajl);
 	if (at > r->counted) {
-		r->lines += count_lines(r->chunk + r->counted, at - r->counted);
+		r->lines += swar_lines(r->chunk + r->counted, at - r->counted);
 		r->counted = at;
 	}
 	return r->lines + 1;
@@ -520,12 +438,12 @@ static const struct jv *parse_any(struct arena *a, const char *s, size_t n, stru
 	s += bom;
 	n -= bom;
 	buf_init(&fixed, n > SIZE_MAX / 4 ? SIZE_MAX / 2 : 3 * n + 1);
-	settle_escapes(s, n, ALL_THERE, NULL, &lone);
+	json_settle(s, n, JSON_ALL_THERE, NULL, &lone);
 	if (lone || !utf8_valid(s, n)) {
 		utf8_repair(s, n, &fixed);
 		s = fixed.p;
 		n = fixed.len;
-		settle_escapes(s, n, ALL_THERE, fixed.p, &lone);
+		json_settle(s, n, JSON_ALL_THERE, fixed.p, &lone);
 	}
 	reader_init(&r, a, frames, JSON_DEPTH);
 	r.chunk = s;
@@ -546,7 +464,7 @@ static const struct jv *parse_any(struct arena *a, const char *s, size_t n, stru
 			say_broken(&r, ERR_RECORD, e);
 		if (at > n)
 			at = n;
-		size_t line = count_lines(s, at) + 1, column = 1;
+		size_t line = swar_lines(s, at) + 1, column = 1;
 		while (column <= at && s[at - column] != '\n')
 			column++;
 		err_where(e, "%zu:%zu", line, column);
@@ -605,7 +523,7 @@ static bool stream_broken(struct reader *r, size_t at, struct err *e)
 {
 	say_broken(r, ERR_ARCHIVE, e);
 	if (at > r->counted)
-		r->lines += count_lines(r->chunk + r->counted, at - r->counted);
+		r->lines += swar_lines(r->chunk + r->counted, at - r->counted);
 	return err_where(e, "line %zu", r->lines + 1);
 }
 
@@ -631,7 +549,7 @@ static bool feed(struct reader *r, struct stream *t, const char *s, size_t n, st
 	const size_t stray = find_trailing(r, s, n, r->events != events ? r->after_event : 0);
 	if (stray < n)
 		return stream_broken(r, stray, e);
-	r->lines += count_lines(s + r->counted, n - r->counted);
+	r->lines += swar_lines(s + r->counted, n - r->counted);
 	size_t len;
 	if (r->events != events) {
 		t->token = token_in(s + r->after_event, n - r->after_event, &t->collected);
@@ -651,19 +569,19 @@ static bool feed(struct reader *r, struct stream *t, const char *s, size_t n, st
 }
 
 /* Bytes from the caller, made fit for yajl; what may belong to an unfinished escape stays for the next time. */
-static bool take(struct reader *r, struct stream *t, size_t n, enum more more, struct err *e)
+static bool take(struct reader *r, struct stream *t, size_t n, enum json_more more, struct err *e)
 {
 	char *s = t->in;
 	size_t bom = 0;
 	if (!t->begun) {
-		if (n < 3 && more == MORE_FOLLOWS) {
+		if (n < 3 && more == JSON_MORE_FOLLOWS) {
 			t->held = n;
 			return true;
 		}
 		bom = n >= 3 && !memcmp(s, "\xef\xbb\xbf", 3) ? 3 : 0;
 		t->begun = true;
 	}
-	const size_t whole = settle_escapes(s, n, more, s, &r->el->n_replaced);
+	const size_t whole = json_settle(s, n, more, s, &r->el->n_replaced);
 	if (!feed(r, t, s + bom, whole > bom ? whole - bom : 0, e))
 		return false;
 	t->held = n - whole;
@@ -680,7 +598,7 @@ static bool quick_each(void *ctx, const struct jv *object, const char *at)
 {
 	struct reader *r = ctx;
 	const size_t to = (size_t)(at - r->chunk);
-	r->lines += count_lines(r->chunk + r->counted, to - r->counted);
+	r->lines += swar_lines(r->chunk + r->counted, to - r->counted);
 	r->counted = to;
 	r->el->stopped = !r->el->each(r->el->ctx, object, r->told++, r->lines + 1);
 	return !r->el->stopped;
@@ -722,8 +640,8 @@ bool json_elements(struct json_elements *el, struct err *e)
 	buf_init(&r.repaired, 3 * (r.size_max + 2 * sizeof(t->in))); /* a longer string is cut */
 
 	bool ok = true, all = false;
-	enum more more = MORE_FOLLOWS;
-	while (ok && more == MORE_FOLLOWS && !el->stopped && !all) {
+	enum json_more more = JSON_MORE_FOLLOWS;
+	while (ok && more == JSON_MORE_FOLLOWS && !el->stopped && !all) {
 		struct err later = ERR_INIT;
 		ptrdiff_t got = el->read(el->read_ctx, t->in + t->held, CHUNK, e), then = 1;
 		if (got < 0) {
@@ -738,7 +656,7 @@ bool json_elements(struct json_elements *el, struct err *e)
 			if (all)
 				break;
 		}
-		more = got && then ? MORE_FOLLOWS : ALL_THERE;
+		more = got && then ? JSON_MORE_FOLLOWS : JSON_ALL_THERE;
 		ok = take(&r, t, t->held + (size_t)got, more, e);
 		if (ok && then < 0 && !el->stopped) {
 			if (e)

@@ -17,6 +17,7 @@ static enum log_format format = LOG_TEXT;
 static char *secrets[SECRETS_MAX];
 static size_t n_secrets;
 static void (*hook_before)(void), (*hook_after)(void);
+static const char *error_word = "error", *warning_word = "warning";
 
 void log_init(enum log_level max, enum log_format f)
 {
@@ -27,6 +28,12 @@ void log_init(enum log_level max, enum log_format f)
 bool log_enabled(enum log_level level)
 {
 	return level <= level_max;
+}
+
+void log_set_words(const char *error, const char *warning)
+{
+	error_word = error;
+	warning_word = warning;
 }
 
 void log_set_hooks(void (*before)(void), void (*after)(void))
@@ -106,10 +113,12 @@ void log_at(enum log_level level, const char *ev, const char *fmt, ...)
 		add_json_string(&line, clean.p);
 		buf_adds(&line, "}\n");
 	} else {
-		buf_addf(&line, "mvchat: %s%s\n", level == LOG_ERROR ? "error: " : level == LOG_WARN ? "warning: " : "", clean.p);
+		const char *word = level == LOG_ERROR ? error_word : level == LOG_WARN ? warning_word : "";
+		buf_addf(&line, "mvchat: %s%s%s\n", word, *word ? ": " : "", clean.p);
 	}
 	if (hook_before)
 		hook_before();
+	fflush(stdout); /* where both go to one file, what was printed before stands before */
 	for (size_t off = 0; off < line.len;) {
 		ssize_t w = write(STDERR_FILENO, line.p + off, line.len - off);
 		if (w <= 0)

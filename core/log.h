@@ -27,6 +27,8 @@ void log_secret(const char *secret);
 struct buf;
 void log_redact(const char *s, size_t n, struct buf *out);
 
+/* What stands before an error and a warning in text, instead of "error" and "warning"; they must live as long as the program. */
+void log_set_words(const char *error, const char *warning);
 void log_set_hooks(void (*before)(void), void (*after)(void));
 
 #endif

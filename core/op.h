@@ -31,13 +31,18 @@ struct opkey {
 	int part;
 };
 
-/* In masks of permissions: 1 << (OP_UNDO_BIT + kind) = taking back ops of this kind; OP_DELETE there = deleting accounts. */
-enum { OP_UNDO_BIT = 16 };
+/* In masks of permissions: 1 << (OP_UNDO_BIT + kind) = taking back ops of this kind; OP_DELETE there = deleting accounts.
+ * 1 << OP_TAG_BIT = finding a tag of the target by its name. */
+enum { OP_TAG_BIT = 15, OP_UNDO_BIT = 16 };
 
 /* The part of the OP_DELETE row that takes back part `part` of kind `kind` of the same record. Stands in ledgers. */
 static inline int opkey_undo_part(enum op_kind kind, int part)
 {
 	return kind == OP_POST ? part : (int)kind * (1 << 20) + part;
+}
+static inline bool opkey_undo_is_post(int undo_part)
+{
+	return undo_part < 1 << 20;
 }
 
 struct op_file {

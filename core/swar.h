@@ -42,4 +42,26 @@ static inline bool swar_plain(const char *s, size_t n)
 	return true;
 }
 
+/* How many lines end in s[0..n). Sixteen bytes at a time, by the vectors that gcc and clang have for any machine. */
+static inline size_t swar_lines(const char *s, size_t n)
+{
+	typedef unsigned char bytes __attribute__((vector_size(16)));
+	size_t lines = 0, i = 0;
+	while (n - i >= sizeof(bytes)) {
+		size_t end = (n - i) / sizeof(bytes) * sizeof(bytes);
+		if (end > 255 * sizeof(bytes)) /* a byte of `found` counts no further */
+			end = 255 * sizeof(bytes);
+		bytes found = { 0 }, v;
+		for (end += i; i < end; i += sizeof(bytes)) {
+			memcpy(&v, s + i, sizeof(v));
+			found -= (bytes)(v == '\n'); /* true is 255, which is -1 */
+		}
+		for (size_t k = 0; k < sizeof(bytes); k++)
+			lines += found[k];
+	}
+	for (; i < n; i++)
+		lines += s[i] == '\n';
+	return lines;
+}
+
 #endif

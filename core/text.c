@@ -232,27 +232,24 @@ static void words_of(const struct span *s, struct buf *out)
 	case SPAN_CELL:
 		buf_addc(out, '\t');
 		break;
-	case SPAN_CALL: {
-		long minutes, people;
-		text_call(s, &minutes, &people);
-		buf_adds(out, "Call");
-		if (*s->text)
-			buf_addf(out, ": %s", s->text);
-		if (minutes)
-			buf_addf(out, ", %ld min", minutes);
-		if (people)
-			buf_addf(out, people == 1 ? ", %ld participant" : ", %ld participants", people);
+	case SPAN_CALL:
+		text_call(s, TEXT_ENGLISH, out);
 		break;
-	}
 	}
 }
 
-void text_call(const struct span *s, long *minutes, long *people)
+void text_call(const struct span *s, enum text_lang lang, struct buf *out)
 {
+	const bool ru = lang == TEXT_RUSSIAN;
 	char *end;
-	const long m = strtol(s->ref, &end, 10), p = *end == '/' ? strtol(end + 1, NULL, 10) : 0;
-	*minutes = m > 0 && m < LONG_MAX ? m : 0;
-	*people = p > 0 && p < LONG_MAX ? p : 0;
+	const long minutes = strtol(s->ref, &end, 10), people = *end == '/' ? strtol(end + 1, NULL, 10) : 0;
+	buf_adds(out, ru ? "Звонок" : "Call");
+	if (*s->text)
+		buf_addf(out, ": %s", s->text);
+	if (minutes > 0 && minutes < LONG_MAX)
+		buf_addf(out, ru ? ", %ld мин" : ", %ld min", minutes);
+	if (people > 0 && people < LONG_MAX)
+		buf_addf(out, ru ? ", участников: %ld" : people == 1 ? ", %ld participant" : ", %ld participants", people);
 }
 
 void text_plaintext(const struct text *t, struct buf *out)

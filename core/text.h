@@ -73,8 +73,9 @@ void text_span(struct text_builder *b, enum span_kind kind, uint32_t style, cons
 void text_plain(struct text_builder *b, uint32_t style, const char *s, size_t n); /* copies s[0..n) as SPAN_TEXT; n = 0 does nothing */
 struct text text_end(struct text_builder *b); /* drops empty blocks, merges neighbours, trims blank edges */
 
-/* What SPAN_CALL's ref says; 0 where unknown. */
-void text_call(const struct span *s, long *minutes, long *people);
+/* A SPAN_CALL as a line, "Call: NAME, 30 min, 3 participants": what of it is known. */
+enum text_lang { TEXT_ENGLISH, TEXT_RUSSIAN };
+void text_call(const struct span *s, enum text_lang lang, struct buf *out);
 bool text_is_empty(const struct text *t); /* nothing a reader would see */
 /* The words only, for matching, search, previews and fingerprints: no styles; mentions as "@label or id"; blocks joined by '\n'. */
 void text_plaintext(const struct text *t, struct buf *out);

@@ -56,8 +56,7 @@ static bool is_export(struct vault *v, const char *folder, const char *stem, siz
 
 static size_t stem_of(const char *path, const char **stem)
 {
-	const char *slash = strrchr(path, '/');
-	*stem = slash ? slash + 1 : path;
+	*stem = path_base(path);
 	return is_zip(*stem) ? strlen(*stem) - 4 : 0;
 }
 

@@ -52,6 +52,9 @@ struct http_resp {
 enum verdict { V_DONE, V_MORE, V_REJECTED, V_THROTTLED, V_UNKNOWN, V_FATAL, V_LANE /* this chat only is closed to us */,
 	V_REST /* not applied: this token is shut for a while, whatever it asks for */ };
 
+/* The first words of an UNKNOWN's reason: what was asked for existed already. Asked for only once, it was not we who made it. */
+#define WHY_EXISTED "existed: "
+
 struct outcome {
 	enum verdict v;
 	const char *id;            /* V_DONE: the target's id (message, chat, user, thread, upload handle) */
@@ -72,6 +75,7 @@ struct seen {
 	const char *phone, *nick, *avatar; /* user; or NULL */
 	const char *thread, *thread_chat; /* message: its thread, or NULL */
 	const char *const *file_names; size_t n_files;
+	const char *const *file_handles; /* what OP_UPLOAD left of each, if the target tells it; else NULL */
 	const char *const *ids; size_t n_ids;     /* chat: member ids */
 	const char *const *tags; size_t n_tags;   /* chat: ids of the tags that are members */
 	int64_t ts_us;
@@ -187,6 +191,8 @@ struct exporter {
 	uint64_t (*fingerprint_seen)(const struct seen *s);
 	/* A valid name for a chat (length, forbidden characters). */
 	const char *(*chat_name)(const char *wanted, struct arena *a);
+	/* The page of a chat, for people; NULL: it has none. */
+	const char *(*chat_url)(const struct target *t, const char *chat, struct arena *a);
 	/* Address of a message for people, or NULL. */
 	const char *(*message_url)(const struct target *t, const char *chat, const char *msg, struct arena *a);
 };

@@ -414,9 +414,8 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 		s = r && r->call_text ? r->call_text(r->ctx, sp) : NULL;
 		if (!s) {
 			struct buf b;
-			struct span alone = *sp;
 			buf_init(&b, 64 << 10);
-			text_plaintext(&(struct text){ &(struct block){ .spans = &alone, .n_spans = 1 }, 1 }, &b);
+			text_call(sp, TEXT_ENGLISH, &b);
 			s = kept(&b, j->a);
 		}
 		add_piece(&j->p, s, strlen(s), style, MD_TEXT);

@@ -333,6 +333,8 @@ static bool may(const struct target *t, uint32_t op_kinds, struct err *e)
 	/* Everything begins with reading who and what is there. */
 	lacking(t, AUTH_BOT, "chats:read", &bot);
 	lacking(t, t->has_admin ? AUTH_ADMIN : AUTH_BOT, "users:read", t->has_admin ? &admin : &bot);
+	if (op_kinds & 1u << OP_TAG_BIT)
+		lacking(t, t->has_admin ? AUTH_ADMIN : AUTH_BOT, "group_tags:read", t->has_admin ? &admin : &bot);
 	for (size_t i = 0; i < countof(needs); i++)
 		if (op_kinds & 1u << needs[i].bit)
 			lacking(t, needs[i].who, needs[i].scope, needs[i].who == AUTH_ADMIN ? &admin : &bot);
@@ -614,22 +616,29 @@ static const char *chat_name(const char *wanted, struct arena *a)
 	return pachca_keep(&b, a, NULL);
 }
 
-/* The form is the one of Message.url in the spec. For another address (the sandbox) the site is taken to be at its root. */
-static const char *message_url(const struct target *t, const char *chat, const char *msg, struct arena *a)
+/* Where people look at chats. For another address (the sandbox) the site is taken to be at its root. */
+static const char *chat_url(const struct target *t, const char *chat, struct arena *a)
 {
-	if (!pachca_is_id(chat) || !pachca_is_id(msg))
+	if (!pachca_is_id(chat))
 		return NULL;
 	if (streq(t->url, DEFAULT_URL))
-		return arena_fmt(a, "%s/chats/%s?message=%s", DEFAULT_SITE, chat, msg);
+		return arena_fmt(a, "%s/chats/%s", DEFAULT_SITE, chat);
 	const char *host = strstr(t->url, "://");
 	if (!host)
 		return NULL;
-	return arena_fmt(a, "%.*s/chats/%s?message=%s", (int)(host + 3 - t->url + (ptrdiff_t)strcspn(host + 3, "/")), t->url, chat, msg);
+	return arena_fmt(a, "%.*s/chats/%s", (int)(host + 3 - t->url + (ptrdiff_t)strcspn(host + 3, "/")), t->url, chat);
+}
+
+/* The form is the one of Message.url in the spec. */
+static const char *message_url(const struct target *t, const char *chat, const char *msg, struct arena *a)
+{
+	const char *url = pachca_is_id(msg) ? chat_url(t, chat, a) : NULL;
+	return url ? arena_fmt(a, "%s?message=%s", url, msg) : NULL;
 }
 
 const struct exporter exporter_pachca = {
 	.name = "pachca",
-	.summary = "Pachca: chats, threads, people and files through its API",
+	.summary = N_("Pachca: chats, threads, people and files through its API"),
 	.default_url = DEFAULT_URL,
 	.configure = configure,
 	.traits = traits,
@@ -652,4 +661,5 @@ const struct exporter exporter_pachca = {
 	.fingerprint_seen = fingerprint_seen,
 	.chat_name = chat_name,
 	.message_url = message_url,
+	.chat_url = chat_url,
 };

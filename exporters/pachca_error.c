@@ -1,7 +1,7 @@
 /* pachca_error.c: the vendor's two error shapes, {"errors":[{key,value,message,code}]} and {"error","error_description"},
  * as one sentence and a few facts.
  *
- * A field's `value` may be a message's text, so it is never repeated; nor is a `message` that quotes it or what we sent.
+ * A field's `value` may be a message's text, so it is never repeated; nor is a `message` that quotes it or what we sent, or a part of either.
  */
 #include "exporters/pachca.h"
 
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { MAX_ITEMS = 3, MAX_WORD = 48, MAX_SENTENCE = 200 };
+enum { MAX_ITEMS = 3, MAX_WORD = 48, MAX_SENTENCE = 200, QUOTED = 12 /* bytes */ };
 
 bool pachca_is_id(const char *s)
 {
@@ -54,9 +54,22 @@ static void say(struct buf *out, const char *s, size_t max)
 		buf_adds(out, "\xe2\x80\xa6");
 }
 
+/* Does the sentence repeat the text, or so much of it that it tells something? */
 static bool quotes(const char *message, const char *text)
 {
-	return text && *text && strstr(message, text);
+	char part[QUOTED + 1];
+	size_t n = strlen(message);
+	if (!text || !*text)
+		return false;
+	if (strstr(message, text))
+		return true;
+	for (size_t i = 0; i + QUOTED <= n && i < MAX_SENTENCE; i++) {
+		memcpy(part, message + i, QUOTED);
+		part[QUOTED] = '\0';
+		if (strstr(text, part))
+			return true;
+	}
+	return false;
 }
 
 static bool one_of(const char *s, const char *const *words)

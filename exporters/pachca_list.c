@@ -171,10 +171,13 @@ static void read_message(const struct jv *d, struct arena *a, struct seen *s)
 	s->thread_chat = pachca_id(jv_get(th, "chat_id"), a);
 	if (!jv_is(files, JV_ARR) || !files->n)
 		return;
-	const char **names = arena_array(a, files->n, const char *);
-	jv_each(files, f)
+	const char **names = arena_array(a, files->n, const char *), **keys = arena_array(a, files->n, const char *);
+	jv_each(files, f) {
+		keys[s->n_files] = text_of(f, "key");
 		names[s->n_files++] = text_of(f, "name");
+	}
 	s->file_names = names;
+	s->file_handles = keys;
 }
 
 static void read_reaction(const struct jv *d, struct arena *a, struct seen *s)

@@ -483,7 +483,7 @@ static void read_refusal(const struct op *op, const struct http_resp *r, const s
 		no(out, V_FATAL, pe->why);
 	} else if (k == OP_USER_CREATE && pe->email_taken) {
 		/* The account exists, perhaps by our own request whose answer was lost: reading back by e-mail finds it. */
-		no(out, V_UNKNOWN, pe->why);
+		no(out, V_UNKNOWN, arena_fmt(a, WHY_EXISTED "%s", pe->why));
 	} else if (k == OP_USER_CREATE && pe->licenses) {
 		no(out, V_REJECTED, arena_fmt(a, "%s: no paid seat is left; free one or buy more, then run again", pe->why));
 	} else if (repeatable && pe->already) {

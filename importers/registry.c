@@ -23,7 +23,7 @@ const struct importer *importer_choose(struct vault *v, struct err *e)
 	buf_init(&known, NAMES_MAX);
 	for (size_t i = 0; importers[i]; i++) {
 		int n = importers[i]->bid(v);
-		buf_addf(&known, "%s%s", i ? "; " : "", importers[i]->summary);
+		buf_addf(&known, "%s%s", i ? "; " : "", err_word(importers[i]->summary));
 		if (n > top) {
 			best = importers[i];
 			second = NULL;

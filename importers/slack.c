@@ -184,12 +184,6 @@ static bool is_known_list(const char *name)
 
 struct shape { size_t users, lists, days, dumps, txt, other, uploads, attachments; bool sqlite, teams; };
 
-static bool ends_with(const char *s, const char *tail)
-{
-	size_t n = strlen(s), m = strlen(tail);
-	return n >= m && streq(s + n - m, tail);
-}
-
 static void look(struct vault *v, struct shape *sh)
 {
 	struct arena a;
@@ -214,7 +208,7 @@ static void look(struct vault *v, struct shape *sh)
 			sh->uploads++;
 		} else if (strncmp(slash, "/attachments/", 13) == 0) {
 			sh->attachments++;
-		} else if (ends_with(name, ".txt") && (strncmp(name, "channels/", 9) == 0 || strncmp(name, "dms/", 4) == 0)) {
+		} else if (str_ends(name, ".txt") && (strncmp(name, "channels/", 9) == 0 || strncmp(name, "dms/", 4) == 0)) {
 			sh->txt++;
 		} else if (strncmp(name, "files/", 6) != 0) {
 			sh->other++;
@@ -672,7 +666,7 @@ static bool slack_walk(struct source *s, const struct sink *sink, struct arena *
 
 const struct importer importer_slack = {
 	.name = "slack",
-	.summary = "Slack export (workspace, Enterprise Grid, slackdump)",
+	.summary = N_("Slack export (workspace, Enterprise Grid, slackdump)"),
 	.bid = bid,
 	.open = slack_open,
 	.identity = identity,

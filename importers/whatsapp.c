@@ -80,12 +80,6 @@ bool wa_fact(struct source *s, const char *key, const char *fmt, ...)
 
 /* ---- finding transcripts ---- */
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? slash + 1 : path;
-}
-
 static bool ends_with(const char *s, const char *tail)
 {
 	size_t n = strlen(s), m = strlen(tail);
@@ -104,7 +98,7 @@ enum name_is { NAME_IOS = 3, NAME_ANDROID = 2, NAME_TEXT = 1, NAME_OTHER = 0 };
 
 static enum name_is name_of(const struct entry *en, struct arena *a, struct buf *scratch)
 {
-	const char *base = base_name(en->name), *title;
+	const char *base = path_base(en->name), *title;
 	if (!ends_with(base, ".txt"))
 		return NAME_OTHER;
 	if (streq(base, "_chat.txt"))
@@ -115,12 +109,12 @@ static enum name_is name_of(const struct entry *en, struct arena *a, struct buf 
 static bool is_inner_archive(const struct entry *en, struct arena *a, struct buf *scratch)
 {
 	const char *title;
-	return ends_with(en->name, ".zip") && wa_title_of(a, scratch, base_name(en->name), &title);
+	return ends_with(en->name, ".zip") && wa_title_of(a, scratch, path_base(en->name), &title);
 }
 
 static bool same_folder(const char *a, const char *b)
 {
-	size_t n = (size_t)(base_name(a) - a), m = (size_t)(base_name(b) - b);
+	size_t n = (size_t)(path_base(a) - a), m = (size_t)(path_base(b) - b);
 	return n == m && !memcmp(a, b, n);
 }
 
@@ -144,7 +138,7 @@ static int bid(struct vault *v)
 		} else if (is_inner_archive(en, &a, &scratch)) {
 			n = 50;
 		} else if (ends_with(en->name, ".crypt15") || ends_with(en->name, ".crypt14") || ends_with(en->name, ".crypt12") ||
-		           streq(base_name(en->name), "msgstore.db") || streq(base_name(en->name), "ChatStorage.sqlite")) {
+		           streq(path_base(en->name), "msgstore.db") || streq(path_base(en->name), "ChatStorage.sqlite")) {
 			n = 40;
 		}
 		best = n > best ? n : best;
@@ -187,7 +181,7 @@ static bool take_options(struct source *s, const char *const *options, struct er
 /* The surest name in the folder of an entry. Entries are sorted, so a folder's files stand together but for its subfolders. */
 static uint8_t best_name(struct vault *v, const uint8_t *is, const char *name)
 {
-	size_t folder = (size_t)(base_name(name) - name);
+	size_t folder = (size_t)(path_base(name) - name);
 	char *prefix = xstrndup(name, folder);
 	uint8_t top = 0;
 	struct arena a;
@@ -304,7 +298,7 @@ static const char *identity(const struct source *s)
 
 static void name_chat(struct source *s, struct wa_chat *c)
 {
-	const char *name = c->en->name, *base = base_name(name);
+	const char *name = c->en->name, *base = path_base(name);
 	c->folder = arena_strndup(&s->names, name, (size_t)(base - name));
 	if (!streq(base, "_chat.txt")) {
 		c->named = wa_title_of(&s->names, &s->norm, base, &c->title);
@@ -314,10 +308,10 @@ static void name_chat(struct source *s, struct wa_chat *c)
 	/* "_chat.txt": the folder it stands in, else the archive, is called "WhatsApp Chat - X". */
 	if (*c->folder) {
 		const char *folder = arena_strndup(&s->names, c->folder, strlen(c->folder) - 1);
-		c->named = wa_title_of(&s->names, &s->norm, base_name(folder), &c->title);
+		c->named = wa_title_of(&s->names, &s->norm, path_base(folder), &c->title);
 	} else {
 		const char *top = vault_top(s->v), *title;
-		if (vault_kind(s->v) != VAULT_FILE && wa_title_of(&s->names, &s->norm, base_name(*top ? top : vault_path(s->v)), &title)) {
+		if (vault_kind(s->v) != VAULT_FILE && wa_title_of(&s->names, &s->norm, path_base(*top ? top : vault_path(s->v)), &title)) {
 			c->named = true;
 			c->title = title;
 		} else if (streq(base, "_chat.txt") && vault_kind(s->v) != VAULT_FILE) {
@@ -506,7 +500,7 @@ static bool wa_walk(struct source *s, const struct sink *sink, struct arena *ste
 
 const struct importer importer_whatsapp = {
 	.name = "whatsapp",
-	.summary = "WhatsApp chat export (iPhone, Android)",
+	.summary = N_("WhatsApp chat export (iPhone, Android)"),
 	.bid = bid,
 	.open = wa_open,
 	.identity = identity,

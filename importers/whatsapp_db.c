@@ -1,4 +1,4 @@
-/* whatsapp_db.c: the importer of WhatsApp's databases: recognising them, opening them, and turning what the schemas give into records.
+/* whatsapp_db.c: the importer of WhatsApp's databases: opening them (whatsapp_db_find.c knows them), and turning what the schemas give into records.
  *
  * Promises importer.h. Reads ChatStorage.sqlite (iPhone backup, WhatsApp for Mac), msgstore.db of Android in its two generations, and
  * msgstore.db.crypt12, 14 and 15 with their key; alone, in a folder or in an archive, with the media beside it. What a text export
@@ -18,110 +18,6 @@
 #include <unistd.h>
 
 enum { QUOTE_CHARS = 160, RESTARTS_MAX = 2000, NOT_SAID_MAX = 200 };
-
-/* ---- recognising ---- */
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? slash + 1 : path;
-}
-
-static bool begins(const char *s, const char *head)
-{
-	return strncmp(s, head, strlen(head)) == 0;
-}
-
-static bool ends(const char *s, const char *tail)
-{
-	const size_t n = strlen(s), m = strlen(tail);
-	return n >= m && streq(s + n - m, tail);
-}
-
-/* The name an iPhone backup that was not unpacked gives it: the SHA-1 of domain and path (of WhatsApp, of WhatsApp Business). */
-static bool backup_name(const char *base)
-{
-	return streq(base, "7c7fba66680ef796b916b067077cc246adacf01d") || streq(base, "724bd3b98b18518b455a87c1f3ac3a0d189c4466");
-}
-
-static bool is_database(struct vault *v, const struct entry *en)
-{
-	static const char magic[] = "SQLite format 3";
-	char head[sizeof(magic)];
-	if (en->size < 512 || en->encrypted)
-		return false;
-	struct vfile *f = vault_read(v, en, NULL);
-	size_t n = 0;
-	for (ptrdiff_t k = 1; f && n < sizeof(head) && k > 0; n += k > 0 ? (size_t)k : 0)
-		k = vfile_read(f, head + n, sizeof(head) - n, NULL);
-	vfile_close(f);
-	return n == sizeof(head) && !memcmp(head, magic, sizeof(head));
-}
-
-/* How likely the messages are in this entry; the best of an archive is read. */
-static int rank(const char *name)
-{
-	const char *base = base_name(name);
-	if (streq(base, "ChatStorage.sqlite") || streq(base, "msgstore.db") || backup_name(base))
-		return 5;
-	if (!begins(base, "msgstore"))
-		return 0;
-	if (wa_crypt_named(base))
-		return ends(base, ".crypt15") ? 4 : ends(base, ".crypt14") ? 3 : 2;
-	return ends(base, ".db") ? 1 : 0; /* "msgstore-2024-01-01.1.db": an older copy */
-}
-
-static const struct entry *find(struct vault *v)
-{
-	const struct entry *best = NULL;
-	size_t at = 0;
-	int top = 0;
-	struct arena a;
-	arena_init(&a);
-	for (size_t i = 0; i < vault_count(v); i++) {
-		arena_reset(&a);
-		const struct entry *en = vault_entry_in(v, i, &a);
-		int n = rank(en->name);
-		if (n && !wa_crypt_named(en->name) && !is_database(v, en))
-			n = n == 5 ? 1 : 0; /* refused later, with what it is */
-		/* Of equals the last: the newest of "msgstore-YYYY-MM-DD.1.db.crypt15". */
-		if (n && n >= top) {
-			at = i;
-			top = n;
-		}
-	}
-	arena_release(&a);
-	if (top)
-		best = vault_entry(v, at);
-	if (!best && vault_kind(v) == VAULT_FILE && vault_count(v) == 1) { /* renamed */
-		const struct entry *en = vault_entry(v, 0);
-		if (wa_crypt_named(en->name) || is_database(v, en))
-			best = en;
-	}
-	return best;
-}
-
-static bool whatsapp_tables(struct vault *v, const struct entry *en)
-{
-	struct vault_span at;
-	if (!vault_open_at(v, en, &at, NULL))
-		return false;
-	struct db *d = db_open(&at, NULL, vault_scratch(v), NULL);
-	const bool yes = d && (db_has_table(d, "ZWAMESSAGE") || (db_has_table(d, "message") && db_has_table(d, "jid")) ||
-			(db_has_table(d, "messages") && db_has_column(d, "messages", "key_remote_jid")));
-	db_close(d);
-	return yes;
-}
-
-static int bid(struct vault *v)
-{
-	const struct entry *en = find(v);
-	if (!en)
-		return 0;
-	if (rank(en->name) || wa_crypt_named(en->name))
-		return 98;
-	return whatsapp_tables(v, en) ? 97 : 0;
-}
 
 /* ---- opening ---- */
 
@@ -159,7 +55,7 @@ static bool take_key(struct wadb *w, const char *hexed, struct err *e)
 
 static struct source *wadb_open(struct vault *v, const char *const *options, struct err *e)
 {
-	const struct entry *en = find(v);
+	const struct entry *en = wadb_find(v);
 	if (!en) {
 		err_set(e, ERR_ARCHIVE, "no database of WhatsApp in it");
 		err_hint(e, "ChatStorage.sqlite, msgstore.db or msgstore.db.crypt15 is wanted");
@@ -172,7 +68,7 @@ static struct source *wadb_open(struct vault *v, const char *const *options, str
 	buf_init(&w->wa.norm, WA_BODY_MAX + 64);
 	buf_init(&w->wa.body, WA_BODY_MAX);
 	for (size_t i = 0; options && options[i]; i++)
-		if (begins(options[i], "key=") && !take_key(w, options[i] + 4, e)) {
+		if (str_begins(options[i], "key=") && !take_key(w, options[i] + 4, e)) {
 			wadb_close(&w->wa);
 			return NULL;
 		}
@@ -189,7 +85,7 @@ static const char *identity(const struct source *s)
 static const struct entry *beside(const struct wadb *w, const char *name)
 {
 	char path[1024];
-	const char *base = base_name(w->en->name);
+	const char *base = path_base(w->en->name);
 	return fmt_into(path, sizeof(path), "%.*s%s", (int)(base - w->en->name), w->en->name, name) ? vault_find(w->wa.v, path) : NULL;
 }
 
@@ -205,15 +101,15 @@ static struct db *open_one(struct wadb *w, const struct entry *en, struct err *e
 	} else {
 		if (!vault_open_at(v, en, &at, e))
 			return NULL;
-		const struct entry *wal = fmt_into(name, sizeof(name), "%s-wal", base_name(en->name)) ? beside(w, name) : NULL;
+		const struct entry *wal = fmt_into(name, sizeof(name), "%s-wal", path_base(en->name)) ? beside(w, name) : NULL;
 		logged = wal && wal->size > 0 && vault_open_at(v, wal, &log, e);
-		const struct entry *journal = fmt_into(name, sizeof(name), "%s-journal", base_name(en->name)) ? beside(w, name) : NULL;
+		const struct entry *journal = fmt_into(name, sizeof(name), "%s-journal", path_base(en->name)) ? beside(w, name) : NULL;
 		if (journal && journal->size > 0)
 			wa_hazard(&w->wa, HAZARD_WARN, "database-open", "\"%s\" lies beside it: the database was copied in the middle of a change; copy it with WhatsApp closed", name);
 	}
 	uint8_t writes = 0; /* sqlite.org/fileformat.html, 1.3: byte 18 is 2 where a write-ahead log is used */
 	if (!wa_crypt_named(en->name) && vault_kind(v) == VAULT_FILE && pread(at.fd, &writes, 1, at.at + 18) == 1 && writes == 2)
-		wa_hazard(&w->wa, HAZARD_WARN, "newest-missing", "the newest messages may be in \"%s-wal\" beside it: give the folder", base_name(en->name));
+		wa_hazard(&w->wa, HAZARD_WARN, "newest-missing", "the newest messages may be in \"%s-wal\" beside it: give the folder", path_base(en->name));
 	struct db *d = db_open(&at, logged ? &log : NULL, vault_scratch(v), e);
 	if (!d)
 		err_where(e, "%s", en->name);
@@ -261,7 +157,7 @@ const char *wadb_col(struct wadb *w, const char *table, const char *as, const ch
 }
 
 /* Behind a damaged page: one row further, then twice as far each time until something can be read again. */
-bool wadb_damaged(struct wadb *w, const struct err *e, int64_t *row)
+static bool damaged(struct wadb *w, const struct err *e, int64_t *row)
 {
 	static const int64_t far = (int64_t)1 << 40;
 	w->wa.line = (size_t)(*row > 0 ? *row : 0);
@@ -271,6 +167,32 @@ bool wadb_damaged(struct wadb *w, const struct err *e, int64_t *row)
 	w->tries++;
 	*row = *row < far - step ? *row + step : far;
 	return *row < far && w->restarts < RESTARTS_MAX && !w->wa.stopped;
+}
+
+bool wadb_rows(struct wadb *w, const char *sql, int column, wadb_push_fn *push, void *ctx, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int64_t row = INT64_MIN;
+	enum db_step step;
+	struct db_query *q = db_query(w->db, sql, e);
+	if (!q)
+		return false;
+	db_bind(q, 1, row);
+	while (!w->wa.stopped && (step = db_next(q, &why)) != DB_END) {
+		if (step == DB_ROW) {
+			w->tries = 0;
+			row = db_int(q, column);
+			push(w, q, ctx);
+			continue;
+		}
+		row = row < 0 ? 0 : row;
+		if (!damaged(w, &why, &row))
+			break;
+		db_again(q);
+		db_bind(q, 1, row);
+	}
+	db_end(q);
+	return !w->wa.stopped;
 }
 
 /* ---- chats ---- */
@@ -311,7 +233,7 @@ struct wadb_chat *wadb_chat(struct wadb *w, const char *jid, int64_t row)
 	const char *id;
 	struct wadb_chat *c;
 	const bool group = streq(server, "g.us");
-	const bool skipped = ends(server, "broadcast") || streq(server, "newsletter") || streq(server, "status");
+	const bool skipped = str_ends(server, "broadcast") || streq(server, "newsletter") || streq(server, "status");
 	if (group || skipped) {
 		for (const char *p = jid; *p; p++)
 			if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || *p == '/')
@@ -412,7 +334,7 @@ static const char *message_id(struct wadb *w, const struct wadb_msg *m)
 static const struct entry *look_for(struct wadb *w, const char *path)
 {
 	struct source *s = &w->wa;
-	const char *base = base_name(w->en->name), *media = strstr(path, "Media/");
+	const char *base = path_base(w->en->name), *media = strstr(path, "Media/");
 	const char *folder = arena_strndup(s->step, w->en->name, (size_t)(base - w->en->name));
 	if (path[0] == '/' && media) /* Android, older versions: "/storage/emulated/0/WhatsApp/Media/…" */
 		path = media;
@@ -423,12 +345,12 @@ static const struct entry *look_for(struct wadb *w, const char *path)
 	const size_t n = strlen(folder);
 	if (n) {
 		const char *p = arena_strndup(s->step, folder, n - 1);
-		up = arena_strndup(s->step, folder, (size_t)(base_name(p) - p));
+		up = arena_strndup(s->step, folder, (size_t)(path_base(p) - p));
 	}
 	const struct { const char *folder, *below; } places[] = {
 		{ folder, "Message/" }, { folder, "" }, { up, "" }, { up, "WhatsApp/" }, { "", "" }, { "", "WhatsApp/" }, { "", "Message/" },
 	};
-	const char *const ways[] = { path, begins(path, "Media/") ? path + 6 : path };
+	const char *const ways[] = { path, str_begins(path, "Media/") ? path + 6 : path };
 	for (size_t k = 0; k < countof(ways) - (ways[0] == ways[1]); k++)
 		for (size_t i = 0; i < countof(places); i++) {
 			const char *at = arena_fmt(s->step, "%s%s", places[i].folder, places[i].below);
@@ -445,7 +367,7 @@ static void attach(struct wadb *w, const struct wadb_msg *m, struct file *f)
 		{ FILE_IMAGE, "image" }, { FILE_AUDIO, "audio" }, { FILE_VOICE, "voice message" }, { FILE_VIDEO, "video" }, { FILE_PLAIN, "document" },
 	};
 	struct source *s = &w->wa;
-	const char *name = m->file.name ? m->file.name : m->file.path ? base_name(m->file.path) : NULL;
+	const char *name = m->file.name ? m->file.name : m->file.path ? path_base(m->file.path) : NULL;
 	*f = (struct file){ .state = FILE_GONE, .size = m->file.size > 0 ? m->file.size : -1 };
 	for (size_t i = 0; i < countof(words) && (!name || !*name); i++)
 		if (words[i].kind == m->file.kind)
@@ -553,7 +475,7 @@ static struct text body_of(struct wadb *w, const struct wadb_msg *m)
 	return all;
 }
 
-bool wadb_push(struct wadb *w, const struct wadb_msg *m)
+void wadb_push(struct wadb *w, const struct wadb_msg *m)
 {
 	struct source *s = &w->wa;
 	struct file file;
@@ -562,17 +484,17 @@ bool wadb_push(struct wadb *w, const struct wadb_msg *m)
 	if (!c) {
 		wa_bad(s, "a message of a conversation that is not in the database");
 		arena_reset(s->step);
-		return !s->stopped;
+		return;
 	}
 	if (c->skipped) {
-		w->skipped_status += begins(c->jid, "status@");
-		w->skipped_channels += ends(c->jid, "@newsletter");
-		w->skipped_lists += ends(c->jid, "@broadcast") && !begins(c->jid, "status@");
+		w->skipped_status += str_begins(c->jid, "status@");
+		w->skipped_channels += str_ends(c->jid, "@newsletter");
+		w->skipped_lists += str_ends(c->jid, "@broadcast") && !str_begins(c->jid, "status@");
 		arena_reset(s->step);
-		return !s->stopped;
+		return;
 	}
 	if (!c->pushed && !push_chat(w, c))
-		return false;
+		return;
 	if (m->author)
 		wadb_push_person(w, (struct wadb_person *)(uintptr_t)m->author);
 	struct msg out = {
@@ -602,7 +524,6 @@ bool wadb_push(struct wadb *w, const struct wadb_msg *m)
 	if (!s->stopped && !s->sink->msg(s->sink->ctx, c->id, &out))
 		s->stopped = true;
 	arena_reset(s->step);
-	return !s->stopped;
 }
 
 /* ---- the walk ---- */
@@ -613,11 +534,11 @@ static void set_noise_aside(struct source *s)
 	const char *own = s->entry;
 	for (size_t i = 0; i < vault_count(s->v); i++) {
 		const struct entry *en = vault_entry(s->v, i);
-		const char *name = en->name, *base = base_name(name);
-		if (!strchr(name, '/') || !strstr(name, "Media/") || ends(name, ".thumb") || ends(name, ".mmsthumb") || *base == '.' || strstr(name, "Media/Profile/") ||
+		const char *name = en->name, *base = path_base(name);
+		if (!strchr(name, '/') || !strstr(name, "Media/") || str_ends(name, ".thumb") || str_ends(name, ".mmsthumb") || *base == '.' || strstr(name, "Media/Profile/") ||
 		    strstr(name, "/.Statuses/") || strstr(name, "/.Links/") || strstr(name, "WhatsApp Profile Photos/"))
 			wa_media_is_transcript(s, en);
-		if (!strstr(name, "Media/") && (ends(name, ".zip") || ends(name, ".txt"))) {
+		if (!strstr(name, "Media/") && (str_ends(name, ".zip") || str_ends(name, ".txt"))) {
 			s->entry = name;
 			wa_hazard(s, HAZARD_WARN, "export-beside", "only the database is read here: give a text export as an archive of its own, it is merged");
 		}
@@ -633,7 +554,7 @@ static void mentionable(struct wadb *w)
 		struct wa_author *x = arena_new(&w->wa.names, struct wa_author);
 		*x = (struct wa_author){ .name = p->name ? p->name : p->phone ? p->phone : p->id + 3, .id = p->id, .phone = p->phone };
 		table_put(&w->mentions.by_name, p->phone ? p->phone + 1 : p->id, x);
-		if (!p->phone && begins(p->id, "wa:lid:"))
+		if (!p->phone && str_begins(p->id, "wa:lid:"))
 			table_put(&w->mentions.by_name, p->id + 7, x);
 	}
 }
@@ -762,8 +683,8 @@ static bool wadb_walk(struct source *s, const struct sink *sink, struct arena *s
 
 const struct importer importer_whatsapp_db = {
 	.name = "whatsapp-db",
-	.summary = "WhatsApp database (ChatStorage.sqlite, msgstore.db, msgstore.db.crypt15)",
-	.bid = bid,
+	.summary = N_("WhatsApp database (ChatStorage.sqlite, msgstore.db, msgstore.db.crypt15)"),
+	.bid = wadb_bid,
 	.open = wadb_open,
 	.identity = identity,
 	.walk = wadb_walk,

@@ -75,16 +75,22 @@ struct wadb {
 	size_t restarts, tries;           /* over damaged pages; those since the last row */
 };
 
+/* whatsapp_db_find.c. The entry the messages are read from, or NULL; importer.h's bid. */
+const struct entry *wadb_find(struct vault *v);
+int wadb_bid(struct vault *v);
+
 /* whatsapp_db.c */
-bool wadb_push(struct wadb *w, const struct wadb_msg *m);
+void wadb_push(struct wadb *w, const struct wadb_msg *m);
 struct wadb_chat *wadb_chat_row(const struct wadb *w, int64_t row); /* or NULL */
 /* The chat of a JID, made when new; NULL for what is no conversation. row: its number in the database (unique), 0 = none. */
 struct wadb_chat *wadb_chat(struct wadb *w, const char *jid, int64_t row);
 void wadb_member(struct wadb *w, struct wadb_chat *c, struct wadb_person *p);
 /* Columns that may be missing: "t.column" when the table has it, else `otherwise`. */
 const char *wadb_col(struct wadb *w, const char *table, const char *as, const char *column, const char *otherwise);
-/* Tells that reading broke at a row; true: go on behind *row, which is moved. */
-bool wadb_damaged(struct wadb *w, const struct err *e, int64_t *row);
+/* Calls push for each message: a query for the rows behind ?1, in their order, their number in this column. Where the file is damaged it is
+ * told, and the walk goes on behind. false: there is no such query, or the walk was stopped. */
+typedef void wadb_push_fn(struct wadb *w, struct db_query *q, void *ctx);
+bool wadb_rows(struct wadb *w, const char *sql, int column, wadb_push_fn *push, void *ctx, struct err *e);
 
 /* whatsapp_db_people.c */
 /* The person of a JID; NULL for a group and the like. */

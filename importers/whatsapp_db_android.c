@@ -349,8 +349,9 @@ static const char *event_people(struct wadb *w, struct wadb_side *s, int64_t row
 	return out;
 }
 
-static bool push_row(struct wadb *w, struct db_query *q, struct sides *s)
+static void push_row(struct wadb *w, struct db_query *q, void *ctx)
 {
+	struct sides *s = ctx;
 	struct arena *a = w->wa.step;
 	struct wadb_react reacts[REACTS_MAX];
 	const int type = (int)db_int(q, C_TYPE);
@@ -361,7 +362,7 @@ static bool push_row(struct wadb *w, struct db_query *q, struct sides *s)
 		.forwarded = db_int(q, C_FORWARDED) > 0,
 	};
 	if (!m.chat && db_int(q, C_CHAT) <= 0 && !m.text) /* a row of the app's own, at the beginning of the table */
-		return !w->wa.stopped;
+		return;
 	if (db_int(q, C_MINE))
 		m.author = w->me;
 	else if (!db_null(q, C_FROM))
@@ -388,15 +389,12 @@ static bool push_row(struct wadb *w, struct db_query *q, struct sides *s)
 		if (emoji && p)
 			reacts[m.n_reacts++] = (struct wadb_react){ arena_strdup(a, emoji), p };
 	}
-	return wadb_push(w, &m);
+	wadb_push(w, &m);
 }
 
 bool wadb_android_messages(struct wadb *w, struct err *e)
 {
 	struct sides s = { .reacts = { .open = false } };
-	struct err why = ERR_INIT;
-	int64_t row = INT64_MIN;
-	enum db_step step = DB_END;
 	if (db_has_table(w->db, "message_add_on_reaction") && db_has_column(w->db, "message_add_on", "parent_message_row_id"))
 		wadb_side_open(w, &s.reacts, arena_fmt(&w->a, "SELECT a.parent_message_row_id, r.reaction, %s, j.raw_string FROM message_add_on_reaction r JOIN message_add_on a "
 			"ON a._id = r.message_add_on_row_id LEFT JOIN jid j ON j._id = a.sender_jid_row_id WHERE a.parent_message_row_id IS NOT NULL ORDER BY 1, a._id",
@@ -409,26 +407,10 @@ bool wadb_android_messages(struct wadb *w, struct err *e)
 	if (db_has_column(w->db, "message_system_chat_participant", "user_jid_row_id"))
 		wadb_side_open(w, &s.people, "SELECT p.message_row_id, j.raw_string FROM message_system_chat_participant p JOIN jid j ON j._id = p.user_jid_row_id "
 			"WHERE p.message_row_id IS NOT NULL ORDER BY 1, p.rowid", "people of events");
-	struct db_query *q = db_query(w->db, message_sql(w), e);
-	if (q)
-		db_bind(q, 1, row);
-	while (q && !w->wa.stopped && (step = db_next(q, &why)) != DB_END) {
-		if (step == DB_ROW) {
-			w->tries = 0;
-			row = db_int(q, C_ROW);
-			push_row(w, q, &s);
-		} else {
-			row = row < 0 ? 0 : row;
-			if (!wadb_damaged(w, &why, &row))
-				break;
-			db_again(q);
-			db_bind(q, 1, row);
-		}
-	}
-	db_end(q);
+	const bool whole = wadb_rows(w, message_sql(w), C_ROW, push_row, &s, e);
 	db_end(s.reacts.q);
 	db_end(s.cards.q);
 	db_end(s.options.q);
 	db_end(s.people.q);
-	return q != NULL && !w->wa.stopped;
+	return whole;
 }

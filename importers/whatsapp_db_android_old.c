@@ -148,13 +148,13 @@ static void content(struct wadb *w, struct wadb_msg *m, struct db_query *q)
 	}
 }
 
-static bool push_row(struct wadb *w, struct db_query *q)
+static void push_row(struct wadb *w, struct db_query *q, void *ctx UNUSED)
 {
 	struct arena *a = w->wa.step;
 	const int64_t ms = db_int(q, C_TIME);
 	const char *jid = db_text(q, C_CHAT, a);
 	if (!jid || streq(jid, "-1")) /* a row of the app's own, at the beginning of the table */
-		return !w->wa.stopped;
+		return;
 	struct wadb_msg m = {
 		.row = db_int(q, C_ROW), .chat = wadb_chat(w, jid, 0), .stanza = db_text(q, C_KEY, a), .grain_s = 1, .ts_us = ms > 0 && ms < INT64_MAX / 1000 ? ms * 1000 : 0,
 		.kind = MSG_TEXT, .text = db_text(q, C_TEXT, a), .forwarded = db_int(q, C_FORWARDED) > 0,
@@ -175,30 +175,10 @@ static bool push_row(struct wadb *w, struct db_query *q)
 		m.quote.who = db_int(q, C_QUOTED_MINE) ? w->me : !db_null(q, C_QUOTED_FROM) ? wadb_person(w, db_text(q, C_QUOTED_FROM, a))
 			: m.chat && !m.chat->group ? m.chat->partner : NULL;
 	}
-	return wadb_push(w, &m);
+	wadb_push(w, &m);
 }
 
 bool wadb_android_old_messages(struct wadb *w, struct err *e)
 {
-	struct err why = ERR_INIT;
-	int64_t row = INT64_MIN;
-	enum db_step step = DB_END;
-	struct db_query *q = db_query(w->db, message_sql(w), e);
-	if (q)
-		db_bind(q, 1, row);
-	while (q && !w->wa.stopped && (step = db_next(q, &why)) != DB_END) {
-		if (step == DB_ROW) {
-			w->tries = 0;
-			row = db_int(q, C_ROW);
-			push_row(w, q);
-		} else {
-			row = row < 0 ? 0 : row;
-			if (!wadb_damaged(w, &why, &row))
-				break;
-			db_again(q);
-			db_bind(q, 1, row);
-		}
-	}
-	db_end(q);
-	return q != NULL && !w->wa.stopped;
+	return wadb_rows(w, message_sql(w), C_ROW, push_row, NULL, e);
 }

@@ -338,8 +338,13 @@ static bool quoted_id(const uint8_t *meta, size_t n, struct wa_field *f)
 	return meta && wa_proto_bytes(meta, n, 5, f) && f->n > 3 && f->n < 128 && utf8_valid((const char *)f->p, f->n) && !memchr(f->p, '\0', f->n);
 }
 
-static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted, const struct quotable *ids)
+/* What replies lead to: the message by its row; rows by stanza ids, where replies say only those. */
+struct quotes { struct db_query *q; struct quotable ids; };
+
+static void push_row(struct wadb *w, struct db_query *q, void *ctx)
 {
+	const struct quotes *quotes = ctx;
+	struct db_query *quoted = quotes->q;
 	struct arena *a = w->wa.step;
 	struct wadb_react reacts[REACTS_MAX];
 	const int type = (int)db_int(q, C_TYPE);
@@ -349,7 +354,7 @@ static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted
 		.forwarded = (db_int(q, C_FLAGS) & FLAG_FORWARDED) != 0,
 	};
 	if (type == 66) /* a vote in a poll: no message of its own */
-		return !w->wa.stopped;
+		return;
 	if (db_int(q, C_MINE))
 		m.author = w->me;
 	else if (!db_null(q, C_MEMBER))
@@ -366,7 +371,7 @@ static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted
 	const uint8_t *meta = db_bytes(q, C_META, &n);
 	int64_t row = db_int(q, C_QUOTED);
 	if (!row && quoted_id(meta, n, &f)) {
-		const int64_t *found = quotable_get(ids, hash64(f.p, f.n, 0));
+		const int64_t *found = quotable_get(&quotes->ids, hash64(f.p, f.n, 0));
 		m.quote.id = arena_strndup(a, (const char *)f.p, f.n);
 		row = found ? *found : 0;
 	}
@@ -383,7 +388,7 @@ static bool push_row(struct wadb *w, struct db_query *q, struct db_query *quoted
 	}
 	if (m.kind != MSG_TEXT)
 		m.quote.id = NULL;
-	return wadb_push(w, &m);
+	wadb_push(w, &m);
 }
 
 static const char *message_sql(struct wadb *w)
@@ -430,35 +435,16 @@ static void collect_ids(struct wadb *w, struct quotable *ids)
 
 bool wadb_ios_messages(struct wadb *w, struct err *e)
 {
-	struct quotable ids = { .n = 0 };
-	struct err why = ERR_INIT;
+	struct quotes quotes = { .ids = { .n = 0 } };
 	const bool member = db_has_table(w->db, "ZWAGROUPMEMBER"), media = db_has_table(w->db, "ZWAMEDIAITEM");
 	if (db_has_column(w->db, "ZWAMESSAGE", "ZSTANZAID") && db_has_column(w->db, "ZWAMEDIAITEM", "ZMETADATA"))
-		collect_ids(w, &ids);
-	struct db_query *q = db_query(w->db, message_sql(w), e);
-	struct db_query *quoted = db_query(w->db, arena_fmt(&w->a, "SELECT m.ZSTANZAID, m.ZTEXT, %s, m.ZISFROMME, %s FROM ZWAMESSAGE m %s %s WHERE m.Z_PK = ?1",
+		collect_ids(w, &quotes.ids);
+	quotes.q = db_query(w->db, arena_fmt(&w->a, "SELECT m.ZSTANZAID, m.ZTEXT, %s, m.ZISFROMME, %s FROM ZWAMESSAGE m %s %s WHERE m.Z_PK = ?1",
 		media ? "i.ZTITLE" : "NULL", member ? "g.ZMEMBERJID" : "NULL", media ? "LEFT JOIN ZWAMEDIAITEM i ON i.Z_PK = m.ZMEDIAITEM" : "",
 		member ? "LEFT JOIN ZWAGROUPMEMBER g ON g.Z_PK = m.ZGROUPMEMBER" : ""), NULL);
-	int64_t row = INT64_MIN;
-	enum db_step step = DB_END;
-	if (q)
-		db_bind(q, 1, row);
-	while (q && !w->wa.stopped && (step = db_next(q, &why)) != DB_END) {
-		if (step == DB_ROW) {
-			row = db_int(q, C_ROW);
-			w->tries = 0;
-			push_row(w, q, quoted, &ids);
-		} else {
-			row = row < 0 ? 0 : row;
-			if (!wadb_damaged(w, &why, &row))
-				break;
-			db_again(q);
-			db_bind(q, 1, row);
-		}
-	}
-	db_end(q);
-	db_end(quoted);
-	free(ids.keys);
-	free(ids.rows);
-	return q != NULL && !w->wa.stopped;
+	const bool whole = wadb_rows(w, message_sql(w), C_ROW, push_row, &quotes, e);
+	db_end(quotes.q);
+	free(quotes.ids.keys);
+	free(quotes.ids.rows);
+	return whole;
 }

@@ -111,6 +111,7 @@ struct company {
 	bool ignored;                                 /* channels.members names it, but it is a direct message: nothing of that holds */
 };
 void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out);
+bool mapping_names_tags(const struct mapping *m); /* is one of these tags given by its name rather than its id? */
 /* Name of the rule that leaves the message out, or NULL when it is sent. Only fields listed are read. Whether the
  * conversation is carried at all is mapping_place's answer, not repeated here. A message that has replies is never left out for
  * its kind. only.since and only.until look at the message's own time. */

@@ -436,6 +436,17 @@ static void once(const char **v, size_t *n, const char *s)
 	v[(*n)++] = s;
 }
 
+bool mapping_names_tags(const struct mapping *m)
+{
+	for (size_t i = 0; i < m->cfg.n_extras; i++)
+		for (size_t k = 0; k < m->cfg.extras[i].tags.n; k++) {
+			const char *tag = m->cfg.extras[i].tags.v[k];
+			if (tag[strspn(tag, "0123456789")])
+				return true;
+		}
+	return false;
+}
+
 void mapping_company(const struct mapping *m, const struct conv *c, struct arena *a, struct company *out)
 {
 	const struct config *k = &m->cfg;

@@ -150,7 +150,7 @@ static void fill_user(struct draft *d, const struct user *u, int64_t n_msgs, str
 	r->cells[U_CONFIDENCE] = x.confidence ? arena_fmt(a, "%d", x.confidence) : "";
 	r->cells[U_REASON] = x.reason;
 	r->cells[U_SUGGESTION] = x.asks ? "ask" : x.confidence ? "match" : "";
-	/* A decision that names an e-mail is looked up here; the reason says so and mapping.c relies on it. */
+	/* A decision that names an e-mail is looked up here; the reason says so and mapping_rows.c relies on it. */
 	const char *decision = sheet_meant(r->cells[U_DECISION], a);
 	const char *email = !strncmp(decision, "match:", 6) ? sheet_meant(decision + 6, a) : decision;
 	const struct target_person *p = strchr(email, '@') && !strchr(email, ':') ? match_by_email(d->mt, email, a) : NULL;

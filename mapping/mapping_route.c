@@ -1,7 +1,7 @@
 /* mapping_route.c: where history goes: the placement of a conversation, and rules that send messages into threads and other channels,
  * or tag them.
  *
- * Called by mapping_decide.c (placement), mapping.c (route_names) and by replay through mapping.h (routes, tags), which keeps the windows
+ * Called by mapping_decide.c (placement), mapping_rows.c (route_names) and by replay through mapping.h (routes, tags), which keeps the windows
  * of time; here stands only what one rule says of one message. Pure: text in, names out. */
 #include "mapping/mapping_rows.h"
 

@@ -57,6 +57,8 @@ enum load { LOAD_ALL, LOAD_DRAFT };
 struct mapping *rows_open(const char *dir, enum load how, bool *has_yaml, struct err *e);
 bool rows_read_config(struct mapping *m, const char *text, size_t len, struct err *e);
 bool rows_build(struct mapping *m, struct err *e); /* the sheets' cells -> user_rows, place_rows */
+/* "name (file:line:column)" of a cell; the column is counted as the file has it. Returns false, as err_where does. */
+bool rows_where(struct err *e, const struct sheet *s, size_t line, size_t column);
 const char *mapping_flags_text(uint32_t flags, struct arena *a); /* "bot deactivated" */
 /* The file's bytes; *out NULL when it does not exist. The caller frees. */
 bool rows_slurp(const char *path, char **out, size_t *len, struct err *e);

@@ -1,4 +1,4 @@
-/* mapping_sheet.c: CSV in and out. Called by mapping.c and mapping_draft.c. It knows cells, rows and places, not what they
+/* mapping_sheet.c: CSV in and out. Called by mapping.c, mapping_rows.c and mapping_draft.c. It knows cells, rows and places, not what they
  * mean; it opens no file. Reading is libcsv's (RFC 4180 with the usual leniency), fed line by line so that rows know their line. */
 #include "mapping/mapping_sheet.h"
 

@@ -1,5 +1,5 @@
 /* mapping_words.c: words of mvchat.yaml: the one that was probably meant, those that must never be repeated, and rules put into
- * words. Called by mapping_config.c, mapping.c and mapping_decide.c. */
+ * words. Called by mapping_config.c, mapping_rows.c and mapping_decide.c. */
 #include "mapping/mapping_rows.h"
 
 #include <string.h>

@@ -305,7 +305,7 @@ static bool try_form(struct adopt *x, const struct lane_now *ln, const struct sp
 		for (size_t i = 0; last && uploaded && i < l->n_files; i++) {
 			struct opkey u = { k.conv, k.ts_us, k.id, OP_UPLOAD, l->file_no[i] };
 			if (!settled(state_of(x, &u)))
-				write_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = "adopted" });
+				write_row(x, &u, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .id = LEDGER_ADOPTED });
 		}
 		write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = m->fp, .body_fp = fp,
 			.loss = (l->loss & ~(uint32_t)LOSS_SPLIT) | (last ? 0 : LOSS_SPLIT), .id = h->id });
@@ -606,8 +606,7 @@ static bool on_member(void *ctx, const struct seen *s)
 /* Portions whose people are all there. */
 static bool adopt_members(struct adopt *x, const struct lane_now *ln, const struct seen *chat, bool *all_in)
 {
-	const char *id, *const *ids;
-	size_t n;
+	struct joins joins;
 	struct joined j = { .a = &x->conv };
 	bool ok = true, listed = false;
 	static char yes[] = "";
@@ -616,19 +615,21 @@ static bool adopt_members(struct adopt *x, const struct lane_now *ln, const stru
 		table_put(&j.ids, chat->ids[i], yes);
 	*all_in = false;
 	arena_reset(&x->one);
-	for (size_t i = 0; ok && stream_portion(x->s, ln->sp, i, &x->one, &id, &ids, &n); i++) {
-		struct opkey k = { stream_lconv(x->s, ln->sp), 0, id, OP_MEMBERS, 0 };
+	stream_joins(x->s, ln->sp, JOIN_NOW, &x->one, &joins);
+	for (size_t i = 0; ok && i < joins.n_portions; i++) {
+		const struct join *one = &joins.v[i];
+		struct opkey k = { stream_lconv(x->s, ln->sp), 0, one->id, OP_MEMBERS, 0 };
 		size_t in = 0;
 		if (!j.ids.n && !listed)
 			ok = session_list(x->args->session, LIST_MEMBERS, ln->chat, OLDEST_FIRST, on_member, &j, x->err);
 		listed = true;
-		for (size_t p = 0; p < n; p++)
-			in += table_get(&j.ids, ids[p]) != NULL;
-		*all_in = (i == 0 || *all_in) && in == n;
+		for (size_t p = 0; p < one->n; p++)
+			in += table_get(&j.ids, one->who[p]) != NULL;
+		*all_in = (i == 0 || *all_in) && in == one->n;
 		if (settled(state_of(x, &k)))
 			x->out->known += x->round == 0;
-		else if (ok && in == n && free_to_write(x, &k, ln->name))
-			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(id), .id = ln->chat });
+		else if (ok && in == one->n && free_to_write(x, &k, ln->name))
+			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(one->id), .id = ln->chat });
 		else if (ok)
 			missing(x, &k, ln->name, "not everybody has joined");
 	}
@@ -668,32 +669,35 @@ static bool adopt_extras(struct adopt *x, const struct lane_now *ln, const struc
 {
 	struct joined held[2] = { { .a = &x->conv }, { .a = &x->conv } };
 	bool listed[2] = { false, false }, ok = true;
-	struct stream_extra e;
+	struct joins joins;
 	arena_reset(&x->one);
 	for (size_t i = 0; i < countof(held); i++)
 		table_init(&held[i].ids);
-	for (size_t i = 0; ok && stream_extra(x->s, ln->sp, i, &x->one, &e); i++) {
-		struct opkey k = { stream_lconv(x->s, ln->sp), 0, e.id, OP_MEMBERS, 0 };
+	stream_joins(x->s, ln->sp, JOIN_NOW, &x->one, &joins);
+	for (size_t i = joins.n_portions; ok && i < joins.n; i++) {
+		const struct join *e = &joins.v[i];
+		const char *who = *e->who;
+		struct opkey k = { stream_lconv(x->s, ln->sp), 0, e->id, OP_MEMBERS, 0 };
 		const char *tag = NULL;
 		bool there;
 		if (settled(state_of(x, &k))) {
 			x->out->known += x->round == 0;
 			continue;
 		}
-		if (e.tag) {
-			ok = tag_in_chat(x, chat, e.tag, &tag);
+		if (e->what == JOIN_TAG) {
+			ok = tag_in_chat(x, chat, who, &tag);
 			there = tag != NULL;
 		} else {
-			size_t editor = streq(e.role, "editor");
+			size_t editor = streq(e->role, "editor");
 			if (!listed[editor])
 				ok = session_list(x->args->session, editor ? LIST_EDITORS : LIST_ADMINS, ln->chat, OLDEST_FIRST, on_member, &held[editor], x->err);
 			listed[editor] = true;
-			there = table_get(&held[editor].ids, e.who) || (chat && streq(chat->author, e.who));
+			there = table_get(&held[editor].ids, who) || (chat && streq(chat->author, who));
 		}
 		if (ok && there && free_to_write(x, &k, ln->name))
-			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(e.id), .id = ln->chat, .id2 = tag });
+			write_row(x, &k, &(struct fact){ .lane = ln->name, .src_fp = hash64s(e->id), .id = ln->chat, .id2 = tag });
 		else if (ok)
-			missing(x, &k, ln->name, e.tag ? "the tag is not a member of the chat" : "this person has not this role in the chat");
+			missing(x, &k, ln->name, e->what == JOIN_TAG ? "the tag is not a member of the chat" : "this person has not this role in the chat");
 	}
 	for (size_t i = 0; i < countof(held); i++)
 		table_release(&held[i].ids);

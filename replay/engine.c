@@ -154,6 +154,14 @@ static void rewind_op(struct hot *h)
 
 static void housed(struct engine *x, struct runner *host);
 
+/* Found, and refused as existing the only time it was asked for: somebody else has made it. */
+static bool existed(struct engine *x, struct hot *h, enum lane_event ev)
+{
+	struct ledger_row row;
+	return ev == LANE_EV_FOUND && h->op.op.key.kind == OP_USER_CREATE && ledger_get(x->l, &h->op.op.key, &h->arena, &row) && row.tries == 1 &&
+	       row.why && !strncmp(row.why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1);
+}
+
 void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said)
 {
 	static const struct said nothing = { NULL, NULL, NULL };
@@ -171,7 +179,7 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 		x->intents++;
 		break;
 	case LANE_DO_DONE:
-		ledger_done(x->l, &h->op.op.key, said->id, said->id2);
+		ledger_done(x->l, &h->op.op.key, said->id, existed(x, h, ev) ? LEDGER_EXISTED : said->id2);
 		x->wrote |= WROTE_DONE;
 		count_done(x, r);
 		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
@@ -197,7 +205,8 @@ void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const s
 			x->wrote |= WROTE_UNKNOWN;
 		}
 		if (ev == LANE_EV_UNKNOWN)
-			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words), why);
+			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words),
+			             strncmp(why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1) ? why : why + sizeof(WHY_EXISTED) - 1);
 		rewind_op(h);
 		break;
 	case LANE_DO_FORGET:
@@ -798,8 +807,9 @@ static void wait(struct engine *x)
 			break;
 		for (size_t i = 0; i < n; i++)
 			engine_answer(x, &done[i]);
-		if (!got)
-			until = clock_mono_us() + GATHER_US;
+		int64_t gather = clock_mono_us() + GATHER_US;
+		if (!got && gather < until)
+			until = gather; /* but who is due before goes when it is due */
 		got += n;
 	} while (got && got < want && x->flying && (clock_is_virtual() || clock_mono_us() < until));
 }
@@ -881,6 +891,7 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	x->throttled0 = wire_throttled(x->s->wire);
 	arena_init(&x->scratch);
 	lanes_init(&x->lanes);
+	engine_ahead_init(x);
 	ledger_begin(x->l);
 	const char *const *bots = NULL;
 	size_t n_bots = x->s->ex->other_bots ? x->s->ex->other_bots(x->s->target, &bots) : 0;

@@ -36,11 +36,46 @@ static int64_t size_of(const struct runner *r)
 	return f && f->size > 0 ? f->size : 0;
 }
 
-bool engine_full(const struct engine *x, const struct runner *r)
+void engine_ahead_init(struct engine *x)
+{
+	size_t connections = wire_connections(x->s->wire);
+	x->flight_max = connections / 2 < FLIGHT_MAX ? connections / 2 : FLIGHT_MAX;
+	x->blobs.most = connections - x->flight_max < BLOBS_MAX ? connections - x->flight_max : BLOBS_MAX;
+	x->blobs.may = x->blobs.most < BLOBS_FIRST ? x->blobs.most : BLOBS_FIRST;
+	x->blobs.window = WINDOW_MIN;
+	x->blobs.fewer_us = -1;
+}
+
+bool engine_full(struct engine *x, const struct runner *r)
 {
 	if (!is_blob(r))
-		return x->flying + x->n_batch >= FLIGHT_MAX + x->blobs.n;
-	return x->blobs.n >= BLOBS_MAX || (x->blobs.n && x->blobs.bytes + size_of(r) > (x->blobs.window > WINDOW_MIN ? x->blobs.window : WINDOW_MIN));
+		return x->flying + x->n_batch >= x->flight_max + x->blobs.n;
+	bool many = x->blobs.n >= x->blobs.may;
+	x->blobs.held |= many;
+	return many || (x->blobs.n && x->blobs.bytes + size_of(r) > x->blobs.window);
+}
+
+/* More at once than are asked for within the time one takes are of no use: their number grows only while it is what holds them up. */
+static void more_at_once(struct engine *x)
+{
+	if (x->blobs.held && x->blobs.may < x->blobs.most)
+		x->blobs.may++;
+}
+
+/* Those that were under way together are one lesson. */
+static void fewer_at_once(struct engine *x, const struct runner *r)
+{
+	if (r->hot->blob_us <= x->blobs.fewer_us)
+		return;
+	x->blobs.fewer_us = clock_mono_us();
+	if (x->blobs.may > BLOBS_MIN)
+		x->blobs.may = x->blobs.may / 2 > BLOBS_MIN ? x->blobs.may / 2 : BLOBS_MIN;
+}
+
+void engine_blob_refused(struct engine *x, const struct runner *r)
+{
+	if (r->hot->req.rate == REQ_BLOB)
+		fewer_at_once(x, r);
 }
 
 void engine_blob_out(struct engine *x, struct runner *r)
@@ -59,12 +94,13 @@ void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class 
 	int64_t took = clock_mono_us() - r->hot->blob_us, *window = &x->blobs.window;
 	x->blobs.n--;
 	x->blobs.bytes -= size_of(r);
-	if (*window < WINDOW_MIN)
-		*window = WINDOW_MIN;
-	if (cls == WIRE_UNKNOWN || took > SLOW_S * SECOND_US)
+	if (cls == WIRE_UNKNOWN || took > SLOW_S * SECOND_US) {
 		*window = *window / 2 > WINDOW_MIN ? *window / 2 : WINDOW_MIN;
-	else if (cls == WIRE_ANSWER && took < QUICK_S * SECOND_US && *window < WINDOW_MAX)
-		*window += size_of(r);
+		fewer_at_once(x, r);
+	} else if (cls == WIRE_ANSWER && took < QUICK_S * SECOND_US) {
+		*window += *window < WINDOW_MAX ? size_of(r) : 0;
+		more_at_once(x);
+	}
 }
 
 /* ---- what is ahead of a lane ---- */
@@ -77,6 +113,7 @@ void engine_ahead_free(struct runner *r)
 	while (h->n)
 		free(h->file[--h->n].id);
 	stream_pos_release(&h->pos);
+	free(h->file);
 	free(h);
 	r->ahead = NULL;
 }
@@ -123,7 +160,6 @@ static struct runner *new_upload(struct engine *x, const struct runner *owner)
 	u->kind = LANE_THREAD;
 	u->uploads = true;
 	u->num = owner->num;
-	u->weight = owner->weight;
 	lane_init(&u->lane);
 	return u;
 }
@@ -138,25 +174,36 @@ static void free_upload(struct engine *x, struct runner *u)
 	free(u);
 }
 
+/* What a lane has to post beyond what is uploaded for it. */
+static int64_t left_of(const struct runner *r)
+{
+	return r->weight - (r->ahead ? (int64_t)r->ahead->n : 0);
+}
+
 static void begin(struct engine *x, struct runner *owner, struct runner *u)
 {
 	struct ahead *h = owner->ahead;
 	const struct op *op = &u->hot->op.op;
 	int64_t bytes = op->file && op->file->size > 0 ? op->file->size : 0;
+	if (h->n == h->cap) {
+		h->cap = h->cap ? 2 * h->cap : 8;
+		h->file = xrealloc(h->file, h->cap * sizeof(h->file[0]));
+	}
 	h->file[h->n].ts_us = op->key.ts_us;
 	h->file[h->n].bytes = bytes;
 	h->file[h->n++].id = xstrdup(op->key.id);
 	h->bytes += bytes;
 	h->busy++;
 	u->owner = owner;
+	u->weight = left_of(owner);
 	u->bots = (uint16_t)engine_bots(x, owner);
 	x->active[x->n_active++] = u;
 	x->n_uploads++;
 	engine_step(x, u, LANE_EV_OP, NULL);
 }
 
-/* False: nothing to begin here for now. */
-static bool look_ahead(struct engine *x, struct runner *r)
+/* Begins one, or finds that there is nothing to begin here for now. */
+static void look_ahead(struct engine *x, struct runner *r)
 {
 	struct ahead *h = r->ahead;
 	struct lane_spec spec = { .kind = (enum lane_kind)r->kind, .name = r->name, .id = r->id, .root = r->root, .root_ts_us = r->root_ts_us };
@@ -173,7 +220,6 @@ static bool look_ahead(struct engine *x, struct runner *r)
 		begin(x, r, u);
 	else
 		free_upload(x, u);
-	return got == STREAM_OP;
 }
 
 static bool at_messages(const struct runner *r)
@@ -189,20 +235,36 @@ static bool wants(const struct runner *r)
 	return !h || (!h->over && !h->full && h->n < AHEAD_FILES && (h->fresh || h->look >= LOOK_AGAIN));
 }
 
+static bool crowded(const struct engine *x)
+{
+	return x->n_uploads >= x->blobs.n + UPLOADS_BESIDE;
+}
+
+/* The lane that has most left: lanes of one weight take turns, and none takes the places of one that takes longer. */
+static struct runner *whose_turn(const struct engine *x)
+{
+	struct runner *best = NULL;
+	for (size_t i = 0; i < x->n_active; i++) {
+		struct runner *r = x->active[i];
+		if (at_messages(r) && wants(r) && (!best || left_of(r) > left_of(best)))
+			best = r;
+	}
+	return best;
+}
+
 void engine_ahead(struct engine *x)
 {
-	size_t n = x->n_active;
-	for (size_t i = 0; x->files && i < n; i++) {
-		struct runner *r = x->active[i];
-		if (!at_messages(r) || !wants(r) || x->n_uploads >= UPLOADS_MAX)
-			continue;
+	x->blobs.held = false;
+	while (x->files && !crowded(x)) {
+		struct runner *r = whose_turn(x);
+		if (!r)
+			return;
 		if (!r->ahead) {
 			r->ahead = xcalloc(1, sizeof(*r->ahead));
 			r->ahead->look = STREAM_LOOK;
 			r->ahead->fresh = true;
 		}
-		while (wants(r) && x->n_uploads < UPLOADS_MAX && look_ahead(x, r))
-			;
+		look_ahead(x, r);
 	}
 }
 

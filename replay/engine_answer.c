@@ -146,6 +146,7 @@ static void on_answer(struct engine *x, struct runner *r, const struct http_resp
 		engine_step(x, r, LANE_EV_REJECTED, &said);
 		break;
 	case V_THROTTLED:
+		engine_blob_refused(x, r);
 		engine_throttled(x, r, o.retry_after_s, now);
 		break;
 	case V_UNKNOWN:

@@ -10,11 +10,13 @@ enum {
 	HOT_CHATS_MAX = 896,/* ... of which chats: what is left lets the threads they announce drain */
 	HOT_CHUNK = 2048,   /* of a hot lane's memory: an ordinary message and its request take one */
 	FLIGHT_MAX = 64,    /* requests to the target out at once */
-	BLOBS_MAX = 64,     /* files on their way to the storage at once; both together are wire's number of connections */
+	BLOBS_FIRST = 64,   /* files on their way to the storage at once: at first, more while they arrive quickly and that is what holds them up */
+	BLOBS_MIN = 8, BLOBS_MAX = 256, /* with FLIGHT_MAX wire's number of connections, where the process may open so many */
 	HOT_PEOPLE_MAX = 128,/* ... of which people, while chats are at work beside them */
 	HURRY = 1 << 30,    /* added to a weight; no chat has as many messages */
-	UPLOADS_MAX = 96,   /* files uploaded ahead of their messages at once, in whatever step */
-	AHEAD_FILES = 16,    /* ... of one lane, those that are done and wait for their message among them */
+	UPLOADS_BESIDE = 128,/* uploads ahead of their messages beside those on their way to the storage: asking for a place, or with one */
+	UPLOADS_MAX = BLOBS_MAX + UPLOADS_BESIDE,
+	AHEAD_FILES = 64,   /* ... of one lane, those that are done and wait for their message among them */
 	THREADS_WAITING_MAX = 20000, /* more than that and chats announce no further ones for a while */
 };
 
@@ -47,7 +49,7 @@ struct company_lanes {
 /* What of a lane's files is uploaded, or being so, ahead of its messages; engine_ahead.c. */
 struct ahead {
 	struct stream_pos pos;       /* how far it has looked */
-	struct { int64_t ts_us, bytes; char *id; } file[AHEAD_FILES]; size_t n; /* in the order of their messages */
+	struct { int64_t ts_us, bytes; char *id; } *file; size_t n, cap; /* in the order of their messages; at most AHEAD_FILES */
 	int64_t bytes;
 	size_t look;                 /* messages it may look at */
 	uint32_t busy;               /* of the files: those under way */
@@ -118,8 +120,10 @@ struct engine {
 	struct runner *batch[FLIGHT_MAX + BLOBS_MAX]; size_t n_batch;
 	struct gate gate[N_GATE];
 	struct arena scratch;        /* one answer */
-	size_t people_left, flying;
-	struct { size_t n; int64_t bytes, window; } blobs; /* granted or flying, to the storage; how many bytes may be */
+	size_t people_left, flying, flight_max /* of what goes to the target */;
+	/* Granted or flying, to the storage: how many, how many may be now and ever, whether one was held up by that in this tick, when
+	 * their number was last reduced (mono) · bytes, and how many may be. */
+	struct { size_t n, may, most; bool held; int64_t fewer_us, bytes, window; } blobs;
 	bool files;                  /* there are some to be uploaded */
 	uint32_t wrote;              /* enum wrote: what the open transaction holds */
 	bool halting, broken /* err is set: end with false */;
@@ -140,6 +144,7 @@ struct gate *engine_gate(struct engine *x, const struct http_req *req);
 uint32_t engine_bots(struct engine *x, struct runner *r); /* who may write where this lane writes */
 
 /* engine_ahead.c */
+void engine_ahead_init(struct engine *x);
 void engine_ahead(struct engine *x);                                /* begins what may be begun */
 bool engine_ahead_has(const struct engine *x, const struct runner *r, const struct opkey *k); /* is this upload under way beside the lane? */
 void engine_ahead_moved(struct runner *r, const struct opkey *k);   /* the lane has passed an op */
@@ -147,9 +152,10 @@ void engine_ahead_over(struct engine *x, struct runner *u);         /* an upload
 void engine_ahead_leave(struct engine *x, struct runner *r);        /* the lane rests */
 void engine_ahead_free(struct runner *r);
 /* What goes to the storage, so that it neither keeps messages from going nor chokes a thin line. */
-bool engine_full(const struct engine *x, const struct runner *r); /* may its next request not go for what is out already? */
+bool engine_full(struct engine *x, const struct runner *r); /* may its next request not go for what is out already? */
 void engine_blob_out(struct engine *x, struct runner *r);
 void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class cls);
+void engine_blob_refused(struct engine *x, const struct runner *r); /* the storage asks for fewer at once */
 
 /* engine_answer.c */
 void engine_answer(struct engine *x, const struct wire_done *d);

@@ -1,6 +1,6 @@
 /* ledger.h: the durable record of everything written: the only truth about what the target has from us.
  *
- * SQLite (WAL, synchronous=FULL, schema.sql), one writer guarded by flock on DIR/ledger.lock; nothing outside ledger.c knows
+ * SQLite (WAL, synchronous=FULL, schema.sql), one writer guarded by flock on DIR/ledger.lock; nothing outside ledger*.c knows
  * that it is SQLite. It holds no message text and no token: ids, states, fingerprints, reasons. Invariants live in the
  * schema: at most one open (intent, unknown) op per lane, uploads apart; done is final; a target id belongs to one post. A state change
  * that does not apply is a bug and dies (dying is safe).
@@ -15,6 +15,11 @@
 #include "core/op.h"
 
 struct ledger;
+/* target2 of a done OP_USER_CREATE: the account was there before our first request for it, and is not ours to take back. */
+#define LEDGER_EXISTED "existed"
+/* target of an OP_UPLOAD found again with its message: which upload it was is not known. */
+#define LEDGER_ADOPTED "adopted"
+
 /* LEDGER_REBUILD: for writing, even if it is missing or older than what was written: only to complete it from the target. */
 enum ledger_mode { LEDGER_READ, LEDGER_WRITE, LEDGER_REBUILD };
 /* The numbers stand in the database. */

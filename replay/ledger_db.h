@@ -1,4 +1,5 @@
-/* ledger_db.h: what ledger.c (writing) and ledger_read.c (walks, sums) share: the only two files that know SQLite here. */
+/* ledger_db.h: what ledger.c (transactions, changes of state), ledger_open.c, ledger_run.c (pair, runs), ledger_read.c, ledger_mark.c and
+ * ledger_backup.c share: the only files that know SQLite here, spool*.c apart. Nobody else includes it. */
 #ifndef MVCHAT_LEDGER_DB_H
 #define MVCHAT_LEDGER_DB_H
 
@@ -50,21 +51,57 @@ struct ledger {
 enum { N_OP_COLUMNS = 16 };
 void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out);
 sqlite3_stmt *ledger_prepare(struct ledger *l, const char *sql);
-void ledger_fail(struct ledger *l, const char *doing); /* the statement just stepped has failed: ledger_commit will say so */
 void ledger_walks_release(struct ledger *l);
-sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n); /* kept; to be reset after use */
+sqlite3_stmt *ledger_stmt(struct ledger *l, enum ledger_stmt n); /* kept; to be put back after use */
+
+static inline void ledger_bind_str(sqlite3_stmt *s, int n, const char *v)
+{
+	if (v)
+		sqlite3_bind_text(s, n, v, -1, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(s, n);
+}
+
+static inline void ledger_bind_key(sqlite3_stmt *s, const struct opkey *k)
+{
+	sqlite3_bind_int64(s, 1, k->conv);
+	sqlite3_bind_int64(s, 2, k->ts_us);
+	ledger_bind_str(s, 3, k->id);
+	sqlite3_bind_int(s, 4, (int)k->kind);
+	sqlite3_bind_int(s, 5, k->part);
+}
+
+/* Puts a statement back for its next use; text bound to it belongs to callers and must not be kept. */
+static inline void ledger_put_back(sqlite3_stmt *s)
+{
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+}
+
+/* What broke outside of our own logic: disk full, I/O error, a foreign lock that stays. */
+bool ledger_disk_error(struct ledger *l, struct err *e, const char *doing);
+/* The same inside a transaction: the first failure decides; everything after it is left alone, because SQLite may already have rolled
+ * back and would otherwise commit each further statement on its own. */
+void ledger_fail(struct ledger *l, const char *doing);
+bool ledger_exec(struct ledger *l, const char *sql);
+/* Names made outside of a transaction left one open; what must be on disk by itself brings them along. */
+bool ledger_close_names(struct ledger *l, struct err *e);
+
+/* ledger_run.c: was this run made under another mapping than the one that counts as current? */
+bool ledger_stale(struct ledger *l, int64_t run);
 
 /* ledger_was.c: the second id of an edit that is not DONE; false: it says nothing. The target's id stays a part of text. */
 struct ledger_was { int64_t src_fp, body_fp, loss, sent_us, run; const char *target; };
 bool ledger_was_read(const char *text, struct ledger_was *w);
 
 /* ledger_mark.c: the counter beside the ledger that tells a copy put back from the newest one. */
-enum ledger_age { LEDGER_NEWEST, LEDGER_BEHIND, LEDGER_LOST, LEDGER_EXCHANGED, LEDGER_UNPROVEN };
+enum ledger_age { LEDGER_NEWEST, LEDGER_BEHIND, LEDGER_LOST, LEDGER_EXCHANGED, LEDGER_UNPROVEN, LEDGER_UNFINISHED };
 enum ledger_age ledger_mark_read(struct ledger *l, const char *dir);
 bool ledger_refused(enum ledger_age age, struct err *e); /* true for LEDGER_NEWEST only */
 bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e);
 bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e); /* to what the ledger says, durably */
 bool ledger_mark_belongs(const struct ledger *l, const char *target_id, struct err *e); /* was the ledger that is gone of this account? */
+bool ledger_mark_shut(struct ledger *l, const char *dir, struct err *e); /* closed to everything but rebuilding, durably */
 void ledger_mark_raise(struct ledger *l);                               /* after a commit */
 
 #endif

@@ -6,6 +6,7 @@
  *
  *   ledger behind the mark, or of another identity, or with intents and no mark at all  →  outdated: nothing may be written
  *   ledger ahead of the mark (we died between the two, or the power went)               →  in order
+ *   mark of UNFINISHED intents                                                          →  being rebuilt, and that has not ended well
  *
  * It also says which account the ledger belonged to: when the ledger is gone, another account would find nothing of its own in the
  * target and write everything a second time, so it is refused (ledger_bond).
@@ -14,7 +15,7 @@
  * requests of that commit leave; raising it is one write of a few bytes and no sync. `verify --adopt` is the way back: it fills
  * the ledger from the target and then sets the mark anew.
  * Does not notice a whole state folder put back, mark and all: docs/replay.md says so.
- * Called by ledger.c. */
+ * Called by ledger.c and ledger_open.c. */
 #include "replay/ledger.h"
 
 #include "replay/ledger_db.h"
@@ -29,6 +30,7 @@
 #define MARK_MAGIC "mvchat mark 2\n" /* with its NUL and one more: 16 bytes */
 #define MARK_MAGIC_1 "mvchat mark 1\n" /* has no bond */
 enum { MARK_BYTES = 512 /* one sector: never torn */, MARK_BYTES_1 = 40, BOND_AT = 40 };
+#define UNFINISHED INT64_MAX /* intents of a mark: whatever the ledger says, it lacks what the target holds */
 
 struct mark { int64_t ident, intents; char bond[LEDGER_BOND_MAX]; /* the target's half; "" = not known */ };
 
@@ -62,9 +64,9 @@ static bool decode(const unsigned char *in, size_t n, struct mark *m)
 	return memcmp(in, again, MARK_BYTES) == 0;
 }
 
-static void encode_ledger(unsigned char out[MARK_BYTES], const struct ledger *l)
+static void encode_ledger(unsigned char out[MARK_BYTES], const struct ledger *l, int64_t intents)
 {
-	struct mark m = { l->ident, l->intents, "" };
+	struct mark m = { l->ident, intents, "" };
 	memcpy(m.bond, l->bond[0] ? l->bond : l->marked_bond, sizeof(m.bond));
 	encode(out, &m);
 }
@@ -83,6 +85,8 @@ enum ledger_age ledger_mark_read(struct ledger *l, const char *dir)
 		memcpy(l->marked_bond, m.bond, sizeof(m.bond));
 	if (!there)
 		return l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
+	if (m.intents == UNFINISHED)
+		return LEDGER_UNFINISHED;
 	if (m.ident != l->ident)
 		return m.intents > 0 ? l->intents > 0 ? LEDGER_EXCHANGED : LEDGER_LOST : l->intents > 0 ? LEDGER_UNPROVEN : LEDGER_NEWEST;
 	return m.intents > l->intents ? LEDGER_BEHIND : LEDGER_NEWEST;
@@ -99,10 +103,10 @@ bool ledger_mark_open(struct ledger *l, const char *dir, struct err *e)
 	return true;
 }
 
-bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
+static bool write_mark(struct ledger *l, const char *dir, int64_t intents, struct err *e)
 {
 	unsigned char b[MARK_BYTES];
-	encode_ledger(b, l);
+	encode_ledger(b, l, intents);
 	/* Synced once: a mark that the power cut took away would look like a ledger that was carried here. */
 	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b) || fsync(l->mark_fd) != 0)
 		return err_set(e, ERR_INTERNAL, "cannot write %s:", dir);
@@ -111,8 +115,20 @@ bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
 		fsync(d);
 		close(d);
 	}
+	return true;
+}
+
+bool ledger_mark_set(struct ledger *l, const char *dir, struct err *e)
+{
+	if (!write_mark(l, dir, l->intents, e))
+		return false;
 	l->marked = l->intents;
 	return true;
+}
+
+bool ledger_mark_shut(struct ledger *l, const char *dir, struct err *e)
+{
+	return write_mark(l, dir, UNFINISHED, e);
 }
 
 void ledger_mark_raise(struct ledger *l)
@@ -120,7 +136,7 @@ void ledger_mark_raise(struct ledger *l)
 	unsigned char b[MARK_BYTES];
 	if (l->mark_fd < 0 || l->outdated || l->marked == l->intents)
 		return;
-	encode_ledger(b, l);
+	encode_ledger(b, l, l->intents);
 	if (pwrite(l->mark_fd, b, sizeof(b), 0) != (ssize_t)sizeof(b))
 		log_warn("ledger.mark", "the mark beside the ledger cannot be written: an old copy put back would not be noticed");
 	l->marked = l->intents;
@@ -157,6 +173,10 @@ bool ledger_refused(enum ledger_age age, struct err *e)
 	case LEDGER_UNPROVEN:
 		err_set(e, ERR_LOCKED, "the ledger came here without its mark (ledger.db-mark): whether it is the newest cannot be told");
 		break;
+	case LEDGER_UNFINISHED:
+		err_set(e, ERR_LOCKED, "rebuilding the ledger has not ended well: what it lacks would be written a second time");
+		err_hint(e, "clear up what it told, then run it again (or take the ledger as it is, with --accept): mvchat verify --adopt");
+		return false;
 	}
 	return err_hint(e, "compare it with the target and complete it: mvchat verify --adopt");
 }

@@ -1,4 +1,4 @@
-/* ledger_read.c: the ledger seen as a whole: walks over a conversation or a lane, lanes, sums, troubles.
+/* ledger_read.c: reads: one op, walks over a conversation or a lane, lanes, sums, troubles.
  *
  * Promises: rows in the order the header says; an open walk costs one statement and no memory that grows. A ledger that
  * cannot be read dies instead of looking shorter than it is: a missing row would mean a message sent twice.
@@ -9,6 +9,140 @@
 #include "replay/ledger_db.h"
 
 #include <stdlib.h>
+
+static bool next_row(struct ledger *l, sqlite3_stmt *s)
+{
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	return rc == SQLITE_ROW;
+}
+
+/* ---- one op ---- */
+
+void ledger_row_read(struct ledger *l, sqlite3_stmt *s, struct ledger_row *out)
+{
+	struct ledger_was was;
+	*out = (struct ledger_row){
+		.key = { .conv = sqlite3_column_int64(s, 0), .ts_us = sqlite3_column_int64(s, 1),
+			.id = (const char *)sqlite3_column_text(s, 2), .kind = (enum op_kind)sqlite3_column_int(s, 3),
+			.part = sqlite3_column_int(s, 4) },
+		.lane = sqlite3_column_int64(s, 5), .state = (enum op_state)sqlite3_column_int(s, 6),
+		.target = (const char *)sqlite3_column_text(s, 7), .target2 = (const char *)sqlite3_column_text(s, 8),
+		.why = (const char *)sqlite3_column_text(s, 9),
+		.src_fp = (uint64_t)sqlite3_column_int64(s, 10), .body_fp = (uint64_t)sqlite3_column_int64(s, 11),
+		.loss = (uint32_t)sqlite3_column_int64(s, 12), .tries = sqlite3_column_int(s, 13),
+		.sent_us = sqlite3_column_int64(s, 14), .run = sqlite3_column_int64(s, 15),
+	};
+	out->stale_mapping = ledger_stale(l, out->run);
+	if (out->key.kind == OP_EDIT && ledger_was_read(out->target2, &was)) {
+		out->was.any = true;
+		out->was.src_fp = (uint64_t)was.src_fp;
+		out->was.body_fp = (uint64_t)was.body_fp;
+		out->was.loss = (uint32_t)was.loss;
+		out->was.stale_mapping = ledger_stale(l, was.run);
+	}
+}
+
+static void keep_strings(struct ledger_row *r, struct arena *a)
+{
+	r->key.id = arena_strdup(a, r->key.id);
+	r->target = arena_strdup(a, r->target);
+	r->target2 = arena_strdup(a, r->target2);
+	r->why = arena_strdup(a, r->why);
+}
+
+static bool row_or_none(struct ledger *l, sqlite3_stmt *s, struct arena *a, struct ledger_row *out)
+{
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		ledger_row_read(l, s, out);
+		keep_strings(out, a);
+	} else if (rc != SQLITE_DONE) {
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db)); /* "absent" would be a lie that sends twice */
+	}
+	ledger_put_back(s);
+	return rc == SQLITE_ROW;
+}
+
+bool ledger_get(struct ledger *l, const struct opkey *k, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_GET);
+	ledger_bind_key(s, k);
+	return row_or_none(l, s, a, out);
+}
+
+bool ledger_open_op(struct ledger *l, int64_t lane, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_OPEN);
+	sqlite3_bind_int64(s, 1, lane);
+	return row_or_none(l, s, a, out);
+}
+
+const char *ledger_anchor(struct ledger *l, int64_t lane, uint32_t kinds, struct arena *a)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_ANCHOR);
+	sqlite3_bind_int64(s, 1, lane);
+	sqlite3_bind_int64(s, 2, kinds);
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	const char *id = rc == SQLITE_ROW ? arena_strdup(a, (const char *)sqlite3_column_text(s, 0)) : NULL;
+	ledger_put_back(s);
+	return id;
+}
+
+bool ledger_newest(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *before, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_NEWEST);
+	sqlite3_bind_int64(s, 1, lane);
+	sqlite3_bind_int64(s, 2, *before ? *before : INT64_MAX);
+	sqlite3_bind_int64(s, 3, kinds);
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		*before = sqlite3_column_int64(s, N_OP_COLUMNS);
+		ledger_row_read(l, s, out);
+		keep_strings(out, a);
+	} else if (rc != SQLITE_DONE) {
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	}
+	ledger_put_back(s);
+	return rc == SQLITE_ROW;
+}
+
+bool ledger_find_post(struct ledger *l, const char *target, struct arena *a, struct ledger_row *out)
+{
+	sqlite3_stmt *s = ledger_stmt(l, S_FIND_POST);
+	ledger_bind_str(s, 1, target);
+	return row_or_none(l, s, a, out);
+}
+
+static enum ledger_stmt owns_stmt(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_POST:
+		return S_OWNS_POST;
+	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_THREAD_OPEN:
+		return S_OWNS_MADE;
+	case OP_UPLOAD: case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE: case OP_EDIT: case OP_DELETE:
+		break;
+	}
+	return S_OWNS; /* reads the whole ledger: nobody asks this often */
+}
+
+bool ledger_owns(struct ledger *l, enum op_kind kind, const char *target)
+{
+	sqlite3_stmt *s = ledger_stmt(l, owns_stmt(kind));
+	sqlite3_bind_int(s, 1, (int)kind);
+	ledger_bind_str(s, 2, target);
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
+	ledger_put_back(s);
+	return rc == SQLITE_ROW;
+}
+
+/* ---- walks ---- */
 
 /* Walks that have ended wait here with their statements: preparing one costs as much as reading a hundred rows. */
 struct ledger_walk {
@@ -26,14 +160,6 @@ static const char *const walk_sql[N_LEDGER_WALK] = {
 		" AND loss & ?4 ORDER BY ts, id, kind, part",
 	[WALK_LANE] = "SELECT " OP_COLUMNS " FROM op WHERE lane = ?1 ORDER BY seq",
 };
-
-static bool next_row(struct ledger *l, sqlite3_stmt *s)
-{
-	int rc = sqlite3_step(s);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		die("ledger: cannot be read: %s", sqlite3_errmsg(l->db));
-	return rc == SQLITE_ROW;
-}
 
 static struct ledger_walk *walk(struct ledger *l, enum ledger_walk_kind kind, int64_t number)
 {
@@ -109,6 +235,8 @@ void ledger_walks_release(struct ledger *l)
 			free(w);
 		}
 }
+
+/* ---- the ledger as a whole ---- */
 
 size_t ledger_sent(struct ledger *l, int64_t lane, uint32_t kinds, int64_t *sent_us, size_t max)
 {

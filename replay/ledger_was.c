@@ -1,7 +1,7 @@
 /* ledger_was.c: what stands in the target while a second edit of the same part is not done: the first edit's text.
  *
  * The row of an edit is one row however often the source changes. When it is opened again, S_INTENT keeps what it said until then in
- * its second id, which edits have no other use for; DONE drops that. Called by ledger.c, stream, plan, verify and rollback; writes nothing.
+ * its second id, which edits have no other use for; DONE drops that. Called by ledger.c, ledger_read.c, stream, plan, verify and rollback; writes nothing.
  */
 #include "replay/ledger.h"
 

@@ -201,8 +201,8 @@ static bool each_conv(void *ctx, const struct spool_conv *c)
 		plan_pins(p, &c->conv);
 	if (p->ok && p->sp->place.action != PLACE_SKIP && p->chat->action != CHAT_REJECTED) {
 		arena_init(&finish);
-		int64_t portions = stream_portions(p->s, p->sp, &finish, &p->chat->members);
-		for (int64_t i = 0; i < portions; i++)
+		int64_t joins = stream_joins_todo(p->s, p->sp, &finish, &p->chat->members);
+		for (int64_t i = 0; i < joins; i++)
 			plan_call(p, OP_MEMBERS, 0, "", (int)i, 0);
 		if (stream_archives(p->s, p->sp, &finish, &state))
 			plan_call(p, OP_ARCHIVE, 0, "", 0, 0);

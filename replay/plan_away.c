@@ -123,13 +123,13 @@ static bool others_are_in(struct plan *p, struct spot *sp)
 {
 	struct ledger_walk *w = ledger_walk(p->s->x.ledger, stream_lconv(p->s, sp));
 	struct ledger_row row;
+	struct joins j;
 	bool others = false;
+	stream_joins(p->s, sp, JOIN_NOW, &p->one, &j);
 	while (!others && ledger_walk_next(w, &row) && !row.key.ts_us) {
-		const char *id, *const *ids;
-		size_t n;
 		bool known = row.key.kind != OP_MEMBERS || row.state != OP_DONE || strncmp(row.key.id, "members:", 8) != 0;
-		for (size_t i = 0; !known && stream_portion(p->s, sp, i, &p->one, &id, &ids, &n); i++)
-			known = streq(id, row.key.id);
+		for (size_t i = 0; !known && i < j.n_portions; i++)
+			known = streq(j.v[i].id, row.key.id);
 		others = !known;
 	}
 	ledger_walk_end(w);

@@ -1,9 +1,10 @@
-/* rollback.c: carries a rollback out: the engine's source of OP_DELETE ops, in four passes.
+/* rollback.c: carries a rollback out: the engine's source of OP_DELETE ops, in five passes.
  *
- * Passes, each a run of the engine: archived chats are opened again; threads are emptied; chats are emptied, their members leave,
- * and what was made for us is renamed and archived; accounts. Within a lane newest first. With the done of a deletion the rows
- * it concerns become GONE in the same transaction, so a kill anywhere leaves either an open deletion, which is repeated (it has
- * no second effect), or a finished one. Called by `mvchat rollback`. Does not: decide (rollback_plan.c), speak HTTP.
+ * Passes, each a run of the engine: archived chats are opened again; threads are emptied; chats are emptied and their members leave;
+ * what was made for us is renamed and archived; accounts. Within a lane newest first. With the done of a deletion the rows it
+ * concerns become GONE in the same transaction, so a kill anywhere leaves either an open deletion, which is repeated (it has no
+ * second effect) unless its message has to stay by then, or a finished one.
+ * Called by `mvchat rollback`. Does not: decide (rollback_plan.c, rollback_look.c), speak HTTP.
  */
 #include "replay/rollback.h"
 
@@ -25,10 +26,19 @@ struct rollback *rollback_open(const struct rollback_args *args)
 	return rb;
 }
 
+void rb_forget_lows(struct rollback *rb)
+{
+	for (size_t i = 0; i < rb->n_lanes; i++) {
+		free(rb->lanes[i]->low);
+		rb->lanes[i]->low = NULL;
+	}
+}
+
 void rollback_close(struct rollback *rb)
 {
 	if (!rb)
 		return;
+	rb_forget_lows(rb);
 	struct table *const all[] = { &rb->by_name, &rb->convs, &rb->by_chat, &rb->kept, &rb->writers, &rb->accounts };
 	for (size_t i = 0; i < countof(all); i++)
 		table_release(all[i]);
@@ -149,7 +159,6 @@ static enum stream_got next(void *src, const struct lane_spec *lane, struct stre
 	(void)threads_open;
 	(void)on_thread;
 	(void)ctx;
-	(void)e;
 	if (!l)
 		return STREAM_END;
 	if (pos->part != BEGUN) {
@@ -158,6 +167,14 @@ static enum stream_got next(void *src, const struct lane_spec *lane, struct stre
 			return reopen(rb, l, &row, a, out) ? STREAM_OP : STREAM_END; /* END: the engine stops the lane and tells a person */
 	}
 	while (rb_next(rb, l, s->pass, LIVE, pos, a, &row)) {
+		bool again = false;
+		bool message = row.key.kind == OP_POST, chat = row.key.kind == OP_MEMBERS || row.key.kind == OP_CHAT_CREATE;
+		if ((message || chat) && !rb_look_again(rb, l, message ? row.target : NULL, &again, e))
+			return STREAM_ERROR;
+		if (rb_stopping(rb))
+			return STREAM_END;
+		if (again && !rb_wanted(rb, l, &row))
+			continue;
 		struct opkey k = row.key;
 		k.kind = OP_DELETE;
 		k.part = opkey_undo_part(row.key.kind, row.key.part);
@@ -233,8 +250,10 @@ static void passed(void *src, struct stream_pos *pos, const struct stream_op *op
 		what.kind = op->op.undoes;
 		what.part = what.kind == OP_POST ? op->op.key.part : op->op.key.part & ((1 << 20) - 1);
 		collect(rb, &what, &a, &ks);
-		for (size_t i = 0; i < ks.n; i++)
+		for (size_t i = 0; i < ks.n; i++) {
 			ledger_gone(rb->args.ledger, &ks.v[i]);
+			rb->done[what.kind] += ks.v[i].kind == what.kind;
+		}
 	}
 	free(ks.v);
 	arena_release(&a);
@@ -337,10 +356,31 @@ bool rollback_settle(struct rollback *rb, int64_t run, struct engine_result *out
 	return run_source(rb, &src, run, 0, out, e);
 }
 
+/* A deletion found open whose message is still there and has to stay by now: it is not asked for a second time. */
+static bool drop_open(struct rollback *rb, struct err *e)
+{
+	ledger_begin(rb->args.ledger);
+	for (size_t i = 0; i < rb->n_lanes; i++) {
+		struct rb_lane *l = rb->lanes[i];
+		struct ledger_row open;
+		arena_reset(&rb->tmp);
+		if (!l->open || !l->open_seen || !ledger_open_op(rb->args.ledger, l->num, &rb->tmp, &open))
+			continue;
+		struct opkey post = open.key;
+		post.kind = OP_POST;
+		if (open.key.kind == OP_DELETE && opkey_undo_is_post(open.key.part) && (l->shut || rb_is_kept(rb, &post)))
+			ledger_reject(rb->args.ledger, &open.key, "kept: people have changed, answered or reacted to it since");
+	}
+	return ledger_commit(rb->args.ledger, e);
+}
+
 bool rollback_run(struct rollback *rb, int64_t run, struct engine_result *out, struct err *e)
 {
 	int64_t total = 0;
 	*out = (struct engine_result){ 0 };
+	rb->reporting = true;
+	if (!drop_open(rb, e))
+		return false;
 	for (int k = 0; k <= OP_DELETE; k++)
 		total += rb->counts.todo[k];
 	for (int p = 0; p < N_PASS && !out->stopped; p++) {
@@ -349,5 +389,6 @@ bool rollback_run(struct rollback *rb, int64_t run, struct engine_result *out, s
 		if (!run_source(rb, &src, run, total, out, e))
 			return false;
 	}
+	rb_say_occupied(rb);
 	return true;
 }

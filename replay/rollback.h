@@ -33,6 +33,7 @@ const char *keep_word(enum keep k); /* "changed" …: stable */
 
 struct rollback_counts {
 	int64_t todo[OP_DELETE + 1];   /* rows to take back, by kind */
+	int64_t done[OP_DELETE + 1];   /* rows taken back since rollback_open, by kind */
 	int64_t kept[N_KEEP];
 	int64_t doubt;                 /* ops in doubt: settled first */
 	int64_t chats_left;            /* chats that the target cannot delete: emptied, renamed, archived */
@@ -63,7 +64,7 @@ bool rollback_plan(struct rollback *rb, struct rollback_counts *out, struct err 
 bool rollback_settle(struct rollback *rb, int64_t run, struct engine_result *out, struct err *e);
 /* Carries out what rollback_plan decided. */
 bool rollback_run(struct rollback *rb, int64_t run, struct engine_result *out, struct err *e);
-/* What is still to be taken back, by the decisions of the last plan. */
+/* What is still to be taken back, by the decisions of the last plan and of what was looked at again since; kept: all that stays by now. */
 void rollback_left(struct rollback *rb, struct rollback_counts *out);
 /* Chats given up: each(ctx, name before, id). */
 void rollback_chats(struct rollback *rb, void (*each)(void *ctx, const char *name, const char *id), void *ctx);

@@ -17,7 +17,6 @@ struct rb_conv {
 	int64_t kept, others /* ours, not to be taken back */, foreign;
 	struct rb_lane *lanes;   /* through next_of_conv */
 	struct rb_conv *mate;    /* goes into the same chat, and has been read before this one; NULL: none */
-	bool shares;             /* its chat holds another conversation's messages, too */
 };
 struct rb_lane {
 	struct rb_lane *next_of_conv;
@@ -28,6 +27,10 @@ struct rb_lane {
 	const char *chat, *thread; /* of the thread, in the target */
 	struct opkey root;       /* thread: the key of its first message */
 	bool shut;
+	int64_t fresh_us;        /* until when (clock_mono_us) what was read of it is believed */
+	char *low;               /* this message and older ones have not been looked at again; NULL: all have been. Owned */
+	const char *open;        /* the message whose deletion was found open, or NULL */
+	bool open_seen;          /* ... is there still */
 };
 
 struct rollback {
@@ -40,21 +43,41 @@ struct rollback {
 	struct table by_name, convs /* by source id */, by_chat, kept /* by record */, writers /* ids of people who have written since */;
 	struct table accounts;   /* target user id -> int64_t *created */
 	struct rollback_counts counts;
+	int64_t done[OP_DELETE + 1];
 	bool reporting;
 	struct err *err; bool failed;
 };
 
-enum pass { PASS_ARCHIVE, PASS_THREADS, PASS_CHATS, PASS_PEOPLE, N_PASS };
+enum pass { PASS_ARCHIVE, PASS_THREADS, PASS_CHATS, PASS_GIVE_UP, PASS_PEOPLE, N_PASS };
 enum live { FORETOLD, LIVE };
 /* The next row of this lane to take back, walking backwards. pos: zeroed at first. */
 bool rb_next(struct rollback *rb, struct rb_lane *l, enum pass pass, enum live live, struct stream_pos *pos, struct arena *a, struct ledger_row *row);
 bool rb_in_scope(const struct rollback *rb, const struct ledger_row *row);
 bool rb_message(struct rollback *rb, const struct opkey *k, struct arena *a, struct msg *m); /* of the archives, in a; false: they no longer have it */
-/* Who joined the chat through us, as far as archives and mapping tell: target ids in a. */
 /* The tags that joined the chat with us. */
 size_t rb_tags(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids);
+/* Who joined the chat through us, as far as archives and mapping tell: target ids in a. */
 size_t rb_members(struct rollback *rb, const struct rb_conv *c, struct arena *a, const char *const **ids);
 bool rb_gives_up(const struct rollback *rb, const struct rb_conv *c);
+bool rb_is_kept(struct rollback *rb, const struct opkey *post);
+void rb_keep(struct rollback *rb, struct rb_lane *l, const struct opkey *post, enum keep why, const char *chat, const char *target);
+void rb_say_kept(struct rollback *rb, enum keep why, enum op_kind what, const char *lane, const struct opkey *k, const char *chat, const char *target);
+bool rb_stopping(const struct rollback *rb);
+
+/* ---- rollback.c ---- */
+void rb_forget_lows(struct rollback *rb); /* before the lanes' memory goes */
+
+/* ---- rollback_look.c ---- */
+/* Reads the whole lane and decides which of its messages stay. */
+bool rb_read(struct rollback *rb, struct rb_lane *l);
+/* Has what is about to be taken back been looked at lately? If not, that end of the lane is read and judged once more. *again: it was,
+ * so a row chosen before may have to stay. upto: the message that is to go; NULL: the chat itself. */
+bool rb_look_again(struct rollback *rb, struct rb_lane *l, const char *upto, bool *again, struct err *e);
+
+/* ---- rollback_plan.c ---- */
+void rb_say_occupied(struct rollback *rb); /* chats that were to be given up and are in use by now */
+/* Still to be taken back, by what is known now? Says so if it has to stay. */
+bool rb_wanted(struct rollback *rb, struct rb_lane *l, const struct ledger_row *row);
 /* Is there anything at all of this lane in the pass? */
 bool rb_any(struct rollback *rb, struct rb_lane *l, enum pass pass);
 

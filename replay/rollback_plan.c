@@ -1,8 +1,7 @@
 /* rollback_plan.c: what may be taken back? Reads ledger and target, decides, writes nothing.
  *
  * Promises: what the ledger does not own is never chosen; what people have changed, answered or reacted to is not chosen either,
- * unless forced. The decision is about what the target held when it was read: whoever edits a message between that and its
- * deletion loses the edit. Memory: one entry per lane and per message that stays, a page of the list.
+ * unless forced. What a chat holds is read and judged in rollback_look.c. Memory: one entry per lane and per message that stays.
  * Called by rollback.c and `mvchat rollback`.
  */
 #include "replay/rollback_in.h"
@@ -20,7 +19,7 @@ const char *keep_word(enum keep k)
 
 /* ---- small tools ---- */
 
-static bool stopping(const struct rollback *rb)
+bool rb_stopping(const struct rollback *rb)
 {
 	return rb->args.stop && *rb->args.stop;
 }
@@ -36,12 +35,12 @@ static const char *record_of(const struct opkey *k, struct arena *a)
 	return arena_fmt(a, "%" PRId64 "/%" PRId64 "/%s", k->conv, k->ts_us, k->id);
 }
 
-static bool is_kept(struct rollback *rb, const struct opkey *k)
+bool rb_is_kept(struct rollback *rb, const struct opkey *k)
 {
 	return rb->kept.n && table_get(&rb->kept, record_of(k, &rb->tmp));
 }
 
-static void say_kept(struct rollback *rb, enum keep why, enum op_kind what, const char *lane, const struct opkey *k, const char *chat, const char *target)
+void rb_say_kept(struct rollback *rb, enum keep why, enum op_kind what, const char *lane, const struct opkey *k, const char *chat, const char *target)
 {
 	rb->counts.kept[why]++;
 	if (!rb->reporting || !rb->args.kept)
@@ -51,14 +50,14 @@ static void say_kept(struct rollback *rb, enum keep why, enum op_kind what, cons
 	rb->args.kept(rb->args.ctx, why, what, lane, k, target, url);
 }
 
-static void keep_record(struct rollback *rb, struct rb_lane *l, const struct opkey *k, enum keep why, const char *chat, const char *target)
+void rb_keep(struct rollback *rb, struct rb_lane *l, const struct opkey *k, enum keep why, const char *chat, const char *target)
 {
 	static char yes[] = "";
-	if (is_kept(rb, k))
+	if (rb_is_kept(rb, k))
 		return;
 	table_put(&rb->kept, record_of(k, &rb->arena), yes);
 	l->conv->kept++;
-	say_kept(rb, why, OP_POST, l->name, k, chat, target);
+	rb_say_kept(rb, why, OP_POST, l->name, k, chat, target);
 }
 
 /* ---- lanes and chats of the ledger ---- */
@@ -80,11 +79,8 @@ static struct rb_conv *conv_of(struct rollback *rb, const char *id)
 		c->chat = c->id ? stream_chat_target(rb->args.stream, c->id, &rb->arena) : NULL;
 	}
 	table_put(&rb->convs, c->id, c);
-	if (c->chat && (c->mate = table_put(&rb->by_chat, c->chat, c))) {
-		c->shares = true;
-		for (struct rb_conv *other = c->mate; other; other = other->mate)
-			other->shares = true;
-	}
+	if (c->chat)
+		c->mate = table_put(&rb->by_chat, c->chat, c);
 	return c;
 }
 
@@ -165,7 +161,7 @@ static bool on_chat(void *ctx, const struct seen *s)
 	struct rollback *rb = ctx;
 	struct rb_conv *c = table_get(&rb->by_chat, s->id);
 	if (!c)
-		return !stopping(rb);
+		return !rb_stopping(rb);
 	const char *name = arena_strdup(&rb->arena, s->name);
 	for (; c; c = c->mate) {
 		c->name = name;
@@ -173,7 +169,7 @@ static bool on_chat(void *ctx, const struct seen *s)
 		c->is_public = s->is_public;
 		c->alone = c->created && !s->is_public && s->n_ids == 1;
 	}
-	return !stopping(rb);
+	return !rb_stopping(rb);
 }
 
 static bool on_account(void *ctx, const struct seen *s)
@@ -182,7 +178,7 @@ static bool on_account(void *ctx, const struct seen *s)
 	int64_t *created = arena_new(&rb->arena, int64_t);
 	*created = s->ts_us;
 	table_put(&rb->accounts, arena_strdup(&rb->arena, s->id), created);
-	return !stopping(rb);
+	return !rb_stopping(rb);
 }
 
 static void shut(struct rb_conv *c, enum keep why)
@@ -207,189 +203,15 @@ static void judge_conv(struct rollback *rb, struct rb_conv *c)
 		shut(c, KEEP_ARCHIVED);
 }
 
-/* ---- messages ---- */
-
-struct reading { struct rollback *rb; struct rb_lane *lane; int64_t foreign, kept; };
-
-static bool ours(struct rollback *rb, const struct seen *s)
-{
-	struct op any = { .key = { .kind = OP_POST, .id = "" }, .body = "", .label = "" };
-	return rb->ex->match(rb->args.session->target, &any, s, &rb->tmp) != MATCH_FOREIGN;
-}
-
-static void note_writer(struct rollback *rb, const char *user)
-{
-	static char yes[] = "";
-	if (user && *user && !table_get(&rb->writers, user))
-		table_put(&rb->writers, arena_strdup(&rb->arena, user), yes);
-}
-
-struct others { struct rollback *rb; bool any; };
-
-static bool on_reaction(void *ctx, const struct seen *s)
-{
-	struct others *o = ctx;
-	struct op any = { .key = { .kind = OP_REACT, .id = "" } };
-	if (o->rb->ex->match(o->rb->args.session->target, &any, s, &o->rb->tmp) != MATCH_FOREIGN)
-		return true;
-	note_writer(o->rb, s->author);
-	o->any = true;
-	return true;
-}
-
-static bool on_answer(void *ctx, const struct seen *s)
-{
-	struct others *o = ctx;
-	if (!ours(o->rb, s))
-		note_writer(o->rb, s->author);
-	o->any = true;
-	return true;
-}
-
-static bool gone_or_closed(int status)
-{
-	return status == 403 || status == 404 || status == 410;
-}
-
-/* Has anybody but us left something in this list? false + rb->failed: it could not be read. */
-static bool somebody(struct rollback *rb, enum list_kind kind, const char *scope, bool (*each)(void *, const struct seen *))
-{
-	struct others o = { rb, false };
-	struct err e = ERR_INIT;
-	if (session_list(rb->args.session, kind, scope, OLDEST_FIRST, each, &o, &e) || gone_or_closed(rb->args.session->last_status))
-		return o.any;
-	if (rb->err)
-		*rb->err = e;
-	rb->failed = true;
-	return false;
-}
-
-/* The text we wrote last: of the post, or of its edit; while an edit is in doubt, either. */
-static bool unchanged(struct rollback *rb, const struct ledger_row *post, const struct seen *s)
-{
-	struct ledger_row edit;
-	struct opkey k = post->key;
-	uint64_t fp = rb->ex->fingerprint_seen(s);
-	k.kind = OP_EDIT;
-	bool has = ledger_get(rb->args.ledger, &k, &rb->tmp, &edit);
-	if (has && (edit.state == OP_INTENT || edit.state == OP_UNKNOWN) && fp == edit.body_fp)
-		return true;
-	return fp == (has ? ledger_there(post, &edit).body_fp : post->body_fp);
-}
-
-static bool reason_to_keep(struct reading *rd, const struct ledger_row *row, const struct seen *s, enum keep *why)
-{
-	struct rollback *rb = rd->rb;
-	struct rb_lane *l = rd->lane;
-	if (rb->args.force == ROLLBACK_FORCE)
-		return false;
-	if (!unchanged(rb, row, s)) {
-		*why = KEEP_CHANGED;
-		return true;
-	}
-	if (l->conv->alone)
-		return false;
-	if (somebody(rb, LIST_REACTIONS, s->id, on_reaction)) {
-		*why = KEEP_REACTED;
-		return true;
-	}
-	/* A thread that we opened has been read already, as a lane. */
-	struct ledger_row th;
-	struct opkey k = row->key;
-	k.kind = OP_THREAD_OPEN;
-	k.part = 0;
-	bool opened = ledger_get(rb->args.ledger, &k, &rb->tmp, &th) && th.state == OP_DONE;
-	*why = KEEP_ANSWERED;
-	return !rb->failed && !opened && l->kind == LANE_CHAT && s->thread_chat && somebody(rb, LIST_MESSAGES, s->thread_chat, on_answer);
-}
-
-static bool on_message(void *ctx, const struct seen *s)
-{
-	struct reading *rd = ctx;
-	struct rollback *rb = rd->rb;
-	struct ledger_row row;
-	enum keep why = KEEP_CHANGED;
-	arena_reset(&rb->tmp);
-	if (stopping(rb))
-		return false;
-	if (!ledger_find_post(rb->args.ledger, s->id, &rb->tmp, &row) || row.state != OP_DONE) {
-		rd->foreign++;
-		rd->lane->conv->foreign++;
-		rb->counts.foreign++;
-		if (!ours(rb, s))
-			note_writer(rb, s->author);
-		return true;
-	}
-	if (!rb_in_scope(rb, &row)) {
-		rd->lane->conv->others++;
-		rd->kept++;
-	} else if (row.lane == rd->lane->num && reason_to_keep(rd, &row, s, &why)) {
-		keep_record(rb, rd->lane, &row.key, why, rd->lane->chat, s->id);
-		rd->kept++;
-	}
-	return !rb->failed;
-}
-
-/* Everything of this lane stays. */
-static void keep_lane(struct rollback *rb, struct rb_lane *l, enum keep why)
-{
-	struct ledger_walk *w = ledger_walk_lane(rb->args.ledger, l->num);
-	struct ledger_row r;
-	l->shut = true;
-	while (ledger_walk_next(w, &r)) {
-		if (r.key.kind != OP_POST || r.state != OP_DONE || !rb_in_scope(rb, &r))
-			continue;
-		arena_reset(&rb->tmp);
-		if (is_kept(rb, &r.key))
-			continue;
-		l->conv->kept++;
-		say_kept(rb, why, OP_POST, l->name, &r.key, l->chat, r.target);
-	}
-	ledger_walk_end(w);
-}
-
-static bool read_lane(struct rollback *rb, struct rb_lane *l)
-{
-	struct reading rd = { rb, l, 0, 0 };
-	struct err e = ERR_INIT;
-	if (l->conv->shut) {
-		keep_lane(rb, l, l->conv->why);
-		return true;
-	}
-	if (!l->chat)
-		return true; /* no thread was opened, or no chat made */
-	bool ok = session_list(rb->args.session, LIST_MESSAGES, l->chat, OLDEST_FIRST, on_message, &rd, &e);
-	if (rb->failed)
-		return false;
-	if (!ok && gone_or_closed(rb->args.session->last_status)) {
-		keep_lane(rb, l, KEEP_CLOSED);
-		return true;
-	}
-	if (!ok) {
-		if (rb->err)
-			*rb->err = e;
-		return err_wrap(rb->err, "reading %s back", l->name);
-	}
-	if (l->kind != LANE_THREAD || stopping(rb))
-		return true;
-	/* A conversation that people have joined is not torn apart: all of it stays. */
-	bool answered = rd.foreign && rb->args.force == ROLLBACK_CAREFUL;
-	if (answered)
-		keep_lane(rb, l, KEEP_ANSWERED);
-	if (answered || rd.kept) {
-		struct ledger_row root;
-		arena_reset(&rb->tmp);
-		if (ledger_get(rb->args.ledger, &l->root, &rb->tmp, &root) && root.state == OP_DONE && rb_in_scope(rb, &root))
-			keep_record(rb, l, &l->root, answered ? KEEP_ANSWERED : KEEP_THREAD, l->conv->chat, root.target);
-	}
-	return true;
-}
-
 /* ---- which rows ---- */
 
+/* A chat of several conversations is given up when nothing of any of them stays in it. */
 bool rb_gives_up(const struct rollback *rb, const struct rb_conv *c)
 {
-	return c->created && !c->shares && !c->shut && !c->kept && !c->others && (!c->foreign || rb->args.force == ROLLBACK_FORCE);
+	bool empty = c->created && c->chat;
+	for (const struct rb_conv *m = empty ? table_get(&rb->by_chat, c->chat) : NULL; m && empty; m = m->mate)
+		empty = !m->shut && !m->kept && !m->others && (!m->foreign || rb->args.force == ROLLBACK_FORCE);
+	return empty;
 }
 
 static bool chat_in_scope(struct rollback *rb, const struct rb_conv *c)
@@ -403,10 +225,11 @@ static bool any_post_left(struct rollback *rb, const struct rb_conv *c)
 {
 	struct ledger_row row;
 	bool any = false;
-	for (struct rb_lane *l = c->lanes; l && !any; l = l->next_of_conv) {
-		int64_t before = 0;
-		any = ledger_newest(rb->args.ledger, l->num, 1u << OP_POST, &before, &rb->tmp, &row);
-	}
+	for (const struct rb_conv *m = c->chat ? table_get(&rb->by_chat, c->chat) : NULL; m && !any; m = m->mate)
+		for (struct rb_lane *l = m->lanes; l && !any; l = l->next_of_conv) {
+			int64_t before = 0;
+			any = ledger_newest(rb->args.ledger, l->num, 1u << OP_POST, &before, &rb->tmp, &row);
+		}
 	return any;
 }
 
@@ -488,7 +311,7 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 		return NOT_OURS_TO_SAY;
 	switch (row->key.kind) {
 	case OP_POST:
-		return l->shut || is_kept(rb, &row->key) ? NOT_OURS_TO_SAY : WANTED; /* told when it was decided */
+		return l->shut || rb_is_kept(rb, &row->key) ? NOT_OURS_TO_SAY : WANTED; /* told when it was decided */
 	case OP_ARCHIVE:
 		return c->shut ? NOT_OURS_TO_SAY : WANTED;
 	case OP_MEMBERS:
@@ -512,6 +335,8 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 		const int64_t *made = table_get(&rb->accounts, row->target);
 		if (rb->args.users == ROLLBACK_KEEP)
 			return KEEP_POLICY;
+		if (row->target2 && streq(row->target2, LEDGER_EXISTED))
+			return KEEP_OLDER;
 		if (made && *made && row->sent_us && *made < row->sent_us - INT64_C(3600000000))
 			return KEEP_OLDER;
 		if (table_get(&rb->writers, row->target) && rb->args.force == ROLLBACK_CAREFUL)
@@ -533,12 +358,13 @@ static int judge_row(struct rollback *rb, struct rb_lane *l, const struct ledger
 static const uint32_t *phases(enum pass p)
 {
 	static const uint32_t archive[] = { 1u << OP_ARCHIVE, 0 }, threads[] = { 1u << OP_POST | 1u << OP_EDIT, 0 },
-		chats[] = { 1u << OP_MEMBERS, 1u << OP_PIN | 1u << OP_REACT | 1u << OP_EDIT, 1u << OP_POST, 1u << OP_CHAT_CREATE, 0 },
-		people[] = { 1u << OP_USER_CREATE, 0 };
+		chats[] = { 1u << OP_MEMBERS, 1u << OP_PIN | 1u << OP_REACT | 1u << OP_EDIT, 1u << OP_POST, 0 },
+		give_up[] = { 1u << OP_CHAT_CREATE, 0 }, people[] = { 1u << OP_USER_CREATE, 0 };
 	switch (p) {
 	case PASS_ARCHIVE: return archive;
 	case PASS_THREADS: return threads;
 	case PASS_CHATS: return chats;
+	case PASS_GIVE_UP: return give_up;
 	case PASS_PEOPLE: return people;
 	case N_PASS: break;
 	}
@@ -547,13 +373,13 @@ static const uint32_t *phases(enum pass p)
 
 static enum pass pass_of(const struct rb_lane *l, enum op_kind kind)
 {
-	return kind == OP_ARCHIVE ? PASS_ARCHIVE : l->kind == LANE_THREAD ? PASS_THREADS : l->kind == LANE_CHAT ? PASS_CHATS : PASS_PEOPLE;
+	return kind == OP_ARCHIVE ? PASS_ARCHIVE : kind == OP_CHAT_CREATE ? PASS_GIVE_UP : l->kind == LANE_THREAD ? PASS_THREADS : l->kind == LANE_CHAT ? PASS_CHATS : PASS_PEOPLE;
 }
 
 bool rb_next(struct rollback *rb, struct rb_lane *l, enum pass pass, enum live live, struct stream_pos *pos, struct arena *a, struct ledger_row *row)
 {
 	const uint32_t *mask = phases(pass);
-	bool mine = pass == PASS_ARCHIVE ? l->kind == LANE_CHAT : pass == pass_of(l, OP_POST);
+	bool mine = pass == PASS_ARCHIVE || pass == PASS_GIVE_UP ? l->kind == LANE_CHAT : pass == pass_of(l, OP_POST);
 	for (; mine && mask[pos->phase]; pos->phase++, pos->ts_us = 0) {
 		for (;;) {
 			arena_reset(&rb->tmp);
@@ -569,6 +395,15 @@ bool rb_next(struct rollback *rb, struct rb_lane *l, enum pass pass, enum live l
 		}
 	}
 	return false;
+}
+
+bool rb_wanted(struct rollback *rb, struct rb_lane *l, const struct ledger_row *row)
+{
+	arena_reset(&rb->tmp);
+	int why = judge_row(rb, l, row, LIVE);
+	if (why >= 0)
+		rb_say_kept(rb, (enum keep)why, row->key.kind, l->name, &row->key, NULL, row->target);
+	return why == WANTED;
 }
 
 bool rb_any(struct rollback *rb, struct rb_lane *l, enum pass pass)
@@ -595,9 +430,9 @@ static void count_row(struct rollback *rb, struct rb_lane *l, const struct ledge
 			l->conv->given_up = true;
 		}
 	} else if (why >= 0 && live == FORETOLD) {
-		say_kept(rb, (enum keep)why, row->key.kind, l->name, &row->key, NULL, row->target);
+		rb_say_kept(rb, (enum keep)why, row->key.kind, l->name, &row->key, NULL, row->target);
 	}
-	if (row->key.kind == OP_UPLOAD && rb_in_scope(rb, row) && l->conv && !l->shut && !is_kept(rb, &row->key))
+	if (row->key.kind == OP_UPLOAD && rb_in_scope(rb, row) && l->conv && !l->shut && !rb_is_kept(rb, &row->key))
 		out->files_left++;
 }
 
@@ -620,9 +455,25 @@ static bool on_trouble(void *ctx, const struct ledger_row *r)
 	return true;
 }
 
+/* Chats that were to be given up and are in use by now. */
+void rb_say_occupied(struct rollback *rb)
+{
+	for (size_t i = 0; i < rb->convs.n; i++) {
+		struct rb_conv *c = rb->convs.rows[i].value;
+		struct opkey k = { c->num, 0, "", OP_CHAT_CREATE, 0 };
+		if (!c->given_up || rb_gives_up(rb, c))
+			continue;
+		c->given_up = false;
+		arena_reset(&rb->tmp);
+		rb_say_kept(rb, KEEP_OCCUPIED, OP_CHAT_CREATE, arena_fmt(&rb->tmp, "c:%s", c->id), &k, NULL, c->chat);
+	}
+}
+
 void rollback_left(struct rollback *rb, struct rollback_counts *out)
 {
 	*out = (struct rollback_counts){ 0 };
+	memcpy(out->kept, rb->counts.kept, sizeof(out->kept));
+	memcpy(out->done, rb->done, sizeof(out->done));
 	for (size_t i = 0; i < rb->n_lanes; i++)
 		count_lane(rb, rb->lanes[i], out, LIVE);
 }
@@ -656,6 +507,7 @@ static void forget(struct rollback *rb)
 		table_release(all[i]);
 		table_init(all[i]);
 	}
+	rb_forget_lows(rb);
 	arena_reset(&rb->arena);
 	rb->n_lanes = 0;
 	rb->failed = false;
@@ -675,11 +527,11 @@ static bool read_all(struct rollback *rb, struct err *e)
 	for (size_t i = 0; i < rb->convs.n; i++)
 		judge_conv(rb, rb->convs.rows[i].value);
 	for (int threads = 1; threads >= 0; threads--) { /* what a thread keeps decides on its first message */
-		for (size_t i = 0; i < rb->n_lanes && !stopping(rb); i++) {
+		for (size_t i = 0; i < rb->n_lanes && !rb_stopping(rb); i++) {
 			struct rb_lane *l = rb->lanes[i];
 			if (!l->conv || (l->kind == LANE_THREAD) != (threads == 1))
 				continue;
-			if (!read_lane(rb, l))
+			if (!rb_read(rb, l))
 				return false;
 			if (rb->args.progress)
 				rb->args.progress(rb->args.ctx, ++done, total);
@@ -697,7 +549,7 @@ bool rollback_plan(struct rollback *rb, struct rollback_counts *out, struct err 
 	ledger_lanes(rb->args.ledger, on_lane, rb);
 	ledger_troubles(rb->args.ledger, on_trouble, rb);
 	bool ok = read_all(rb, e);
-	if (ok && stopping(rb))
+	if (ok && rb_stopping(rb))
 		ok = err_set(e, ERR_PARTIAL, "stopped before anything was taken back");
 	for (size_t i = 0; ok && i < rb->n_lanes; i++)
 		count_lane(rb, rb->lanes[i], &rb->counts, FORETOLD);

@@ -4,7 +4,7 @@
  * A link to a message that had no address yet when the linking message was posted stays as the source has it (LOSS_LINK in the
  * ledger). When every lane has posted what it has, those messages are rendered once more: where nothing but links is different
  * from what stands in the target, that is an edit. What differs otherwise too (another mapping, other names) is left: nobody
- * asked for it. Called by stream.c (op by op) and plan.c (counting) through stream_in.h; writes nothing.
+ * asked for it. Called by stream_finish.c (op by op) and plan.c (counting) through stream_in.h; writes nothing.
  */
 #include "replay/spool_seat.h"
 #include "replay/stream_in.h"

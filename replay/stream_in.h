@@ -1,5 +1,5 @@
-/* stream_in.h: what stream.c (order), stream_text.c (words), plan*.c (counting) and adopt.c (finding again) share. Nobody else
- * includes it. */
+/* stream_in.h: what stream*.c (order: stream.c, stream_step.h; words: stream_text.c), plan*.c (counting) and adopt.c (finding again) share.
+ * Nobody else includes it. */
 #ifndef MVCHAT_STREAM_IN_H
 #define MVCHAT_STREAM_IN_H
 
@@ -209,15 +209,18 @@ bool stream_next_link(struct stream *s, struct spot *sp, int64_t ts_us, const ch
 
 /* Reaction i goes to the target: it has a character, is the first of its kind, and within what the target takes. */
 bool stream_reaction_counts(const struct stream *s, const struct msg *m, size_t i);
-/* Portions of people still to join; *people: who joins in all. */
-int64_t stream_portions(struct stream *s, struct spot *sp, struct arena *a, int64_t *people);
 /* Is the chat still to be archived? *state: what the ledger says. */
 bool stream_archives(struct stream *s, struct spot *sp, struct arena *a, enum op_state *state);
-/* Portion i (from 0) of the people who join: its id in the ledger and who is in it. false: there is none with this number. */
-bool stream_portion(struct stream *s, struct spot *sp, size_t i, struct arena *a, const char **id, const char *const **ids, size_t *n);
-/* After them: role or tag i that this chat is given: its id in the ledger, whose ("" for a tag), which. false: as above. */
-struct stream_extra { const char *id, *who, *tag, *role; };
-bool stream_extra(struct stream *s, struct spot *sp, size_t i, struct arena *a, struct stream_extra *out);
+
+/* stream_join.c: how people come into a chat, in this order: portions of them, then one op for each role and each tag. id: in the ledger:
+ * "members:HASH of who", "admin:ACCOUNT", "editor:ACCOUNT", "tag:NAME". */
+enum join_what { JOIN_PORTION, JOIN_ROLE, JOIN_TAG };
+struct join { const char *id; enum join_what what; const char *role; const char *const *who; size_t n; /* accounts; of a tag: its name */ };
+struct joins { struct join *v; size_t n, n_portions; const char *const *people; size_t n_people; };
+enum join_when { JOIN_NOW, JOIN_EXPECTED /* as if the accounts of this plan were made */ };
+void stream_joins(struct stream *s, const struct spot *sp, enum join_when when, struct arena *a, struct joins *out);
+/* How many of them are still to be done; *people: who joins in all. */
+int64_t stream_joins_todo(struct stream *s, struct spot *sp, struct arena *a, int64_t *people);
 bool stream_uploadable(const struct stream *s, const struct file *f);
 
 #endif

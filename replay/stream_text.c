@@ -246,19 +246,11 @@ static const char *ask_date(void *ctx, int64_t unix_s)
 static const char *ask_call(void *ctx, const struct span *call)
 {
 	struct asking *q = ctx;
-	long minutes, people;
 	struct buf b;
 	if (!streq(q->s->cfg->locale, "ru"))
 		return NULL;
-	text_call(call, &minutes, &people);
 	buf_init(&b, CALL_MAX);
-	buf_adds(&b, "Звонок");
-	if (*call->text)
-		buf_addf(&b, ": %s", call->text);
-	if (minutes)
-		buf_addf(&b, ", %ld мин", minutes);
-	if (people)
-		buf_addf(&b, ", участников: %ld", people);
+	text_call(call, TEXT_RUSSIAN, &b);
 	const char *text = b.full ? NULL : arena_strndup(q->a, b.p, b.len);
 	buf_release(&b);
 	return text;

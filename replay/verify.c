@@ -2,7 +2,7 @@
  *
  * Promises: every message the ledger calls done is looked for in the chat it was written to, by its id; text, label and files
  * are compared by fingerprint; the order is the ledger's order of writing against the target's order of ids. Only reads.
- * What a target does not show cannot be compared: Pachca gives no size of a file and no list of pins.
+ * What a target does not show cannot be compared: Pachca gives no size of a file (but which upload it is) and no list of pins.
  * Memory: a page of the list and one row of the ledger, whatever a lane's length, because both are walked together, ids
  * ascending; beyond that only what is wrong, and one entry per chat and person. Called by `mvchat verify`.
  */
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OTHERS_MAX = 10000 };   /* messages with another file than was sent: so many are named */
 enum { STRANGERS_MAX = 4096 }; /* messages of ours that the ledger does not know: collected, then looked up in one walk */
 
 struct stranger { uint64_t fp; char *id; bool told; };
@@ -33,7 +34,8 @@ struct lane {
 	bool cut;                /* the sample ends here: the rest was not looked at */
 };
 
-struct chat { const char *id, *conv; int64_t num; bool created, seen; struct chat *also; /* another conversation in it */ };
+struct other_file { struct other_file *next; struct opkey key; const char *lane, *chat, *target; };
+struct chat { const char *id, *conv; int64_t num; uint64_t name_fp; bool created, seen; struct chat *also; /* another conversation in it */ };
 
 struct verify {
 	const struct verify_args *args;
@@ -44,6 +46,7 @@ struct verify {
 	struct table chats;      /* target chat id -> struct chat */
 	struct table users;      /* target user id -> a non-NULL value, &unseen until it is listed */
 	bool edits, deletes;     /* has the ledger any? */
+	struct other_file *others; /* newest first; told at the end, if the target turns out to keep what OP_UPLOAD left */
 	int64_t lanes, lanes_done;
 	struct lane_ref { int64_t num; const char *name; uint64_t rank; } *refs; size_t n_refs, cap_refs;
 	int64_t lane_budget;     /* messages still to look at in this lane; sampling only */
@@ -62,7 +65,8 @@ static void tell(struct verify *v, enum finding f, const char *lane, const struc
 {
 	if (!v->args->finding)
 		return;
-	const char *url = chat && target && k ? v->ex->message_url(v->args->session->target, chat, target, &v->step) : NULL;
+	const struct target *t = v->args->session->target;
+	const char *url = chat && target && k ? v->ex->message_url(t, chat, target, &v->step) : chat && !k && v->ex->chat_url ? v->ex->chat_url(t, chat, &v->step) : NULL;
 	v->args->finding(v->args->ctx, f, lane, k, target, url, what);
 }
 
@@ -108,14 +112,58 @@ static bool was_deleted(struct verify *v, const struct ledger_row *post)
 	       (del.run > post->run || (del.run == post->run && del.sent_us >= post->sent_us));
 }
 
+/* Are its files the very ones we have uploaded? The names are compared with the text. A ledger adopted from the target does not know;
+ * nor is anything said when there are more or fewer than we have uploaded for it (the source took one away). */
+static void compare_files(struct lane *l, const struct seen *s)
+{
+	struct verify *v = l->v;
+	struct ledger_row r;
+	size_t uploads = 0, here = 0, known = 0;
+	struct ledger_walk *w = s->n_files && s->file_handles ? ledger_walk_record(v->args->ledger, l->row.key.conv, l->row.key.ts_us, l->row.key.id) : NULL;
+	while (w && ledger_walk_next(w, &r)) {
+		if (r.key.kind != OP_UPLOAD || r.state != OP_DONE)
+			continue;
+		bool found_it = false;
+		for (size_t i = 0; i < s->n_files && !found_it; i++)
+			found_it = streq(s->file_handles[i], r.target);
+		uploads++;
+		known += !streq(r.target, LEDGER_ADOPTED);
+		here += found_it;
+	}
+	if (w)
+		ledger_walk_end(w);
+	if (uploads != s->n_files || known != uploads)
+		return;
+	v->out->files_ok += (int64_t)here;
+	v->out->files_other += (int64_t)(uploads - here);
+	if (here == uploads || v->out->files_other > OTHERS_MAX)
+		return;
+	struct other_file *o = arena_new(&v->arena, struct other_file);
+	*o = (struct other_file){ v->others, l->row.key, arena_strdup(&v->arena, l->name), arena_strdup(&v->arena, l->chat), arena_strdup(&v->arena, s->id) };
+	o->key.id = arena_strdup(&v->arena, l->row.key.id);
+	v->others = o;
+}
+
+/* A target that gives files other names than the upload was told keeps none: then nothing can be said. */
+static void tell_files(struct verify *v)
+{
+	if (!v->out->files_ok)
+		v->out->files_other = 0;
+	for (const struct other_file *o = v->out->files_other ? v->others : NULL; o; o = o->next) {
+		arena_reset(&v->step);
+		tell(v, FIND_ALTERED, o->lane, &o->key, o->chat, o->target, "a file is not the one that was sent");
+	}
+}
+
 static void expected_is_here(struct lane *l, const struct seen *s)
 {
 	struct verify *v = l->v;
-	if (l->row.state == OP_GONE || was_deleted(v, &l->row))
+	if (l->row.state == OP_GONE || was_deleted(v, &l->row)) {
 		count(l, FIND_ALTERED, &l->row.key, s->id, "it was deleted and is still there");
-	else if (ours_now(v, &l->row, v->ex->fingerprint_seen(s)))
+	} else if (ours_now(v, &l->row, v->ex->fingerprint_seen(s))) {
 		count(l, FIND_MATCH, &l->row.key, s->id, NULL);
-	else
+		compare_files(l, s);
+	} else
 		count(l, FIND_ALTERED, &l->row.key, s->id, "text, label or files differ from what was written");
 }
 
@@ -322,13 +370,13 @@ static const char *thread_chat(struct verify *v, int64_t lane, struct arena *a)
 	return chat;
 }
 
-static void remember_chat(struct verify *v, const char *id, const char *conv, int64_t num, bool created)
+static void remember_chat(struct verify *v, const char *id, const char *conv, int64_t num, bool created, uint64_t name_fp)
 {
 	for (const struct chat *k = table_get(&v->chats, id); k; k = k->also)
 		if (k->num == num)
 			return; /* asked for again */
 	struct chat *c = arena_new(&v->arena, struct chat);
-	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .created = created, .also = table_get(&v->chats, id) };
+	*c = (struct chat){ .id = arena_strdup(&v->arena, id), .conv = arena_strdup(&v->arena, conv), .num = num, .name_fp = name_fp, .created = created, .also = table_get(&v->chats, id) };
 	table_put(&v->chats, c->id, c);
 }
 
@@ -341,7 +389,7 @@ static const char *conv_chat(struct verify *v, const char *conv, struct arena *a
 	bool created = num >= 0 && ledger_get(v->args->ledger, &k, a, &r) && r.state == OP_DONE;
 	const char *chat = created ? r.target : v->args->chat_of ? arena_strdup(a, v->args->chat_of(v->args->ctx, conv)) : NULL; /* theirs lives until the next question */
 	if (chat)
-		remember_chat(v, chat, conv, num, created);
+		remember_chat(v, chat, conv, num, created, created ? r.body_fp : 0);
 	return chat;
 }
 
@@ -619,9 +667,14 @@ static bool on_chat(void *ctx, const struct seen *s)
 		v->out->privacy_wrong++;
 		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, s->is_public ? "the chat is public and should be private" : "the chat is private and should be public");
 	}
-	if (!s->archived && ledger_has(v, made->num, OP_ARCHIVE)) {
+	bool shut = ledger_has(v, made->num, OP_ARCHIVE);
+	if (s->archived != shut && (shut || made->created)) {
 		v->out->archived_wrong++;
-		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat should be archived");
+		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, shut ? "the chat should be archived" : "the chat is archived and should not be");
+	}
+	if (made->name_fp && hash64s(s->name) != made->name_fp) {
+		v->out->names_wrong++;
+		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat has another name than it was given");
 	}
 	for (; c && !v->failed; c = c->also)
 		v->failed = !check_company(v, c, s);
@@ -659,6 +712,12 @@ static bool check_chats(struct verify *v)
 	return true;
 }
 
+int64_t verify_other_things(const struct verify_result *r)
+{
+	return r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->names_wrong + r->reactions_missing +
+	       r->files_other;
+}
+
 bool verify_run(const struct verify_args *args, struct verify_result *out, struct err *e)
 {
 	struct verify v = { .args = args, .out = out, .ex = args->session->ex, .err = e };
@@ -682,9 +741,9 @@ bool verify_run(const struct verify_args *args, struct verify_result *out, struc
 	bool ok = !v.failed && (stopping(&v) || (check_people(&v) && check_chats(&v)));
 	out->lists = args->session->list_requests - before;
 	out->stopped = stopping(&v);
+	tell_files(&v);
 	out->clean = ok && !out->stopped && !out->messages[FIND_MISSING] && !out->messages[FIND_ALTERED] && !out->messages[FIND_MISPLACED] &&
-	             !out->messages[FIND_TWICE] && !out->users_missing && !out->chats_missing && !out->members_missing && !out->privacy_wrong &&
-	             !out->archived_wrong && !out->reactions_missing;
+	             !out->messages[FIND_TWICE] && !verify_other_things(out);
 	free(v.refs);
 	table_release(&v.users);
 	table_release(&v.chats);

@@ -10,7 +10,8 @@ struct verify_result {
 	int64_t messages[N_FINDING];      /* FOREIGN: other people's, not counted against us */
 	int64_t users_ok, users_missing, chats_ok, chats_missing;
 	int64_t members_missing;          /* people, their roles, and tags */
-	int64_t privacy_wrong, archived_wrong;
+	int64_t privacy_wrong, archived_wrong, names_wrong; /* chats */
+	int64_t files_ok, files_other;    /* the very file that was uploaded, or another one of its name; only where the target tells which */
 	int64_t lists;                    /* requests made */
 	bool clean;                       /* nothing missing, altered, misplaced, twice, and nothing wrong with people and chats */
 	int64_t reactions_ok, reactions_missing; /* those we made */
@@ -39,6 +40,8 @@ struct verify_args {
 /* Puts lost messages back to "to do": their rows become GONE and the next apply sends them. What cannot be sent again without
  * leaving its thread behind is left (*refused). Inside no transaction; true: it is on disk. */
 bool verify_repair(struct ledger *l, const struct opkey *lost, size_t n, int64_t *repaired, int64_t *refused, struct err *e);
+/* What is wrong with people, chats, reactions and files, as one number. */
+int64_t verify_other_things(const struct verify_result *r);
 bool verify_run(const struct verify_args *args, struct verify_result *out, struct err *e);
 
 #endif

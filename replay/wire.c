@@ -389,6 +389,11 @@ int64_t wire_throttled(const struct wire *w)
 	return w->throttled;
 }
 
+size_t wire_connections(const struct wire *w)
+{
+	return w->connections;
+}
+
 const char *wire_library(void)
 {
 	return curl_version();

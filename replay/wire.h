@@ -19,7 +19,7 @@ struct wire_config {
 	const char *const *more_bot_tokens;    /* of further bots, NULL-terminated, at most BOTS_MAX - 1; or NULL */
 	const char *cacert, *proxy;            /* or NULL; proxies of the environment are honoured by libcurl */
 	int connect_timeout_s, timeout_s;      /* 0 = 15, 60 */
-	int max_connections;                   /* 0 = 128 */
+	int max_connections;                   /* 0 = 320, or as many as the process may open files for */
 	int64_t max_answer_bytes;              /* 0 = 32 MiB */
 	/* Opens a file of the archive for streaming (http_req.stream). */
 	struct vfile *(*open_file)(void *ctx, const struct file *f, struct err *e);
@@ -49,6 +49,7 @@ size_t wire_poll(struct wire *w, int64_t deadline_mono_us, struct wire_done *out
 enum wire_class wire_call(struct wire *w, const struct http_req *r, struct arena *a, struct http_resp *resp, struct err *e);
 int64_t wire_requests(const struct wire *w, bool writes_only); /* how many were started */
 int64_t wire_throttled(const struct wire *w);                  /* answers 429 seen */
+size_t wire_connections(const struct wire *w);                 /* how many it opens at most; more requests at once wait for one */
 
 /* How far ahead of ours the clock of the last answer's sender was (its Date header); false: nobody told. For doctor. */
 bool wire_skew(const struct wire *w, int64_t *seconds);

@@ -11,7 +11,8 @@
 #include <signal.h>
 
 enum {
-	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 128, ANSWER_MAX = 32 << 20,
+	CONNECT_S = 15, TOTAL_S = 60, CONNECTIONS = 320, ANSWER_MAX = 32 << 20,
+	OWN_FILES = 48,           /* files that others here have open: archive, ledger, spool, logs */
 	HEAD_MAX = 256 << 10,     /* bytes of an answer's header fields; libcurl keeps each of them */
 	KEEP_ANSWER = 256 << 10,  /* memory of an answer kept for the next one */
 	CALL_CHUNK = 4096,        /* of the memory for one request: an address, tokens, an ordinary message */
@@ -65,6 +66,7 @@ struct wire {
 	bool proxy_loopback;
 	struct origin origin;
 	int64_t connect_us, total_us, answer_max;
+	size_t connections;
 	struct vfile *(*open_file)(void *ctx, const struct file *f, struct err *e);
 	void *ctx;
 	struct list active, held, done, handed, idle; /* under way · answered, but not yet come · finished · with the caller until the next poll · for reuse */

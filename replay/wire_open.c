@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static unsigned users; /* of libcurl's global state */
@@ -160,6 +161,17 @@ static bool configure(struct wire *w, const struct wire_config *c, struct err *e
 	return true;
 }
 
+/* Beside a connection that brings a file there may be that file. */
+static size_t connections_of(const struct wire_config *c)
+{
+	struct rlimit files;
+	size_t most = c->max_connections > 0 ? (size_t)c->max_connections : CONNECTIONS;
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY)
+		return most;
+	size_t room = files.rlim_cur > OWN_FILES + 4 ? (size_t)(files.rlim_cur - OWN_FILES) / 2 : 2;
+	return room < most ? room : most;
+}
+
 struct wire *wire_open(const struct wire_config *c, struct err *e)
 {
 	if (users++ == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -180,9 +192,9 @@ struct wire *wire_open(const struct wire_config *c, struct err *e)
 	w->multi = curl_multi_init();
 	if (!w->multi)
 		die("out of memory (curl_multi)");
-	long connections = c->max_connections > 0 ? c->max_connections : CONNECTIONS;
-	curl_multi_setopt(w->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
-	curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, connections);
+	w->connections = connections_of(c);
+	curl_multi_setopt(w->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)w->connections);
+	curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, (long)w->connections);
 	curl_multi_setopt(w->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	return w;
 }

@@ -195,6 +195,8 @@ struct sb_page { int64_t limit, k, id; bool back, desc, has_cursor; int64_t n; i
 bool sb_page_open(struct sb_req *r, struct sb_page *p, bool desc, int64_t max, int64_t otherwise);
 void sb_page_rows(struct sb_req *r, struct sb_page *p, sqlite3_stmt *st); /* reads (k, id) rows, at most limit + 1 were asked for */
 void sb_page_meta(struct sb_req *r, const struct sb_page *p); /* writes "meta": … */
+/* 200 with the page: each of its ids told by `one`, and the meta. */
+void sb_page_answer(struct sb_req *r, const struct sb_page *p, void (*one)(struct sb_req *r, int64_t id));
 /* Picks one of four SQL texts: forward/backward × ascending/descending. */
 #define SB_PAGE_SQL(p, head, k, idc) \
 	((p)->desc != (p)->back ? head " AND (" k "," idc ") < (?1,?2) ORDER BY " k " DESC, " idc " DESC LIMIT ?3" \

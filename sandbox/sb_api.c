@@ -426,6 +426,17 @@ void sb_page_meta(struct sb_req *r, const struct sb_page *p)
 	jw_obj_end(&r->w);
 }
 
+void sb_page_answer(struct sb_req *r, const struct sb_page *p, void (*one)(struct sb_req *r, int64_t id))
+{
+	sb_data(r, 200);
+	jw_arr(&r->w);
+	for (int64_t i = 0; i < p->n; i++)
+		one(r, p->ids[i]);
+	jw_arr_end(&r->w);
+	sb_page_meta(r, p);
+	sb_data_end(r);
+}
+
 /* ---- the request ---- */
 
 static bool fits(const char *pattern, const char *path, int64_t arg[2])

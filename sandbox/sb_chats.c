@@ -202,13 +202,7 @@ void sb_chats_list(struct sb_req *r)
 	                            : SB_PAGE_SQL(&p, CHATS("last_message"), "last_message", "id");
 	sb_page_rows(r, &p, sb_q(r->s, sql, "iiiiiiiii", p.k, p.id, p.limit + 1, (int64_t)archived, (int64_t)personal, after, before,
 	                         (int64_t)availability, r->tok->user));
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		chat_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, chat_json);
 }
 
 void sb_chats_get(struct sb_req *r)
@@ -276,13 +270,7 @@ void sb_members_list(struct sb_req *r)
 	sb_page_rows(r, &p, sb_q(r->s, SB_PAGE_SQL(&p, "SELECT user,user FROM members JOIN chats ON chats.id=chat WHERE chat=?4 AND (?5='all' OR "
 	                                               "CASE WHEN user=owner THEN 'owner' ELSE role END=?5)", "user", "user"),
 	                         "iiiis", p.k, p.id, p.limit + 1, c.id, roles[role]));
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		sb_user_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, sb_user_json);
 }
 
 /* Membership of a one-to-one is fixed; of an archived chat, too (assumed: nothing can be written there). */

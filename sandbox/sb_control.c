@@ -184,24 +184,28 @@ void sb_foreign(struct sandbox *s, int64_t chat, const char *text)
 	sb_message_plain(s, chat, person(s), text, SILENT);
 }
 
-const char *const sb_human_deeds[] = { "edit", "delete", "react", "archive", "unarchive", NULL };
+const char *const sb_human_deeds[] = { "edit", "delete", "react", "archive", "unarchive", "edit-oldest", "react-oldest", "write", NULL };
 
-/* What a person with the right to does to the newest message of a bot (in this chat), or to the chat it is in. */
+/* What a person with the right to does to the newest message of a bot (in this chat), or to the oldest, or to the chat it is in. */
 void sb_human(struct sandbox *s, int64_t chat, const char *deed)
 {
-	int64_t id = sb_int(s, 0, "SELECT max(id) FROM messages WHERE bot AND deleted IS NULL AND (?1=0 OR chat=?1)", "i", chat);
+	bool oldest = strstr(deed, "-oldest") != NULL;
+	int64_t id = sb_int(s, 0, oldest ? "SELECT min(id) FROM messages WHERE bot AND deleted IS NULL AND (?1=0 OR chat=?1)"
+	                                 : "SELECT max(id) FROM messages WHERE bot AND deleted IS NULL AND (?1=0 OR chat=?1)", "i", chat);
 	int64_t root = id ? sb_int(s, 0, "SELECT root_chat FROM messages WHERE id=?1", "i", id) : chat;
 	if (streq(deed, "archive") || streq(deed, "unarchive"))
 		sb_run(s, "UPDATE chats SET archived=?2 WHERE id=?1", "ii", root, (int64_t)streq(deed, "archive"));
+	if (streq(deed, "write") && root)
+		sb_foreign(s, chat ? chat : root, "a word in between");
 	if (!id)
 		return;
-	if (streq(deed, "edit"))
+	if (!strncmp(deed, "edit", 4))
 		sb_run(s, "UPDATE messages SET content='edited by a person: '||content,changed=?2 WHERE id=?1", "ii", id, s->now);
 	if (streq(deed, "delete")) {
 		sb_run(s, "UPDATE messages SET deleted=?2,pinned=0 WHERE id=?1", "ii", id, s->now);
 		sb_run(s, "UPDATE chats SET n_messages=n_messages-1 WHERE id=(SELECT chat FROM messages WHERE id=?1)", "i", id);
 	}
-	if (streq(deed, "react") && !sb_int(s, 0, "SELECT 1 FROM reactions WHERE message=?1 AND user=?2", "ii", id, person(s))) {
+	if (!strncmp(deed, "react", 5) && !sb_int(s, 0, "SELECT 1 FROM reactions WHERE message=?1 AND user=?2", "ii", id, person(s))) {
 		sb_run(s, "INSERT INTO reactions(message,user,code,name,created) VALUES(?1,?2,'\xF0\x9F\x91\x8D','+1',?3)", "iii", id, person(s), s->now);
 		sb_run(s, "UPDATE messages SET n_reactions=n_reactions+1 WHERE id=?1", "i", id);
 	}
@@ -233,7 +237,7 @@ static void faults(struct sb_req *r)
 		sb_error(r, 422, "faults", e.where, "invalid", e.msg);
 }
 
-/* A person does something, now: {"deed":"edit|delete|react|archive|unarchive","chat_id"}; without chat_id where a bot wrote last. */
+/* A person does something, now: {"deed":"edit|delete|react|archive|unarchive|edit-oldest|react-oldest|write","chat_id"}; without chat_id where a bot wrote last. */
 static void human(struct sb_req *r)
 {
 	static const struct sb_field f[] = { { "deed", FT_STR, REQUIRED, 20 }, { "chat_id", FT_INT, OPTIONAL, 0 } };

@@ -73,7 +73,7 @@ static bool rule(char *line, struct sb_rule *r, struct err *e)
 		while (sb_human_deeds[i] && !streq(sb_human_deeds[i], line))
 			i++;
 		if (!sb_human_deeds[i])
-			return err_set(e, ERR_USAGE, "'%s' is nothing a person does (edit, delete, react, archive, unarchive)", line);
+			return err_set(e, ERR_USAGE, "'%s' is nothing a person does (edit, delete, react, archive, unarchive, edit-oldest, react-oldest, write)", line);
 	} else if (*line) {
 		return err_set(e, ERR_USAGE, "%s takes no argument", action);
 	}

@@ -89,13 +89,7 @@ void sb_reactions_list(struct sb_req *r)
 		return;
 	sb_page_rows(r, &p, sb_q(r->s, SB_PAGE_SQL(&p, "SELECT id,id FROM reactions WHERE message=?4", "id", "id"), "iiii", p.k, p.id, p.limit + 1,
 	                         r->arg[0]));
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		reaction_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, reaction_json);
 }
 
 static void pin(struct sb_req *r, bool on)

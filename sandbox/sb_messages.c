@@ -412,6 +412,11 @@ bool sb_message_open(struct sb_req *r, int64_t id, bool writing, struct sb_chat 
 	return true;
 }
 
+static void listed(struct sb_req *r, int64_t id)
+{
+	message_json(r, id);
+}
+
 void sb_messages_list(struct sb_req *r)
 {
 	static const char *const sorts[] = { "id", NULL }, *const orders[] = { "desc", "asc", NULL };
@@ -431,13 +436,7 @@ void sb_messages_list(struct sb_req *r)
 	}
 	sb_page_rows(r, &p, sb_q(r->s, SB_PAGE_SQL(&p, "SELECT id,id FROM messages WHERE chat=?4 AND deleted IS NULL AND visible<=?5", "id", "id"),
 	                         "iiiii", p.k, p.id, p.limit + 1, chat, r->s->now));
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		message_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, listed);
 }
 
 void sb_messages_get(struct sb_req *r)
@@ -510,11 +509,7 @@ void sb_readers(struct sb_req *r)
 	if (!sb_message_open(r, r->arg[0], true, &c) || !sb_page_open(r, &p, false, 300, 300))
 		return;
 	p.ids = p.ks = NULL; /* nobody reads in a sandbox */
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, sb_user_json);
 }
 
 /* ---- threads ---- */
@@ -607,13 +602,7 @@ void sb_threads_list(struct sb_req *r)
 	sb_page_rows(r, &p, sb_q(r->s, SB_PAGE_SQL(&p, "SELECT updated,id FROM threads WHERE updated>=?4 AND updated<=?5 AND EXISTS(SELECT 1 FROM "
 	                                               "members WHERE user=?6 AND (chat=threads.chat OR chat=message_chat))", "updated", "id"),
 	                         "iiiiii", p.k, p.id, p.limit + 1, after, before, r->tok->user));
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		thread_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, thread_json);
 }
 
 void sb_threads_get(struct sb_req *r)

@@ -407,6 +407,11 @@ void sb_tags_create(struct sb_req *r)
 	sb_data_end(r);
 }
 
+static void listed(struct sb_req *r, int64_t id)
+{
+	tag_json(r, id);
+}
+
 void sb_tags_list(struct sb_req *r)
 {
 	struct sb_page p;
@@ -426,13 +431,7 @@ void sb_tags_list(struct sb_req *r)
 	                                           "id", "id"), "iiis", p.k, p.id, p.limit + 1, names.p));
 	sb_rest(r->s);
 	buf_release(&names);
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		tag_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, listed);
 }
 
 void sb_tags_get(struct sb_req *r)
@@ -470,11 +469,5 @@ void sb_tags_users(struct sb_req *r)
 		return;
 	sb_page_rows(r, &p, sb_q(r->s, SB_PAGE_SQL(&p, "SELECT user,user FROM user_tags WHERE tag=?4", "user", "user"), "iiii", p.k, p.id,
 	                         p.limit + 1, r->arg[0]));
-	sb_data(r, 200);
-	jw_arr(&r->w);
-	for (int64_t i = 0; i < p.n; i++)
-		sb_user_json(r, p.ids[i]);
-	jw_arr_end(&r->w);
-	sb_page_meta(r, &p);
-	sb_data_end(r);
+	sb_page_answer(r, &p, sb_user_json);
 }

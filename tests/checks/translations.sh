@@ -14,6 +14,9 @@ msgattrib --untranslated --no-obsolete --no-wrap "$T/ru.po" | grep '^msgid ' | g
 [ -s "$T/log" ]; say $((1 - $?)) 'nothing is untranslated'
 msgattrib --only-fuzzy --no-obsolete --no-wrap po/ru.po | grep '^msgid ' | grep -v '^msgid ""$' >"$T/log"
 [ -s "$T/log" ]; say $((1 - $?)) 'nothing is fuzzy'
+# One word for one thing: учётная запись, закрытый, открытый, ограничения, выгрузка.
+msgattrib --translated --no-obsolete --no-wrap po/ru.po | grep '^msgstr' | grep -F -e аккаунт -e приватн -e публичн -e лимит -e ' экспорт' >"$T/log"
+[ -s "$T/log" ]; say $((1 - $?)) 'one word for one thing'
 msgfmt --check -o /dev/null po/ru.po >"$T/log" 2>&1
 say $? 'formats and header are sound'
 printf '1..%d\n' "$n"

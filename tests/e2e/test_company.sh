@@ -29,6 +29,12 @@ has 'that its people are told is said, too' "$T/out" "the tag 'Бухгалте�
 requests=$(number requests "$T/plan.json")
 expect 'explain' 0 "$MVCHAT" map -C "$T/p" --explain buhgalteriya
 has 'tells of the tag' "$T/out" "everybody with the tag 'Бухгалтерия' is in the chat"
+# A token that may not look a tag up is told before anything is written.
+ctl -X POST -d '{"token":"admin-without-tags","user_id":1,"scopes":["profile:read","users:read","users:create"]}' "$PAGE/sandbox/tokens" >"$T/token"
+expect 'no permission for tags' 5 env PACHCA_ADMIN_TOKEN=admin-without-tags "$MVCHAT" apply -C "$T/p" --yes
+has 'is named' "$T/err" "the administrator's token lacks group_tags:read"
+ctl "$PAGE/sandbox/stats" >"$T/before"
+eq 'and nothing was written' "$(number messages "$T/before")" 0
 expect 'apply' 0 "$MVCHAT" apply -C "$T/p" --yes --json
 # links to other messages may need less than was foreseen
 done=$(number requests "$T/out") links=$(number links "$T/plan.json")

@@ -73,7 +73,7 @@ both() {
 	if cyrillic <"$T/err"; then not_ok "$name: English" "$T/err"; else ok "$name: English"; fi
 	run env MVCHAT_LANG=ru "$@"
 	eq "$name: one code in both languages" "$en $code" "$want $want"
-	if grep '^mvchat: error:' "$T/err" | cyrillic && ! sed 's/«[^»]*»//g' "$T/err" | grep -qE '\b(cannot|could|must|does not|there is|is not|is no|nothing)\b'; then
+	if grep -E '^mvchat: (error|ошибка):' "$T/err" | cyrillic && ! sed 's/«[^»]*»//g' "$T/err" | grep -qE '\b(cannot|could|must|does not|there is|is not|is no|nothing)\b'; then
 		ok "$name: Russian"
 	else
 		not_ok "$name: Russian" "$T/err"

@@ -3,9 +3,7 @@
 . tests/lib/tap.sh
 export MVCHAT_CLOCK=virtual MVCHAT_LANG=en
 tokens
-cp -R "$ROOT/fixtures/mapping/points/archive" "$T/archive"
-mkdir "$T/p"
-printf 'version: 1\narchives:\n  - path: ../archive\nonly: {channels: [general, proj-alpha]}\n' >"$T/p/mvchat.yaml"
+points 'only: {channels: [general, proj-alpha]}'
 sandbox faces
 ctl -X POST -H 'Content-Type: application/json' -d '{"email":"anna@veter.example","first_name":"Анна","last_name":"Смирнова"}' "$PAGE/sandbox/users" >/dev/null
 expect 'map' 0 "$MVCHAT" map -C "$T/p" --url "$URL"

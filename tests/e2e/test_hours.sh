@@ -3,13 +3,10 @@
 . tests/lib/tap.sh
 export MVCHAT_CLOCK=virtual
 tokens
-GEN=$ROOT/build/${MODE:-release}/tools/gen_slack
-[ -x "$GEN" ] || GEN=$ROOT/build/release/tools/gen_slack
-"$GEN" --shape one --messages 700 --users 5 --seed 4 "$T/one.zip"
-project() { mkdir "$T/$1" && expect "map ($1)" 0 "$MVCHAT" map -C "$T/$1" --offline --unmatched create "$T/one.zip"; }
+gen_slack --shape one --messages 700 --users 5 --seed 4 "$T/one.zip"
 
 sandbox window
-project w
+drafted w "$T/one.zip"
 expect 'one minute' 6 "$MVCHAT" apply -C "$T/w" --url "$URL" --yes --json --window 1m
 took=$(number elapsed_ms "$T/out")
 if [ "$took" -ge 55000 ] && [ "$took" -le 62000 ]; then ok 'takes a minute'; else not_ok "took $took ms"; fi
@@ -19,7 +16,7 @@ eq 'every message once' "$((first + $(number posted "$T/out")))" 700
 expect 'a length of time that is none' 2 "$MVCHAT" apply -C "$T/w" --url "$URL" --yes --window soon
 
 sandbox quiet
-project q
+drafted q "$T/one.zip"
 # 2024-03-12 08:59:00 UTC; the whole takes about 140 s
 export MVCHAT_CLOCK_START=1710233940
 expect 'quiet hours begin after a minute' 0 "$MVCHAT" apply -C "$T/q" --url "$URL" --yes --json --quiet-hours 09:00-19:00
@@ -31,7 +28,7 @@ has 'are explained' "$T/err" '09:00-19:00'
 unset MVCHAT_CLOCK_START
 
 sandbox half
-project h
+drafted h "$T/one.zip"
 expect 'half the rate' 0 "$MVCHAT" apply -C "$T/h" --url "$URL" --yes --json --rate 50
 took=$(number elapsed_ms "$T/out")
 # (700 - 75) / 2 a second

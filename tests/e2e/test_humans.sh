@@ -4,10 +4,9 @@
 export MVCHAT_CLOCK=virtual
 tokens
 human() { ctl -X POST -d "{\"deed\":\"$1\"}" "$PAGE/sandbox/human" >"$T/deed"; has "a person does: $1" "$T/deed" '"ok":true'; }
-faults() { printf '%s\n' "$@" | ctl -X POST --data-binary @- "$PAGE/sandbox/faults" >/dev/null; }
 project() { mkdir "$T/$1" && expect "map ($1)" 0 "$MVCHAT" map -C "$T/$1" --url "$URL" --unmatched create tests/chaos/archive; }
 writes() { number writes "$T/out"; }
-content() { "$MVCHAT" sandbox --store "$STORE" --dump; }
+content() { dump; }
 
 # ---- while apply runs ----
 sandbox during

@@ -7,7 +7,7 @@ F=fixtures/slack/hazards
 
 # ---- integrations ----
 expect 'apps as text and CSV' 0 "$MVCHAT" inspect --integrations "$T/apps.csv" $F/46-integrations
-has 'the busiest first, with its place in the log' "$T/out" '  Travis CI                         webhook             2  2023-11-16 … 2023-11-16  on'
+has 'the busiest first, with its place in the log' "$T/out" '  Travis CI               webhook           2  2023-11-16 … 2023-11-16  on'
 has 'who installed it' "$T/out" 'installed by: Ольга Ильина, 2023-11-15'
 has 'one that was switched off' "$T/out" 'switched off'
 hasnt 'the messenger itself is no app' "$T/out" 'Slackbot  '

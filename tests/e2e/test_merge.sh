@@ -3,8 +3,6 @@
 . tests/lib/tap.sh
 export MVCHAT_CLOCK=virtual
 tokens
-dump() { "$MVCHAT" sandbox --store "$STORE" --dump >"$1"; }
-writes() { ctl "$PAGE/sandbox/stats" | grep -oE '"writes":[0-9]+' | head -1 | grep -oE '[0-9]+$'; }
 decide() { sed -i "s/^\($2,.*\),[^,]*,\([^,]*\),\([^,]*\)\$/\1,$3,\2,\3/" "$1/channels.csv"; }
 project() {
 	mkdir "$1"
@@ -27,7 +25,7 @@ eq 'merge: the least time of one alone' "$(seconds C05DEVEL01)" 0
 eq 'merge: the least time of the chat is that of all of them' "$(seconds C05GENERAL)" 1
 hasnt 'merge: nothing goes into a chat without an address' "$T/plan.json" '(null)'
 expect 'merge: apply' 0 "$MVCHAT" apply -C "$T/p" --yes
-dump "$T/merge.dump"
+dump >"$T/merge.dump"
 hasnt 'merge: no chat of its own' "$T/merge.dump" '"name":"sales"'
 # Labels carry the time: what stands in the chat, replies left out, must be sorted by it.
 order() { grep '"type":"message"' "$1" | grep '"chat":"general","thread":null' | grep -oE '· 20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}'; }
@@ -39,26 +37,28 @@ eq 'merge: all are there' "$(wc -l <"$T/order" | tr -d ' ')" 30
 has 'merge: where it comes from' "$T/merge.dump" ' · #sales · '
 hasnt 'merge: what was there keeps its label' "$T/merge.dump" ' · #general · '
 expect 'merge: verify' 0 "$MVCHAT" verify -C "$T/p"
-before=$(writes)
+before=$(counted writes)
 expect 'merge: apply again' 0 "$MVCHAT" apply -C "$T/p" --yes
-eq 'merge: the second time nothing is written' "$(writes)" "$before"
+eq 'merge: the second time nothing is written' "$(counted writes)" "$before"
 expect 'merge: nothing is left' 0 "$MVCHAT" plan -C "$T/p" --exit-code
 
 # The ledger is lost: found again, nothing is sent twice.
 rm -f "$T/p/.mvchat/"ledger.db*
 expect 'adopt: found again, but for pins' 6 "$MVCHAT" verify -C "$T/p" --adopt
-before=$(writes)
+before=$(counted writes)
 expect 'adopt: apply' 0 "$MVCHAT" apply -C "$T/p" --yes
-eq 'adopt: nothing is written' "$(writes)" "$before"
+eq 'adopt: nothing is written' "$(counted writes)" "$before"
 expect 'adopt: verify' 0 "$MVCHAT" verify -C "$T/p"
 
 # One of them is taken back: the others stay.
 expect 'rollback: sales alone' 0 "$MVCHAT" rollback -C "$T/p" --channel sales --yes
-dump "$T/back.dump"
+dump >"$T/back.dump"
 hasnt 'rollback: its messages are gone' "$T/back.dump" ' · #sales · '
 has 'rollback: the others are there' "$T/back.dump" ' · #dev · '
-expect 'rollback: everything; the chat of several is emptied' 6 "$MVCHAT" rollback -C "$T/p" --all --yes
-expect 'rollback: ... and given up when nothing is in it' 0 "$MVCHAT" rollback -C "$T/p" --all --yes
+expect 'rollback: everything; the chat of several is emptied and given up' 0 "$MVCHAT" rollback -C "$T/p" --all --yes --json
+eq 'rollback: nothing is left to do' "$(grep -oE '"todo":\{"messages":[0-9]+,"reactions":[0-9]+,"pins":[0-9]+,"joinings":[0-9]+,"archivings":[0-9]+,"chats":[0-9]+' "$T/out" | grep -oE ':[0-9]+' | sort -u)" ':0'
+expect 'rollback: again' 0 "$MVCHAT" rollback -C "$T/p" --all --yes --json
+eq 'rollback: writes nothing' "$(number writes "$T/out")" 0
 dump "$T/empty.dump"
 eq 'rollback: no message is left' "$(grep '"type":"message"' "$T/empty.dump" | grep -c '"chat":"general"')" 0
 
@@ -73,7 +73,7 @@ for at in 7 23 41 64 97 130 171 222; do
 done
 eq 'killed: eight times' "$kills" 8
 expect 'killed: apply in the end' 0 "$MVCHAT" apply -C "$T/k" --yes
-dump "$T/killed.dump"
+dump >"$T/killed.dump"
 contents "$T/killed.dump" >"$T/got"
 order "$T/killed.dump" >"$T/order"
 same 'killed: in the order of time' "$T/sorted" "$T/order"
@@ -85,7 +85,7 @@ sandbox people --bots 3
 project "$T/a" people
 sed -i 's/^  unmatched: label/  unmatched: create/' "$T/a/mvchat.yaml"
 expect 'people: apply' 0 "$MVCHAT" apply -C "$T/a" --yes
-dump "$T/people.dump"
+dump >"$T/people.dump"
 eq 'people: nobody was notified' "$(ctl "$PAGE/sandbox/stats" | grep -oE '"notifications":[0-9]+' | head -1 | cut -d: -f2)" 0
 order "$T/people.dump" >"$T/order"
 same 'people: in the order of time' "$T/sorted" "$T/order"

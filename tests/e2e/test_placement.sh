@@ -3,8 +3,6 @@
 . tests/lib/tap.sh
 export MVCHAT_CLOCK=virtual
 tokens
-stat() { ctl "$PAGE/sandbox/stats" | grep -oE "\"$1\":[0-9]+" | head -1 | grep -oE '[0-9]+$'; }
-dump() { "$MVCHAT" sandbox --store "$STORE" --dump >"$1"; }
 
 # The factory: photos go with the order number before them, or with the one that follows.
 cp -R "$ROOT/fixtures/mapping/factory" "$T/factory"
@@ -14,7 +12,7 @@ expect 'factory: map' 0 "$MVCHAT" map -C "$T/factory"
 expect 'factory: plan' 0 "$MVCHAT" plan -C "$T/factory"
 has 'factory: what the rule places is told' "$T/out" 'rules: orders: 10 messages go into threads'
 expect 'factory: apply' 0 "$MVCHAT" apply -C "$T/factory" --yes
-dump "$T/factory.dump"
+dump >"$T/factory.dump"
 contents() { grep '"type":"message"' "$1" | grep -oE '"(content|thread)":("[^"]*"|[0-9]+|null)' | cut -d: -f2- | paste - -; }
 contents "$T/factory.dump" >"$T/factory.now"
 cat >"$T/factory.want" <<'END'
@@ -36,7 +34,7 @@ null	"Обед"
 END
 same 'factory: every photo stands with its order' "$T/factory.want" "$T/factory.now"
 expect 'factory: verify' 0 "$MVCHAT" verify -C "$T/factory"
-eq 'factory: nobody was notified' "$(stat notifications)" 0
+eq 'factory: nobody was notified' "$(counted notifications)" 0
 expect 'factory: nothing is left' 0 "$MVCHAT" plan -C "$T/factory" --exit-code
 
 # A company that talks in its new channels already.
@@ -56,14 +54,14 @@ sed -i 's/^  placement: auto.*/&\n  channels:\n    - {channel: dev, placement: a
 expect 'live: plan' 0 "$MVCHAT" plan -C "$T/live"
 ctl -X POST -d '{"notifications":true}' "$PAGE/sandbox/reset" >/dev/null
 expect 'live: apply' 0 "$MVCHAT" apply -C "$T/live" --yes
-dump "$T/live.dump"
+dump >"$T/live.dump"
 roots=$(grep '"chat":"live","thread":null' "$T/live.dump" | grep -c '"content":"\(History\|История\): ')
 [ "$roots" -ge 2 ] && ok 'live: a thread for each month' || not_ok "live: $roots threads"
 eq 'live: nothing else stands in the chat itself' "$(grep -c '"chat":"live","thread":null' "$T/live.dump")" "$((roots + 1))"
 eq 'live: they are pinned' "$(grep '"chat":"live","thread":null' "$T/live.dump" | grep -c '"pinned":true')" "$roots"
 has 'live: a reply says what it answers' "$T/live.dump" '↪ '
 # Two people are in it: the one who talks, and its owner.
-eq 'live: who talks there sees the first message of each thread, and nothing of the history' "$(stat notifications)" "$((roots * 2))"
+eq 'live: who talks there sees the first message of each thread, and nothing of the history' "$(counted notifications)" "$((roots * 2))"
 eq 'archive: the chat people go on in is open and empty' "$(grep -c '"chat":"dev"' "$T/live.dump")" 0
 grep '"type":"chat"' "$T/live.dump" | grep '"name":"dev' >"$T/chats"
 has 'archive: the live one' "$T/chats" '"name":"dev","kind":"chat","public":true,"archived":false'
@@ -84,7 +82,7 @@ run "$MVCHAT" apply -C "$T/drift" --yes
 eq 'drift: apply' "$code" 0
 expect 'drift: verify' 0 "$MVCHAT" verify -C "$T/drift"
 expect 'drift: nothing is left' 0 "$MVCHAT" plan -C "$T/drift" --exit-code
-dump "$T/drift.dump"
+dump >"$T/drift.dump"
 texts() { grep '"type":"message"' "$1" | grep -v 'History: \|История: \|"label":"System' | grep -oE '"label":"[^"]*"' | sort; }
 texts "$T/drift.dump" >"$T/drift.texts"
 texts "$T/live.dump" | grep -v 'Talks' >"$T/live.texts"
@@ -99,19 +97,19 @@ for at in 50 300 700; do
 	MVCHAT_STEP_KILL=$at "$MVCHAT" apply -C "$T/kill$at" --yes >"$T/out" 2>"$T/err" </dev/null
 	expect "killed at step $at: apply goes on" 0 "$MVCHAT" apply -C "$T/kill$at" --yes
 	expect "killed at step $at: verify" 0 "$MVCHAT" verify -C "$T/kill$at"
-	dump "$T/kill.dump"
+	dump >"$T/kill.dump"
 	texts "$T/kill.dump" >"$T/kill.texts"
 	same "killed at step $at: every message once" "$T/live.texts" "$T/kill.texts"
-	eq "killed at step $at: nobody was notified" "$(stat notifications)" 0
+	eq "killed at step $at: nobody was notified" "$(counted notifications)" 0
 done
 
 # The ledger is lost and found again; then everything is taken back.
 rm -f "$T/kill700/.mvchat/"ledger.db*
 run "$MVCHAT" verify --adopt -C "$T/kill700"
 expect 'and finished' 0 "$MVCHAT" apply -C "$T/kill700" --yes
-dump "$T/again.dump"
+dump >"$T/again.dump"
 same 'nothing is written again' "$T/kill.dump" "$T/again.dump"
 expect 'rollback' 0 "$MVCHAT" rollback -C "$T/kill700" --all --yes
-dump "$T/back.dump"
+dump >"$T/back.dump"
 eq 'takes all messages back' "$(grep -c '"type":"message"' "$T/back.dump")" 0
 done_testing

@@ -4,17 +4,14 @@
 export MVCHAT_CLOCK=virtual
 export PACHCA_ADMIN_TOKEN=sandbox-admin-token
 one=sandbox-bot-token two=sandbox-bot-token-2 three=sandbox-bot-token-3
-GEN=$ROOT/build/${MODE:-release}/tools/gen_slack
-[ -x "$GEN" ] || GEN=$ROOT/build/release/tools/gen_slack
-"$GEN" --shape one --messages 1200 --users 20 --seed 3 "$T/one.zip"
+gen_slack --shape one --messages 1200 --users 20 --seed 3 "$T/one.zip"
 # texts STORE: label and text of every message, in order
 texts() { "$MVCHAT" sandbox --store "$1" --dump | grep '"type":"message"' | grep -oE '"(content|label|text|display_name)":"([^"\\]|\\.)*"' | blank_links; }
-project() { mkdir "$T/$1" && expect "map ($1)" 0 "$MVCHAT" map -C "$T/$1" --offline --unmatched create "$T/$2"; }
 
 unset PACHCA_BOT_TOKEN
 sandbox alone --bots 3
 export PACHCA_BOT_TOKEN=$one
-project a one.zip
+drafted a "$T/one.zip"
 expect 'plan with one bot' 0 "$MVCHAT" plan -C "$T/a" --url "$URL" --json
 estimate=$(grep -oE '"estimate":\{[^}]*' "$T/out" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+$')
 expect 'apply with one bot' 0 "$MVCHAT" apply -C "$T/a" --url "$URL" --yes --json
@@ -26,7 +23,7 @@ unset PACHCA_BOT_TOKEN
 sandbox three --bots 3
 export PACHCA_BOT_TOKEN="$one, $two
 $three"
-project b one.zip
+drafted b "$T/one.zip"
 # stopped half-way, then killed, then finished with the tokens in another order
 expect 'a part of it' 6 "$MVCHAT" apply -C "$T/b" --url "$URL" --yes --max-ops 300 --json
 eq 'nobody was told to wait' "$(number throttled "$T/out")" 0
@@ -70,7 +67,7 @@ eq 'takes back what each of them wrote' "$("$MVCHAT" sandbox --store "$STORE" --
 unset PACHCA_BOT_TOKEN
 sandbox again --bots 3
 export PACHCA_BOT_TOKEN=$one,$two,$three
-project d one.zip
+drafted d "$T/one.zip"
 expect 'plan with three' 0 "$MVCHAT" plan -C "$T/d" --url "$URL" --json
 estimate=$(grep -oE '"estimate":\{[^}]*' "$T/out" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+$')
 expect 'apply with three' 0 "$MVCHAT" apply -C "$T/d" --url "$URL" --yes --json
@@ -82,7 +79,7 @@ if [ "$took" -le $((estimate * 1100)) ] && [ "$took" -ge $((estimate * 900)) ]; 
 unset PACHCA_BOT_TOKEN
 sandbox late --bots 3
 export PACHCA_BOT_TOKEN=$one
-project c one.zip
+drafted c "$T/one.zip"
 expect 'begun with one' 6 "$MVCHAT" apply -C "$T/c" --url "$URL" --yes --max-ops 300
 export PACHCA_BOT_TOKEN=$two,$one,$three
 expect 'finished with three' 0 "$MVCHAT" apply -C "$T/c" --url "$URL" --yes --json

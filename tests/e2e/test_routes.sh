@@ -6,7 +6,6 @@
 export MVCHAT_CLOCK=virtual MVCHAT_LANG=en
 tokens
 F=$ROOT/fixtures/mapping/routes
-stat() { ctl "$PAGE/sandbox/stats" | grep -oE "\"$1\":[0-9]+" | head -1 | grep -oE '[0-9]+$'; }
 plain() { sed -E 's/^(To do: .* in about ).*/\1…/; s/^(  (requests|least time) +).*/\1…/' "$1"; }
 # project NAME: a copy of the fixture with a sandbox of its own
 project() {
@@ -18,7 +17,7 @@ project() {
 }
 # content FILE: chats with their members, messages with what stands above them, in order
 content() {
-	"$MVCHAT" sandbox --store "$STORE" --dump | grep -E '"type":"(chat|message|stats)"' | blank_links |
+	dump | grep -E '"type":"(chat|message|stats)"' | blank_links |
 		sed -E 's/,"(kind|author|files|reactions|archived|channel|owner|tags)":("[^"]*"|\[\]|false|true)//g' >"$1"
 }
 golden() {
@@ -36,7 +35,7 @@ has 'a rule that others are before says which' "$T/out" 'rules: late orders: cat
 expect 'apply' 0 "$MVCHAT" apply -C "$p" --yes
 content "$T/main.content"
 golden content "$T/main.content" 'every message stands where its rule says, in the order of time'
-eq 'nobody was notified' "$(stat notifications)" 0
+eq 'nobody was notified' "$(counted notifications)" 0
 expect 'verify' 0 "$MVCHAT" verify -C "$p"
 before=$(written "$p")
 expect 'once more' 0 "$MVCHAT" apply -C "$p" --yes
@@ -87,7 +86,7 @@ expect 'a private channel, a public one: plan' 0 "$MVCHAT" plan -C "$p"
 has 'the plan asks' "$T/out" "office (G0OFFICE) is not public and rules send 1 of its messages into 'service', which everybody can read"
 expect 'apply refuses' 4 "$MVCHAT" apply -C "$p" --yes
 has 'by name' "$T/err" "name it under 'allow_wider' of the rule"
-eq 'nothing was written' "$(stat messages)" 0
+eq 'nothing was written' "$(counted messages)" 0
 
 # A pilot of the public channels lets everybody into the new chat; the private one must not follow silently.
 project pilot

@@ -92,6 +92,31 @@ refused 'a proxy that refuses' 'proxy|407' "$MVCHAT" verify -C "$T" --cacert "$T
 run "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --proxy http://127.0.0.1:9 --url "$good_url"
 eq 'a proxy that is not there: exit 5' "$code" 5
 
+# with a name and a password, which nobody gets to read
+start_proxy bWU6czNjcmV0LXBhc3M= # me:s3cret-pass
+P=127.0.0.1:$(cat "$T/proxy.port")
+expect 'a proxy that wants a password' 0 "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --proxy "http://me:s3cret-pass@$P" --url "$good_url" -v -v
+hasnt 'which is not said' "$T/err" s3cret
+hasnt 'anywhere' "$T/out" s3cret
+eq 'nor kept' "$(grep -rlaF s3cret "$T/.mvchat" "$T"/*.yaml "$T"/*.csv | wc -l | tr -d ' ')" 0
+refused 'a wrong password' 'proxy' "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --proxy "http://me:s3cret-wrong@$P" --url "$good_url"
+hasnt 'which is not said either' "$T/err" s3cret
+
+# that of the environment, unless the target is named among those that need none
+start_proxy
+: >"$T/proxy.log"
+P=http://127.0.0.1:$(cat "$T/proxy.port")
+expect 'HTTPS_PROXY' 0 env HTTPS_PROXY="$P" "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --url "$good_url"
+has 'is used' "$T/proxy.log" 'CONNECT 127.0.0.1:'
+: >"$T/proxy.log"
+expect 'NO_PROXY' 0 env HTTPS_PROXY="$P" NO_PROXY=10.0.0.1,127.0.0.1 "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --url "$good_url"
+eq 'leads past it' "$(grep -c . "$T/proxy.log")" 0
+expect 'NO_PROXY of others' 0 env HTTPS_PROXY="$P" NO_PROXY=10.0.0.1,example.com "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --url "$good_url"
+has 'does not' "$T/proxy.log" 'CONNECT 127.0.0.1:'
+: >"$T/proxy.log"
+expect '--proxy goes before the environment' 0 env HTTPS_PROXY=http://127.0.0.1:9 "$MVCHAT" verify -C "$T" --cacert "$T/ours.pem" --proxy "$P" --url "$good_url"
+has 'and is asked' "$T/proxy.log" 'CONNECT 127.0.0.1:'
+
 # a name that cannot be looked up, and comes back; a handshake that is refused in the middle of a run
 if [ -f "$BUILD/tools/netfail.so" ] && [ "${MODE:-release}" = release ]; then
 	fail() { spec=$1; shift; run env LD_PRELOAD="$BUILD/tools/netfail.so" MVCHAT_NETFAIL="$spec" "$@"; }

@@ -1,8 +1,12 @@
 #!/bin/sh
-# The tour of README.md, word for word: the block after "<!-- tour -->"; the archive is the demo.
+# The tour of README.md (README.ru.md has the same commands), word for word: the block after "<!-- tour -->"; the archive is the demo.
 . tests/lib/tap.sh
 . tests/lib/typed.sh
-sed -n '/^<!-- tour -->$/,/^```$/p' README.md | sed -e 1,2d -e '$d' >"$T/tour"
+steps() { sed -n '/^<!-- tour -->$/,/^```$/p' "$1" | sed -e 1,2d -e '$d'; }
+steps README.md >"$T/tour"
+steps README.ru.md | grep -v '^#' >"$T/ru"
+grep -v '^#' "$T/tour" >"$T/en"
+same 'README.ru.md has the same' "$T/en" "$T/ru"
 if [ "$(grep -c '^mvchat' "$T/tour")" -ge 6 ]; then ok 'README.md has a tour'; else not_ok 'README.md has a tour' "$T/tour"; done_testing; fi
 mkdir "$T/tour.d"
 demo_zip "$T/tour.d/export.zip"

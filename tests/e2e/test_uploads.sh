@@ -3,18 +3,14 @@
 . tests/lib/tap.sh
 export MVCHAT_CLOCK=virtual
 tokens
-GEN=$ROOT/build/${MODE:-release}/tools/gen_slack
-[ -x "$GEN" ] || GEN=$ROOT/build/release/tools/gen_slack
-"$GEN" --shape files --messages 300 --users 10 --seed 4 "$T/files.zip"
-project() { mkdir "$T/$1" && expect "map ($1)" 0 "$MVCHAT" map -C "$T/$1" --offline --unmatched create "$T/files.zip"; }
-faults() { printf '%s\n' "$@" | ctl -X POST --data-binary @- "$PAGE/sandbox/faults" >/dev/null; }
+gen_slack --shape files --messages 300 --users 10 --seed 4 "$T/files.zip"
 stored() { grep -cE '"path":"/direct_url","status":20' "$LOG"; }
-content() { "$MVCHAT" sandbox --store "$STORE" --dump | grep '"type":"message"' | blank_links; }
+content() { dump | grep '"type":"message"' | blank_links; }
 uploads() { "$MVCHAT" status -C "$1" --json | grep -oE '"uploads":\{[^}]*' | grep -oE "\"$2\":[0-9]+" | grep -oE '[0-9]+$'; }
 
 # ---- a second for each file: 20 chats of 15 files would take 15 s one after the other ----
 sandbox slow
-project a
+drafted a "$T/files.zip"
 faults 'POST /direct_url * slow 1000'
 expect 'plan' 0 "$MVCHAT" plan -C "$T/a" --url "$URL" --json
 estimate=$(grep -oE '"estimate":\{[^}]*' "$T/out" | grep -oE '"seconds":[0-9]+' | grep -oE '[0-9]+$')
@@ -31,7 +27,7 @@ eq 'all files are there' "$(grep -oE '"files":\[\{' "$T/golden" | wc -l | tr -d 
 
 # ---- killed with files under way: what was open is forgotten, at most so many stand in the storage for nothing ----
 sandbox killed
-project k
+drafted k "$T/files.zip"
 faults 'POST /direct_url * slow 1000'
 k=0
 for step in 500 700 900 1100; do
@@ -50,7 +46,7 @@ if [ "$more" -ge 0 ] && [ "$more" -le 256 ]; then ok "no more than what was unde
 
 # ---- a storage that fails, hangs, is shut: the files come later, nothing else waits for ever ----
 sandbox fails
-project f
+drafted f "$T/files.zip"
 faults 'POST /direct_url every:6 500-before' 'POST /direct_url every:7 drop-after' 'POST /direct_url every:11 503 20' 'POST /uploads every:13 500-after' \
 	'POST /direct_url * slow 500'
 run "$MVCHAT" apply -q -C "$T/f" --url "$URL" --yes
@@ -62,7 +58,7 @@ same 'the same messages and files' "$T/golden" "$T/fails"
 
 # ---- stopped: what is half done is left, and nothing is in doubt ----
 sandbox window
-project w
+drafted w "$T/files.zip"
 faults 'POST /direct_url * slow 3000'
 expect 'a window that ends with files under way' 6 "$MVCHAT" apply -C "$T/w" --url "$URL" --yes --json --window 4s
 eq 'nothing is in doubt' "$(number in_doubt "$T/out")" 0

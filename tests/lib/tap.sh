@@ -70,4 +70,24 @@ ctl() { curl -s -m 10 "$@"; }
 # Links to messages hold the target's ids and this run's port. That they lead to the target is part of what two runs must have in common.
 blank_links() { sed -E 's#http://127\.0\.0\.1:[^] )"\\]*#@#g'; }
 tokens() { export PACHCA_ADMIN_TOKEN=sandbox-admin-token PACHCA_BOT_TOKEN=sandbox-bot-token; }
+# gen_slack OPTIONS… FILE: an archive of chance
+gen_slack() {
+	gen=$ROOT/build/${MODE:-release}/tools/gen_slack
+	[ -x "$gen" ] || gen=$ROOT/build/release/tools/gen_slack
+	"$gen" "$@"
+}
+# drafted NAME ARCHIVE: the project $T/NAME; everybody gets an account
+drafted() { mkdir "$T/$1" && expect "map ($1)" 0 "$MVCHAT" map -C "$T/$1" --offline --unmatched create "$2"; }
+# points [LINES]: the project $T/p over a copy of the archive with a case of everything, $T/archive; the lines are added to its mvchat.yaml
+points() {
+	cp -R "$ROOT/fixtures/mapping/points/archive" "$T/archive"
+	mkdir "$T/p"
+	printf 'version: 1\narchives:\n  - path: ../archive\n%s\n' "${1:-}" >"$T/p/mvchat.yaml"
+}
+# faults RULE…: what goes wrong in the sandbox from now on; '' = nothing
+faults() { printf '%s\n' "$@" | ctl -X POST --data-binary @- "$PAGE/sandbox/faults" >/dev/null; }
+# counted NAME: one of the numbers the sandbox has counted
+counted() { ctl "$PAGE/sandbox/stats" >"$T/stats" && number "$1" "$T/stats"; }
+# dump: all that is in the sandbox
+dump() { "$MVCHAT" sandbox --store "$STORE" --dump; }
 demo_zip() { sh "$ROOT/tests/tools/zip_fixture.sh" "$ROOT/fixtures/slack/demo" "$1"; }

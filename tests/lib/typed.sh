@@ -4,15 +4,9 @@ mkdir "$T/bin"
 ln -s "$MVCHAT" "$T/bin/mvchat"
 PATH=$T/bin:$PATH
 
-# typed NAME FILE FOLDER: runs FILE's lines inside FOLDER, on a port that is free instead of 18080 (which may be taken). Leaves the
-# port in $port, the rehearsal target's pid in $pid, and calls after LINE, where it is defined, behind each command that is not in
-# the background; its output is in $T/out.
-typed() {
-	sandbox free
-	sandbox_stop "$spid"
-	port=$PORT pid=
-	sandboxes=
-	sed -i "s/18080/$port/g" "$2"
+# lines NAME FILE FOLDER: runs FILE's lines inside FOLDER. Leaves the pid of what went into the background (a rehearsal target, on
+# $port) in $pid, and calls after LINE, where it is defined, behind each command that is not in the background; its output is in $T/out.
+lines() {
 	cd "$3" || exit 1
 	while IFS= read -r line <&3; do
 		case $line in
@@ -36,4 +30,14 @@ typed() {
 		esac
 	done 3<"$2"
 	cd "$ROOT" || exit 1
+}
+
+# typed NAME FILE FOLDER: the same, with a port that is free (left in $port) instead of 18080, which may be taken.
+typed() {
+	sandbox free
+	sandbox_stop "$spid"
+	port=$PORT pid=
+	sandboxes=
+	sed -i "s/18080/$port/g" "$2"
+	lines "$@"
 }

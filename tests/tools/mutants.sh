@@ -195,7 +195,7 @@ if begin 'one open op: index gone, and the lane goes on past an unknown outcome'
 	tests unit/lane_model chaos
 fi
 if begin 'one open op: the stream does not give the open one first'; then
-	edit replay/stream.c '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))' '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row) || n >= 0)'
+	edit replay/stream_reopen.c '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row))' '	if (n < 0 || !ledger_open_op(s->x.ledger, n, a, &row) || n >= 0)'
 	tests unit/stream unit/engine
 fi
 if begin 'files ahead: the lane does not wait for what is under way'; then
@@ -207,7 +207,7 @@ if begin 'files ahead: none'; then
 	tests unit/engine
 fi
 if begin 'files ahead: of messages that are left out'; then
-	edit replay/stream.c 'if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND ||' 'if (st.parts || st.open || st.rejected ||'
+	edit replay/stream_ahead.c 'if (st.parts || st.open || st.rejected || stream_fate(s, sp, m, &rule) != FATE_SEND ||' 'if (st.parts || st.open || st.rejected ||'
 	tests unit/stream
 fi
 if begin 'limits: a process begins with all of them'; then
@@ -251,8 +251,8 @@ if begin 'looking: a refused token is a list that cannot be read'; then
 	tests unit/engine
 fi
 if begin 'in doubt: a chat under another name'; then
-	edit replay/stream.c '		chat_op(s, g->sp, &row->key, row->state, a, out);
-		return !row->body_fp || row->body_fp == out->body_fp;' '		chat_op(s, g->sp, &row->key, row->state, a, out);
+	edit replay/stream_reopen.c '		stream_op_chat(s, g->sp, &row->key, row->state, a, out);
+		return !row->body_fp || row->body_fp == out->body_fp;' '		stream_op_chat(s, g->sp, &row->key, row->state, a, out);
 		return true;'
 	tests unit/stream
 fi
@@ -318,16 +318,16 @@ if begin 'ledger: an id of the target may belong to two posts'; then
 	tests unit/ledger
 fi
 if begin 'ledger: commits are not synced'; then
-	edit replay/ledger.c '	exec(l, "PRAGMA synchronous = FULL");' '	exec(l, "PRAGMA synchronous = NORMAL");'
-	edit replay/ledger.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
+	edit replay/ledger_open.c '	ledger_exec(l, "PRAGMA synchronous = FULL");' '	ledger_exec(l, "PRAGMA synchronous = NORMAL");'
+	edit replay/ledger_open.c '"PRAGMA synchronous") != 2' '"PRAGMA synchronous") != 1'
 	tests unit/durable unit/power
 fi
 if begin 'ledger: no lock'; then
-	edit replay/ledger.c 'if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {' 'if (0) {'
+	edit replay/ledger_open.c 'if (flock(l->lock_fd, LOCK_EX | LOCK_NB) < 0) {' 'if (0) {'
 	tests unit/ledger e2e/errors
 fi
 if begin 'ledger: any pair'; then
-	edit replay/ledger.c 'bool same = streq(source, source_id) && streq(target, target_id);' 'bool same = true;'
+	edit replay/ledger_run.c 'bool same = streq(source, source_id) && streq(target, target_id);' 'bool same = true;'
 	tests unit/ledger e2e/errors
 fi
 if begin 'ledger: a failed commit is not told'; then
@@ -354,11 +354,11 @@ if begin 'ledger: the mark is not raised'; then
 	tests storm unit/ledger_copies
 fi
 if begin 'ledger: half completed counts as complete'; then
-	edit replay/ledger.c '	             " UPDATE status SET ident = random(); COMMIT"))' '	             " COMMIT"))'
+	edit replay/ledger_open.c '	                    " UPDATE status SET ident = random(); COMMIT"))' '	                    " COMMIT"))'
 	tests unit/ledger_copies
 fi
 if begin 'ledger: what an old copy has open is settled by its anchor'; then
-	edit replay/ledger.c '"BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"' '"BEGIN IMMEDIATE;"'
+	edit replay/ledger_open.c '"BEGIN IMMEDIATE; UPDATE op SET state = 1 WHERE state = 2; DELETE FROM op WHERE state = 1;"' '"BEGIN IMMEDIATE;"'
 	tests unit/ledger_copies
 fi
 if begin 'ledger: strangers in the target do not keep it closed'; then
@@ -377,7 +377,7 @@ if begin 'silence: people join before the history is in'; then
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
 		if (*q->shut)' '	if (q->pos->phase == PH_MSGS) {
-		if (next_members(s, &g, NULL, OP_ABSENT, a, out))
+		if (stream_next_members(s, &g, a, out))
 			return STREAM_OP;
 		if (next_msg(s, &g, q, a, out, &got, e))
 			return got;
@@ -404,15 +404,15 @@ if begin 'silence: "@name" in a text stays a mention'; then
 	tests unit/markdown e2e/main
 fi
 if begin 'silence: invitations'; then
-	edit replay/stream.c 'op->invite = s->cfg->invite && !p.suspended;' 'op->invite = true;'
+	edit replay/stream_op.c 'op->invite = s->cfg->invite && !p.suspended;' 'op->invite = true;'
 	tests unit/stream e2e/main
 fi
 if begin 'access: private becomes public'; then
-	edit replay/stream.c 'op->is_public = sp->place.is_public;' 'op->is_public = true;'
+	edit replay/stream_op.c 'op->is_public = sp->place.is_public;' 'op->is_public = true;'
 	tests unit/stream e2e/main
 fi
 if begin 'access: deactivated people join'; then
-	edit replay/stream.c 'if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))' 'if (!w->known || (w->flags & (USER_BOT | USER_SYSTEM)))'
+	edit replay/stream_join.c 'if (!w->known || w->suspended || (w->flags & (USER_BOT | USER_GONE | USER_SYSTEM)))' 'if (!w->known || (w->flags & (USER_BOT | USER_SYSTEM)))'
 	tests unit/stream e2e/main
 fi
 if begin 'secrets: tokens not masked'; then

@@ -1,5 +1,6 @@
-/* proxy PORTFILE LOG [REFUSE]: an HTTP proxy that knows CONNECT only, for tests: one connection after the other, each served by a
- * child. Writes its port to PORTFILE once it listens, and a line for each request to LOG. With REFUSE it answers 407. */
+/* proxy PORTFILE LOG [refuse|USER:PASSWORD in base64]: an HTTP proxy that knows CONNECT only, for tests: one connection after the other, each served by a
+ * child. Writes its port to PORTFILE once it listens, and a line for each request to LOG. It answers 407 to everybody, or to whoever does not
+ * bring these credentials. */
 #define _DEFAULT_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -28,8 +29,9 @@ static void pass(int a, int b)
 		}
 }
 
-static void serve(int client, const char *log, int refuse)
+static void serve(int client, const char *log, const char *wanted)
 {
+	char right[512] = "";
 	char head[8192];
 	size_t n = 0;
 	int port = 0;
@@ -45,6 +47,11 @@ static void serve(int client, const char *log, int refuse)
 	if (f) {
 		fprintf(f, "%.*s%s\n", (int)strcspn(head, "\r"), head, strstr(head, "Bearer") ? " and a token in the clear" : "");
 		fclose(f);
+	}
+	int refuse = wanted && strcmp(wanted, "refuse") == 0;
+	if (wanted && !refuse) {
+		snprintf(right, sizeof(right), "\r\nProxy-Authorization: Basic %s\r\n", wanted);
+		refuse = !strstr(head, right);
 	}
 	const char *colon = strchr(head, ':');
 	if (strncmp(head, "CONNECT ", 8) || !colon || (port = atoi(colon + 1)) <= 0 || refuse) {
@@ -81,7 +88,7 @@ int main(int argc, char **argv)
 		if (c < 0)
 			continue;
 		if (fork() == 0) {
-			serve(c, argv[2], argc > 3);
+			serve(c, argv[2], argc > 3 ? argv[3] : NULL);
 			_exit(0);
 		}
 		close(c);

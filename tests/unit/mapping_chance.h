@@ -3,23 +3,13 @@
 #define STREAM_REAL_MAPPING
 #include "stream_fakes.h"
 
-#include "mapping/mapping_rows.h"
+#include "mapping_page.h"
 
 static uint32_t seed;
 static int rnd(int n)
 {
 	seed = seed * 1664525u + 1013904223u;
 	return (int)((seed >> 8) % (uint32_t)n);
-}
-
-static struct mapping *mapping_of(const char *yaml)
-{
-	struct mapping *m = xcalloc(1, sizeof(*m));
-	struct err e = ERR_INIT;
-	arena_init(&m->a);
-	if (!rows_read_config(m, yaml, strlen(yaml), &e))
-		fail_msg("%s (%s)\n%s", e.msg, e.where, yaml);
-	return m;
 }
 
 static bool chance_elsewhere; /* rules that send messages into other channels, and tags */

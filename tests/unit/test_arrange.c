@@ -3,19 +3,9 @@
 #define STREAM_REAL_MAPPING
 #include "stream_fakes.h"
 
-#include "mapping/mapping_rows.h"
+#include "mapping_page.h"
 #include "replay/arrange.h"
 #include "replay/spool_seat.h"
-
-static struct mapping *mapping_of(const char *yaml)
-{
-	struct mapping *m = xcalloc(1, sizeof(*m));
-	struct err e = ERR_INIT;
-	arena_init(&m->a);
-	if (!rows_read_config(m, yaml, strlen(yaml), &e))
-		fail_msg("%s (%s)\n%s", e.msg, e.where, yaml);
-	return m;
-}
 
 /* "1001 root quotes" of everything in the conversation, in order; titles by what they say. */
 static const char *seats(struct world *w, const char *conv)

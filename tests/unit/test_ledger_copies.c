@@ -1,6 +1,10 @@
 /* test_ledger_copies.c: ledgers of an older version, copies that were put back, backups taken while somebody writes. */
 #include "replay/ledger.h"
 
+#include "embed/replay/schema_v2.sql.h"
+#include "embed/replay/schema_v3.sql.h"
+#include "embed/replay/schema_v4.sql.h"
+
 #include "core/clock.h"
 
 #include <fcntl.h>
@@ -203,6 +207,80 @@ static void test_version_1_goes_on(void **state)
 	refused();
 }
 
+/* Everything in the file that is ours, as one text. */
+static void describe(const char *sql, char *out, size_t cap)
+{
+	sqlite3 *db;
+	sqlite3_stmt *s;
+	size_t n = 0;
+	out[0] = '\0';
+	assert_int_equal(sqlite3_open(in_dir("ledger.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		n += (size_t)snprintf(out + n, cap - n, "%s\n", (const char *)sqlite3_column_text(s, 0));
+		assert_true(n < cap);
+	}
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+}
+
+/* From whichever version it comes, a ledger keeps every row, is readable before, and ends with the very schema a new one has. */
+static void test_every_version_goes_on(void **state)
+{
+	(void)state;
+	static const char *const upto[] = { NULL, (const char *)embed_schema_v2_sql, (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql };
+	static const char rows[] = "SELECT quote(conv)||quote(ts)||quote(id)||quote(kind)||quote(part)||quote(lane)||quote(seq)||quote(state)||quote(target)"
+		"||quote(target2)||quote(why)||quote(src_fp)||quote(body_fp)||quote(loss)||quote(tries)||quote(sent)||quote(run) FROM op ORDER BY lane, seq",
+		others[] = "SELECT quote(id)||quote(cmd)||quote(began)||quote(ended)||quote(exit)||quote(mapping)||quote(version) FROM run"
+		" UNION ALL SELECT num||name FROM conv UNION ALL SELECT num||name FROM lane UNION ALL SELECT source||target FROM bond",
+		schema[] = "SELECT type||' '||name||' '||replace(coalesce(sql, ''), '\"', '') FROM sqlite_schema ORDER BY type, name";
+	static char fresh[32768], is[32768], was[32768];
+	struct ledger_counts c;
+	ledger_close(opened(LEDGER_WRITE));
+	describe(schema, fresh, sizeof(fresh));
+	for (int v = 1; v <= (int)countof(upto); v++) {
+		unlink(in_dir("ledger.db"));
+		unlink(in_dir("ledger.db-mark"));
+		make_version_1();
+		sqlite3 *db;
+		assert_int_equal(sqlite3_open(in_dir("ledger.db"), &db), SQLITE_OK);
+		for (int k = 2; k <= v; k++) {
+			char tail[100];
+			snprintf(tail, sizeof(tail), "INSERT INTO migration VALUES(%d, 7, 'older'); PRAGMA user_version = %d", k, k);
+			assert_int_equal(sqlite3_exec(db, upto[k - 1], NULL, NULL, NULL), SQLITE_OK);
+			assert_int_equal(sqlite3_exec(db, tail, NULL, NULL, NULL), SQLITE_OK);
+		}
+		/* one of each state, an edit, and an upload whose outcome is open beside nothing else in its lane */
+		assert_int_equal(sqlite3_exec(db, "INSERT INTO lane VALUES(9,'c:C9');"
+			"INSERT INTO op VALUES(1,5,'5',4,0,9,1,3,'77',NULL,NULL,-1,9223372036854775807,83,1,6,1),(1,5,'5',10,0,9,2,4,NULL,'was 1 2 3 4 1 77','422: too long',1,2,0,3,8,1),"
+			"(1,6,'6',4,0,9,3,5,'78',NULL,NULL,1,2,0,1,7,1),(1,6,'6',11,0,9,4,3,'78',NULL,NULL,1,2,0,1,9,1),(1,7,'7',3,0,9,5,2,NULL,NULL,'HTTP 500',1,2,0,1,9,1)",
+			NULL, NULL, NULL), SQLITE_OK);
+		if (v >= 2) /* nothing is known of its mark: as if it had never counted */
+			assert_int_equal(sqlite3_exec(db, "UPDATE status SET intents = 0", NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		describe(rows, was, sizeof(was));
+		struct ledger *l = opened(LEDGER_READ);
+		ledger_count(l, &c);
+		assert_int_equal(c.by_kind_state[OP_POST][OP_GONE], 1);
+		ledger_close(l);
+		assert_int_equal(one_number("ledger.db", "PRAGMA user_version"), v); /* reading changes nothing */
+		ledger_close(opened(LEDGER_WRITE));
+		describe(rows, is, sizeof(is));
+		assert_string_equal(is, was);
+		assert_int_equal(one_number("ledger.db", "PRAGMA user_version"), 6);
+		assert_int_equal(one_number("ledger.db", "SELECT count(*) FROM migration"), 6);
+		describe(schema, is, sizeof(is));
+		assert_string_equal(is, fresh);
+		describe(others, is, sizeof(is));
+		assert_non_null(strstr(is, "slack:T0HAZARD01"));
+		assert_non_null(strstr(is, "9c:C9"));
+		l = opened(LEDGER_WRITE);
+		write_one(l, 70, UNTIL_DONE);
+		assert_int_equal(state_of(l, 70), OP_DONE);
+		ledger_close(l);
+	}
+}
+
 /* A copy from before the last intent, put back by hand: what followed would be sent twice. */
 static void test_old_copy_is_refused(void **state)
 {
@@ -326,6 +404,38 @@ static void test_the_mark_knows_whose(void **state)
 	arena_release(&a);
 }
 
+/* A ledger that is made anew from the target, mark and all lost, is for rebuilding only until that is said to have ended well. */
+static void test_half_rebuilt_is_closed(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct ledger *l = opened(LEDGER_REBUILD);
+	write_one(l, 1, UNTIL_DONE);
+	ledger_close(l);
+	e = refused();
+	assert_non_null(strstr(e.msg, "has not ended well"));
+	assert_non_null(strstr(e.hint, "--accept"));
+	l = opened(LEDGER_READ);
+	assert_true(ledger_outdated(l));
+	assert_int_equal(state_of(l, 1), OP_DONE);
+	ledger_close(l);
+	l = opened(LEDGER_REBUILD); /* goes on where it was */
+	assert_int_equal(state_of(l, 1), OP_DONE);
+	write_one(l, 2, UNTIL_DONE);
+	ledger_close(l);
+	refused();
+	l = opened(LEDGER_REBUILD);
+	assert_true(ledger_rebuilt(l, &e));
+	ledger_close(l);
+	l = opened(LEDGER_WRITE);
+	assert_int_equal(state_of(l, 2), OP_DONE);
+	ledger_close(l);
+	l = opened(LEDGER_REBUILD); /* of one that is whole: adopting twice closes nothing */
+	assert_false(ledger_outdated(l));
+	ledger_close(l);
+	ledger_close(opened(LEDGER_WRITE));
+}
+
 /* The copy is one moment of a ledger that is being written, private, whole, and can be put back. */
 static void test_backup_while_writing(void **state)
 {
@@ -416,7 +526,8 @@ int main(void)
 	clock_init();
 	static const struct CMUnitTest tests[] = {
 #define T(name) { #name, name, setup, teardown, NULL }
-		T(test_version_1_goes_on), T(test_torn_copy_is_not_migrated), T(test_old_copy_is_refused), T(test_lost_and_exchanged), T(test_the_mark_knows_whose), T(test_backup_while_writing), T(test_runs),
+		T(test_version_1_goes_on), T(test_torn_copy_is_not_migrated), T(test_old_copy_is_refused), T(test_lost_and_exchanged), T(test_the_mark_knows_whose), T(test_half_rebuilt_is_closed),
+		T(test_every_version_goes_on), T(test_backup_while_writing), T(test_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,6 @@
 #include "mapping/mapping.h"
 
 #include "mapping/mapping_config.h"
-#include "mapping/mapping_rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,16 +13,7 @@
 
 #include <cmocka.h>
 
-/* A mapping of one page and no rows. */
-static struct mapping *mapping_of(const char *yaml)
-{
-	struct mapping *m = xcalloc(1, sizeof(*m));
-	struct err e = ERR_INIT;
-	arena_init(&m->a);
-	if (!rows_read_config(m, yaml, strlen(yaml), &e))
-		fail_msg("%s (%s)", e.msg, e.where);
-	return m;
-}
+#include "mapping_page.h"
 
 static void test_errors(void **state)
 {

@@ -404,7 +404,7 @@ static void answers(void **state)
 		{ "html_200", OP_MEMBERS, 0, V_UNKNOWN, NULL, NULL, "unreadable_answer", -1 },
 		{ "html_200", OP_REACT, 0, V_UNKNOWN, NULL, NULL, "unreadable_answer", -1 },
 		{ "html_200", OP_UPLOAD, 0, V_UNKNOWN, NULL, NULL, "unreadable_answer", -1 },
-		{ "taken_email", OP_USER_CREATE, 0, V_UNKNOWN, NULL, NULL, "taken: Already in use (email)", -1 },
+		{ "taken_email", OP_USER_CREATE, 0, V_UNKNOWN, NULL, NULL, "existed: taken: Already in use (email)", -1 },
 		{ "taken_phone", OP_USER_CREATE, 0, V_REJECTED, NULL, NULL, "taken: Already in use (phone_number)", -1 },
 		{ "licenses_limit", OP_USER_CREATE, 0, V_REJECTED, NULL, NULL, "licenses_limit: Active employee limit exceeded (base): no paid seat", -1 },
 		{ "access_denied", OP_USER_CREATE, 0, V_REJECTED, NULL, NULL, "access_denied", -1 },
@@ -721,6 +721,28 @@ static void matching(void **state)
 	assert_int_equal(ex->match(t, &op, &s, &arena), MATCH_FOREIGN);
 }
 
+/* What the target says of a message stands in the ledger and in reports; the message must not come along, not even its beginning. */
+static void a_part_of_the_text_is_not_repeated(void **state)
+{
+	(void)state;
+	struct target *t = greeted("token_bot", "token_admin");
+	static const struct { const char *says, *why; } T[] = {
+		{ "Text 'the code of the sa' is not allowed", "invalid (content)" }, { "the code of the safe is 4711", "invalid (content)" },
+		{ "not allowed: of the safe", "invalid (content)" }, { "Not allowed here", "invalid: Not allowed here (content)" },
+		{ "the code o", "invalid: the code o (content)" }, /* so little tells nothing */
+	};
+	for (size_t i = 0; i < countof(T); i++) {
+		struct op op = op_of(OP_POST);
+		struct outcome o = { .v = V_DONE };
+		op.body = "the code of the safe is 4711, tell nobody";
+		const char *body = arena_fmt(&arena, "{\"errors\":[{\"key\":\"content\",\"value\":null,\"message\":\"%s\",\"code\":\"invalid\",\"payload\":null}]}", T[i].says);
+		struct http_resp r = { .status = 400, .body = body, .len = strlen(body), .content_type = "application/json", .retry_after_s = -1 };
+		ex->parse(t, &op, &r, &arena, &o);
+		assert_int_equal(o.v, V_REJECTED);
+		assert_string_equal(o.why, T[i].why);
+	}
+}
+
 static void small_things(void **state)
 {
 	(void)state;
@@ -761,7 +783,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(requests), TEST(not_built), TEST(voice_notes), TEST(label_is_cut), TEST(upload_form), TEST(file_names), TEST(answers), TEST(access_must_not_be_given),
-		TEST(hello), TEST(permissions), TEST(list_requests), TEST(lists), TEST(matching), TEST(small_things),
+		TEST(hello), TEST(permissions), TEST(list_requests), TEST(lists), TEST(matching), TEST(a_part_of_the_text_is_not_repeated),
+		TEST(small_things),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
