@@ -378,7 +378,7 @@ if begin 'rollback: a deletion found open is asked for again, whatever people ha
 	tests e2e/meanwhile
 fi
 if begin 'rollback: accounts that were there before are taken back'; then
-	edit replay/engine.c 'row.tries == 1 &&' 'row.tries < 1 &&'
+	edit replay/engine_step.c 'row.tries == 1 &&' 'row.tries < 1 &&'
 	tests e2e/neighbours
 fi
 if begin 'verify: another file of the same name goes unnoticed'; then
