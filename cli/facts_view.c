@@ -83,9 +83,11 @@ const char *facts_verdict(const struct facts *f)
 		fmt_into(out, sizeof(out), _("Nearly complete: %s messages were edited in the source, and the target refused the edit ('mvchat status' has the reasons)."),
 		         num(f->refused));
 	else if (f->nothing_to_do && !waiting)
-		fmt_into(out, sizeof(out), _("Everything is in the target: %s messages; nothing is left to do."), num(f->bucket[ITEM_MSG][BUCKET_SENT]));
+		fmt_into(out, sizeof(out), i18n_n("Everything is in the target: %s message; nothing is left to do.", "Everything is in the target: %s messages; nothing is left to do.",
+		         f->bucket[ITEM_MSG][BUCKET_SENT]), num(f->bucket[ITEM_MSG][BUCKET_SENT]));
 	else
-		fmt_into(out, sizeof(out), _("To do: %s messages in about %s (%s requests)."), num(pending(f)), span_of(f->bound_s), num(f->calls_total));
+		fmt_into(out, sizeof(out), i18n_n("To do: %s message in about %s (%s requests).", "To do: %s messages in about %s (%s requests).", pending(f)),
+		         num(pending(f)), span_of(f->bound_s), num(f->calls_total));
 	return out;
 }
 

@@ -2,6 +2,7 @@
  * any format. Called by the report writers only. Holds no layout. */
 #include "cli/report_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *report_title(const struct report *r)
@@ -156,8 +157,6 @@ static const char *const forms[] = {
 	N_("channels.members names %s, a direct message: these have no administrators, editors or tags; ignored"),
 	N_("channels.members: nobody becomes an editor of %s: only channels of the target have editors, and a chat is made here"),
 	N_("%s messages in %s conversations will stand after later ones that an earlier run has sent: the target orders by arrival"),
-	N_("seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"),
-	N_("seats: %s accounts are to be created (%s of them without access, %s guests)"),
 	N_("%s (%s) is to go into the chat %s, which the target does not have, or in which our bot is not"),
 	N_("%s <%s> gets an account without access"),
 	N_("%s <%s> gets an account and an invitation"),
@@ -182,9 +181,6 @@ static const char *const forms[] = {
 	N_("%s: catches nothing, because others take its messages before it: %s"),
 	N_("%s: catches nothing that others before it do not leave out (%s messages)"),
 	N_("%s: catches nothing"),
-	N_("rules: %s: %s messages go into threads"),
-	N_("rules: %s: %s messages go into '%s'"),
-	N_("rules: %s: %s messages get a tag"),
 	N_("'%s' is made by rules and stays empty of people: nobody could read all that goes into it; 'allow_wider' of the rule names what more people may read"),
 	N_("%s is not public; rules send %s of its messages into '%s', which everybody can read"),
 	N_("%s is not public; rules send %s of its messages into '%s': whoever is in the chat %s will read them"),
@@ -197,14 +193,9 @@ static const char *const forms[] = {
 	N_("%s (%s) is not public and rules send %s of its messages into '%s': everybody with its tags would read them; name it under 'allow_wider' of the rule, or choose another channel"),
 	N_("%s (%s) is not public and rules send %s of its messages into '%s': %s people who were not in it would read them; name it under 'allow_wider' of the rule, or choose another channel"),
 	N_("%s (%s): its history goes among what people write in the chat %s; 'placement: threads' keeps them apart"),
-	N_("%s messages were sent before under other rules: they stay where they are"),
-	N_("%s messages were sent before that today's mapping leaves out: they stay"),
 	N_("%s replies stand, or go on, in threads that an earlier run opened although their first message is in no archive: messages.orphans says skip today"),
-	N_("the pilot leaves %s messages for later (%s)"),
-	N_("the pilot leaves %s channels for later (%s)"),
 	N_("%s (%s) was archived by an earlier run: it is opened for what is new, and archived again"),
 	N_("%s (%s) was archived by an earlier run: it is opened for what is new"),
-	N_("%s messages go into chats whose people are in already: they will be notified"),
 	N_("… and %s more"),
 	/* what verify finds (replay/verify.c) */
 	N_("it stands before a message that was written earlier"),
@@ -225,6 +216,26 @@ static const char *const forms[] = {
 	N_("this person is not an administrator of the chat"),
 	N_("this person is not an editor of the chat"),
 	N_("this tag is not a member of the chat"),
+};
+
+/* Those that count something, and which of their blanks says how many. */
+#define COUNTED(one, many) one, many
+static const struct { const char *one, *many; size_t number; } counted[] = {
+	{ COUNTED("seats: %s account is to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s",
+	          "seats: %s accounts are to be created (%s of them without access, %s guests); with the %s active ones the tariff must hold %s"), 0 },
+	{ COUNTED("seats: %s account is to be created (%s of them without access, %s guests)",
+	          "seats: %s accounts are to be created (%s of them without access, %s guests)"), 0 },
+	{ COUNTED("rules: %s: %s message goes into a thread", "rules: %s: %s messages go into threads"), 1 },
+	{ COUNTED("rules: %s: %s message goes into '%s'", "rules: %s: %s messages go into '%s'"), 1 },
+	{ COUNTED("rules: %s: %s message gets a tag", "rules: %s: %s messages get a tag"), 1 },
+	{ COUNTED("%s message was sent before under other rules: it stays where it is",
+	          "%s messages were sent before under other rules: they stay where they are"), 0 },
+	{ COUNTED("%s message was sent before that today's mapping leaves out: it stays",
+	          "%s messages were sent before that today's mapping leaves out: they stay"), 0 },
+	{ COUNTED("the pilot leaves %s message for later (%s)", "the pilot leaves %s messages for later (%s)"), 0 },
+	{ COUNTED("the pilot leaves %s channel for later (%s)", "the pilot leaves %s channels for later (%s)"), 0 },
+	{ COUNTED("%s message goes into a chat whose people are in already: they will be notified",
+	          "%s messages go into chats whose people are in already: they will be notified"), 0 },
 };
 
 enum { BLANKS_MAX = 10 };
@@ -267,26 +278,42 @@ static size_t put(char *out, size_t size, size_t at, const char *p, size_t n)
 	return at;
 }
 
+static const char *filled(const char *form, const struct piece *blanks, char *out, size_t size)
+{
+	size_t at = 0, k = 0;
+	for (const char *b; (b = strstr(form, "%s")) && k < BLANKS_MAX; form = b + 2, k++) {
+		at = put(out, size, at, form, (size_t)(b - form));
+		at = put(out, size, at, blanks[k].p ? blanks[k].p : "", blanks[k].n);
+	}
+	at = put(out, size, at, form, strlen(form));
+	out[at] = '\0';
+	return out;
+}
+
 const char *report_translate(const char *const *known, size_t n, const char *english, char *out, size_t size)
 {
 	struct piece blanks[BLANKS_MAX];
-	size_t at = 0, k = 0;
 	for (size_t i = 0; i < n; i++) {
 		memset(blanks, 0, sizeof(blanks));
-		if (!fits(known[i], english, blanks))
-			continue;
-		const char *f = _(known[i]);
-		for (const char *b; (b = strstr(f, "%s")) && k < BLANKS_MAX; f = b + 2, k++) {
-			at = put(out, size, at, f, (size_t)(b - f));
-			at = put(out, size, at, blanks[k].p ? blanks[k].p : "", blanks[k].n);
-		}
-		at = put(out, size, at, f, strlen(f));
-		out[at] = '\0';
-		return out;
+		if (fits(known[i], english, blanks))
+			return filled(_(known[i]), blanks, out, size);
 	}
-	at = put(out, size, 0, english, strlen(english));
-	out[at] = '\0';
+	out[put(out, size, 0, english, strlen(english))] = '\0';
 	return out;
+}
+
+/* A sentence of the plan, which counts in the plural whatever the number is. */
+static const char *sentence(const char *english, char *out, size_t size)
+{
+	struct piece blanks[BLANKS_MAX];
+	for (size_t i = 0; i < countof(counted); i++) {
+		memset(blanks, 0, sizeof(blanks));
+		if (!fits(counted[i].many, english, blanks))
+			continue;
+		const char *p = blanks[counted[i].number].p;
+		return filled(i18n_n(counted[i].one, counted[i].many, strtoll(p ? p : "0", NULL, 10)), blanks, out, size);
+	}
+	return report_translate(forms, countof(forms), english, out, size);
 }
 
 const char *report_sentence(const char *english, char *out, size_t size)
@@ -295,13 +322,13 @@ const char *report_sentence(const char *english, char *out, size_t size)
 	const char *why = !strncmp(english, "the pilot leaves ", 17) ? strstr(english, later) : NULL;
 	size_t n = strlen(english);
 	if (!why || english[n - 1] != ')')
-		return report_translate(forms, countof(forms), english, out, size);
+		return sentence(english, out, size);
 	/* What leaves them is a rule's key with words of its own. */
 	struct arena a;
 	arena_init(&a);
 	const size_t upto = (size_t)(why - english) + sizeof(later) - 1;
 	const char *rule = arena_strndup(&a, english + upto, n - upto - 1);
-	report_translate(forms, countof(forms), arena_fmt(&a, "%.*s%s)", (int)upto, english, words_of_rule(rule, &a)), out, size);
+	sentence(arena_fmt(&a, "%.*s%s)", (int)upto, english, words_of_rule(rule, &a)), out, size);
 	arena_release(&a);
 	return out;
 }
