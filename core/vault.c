@@ -459,33 +459,33 @@ size_t vault_lower(struct vault *v, const char *prefix)
 	return vault_list_lower(v->list, prefix);
 }
 
-enum { NOWHERE = SIZE_MAX };
+static const size_t nowhere = SIZE_MAX;
 
 static size_t rank_of(struct vault *v, const char *name)
 {
 	struct item it;
 	const size_t i = vault_lower(v, name);
 	if (i == vault_count(v))
-		return NOWHERE;
+		return nowhere;
 	vault_list_get(v->list, i, &it);
-	return streq(it.pub.name, name) ? i : NOWHERE;
+	return streq(it.pub.name, name) ? i : nowhere;
 }
 
 bool vault_has(struct vault *v, const char *name)
 {
-	return rank_of(v, name) != NOWHERE;
+	return rank_of(v, name) != nowhere;
 }
 
 const struct entry *vault_find_in(struct vault *v, const char *name, struct arena *a)
 {
 	const size_t i = rank_of(v, name);
-	return i == NOWHERE ? NULL : vault_entry_in(v, i, a);
+	return i == nowhere ? NULL : vault_entry_in(v, i, a);
 }
 
 const struct entry *vault_find(struct vault *v, const char *name)
 {
 	const size_t i = rank_of(v, name);
-	return i == NOWHERE ? NULL : vault_entry(v, i);
+	return i == nowhere ? NULL : vault_entry(v, i);
 }
 
 /* ---- reading ---- */
@@ -552,7 +552,7 @@ struct vfile *vault_read_named(struct vault *v, const char *name, bool *found, s
 {
 	struct item it;
 	const size_t i = rank_of(v, name);
-	*found = i != NOWHERE;
+	*found = i != nowhere;
 	if (!*found)
 		return NULL;
 	vault_list_get(v->list, i, &it);

@@ -10,16 +10,19 @@
 #include <iconv.h>
 #include <sys/stat.h>
 
+/* Where an entry's bytes are. */
+union item_at {
+	int64_t offset;          /* unpacked archive: where they begin */
+	uint64_t inner;          /* pub.within: the rank in that inner archive */
+	struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; header_at */
+};
+
 /* One entry as it is handed out: a copy of what vault_list.c holds. `pub` is first: callers hold pointers to it. */
 struct item {
 	struct entry pub;
 	size_t rank;             /* among the entries of its archive */
 	const char *raw;         /* folder: the path below it as the file system spells it; NULL: as the name with the top folder before it */
-	union {
-		int64_t offset;  /* unpacked archive: where its bytes begin */
-		uint64_t inner;  /* pub.within: the rank in that inner archive */
-		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; header_at */
-	} at;
+	union item_at at;
 	uint32_t crc;            /* zip: of the unpacked bytes */
 };
 

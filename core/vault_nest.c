@@ -159,7 +159,8 @@ static bool add_inner(struct vault_list *to, size_t number, struct vault *in, si
 	return vault_list_add(to, &it, e);
 }
 
-/* A list in which the opened archives (their ranks) are folders: what is not inside them comes first, so that it keeps its names. */
+/* A list in which the opened archives (their ranks) are folders: what is not inside them comes first, so that it keeps its names
+ * (by which a folder's files are opened, too). */
 static bool merge(struct vault *v, const size_t *opened, struct err *e)
 {
 	struct vault_list *to = vault_list_new(v->scratch, v->limits.max_name_bytes);
@@ -174,11 +175,6 @@ static bool merge(struct vault *v, const size_t *opened, struct err *e)
 			continue;
 		}
 		vault_list_get(v->list, i, &it);
-		if (v->kind == VAULT_DIR && !it.raw && *v->top) {
-			buf_reset(&name);
-			buf_addf(&name, "%s/%s", v->top, it.pub.name);
-			it.raw = name.p;
-		}
 		ok = vault_list_add(to, &it, e);
 	}
 	for (k = 0; ok && k < v->n_inners; k++) {
