@@ -143,12 +143,13 @@ static bool adopt_conv(struct adopt *x, struct spot *sp)
 	bool ok = adopt_place_read(x, ln.chat, &place) && adopt_walk(x, &ln, x->s->threads ? SPOOL_CHANNEL : SPOOL_ALL, NULL, &threads);
 	if (ok && threads && x->s->threads)
 		ok = adopt_threads(x, &ln);
-	ok = ok && (adopt_stopping(x) || adopt_finish(x, &ln));
+	x->closed = place.closed;
+	ok = ok && (adopt_stopping(x) || place.closed || adopt_finish(x, &ln));
 	adopt_place_release(x, &place);
 	return ok && adopt_commit(x);
 }
 
-struct conv_name { const char *id; bool complete; int64_t strangers; };
+struct conv_name { const char *id; bool complete, closed; int64_t strangers; };
 struct names { struct adopt *x; struct conv_name *v; size_t n, cap; };
 
 static bool on_conv(void *ctx, const struct spool_conv *c)
@@ -175,9 +176,11 @@ static bool round_of(struct adopt *x, struct names *q, struct err *e)
 		if (sp && sp->place.action != PLACE_SKIP && !q->v[i].complete && !stream_idle(x->s, sp)) {
 			x->lacking = false;
 			x->strangers = 0;
+			x->closed = false;
 			ok = adopt_conv(x, sp);
 			q->v[i].complete = !x->lacking;
 			q->v[i].strangers = x->strangers;
+			q->v[i].closed = x->closed;
 		}
 		if (x->args->progress)
 			x->args->progress(x->args->ctx, (int64_t)i + 1, (int64_t)q->n);
@@ -216,7 +219,7 @@ bool adopt_run(const struct adopt_args *args, struct adopt_result *out, struct e
 	}
 	out->stopped = adopt_stopping(&x);
 	for (size_t i = 0; i < q.n; i++)
-		out->strangers += q.v[i].strangers;
+		out->strangers += q.v[i].strangers, out->closed += q.v[i].closed;
 	free(q.v);
 	free(x.people);
 	free(x.chats);

@@ -8,7 +8,7 @@
 
 /* A message in the target: of ours, or of an account that may be ours, too: author, else NULL. */
 struct here { uint64_t fp; size_t no; const char *id, *thread, *thread_chat, *author; bool taken; };
-struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read; };
+struct place_seen { struct here *v; size_t n, cap; struct table by_id; bool read, closed /* to us */; };
 
 struct adopt {
 	const struct adopt_args *args;
@@ -28,6 +28,7 @@ struct adopt {
 	bool lacking;            /* something of this conversation is missing */
 	bool lost_tx;            /* a commit failed: no transaction is open */
 	int64_t strangers;       /* of this conversation */
+	bool closed;             /* its chat, to us */
 	struct err *err;
 };
 

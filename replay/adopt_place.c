@@ -99,7 +99,7 @@ bool adopt_place_read(struct adopt *x, const char *chat, struct place_seen *p)
 	if (!session_list(x->args->session, LIST_MESSAGES, chat, OLDEST_FIRST, on_message, &q, &e)) {
 		int st = x->args->session->last_status;
 		if (st == 403 || st == 404 || st == 410)
-			return true; /* closed to us: nothing of it can be adopted */
+			return p->closed = true; /* nothing of it can be adopted */
 		if (x->err)
 			*x->err = e;
 		return false;
