@@ -156,20 +156,28 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
+struct taking { struct site *s; struct arena *conv; /* a record of spool_convs */ };
+
+/* Of tens of thousands of conversations only what other pages say about them is kept; archive_conv.c reads the members again. */
 static bool take_conv(void *ctx, const struct spool_conv *c)
 {
-	struct site *s = ctx;
+	struct taking *t = ctx;
+	struct site *s = t->s;
 	struct shelf *h = arena_new(&s->run, struct shelf);
 	*h = (struct shelf){ .c = *c, .shard_first = 1, .shard_last = 0 };
+	h->c.conv = (struct conv){
+		.id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .topic = arena_strdup(&s->run, c->conv.topic),
+		.kind = c->conv.kind, .archived = c->conv.archived,
+	};
 	h->pins = arena_array(&s->run, c->conv.n_pins + 1, const char *);
 	for (size_t i = 0; i < c->conv.n_pins; i++)
 		if (c->conv.pins[i].msg_id)
-			h->pins[h->n_pins++] = c->conv.pins[i].msg_id;
+			h->pins[h->n_pins++] = arena_strdup(&s->run, c->conv.pins[i].msg_id);
 	if (h->n_pins)
 		qsort(h->pins, h->n_pins, sizeof(*h->pins), by_text);
 	if (s->x->as_mapped) {
 		struct place place;
-		mapping_place(s->x->mapping, &c->conv, &s->run, &place);
+		mapping_place(s->x->mapping, &c->conv, t->conv, &place);
 		h->left_out = place.action == PLACE_SKIP;
 	}
 	GROW(s->v, s->n, s->cap, 4);
@@ -177,6 +185,7 @@ static bool take_conv(void *ctx, const struct spool_conv *c)
 	table_put(&s->shelves, h->c.conv.id, h);
 	if (!h->left_out)
 		s->total += c->n_msgs;
+	arena_reset(t->conv);
 	return true;
 }
 
@@ -209,7 +218,12 @@ static int by_num(const void *x, const void *y)
 
 bool site_plan(struct site *s)
 {
-	if (!spool_users(s->x->spool, &s->run, take_user, s, s->e) || !spool_convs(s->x->spool, &s->run, take_conv, s, s->e))
+	struct arena conv;
+	struct taking t = { s, &conv };
+	arena_init(&conv);
+	const bool ok = spool_users(s->x->spool, &s->run, take_user, s, s->e) && spool_convs(s->x->spool, &conv, take_conv, &t, s->e);
+	arena_release(&conv);
+	if (!ok)
 		return false;
 	if (s->n)
 		qsort(s->v, s->n, sizeof(*s->v), by_num);

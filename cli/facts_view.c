@@ -52,6 +52,12 @@ static const char *person_name_json(enum person_action a)
 	return "?";
 }
 
+/* Rounded up: 0 MB is no size of anything. */
+static int64_t megabytes(int64_t bytes)
+{
+	return bytes / 1000000 + (bytes % 1000000 > 0);
+}
+
 static int64_t pending(const struct facts *f)
 {
 	return f->bucket[ITEM_MSG][BUCKET_PENDING];
@@ -103,12 +109,13 @@ static void print_table(const struct facts *f)
 	}
 }
 
-/* A rule in the reader's language; documents and JSON keep the key. */
-static void print_reason(const char *why)
+/* A rule in the reader's language, behind so many columns; documents and JSON keep the key. */
+static void print_reason(size_t indent, const char *why)
 {
 	struct arena a;
 	arena_init(&a);
-	printf("  %s\n", safe(why ? words_of_rule(why, &a) : ""));
+	fputs("  ", stdout);
+	out_rest(indent + 2, safe(why ? words_of_rule(why, &a) : ""));
 	arena_release(&a);
 }
 
@@ -151,13 +158,13 @@ static void print_chats(const struct facts *f)
 		out_pad(kind_word(c->kind), 10);
 		const char *name = safe(c->target_name && *c->target_name ? c->target_name : c->name);
 		out_pad(name, NAME);
-		if (c->action == CHAT_SKIP) {
-			print_reason(c->why);
-			continue;
-		}
 		if (utf8_width(name) > NAME) {
 			putchar('\n');
 			out_pad("", LEAD + NAME);
+		}
+		if (c->action == CHAT_SKIP) {
+			print_reason(LEAD + NAME, c->why);
+			continue;
 		}
 		out_right(num(c->pending), NUMBER);
 		out_right(num(c->sent), NUMBER);
@@ -300,7 +307,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 		for (size_t i = 0; i < f->n_rules; i++) {
 			fputs(lead_of(f->rules[i].n, lead), stdout);
 			out_pad(item_word(f->rules[i].item), 14);
-			print_reason(f->rules[i].rule);
+			print_reason(26, f->rules[i].rule);
 		}
 		putchar('\n');
 	}
@@ -325,6 +332,9 @@ void facts_print(const struct facts *f, enum facts_view view)
 		out_row(26, _("requests"), _("%s (messages %s, reading %s, other %s, storage %s)"), num(f->calls_total), num(f->calls[REQ_POST]),
 		        num(f->calls[REQ_READ]), num(f->calls[REQ_OTHER]), num(f->calls[REQ_BLOB]));
 		out_row(26, _("least time"), "%s", span_of(f->bound_s));
+		if (f->upload_bytes && f->bound_s >= 1)
+			out_row(26, _("files to upload"), _("%s MB: the least time asks for a line of %s MB a second"), num(megabytes(f->upload_bytes)),
+			        num(megabytes((int64_t)((double)f->upload_bytes / f->bound_s))));
 		if (f->avatars)
 			out_row(26, _("with a picture of the author"), "%s", num(f->avatars));
 		if (f->links)
@@ -432,7 +442,8 @@ void facts_json_to(const struct facts *f, struct jw *w, FILE *to)
 	jw_kint(w, "requests", f->calls_total);
 	jw_kint(w, "messages", f->calls[REQ_POST]); jw_kint(w, "reads", f->calls[REQ_READ]);
 	jw_kint(w, "other", f->calls[REQ_OTHER]); jw_kint(w, "storage", f->calls[REQ_BLOB]);
-	jw_kint(w, "seconds", (int64_t)(f->bound_s + 0.5));
+	jw_kint(w, "upload_bytes", f->upload_bytes);
+	jw_kint(w, "seconds", (int64_t)(f->bound_s + 0.5)); jw_kint(w, "least_ms", (int64_t)(f->bound_s * 1000));
 	jw_obj_end(w);
 	jw_key(w, "conversations");
 	jw_arr(w);

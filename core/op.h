@@ -45,8 +45,10 @@ static inline bool opkey_undo_is_post(int undo_part)
 	return undo_part < 1 << 20;
 }
 
+#define OP_FILE_FIRST "first" /* stands in ledgers */
 struct op_file {
 	const char *handle; /* what OP_UPLOAD left (exporter's own string) */
+	const char *by;     /* whose token brought it: OP_FILE_FIRST or the target's id of a further bot; NULL not known */
 	const char *name, *mime;
 	enum file_kind kind;
 	int64_t size;
@@ -78,6 +80,7 @@ struct op {
 	const struct op_file *files; size_t n_files;
 	/* UPLOAD */
 	const struct file *file;   /* what to read; entry and size are set */
+	bool alone;                /* the only file of its message */
 	/* REACT */
 	const char *emoji, *emoji_name;
 	/* DELETE: what is taken back; 0 = a message (OP_POST). POST, REACT, PIN: target_id (REACT: emoji, too) · MEMBERS: chat, ids ·

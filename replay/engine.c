@@ -12,7 +12,6 @@
 #include "replay/engine_lanes.h"
 #include "replay/voice.h"
 #include "core/clock.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "core/step.h"
 #include "core/utf8.h"
@@ -141,6 +140,7 @@ static bool pull(struct engine *x, struct runner *r)
 	arena_reset(&x->scratch);
 	h->built = h->looking = false;
 	h->refused_since = -1;
+	h->same = h->by = -1;
 	r->not_before = 0;
 	enum stream_got got = next_op(x, r, &spec, both, &e);
 	if (orphaned(x, r, got))
@@ -247,12 +247,6 @@ uint32_t engine_bots(struct engine *x, struct runner *r)
 	return chat->bots;
 }
 
-static uint64_t record_key(const struct opkey *k)
-{
-	const int64_t num[2] = { k->conv, k->ts_us };
-	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
-}
-
 /* The limits of a chat do not begin anew with this process: what the ledger says was sent there a moment ago counts. What lies in the
  * future nevertheless (nobody told the time) counts as just now. */
 static void recall(struct engine *x, struct runner *r, int64_t now)
@@ -288,7 +282,7 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 	bool was_probing = g->probing;
 	int64_t at = engine_gate_ask(g, now);
 	if (!at) {
-		at = pool_ask(&x->s->pool, &h->req, engine_bots(x, r), record_key(&h->op.op.key), now);
+		at = pool_ask(&x->s->pool, &h->req, engine_bots(x, r), engine_same_bot(x, r), now);
 		if (at)
 			g->probing = was_probing;
 		if (at - now > x->max_wait_us)
@@ -297,6 +291,8 @@ static void grant(struct engine *x, struct runner *r, int64_t now)
 	r->not_before = at;
 	if (at)
 		return;
+	if (h->op.op.key.kind == OP_UPLOAD && h->req.auth == AUTH_BOT)
+		h->by = h->req.bot;
 	engine_step(x, r, LANE_EV_GRANTED, NULL);
 	engine_blob_out(x, r);
 	x->batch[x->n_batch++] = r;

@@ -11,6 +11,7 @@
 #include "replay/engine_lanes.h"
 
 #include "core/clock.h"
+#include "core/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ bool engine_full(struct engine *x, const struct runner *r)
 static void more_at_once(struct engine *x)
 {
 	if (x->blobs.held && x->blobs.may < x->blobs.most)
-		x->blobs.may++;
+		x->blobs.may += x->blobs.may + 1 < x->blobs.most ? 2 : 1; /* threefold in the time of one upload: places are given out meanwhile */
 }
 
 /* Those that were under way together are one lesson. */
@@ -101,6 +102,52 @@ void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class 
 		*window += *window < WINDOW_MAX ? size_of(r) : 0;
 		more_at_once(x);
 	}
+}
+
+/* ---- who carries a file ---- */
+
+static uint64_t record_key(const struct opkey *k)
+{
+	const int64_t num[2] = { k->conv, k->ts_us };
+	return hash64(k->id ? k->id : "", k->id ? strlen(k->id) : 0, hash64(num, sizeof(num), 0));
+}
+
+static size_t further_bots(const struct engine *x, const char *const **ids)
+{
+	*ids = NULL;
+	return x->s->ex->other_bots ? x->s->ex->other_bots(x->s->target, ids) : 0;
+}
+
+const char *engine_bot_name(const struct engine *x, int bot)
+{
+	const char *const *ids;
+	size_t n = further_bots(x, &ids);
+	return !bot ? OP_FILE_FIRST : bot > 0 && (size_t)bot <= n ? ids[bot - 1] : NULL;
+}
+
+static int bot_named(const struct engine *x, const char *name)
+{
+	const char *const *ids;
+	size_t n = further_bots(x, &ids);
+	for (size_t i = 0; i < n; i++)
+		if (streq(ids[i], name))
+			return (int)i + 1;
+	return streq(name, OP_FILE_FIRST) ? 0 : -1;
+}
+
+/* A message goes with the token its first file came with, which the ledger has; several files of one message all with one that their
+ * message tells. */
+int engine_same_bot(struct engine *x, struct runner *r)
+{
+	struct hot *h = r->hot;
+	const struct op *op = &h->op.op;
+	if (h->req.carrier != CARRY_SAME || x->s->pool.n < 2)
+		return 0;
+	if (h->same < 0 && op->n_files && op->files[0].by)
+		h->same = bot_named(x, op->files[0].by);
+	if (h->same < 0)
+		h->same = pool_pick(&x->s->pool, &h->req, engine_bots(x, r), record_key(&op->key), op->key.kind == OP_UPLOAD && op->alone ? POOL_EVENLY : POOL_BY_KEY);
+	return h->same;
 }
 
 /* ---- what is ahead of a lane ---- */
@@ -157,6 +204,7 @@ static struct runner *new_upload(struct engine *x, const struct runner *owner)
 	u->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*u->hot));
 	u->hot->arena.chunk = HOT_CHUNK;
 	u->hot->refused_since = -1;
+	u->hot->same = u->hot->by = -1;
 	u->id = u->name = xstrdup(owner->name);
 	u->kind = LANE_THREAD;
 	u->uploads = true;

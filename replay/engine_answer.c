@@ -131,6 +131,8 @@ static void on_answer(struct engine *x, struct runner *r, const struct http_resp
 	switch (o.v) {
 	case V_DONE:
 		said.id = id_of(&h->op.op, &o);
+		if (h->op.op.key.kind == OP_UPLOAD)
+			said.id2 = engine_bot_name(x, h->by);
 		if (said.id)
 			engine_step(x, r, LANE_EV_DONE, &said);
 		else

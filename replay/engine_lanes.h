@@ -26,6 +26,7 @@ struct hot {
 	struct stream_op op;
 	struct http_req req;
 	bool built;                  /* req is that of the current step */
+	int same, by;                /* which bot CARRY_SAME means for this op; with whose token an upload's place was asked for; -1 not known yet */
 	int64_t refused_since;       /* mono: first of the refusals in a row of this op; -1 none */
 	struct lane_look look;       /* reading back, see engine_look.c */
 	bool looking, time_told;     /* time_told: does the target tell its time? */
@@ -155,6 +156,8 @@ void engine_wake_later(struct engine *x);               /* nothing else is left:
 
 /* engine_ahead.c */
 void engine_ahead_init(struct engine *x);
+int engine_same_bot(struct engine *x, struct runner *r);            /* whose token the current request goes with, where it matters */
+const char *engine_bot_name(const struct engine *x, int bot);       /* as struct op_file has it; NULL: unknown */
 void engine_ahead(struct engine *x);                                /* begins what may be begun */
 bool engine_ahead_has(const struct engine *x, const struct runner *r, const struct opkey *k); /* is this upload under way beside the lane? */
 void engine_ahead_moved(struct runner *r, const struct opkey *k);   /* the lane has passed an op */

@@ -395,10 +395,10 @@ static void finish_facts(struct plan *p)
 			f->people_s = t > f->people_s ? t : f->people_s;
 		}
 	}
-	/* People are made with a token of their own; places for files are asked for by all bots in turn; all else is the first's. */
-	int64_t bots = p->s->tr.bots > 1 ? p->s->tr.bots : 1;
-	int64_t first = f->calls[REQ_OTHER] - p->people_calls - p->uploads + p->uploads / bots;
-	double t = pacer_bound_s(&p->s->tr, REQ_OTHER, first > p->people_calls ? first : p->people_calls);
+	/* People are made with a token of their own; places for files are asked for by any bot, all else by the first. */
+	int64_t bots = p->s->tr.bots > 1 ? p->s->tr.bots : 1, all = f->calls[REQ_OTHER] - p->people_calls, first = all - p->uploads;
+	int64_t busiest = first > (all + bots - 1) / bots ? first : (all + bots - 1) / bots;
+	double t = pacer_bound_s(&p->s->tr, REQ_OTHER, busiest > p->people_calls ? busiest : p->people_calls);
 	f->bound_s = t > f->bound_s ? t : f->bound_s;
 	f->n_rules = p->rules.n;
 	f->rules = arena_array(p->a, p->rules.n + 1, struct facts_rule);

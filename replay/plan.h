@@ -57,7 +57,8 @@ struct facts {
 	const char **privacy; size_t n_privacy;        /* who could see what they could not before; who gains an account */
 	const char **notes; size_t n_notes;            /* rules that catch nothing; what a pilot leaves for later */
 	int64_t calls[N_REQ_CLASS], calls_total;       /* requests apply would make */
-	double bound_s;                                /* least time the target's limits allow ... */
+	int64_t upload_bytes;                          /* of the files that are to be uploaded */
+	double bound_s;                                /* least time the target's limits allow, however long storage and line take ... */
 	double people_s;                               /* ... until the last chat has its people: without links put right after that */
 	bool nothing_to_do;
 	uint8_t digest[DIGEST_BYTES];                  /* of the plan: archives, mapping, ledger state, ops */

@@ -15,6 +15,7 @@ static void plan_send(struct plan *p, struct spool_walk *w, const struct spool_m
 	for (size_t i = 0; todo && i < msg->n_files; i++) {
 		if (l.upload <= (int)i && stream_uploadable(p->s, &msg->files[i])) {
 			plan_call(p, OP_UPLOAD, m->ts_us, m->id, (int)i, 0);
+			p->f->upload_bytes += msg->files[i].size > 0 ? msg->files[i].size : 0;
 			todo--;
 		}
 	}

@@ -87,14 +87,31 @@ static uint32_t usable(const struct pool *p, uint32_t mask)
 	return v;
 }
 
-int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, uint64_t key, int64_t now_us)
+int pool_pick(struct pool *p, const struct http_req *r, uint32_t mask, uint64_t key, enum pool_how how)
+{
+	/* By the key in equal shares, so that what goes into one chat does not all fall to one bot; but equal shares of few are
+	 * uneven, and the first has other work: one key in so many makes up for that. */
+	enum { FREE_ONE_IN = 8 };
+	size_t best = (size_t)(key % (p->n ? p->n : 1));
+	mask = p->n < 2 ? 1 : usable(p, mask);
+	if (how == POOL_EVENLY && (key >> 32) % FREE_ONE_IN == 0) {
+		best = 0;
+		for (size_t i = 1; i < p->n; i++)
+			if ((mask >> i & 1) && p->bot[i].given < p->bot[best].given)
+				best = i;
+	}
+	best = mask >> best & 1 ? best : 0;
+	p->bot[best].given += r->rate == REQ_OTHER;
+	return (int)best;
+}
+
+static int64_t ask_for(struct pool *p, struct http_req *r, uint32_t mask, int same, int64_t now_us)
 {
 	if (r->auth != AUTH_BOT || r->carrier == CARRY_FIRST || p->n < 2)
 		return ask_one(state_of(p, r), r, now_us);
 	mask = usable(p, mask);
 	if (r->carrier == CARRY_SAME) {
-		int same = (int)(key % p->n);
-		if (!(mask & 1u << same))
+		if (same < 0 || (size_t)same >= p->n || !(mask & 1u << same))
 			same = 0;
 		/* While that one rests another does it: a small risk is better than a long wait. */
 		if (p->bot[same].rest_until_us <= now_us) {
@@ -116,6 +133,14 @@ int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, uint64_t key
 		soonest = at < soonest ? at : soonest;
 	}
 	return soonest;
+}
+
+int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, int same, int64_t now_us)
+{
+	int64_t at = ask_for(p, r, mask, same, now_us);
+	if (!at && r->auth == AUTH_BOT && r->rate == REQ_OTHER && r->carrier != CARRY_SAME) /* that one was counted when it was picked */
+		state_of(p, r)->given++;
+	return at;
 }
 
 void pool_recall(struct pool *p, const struct http_req *r, uint32_t mask, const int64_t *ago_us, size_t n, enum recall how,

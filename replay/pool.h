@@ -15,6 +15,7 @@ struct bot_state {
 	int rests;               /* in a row */
 	int refused;             /* answers 429 in a row, whatever the scope */
 	bool out;                /* for the rest of the run */
+	int64_t given;           /* requests of REQ_OTHER that it has carried, or is to carry */
 };
 struct pool {
 	struct bot_state bot[BOTS_MAX], admin;
@@ -30,8 +31,12 @@ void pool_rate(struct pool *p, const struct traits *t, double rate); /* pacers a
 void pool_swap(struct pool *p, int bot);                             /* this one becomes the first */
 
 /* May this request go? 0: yes, its slot is taken and r->bot says with whose token; else the earliest moment to ask again.
- * mask: bots that may carry it (bit 0 = the first); key: what CARRY_SAME keeps together. */
-int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, uint64_t key, int64_t now_us);
+ * mask: bots that may carry it (bit 0 = the first); same: the bot that a CARRY_SAME is for. */
+int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, int same, int64_t now_us);
+/* Which bot is the one for what belongs together under this key; asked once for each request. POOL_BY_KEY: told by the key alone, the same whenever it is asked.
+ * POOL_EVENLY: for some of the keys whoever has had least to do; the caller remembers which it was. */
+enum pool_how { POOL_BY_KEY, POOL_EVENLY };
+int pool_pick(struct pool *p, const struct http_req *r, uint32_t mask, uint64_t key, enum pool_how how);
 /* What earlier processes have sent in this request's scope (pacer_recall); by which of these bots is not known, so by all in turn. */
 void pool_recall(struct pool *p, const struct http_req *r, uint32_t mask, const int64_t *ago_us, size_t n, enum recall how,
                  int64_t now_us);

@@ -65,6 +65,7 @@ bool stream_op_upload(struct stream *s, const struct msg *m, const struct opkey 
 		return false;
 	struct op *op = stream_op_begin(out, k, g, state, a);
 	op->file = &m->files[k->part];
+	op->alone = m->n_files == 1;
 	op->name = mapping_redact(s->x.mapping, op->file->name, a);
 	if (!op->name || !*op->name)
 		op->name = "file";
@@ -138,6 +139,7 @@ void stream_op_keep(struct op *op, struct arena *a)
 	struct op_file *files = arena_memdup(a, op->files, op->n_files * sizeof(*files));
 	for (size_t i = 0; i < op->n_files; i++) {
 		files[i].handle = arena_strdup(a, files[i].handle);
+		files[i].by = arena_strdup(a, files[i].by);
 		files[i].name = arena_strdup(a, files[i].name);
 		files[i].mime = arena_strdup(a, files[i].mime);
 		files[i].waveform = arena_strdup(a, files[i].waveform);

@@ -377,7 +377,7 @@ static void sort_files(struct stream *s, const struct letter_args *x, struct are
 			continue;
 		out->file_no[out->n_files] = (int)i;
 		out->files[out->n_files++] = (struct op_file){
-			.handle = done ? row.target : "", .name = f->name, .mime = f->mime, .kind = f->kind, .size = f->size, .width = f->width,
+			.handle = done ? row.target : "", .by = done ? row.target2 : NULL, .name = f->name, .mime = f->mime, .kind = f->kind, .size = f->size, .width = f->width,
 			.height = f->height, .duration_ms = f->duration_ms, .source = f,
 		};
 	}

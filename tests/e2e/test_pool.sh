@@ -110,4 +110,16 @@ sed 's/^  bot_token_env: .*/  bot_token_file: bots/' "$T/c/mvchat.yaml" >"$T/y" 
 expect 'tokens from a file' 0 "$MVCHAT" plan -C "$T/c" --url "$URL"
 sed 's/^  bot_token_file: .*/  bot_token_env: BOT_A, BOT_B/' "$T/c/mvchat.yaml" >"$T/y" && mv "$T/y" "$T/c/mvchat.yaml"
 expect 'tokens from two variables' 0 env BOT_A=$one BOT_B=$two "$MVCHAT" plan -C "$T/c" --url "$URL"
+
+# killed again and again, and begun anew at once: what a second holds is not asked for anew by each process
+unset PACHCA_BOT_TOKEN
+sandbox again_and_again --bots 3
+export PACHCA_BOT_TOKEN=$one,$two
+gen_slack --shape files --messages 600 --users 10 --seed 5 "$T/files.zip"
+drafted e "$T/files.zip"
+k=0
+while [ "$k" -lt 25 ] && { MVCHAT_STEP_KILL=100 "$MVCHAT" apply -q -C "$T/e" --url "$URL" --yes >/dev/null 2>&1; [ $? -eq 137 ]; }; do k=$((k + 1)); done
+eq 'killed 25 times' "$k" 25
+asked=$(wc -l <"$LOG") refused=$(grep -c '"status":429' "$LOG")
+if [ "$asked" -gt 500 ] && [ $((refused * 100)) -lt "$asked" ]; then ok "of $asked requests $refused were told to wait"; else not_ok "$refused of $asked requests were told to wait"; fi
 done_testing

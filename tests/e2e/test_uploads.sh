@@ -70,4 +70,68 @@ content >"$T/window"
 same 'the same messages and files' "$T/golden" "$T/window"
 expect 'rollback' 0 "$MVCHAT" rollback -C "$T/w" --url "$URL" --all --yes
 eq 'takes all messages back' "$(content | wc -l | tr -d ' ')" 0
+
+# ---- as fast as places are handed out, however long the storage takes for each: as many at once as that asks for, and no more ----
+BIG=$T/big.zip
+gen_slack --shape files --messages 1960 --channels 7 --users 10 --seed 4 "$BIG"
+# most_at_once LOG MS: of the files that reached the storage, the most within so many milliseconds
+most_at_once() {
+	grep '"path":"/direct_url"' "$1" | sed -E 's/.*T([0-9]+):([0-9]+):([0-9.]+)Z.*/\1 \2 \3/' |
+		awk -v ms="$2" '{ t = ($1 * 60 + $2) * 60 + $3; if (n && t < at[n]) t += 86400; at[++n] = t; while (at[n] - at[low + 1] >= ms / 1000 - 0.0005) low++; if (n - low > most) most = n - low } END { print most + 0 }'
+}
+for tokens in 1 3; do
+	sandbox "wide$tokens" --bots 3
+	faults 'POST /direct_url * slow 1000'
+	export PACHCA_BOT_TOKEN=sandbox-bot-token
+	[ "$tokens" -eq 1 ] || export PACHCA_BOT_TOKEN=sandbox-bot-token,sandbox-bot-token-2,sandbox-bot-token-3
+	drafted "wide$tokens" "$BIG"
+	"$MVCHAT" plan -C "$T/wide$tokens" --url "$URL" --json >"$T/out" 2>/dev/null
+	least=$(number least_ms "$T/out")
+	expect "1,960 files with $tokens token(s)" 0 "$MVCHAT" apply -C "$T/wide$tokens" --url "$URL" --yes --json
+	took=$(number elapsed_ms "$T/out")
+	if [ "$took" -ge "$least" ] && [ "$took" -le $((least + least / 33 + 1000)) ]; then ok 'take the least time, and the second that the last one takes'; else not_ok "at least $least ms, took $took ms"; fi
+	eq 'nobody was told to wait' "$(number throttled "$T/out")" 0
+done
+first=$(grep -m1 -n '"path":"/direct_url"' "$LOG" | cut -d: -f1)
+at=$(sed -n "${first}s/.*T\([0-9:]*\)\..*/\1/p" "$LOG")
+few=$(grep '"path":"/direct_url"' "$LOG" | grep -c "T$at\.")
+if [ "$few" -le 64 ]; then ok "at first no more than 64 are on their way at once ($few)"; else not_ok "$few in the first second"; fi
+most=$(most_at_once "$LOG" 1000)
+if [ "$most" -gt 128 ] && [ "$most" -le 256 ]; then ok "later as many as are needed ($most)"; else not_ok "$most at once"; fi
+
+# ---- a process that may open few files has few connections open, and goes on ----
+sandbox narrow
+export PACHCA_BOT_TOKEN=sandbox-bot-token
+drafted n "$T/files.zip"
+faults 'POST /direct_url * slow 1000'
+expect 'with 100 files open at most' 0 sh -c 'ulimit -n 100; exec "$@"' sh "$MVCHAT" apply -C "$T/n" --url "$URL" --yes --json
+most=$(most_at_once "$LOG" 1000)
+if [ "$most" -gt 4 ] && [ "$most" -le 26 ]; then ok "few are on their way at once ($most)"; else not_ok "$most at once"; fi
+
+# ---- of several tokens a message's is the one its file came with, also when the run was cut and they are given in another order ----
+sandbox whose --bots 3
+one=sandbox-bot-token two=sandbox-bot-token-2 three=sandbox-bot-token-3
+export PACHCA_BOT_TOKEN=$one,$two,$three
+drafted v "$T/files.zip"
+expect 'a part' 6 "$MVCHAT" apply -q -C "$T/v" --url "$URL" --yes --max-ops 260
+export PACHCA_BOT_TOKEN=$three,$one,$two
+expect 'the rest' 0 "$MVCHAT" apply -q -C "$T/v" --url "$URL" --yes
+if command -v sqlite3 >/dev/null 2>&1; then
+	id_of() { ctl -H "Authorization: Bearer $1" "$URL/profile" | grep -oE '"id":[0-9]+' | head -1 | cut -d: -f2; }
+	owner=$(id_of "$one")
+	sqlite3 "$T/v/.mvchat/ledger.db" 'SELECT p.target, u.target2 FROM op u JOIN op p USING(conv, ts, id) WHERE u.kind = 3 AND p.kind = 4 AND p.part = 0 ORDER BY u.run = p.run' |
+		tr '|' ' ' >"$T/pairs"
+	eq 'every file says whose token brought it' "$(awk 'NF == 2' "$T/pairs" | wc -l | tr -d ' ')" 300
+	eq 'three of them' "$(awk '{ print $2 }' "$T/pairs" | sort -u | wc -l | tr -d ' ')" 3
+	head -9 "$T/pairs" >"$T/some" # those that one run has uploaded and the other posted; no more than may be read at once
+	wrong=0
+	while read -r id by; do
+		[ "$by" = first ] && by=$owner
+		author=$(ctl -H "Authorization: Bearer $one" "$URL/messages/$id" | grep -oE '"user_id":[0-9]+' | head -1 | cut -d: -f2)
+		[ "$author" = "$by" ] || wrong=$((wrong + 1))
+	done <"$T/some"
+	eq 'and its message has the same author' "$wrong" 0
+else
+	skip 'whose token brought a file' 'no sqlite3'
+fi
 done_testing

@@ -1,7 +1,7 @@
 /* gen_slack.c: a Slack export of any size, for benches and soak tests.
  *
  *   gen_slack --messages N --channels K --threads PCT --users U --seed S --media GIB --days N OUT.zip
- *   gen_slack --shape one|small|thread|files|mixed --messages N --users U --seed S --days N OUT.zip
+ *   gen_slack --shape one|small|thread|files|mixed --messages N [--channels K, with files] --users U --seed S --days N OUT.zip
  *
  * Shapes: one channel with everything; channels of 20; one thread with everything; a small file with every message; channels of
  * which each has so much less than the one before that half of all is in a few.
@@ -362,7 +362,7 @@ static void set_shape(struct opts *o)
 {
 	static const long threads[N_SHAPE] = { [SHAPE_MIXED] = 10, [SHAPE_THREAD] = 100 };
 	o->threads = threads[o->shape];
-	o->channels = o->shape == SHAPE_SMALL ? o->messages / 20 : o->shape == SHAPE_FILES ? 20 : o->shape == SHAPE_MIXED ? 200 : 1;
+	o->channels = o->shape == SHAPE_SMALL ? o->messages / 20 : o->shape == SHAPE_FILES ? o->channels : o->shape == SHAPE_MIXED ? 200 : 1;
 }
 
 static void uploads(struct archive *a, struct buf *b)

@@ -198,6 +198,8 @@ struct wire { int unused; };
 static int64_t writes_here, requests_here;
 static int slots, beside /* posts that left while a file was under way */, most_uploads /* at once */;
 static bool no_network, wrong_token;
+static int64_t shut_from, shut_until /* mono: the token, for whatever it asks */;
+static int asked_while_shut, shut_asks_max;
 static enum { LOSE_NOTHING, LOSE_ANSWER, LOSE_PROCESS } lose_post; /* of the first message: it is applied, and then? */
 static enum { LISTS_GOOD, LISTS_THROTTLED, LISTS_REFUSED, LISTS_ENDLESS, LISTS_IN_CIRCLES } lists;
 enum { ASKED_MAX = 60000 };
@@ -230,6 +232,12 @@ static void fate(struct flight *f, const char *body, bool writes)
 	}
 	if (wrong_token) {
 		f->status = 401;
+		return;
+	}
+	if (clock_mono_us() < shut_until && clock_mono_us() >= shut_from) {
+		if (++asked_while_shut > shut_asks_max)
+			abort(); /* hammered */
+		f->status = 423;
 		return;
 	}
 	if (requests_here > ASKED_MAX)
@@ -641,6 +649,8 @@ static void parse(const struct target *t, const struct op *op, const struct http
 		*out = (struct outcome){ .v = V_THROTTLED, .why = "slow down", .retry_after_s = r->retry_after_s };
 	else if (r->status == 401)
 		*out = (struct outcome){ .v = V_FATAL, .why = "wrong token" };
+	else if (r->status == 423)
+		*out = (struct outcome){ .v = V_REST, .why = "the token is shut", .retry_after_s = -1 };
 	else if (r->status == 403)
 		*out = (struct outcome){ .v = V_LANE, .why = "closed" };
 }
@@ -787,6 +797,7 @@ static void new_world(uint64_t seed, int chats)
 	w->kill_one_in = 20;
 	base_args = (struct engine_args){ .settle_s = -1, .max_tries = 50 };
 	no_network = wrong_token = false;
+	shut_from = shut_until = 0;
 	lose_post = LOSE_NOTHING;
 	lists = LISTS_GOOD;
 	asked_while_open = 0;
@@ -1191,6 +1202,30 @@ static void test_wrong_token(void **state)
 }
 
 /* Something of ours that the ledger does not know, where an op is in doubt: that lane stops, the others go on. */
+/* A token that is shut is left alone: what was under way with it comes back, and then nothing goes until its rest is over, a longer one if
+ * it is still shut. Nothing is lost or sent twice over it. */
+static void test_shut_token_is_left_alone(void **state)
+{
+	(void)state;
+	struct engine_result res;
+	struct err e = ERR_INIT;
+	for (uint64_t seed = 1; seed < 8; seed++) {
+		new_world(seed, 6);
+		shut_from = SECOND / 2;
+		shut_until = shut_from + 100 * SECOND; /* longer than the first rest */
+		shut_asks_max = 2 * 7 * MAX_MSGS;      /* at most one a lane and file, twice */
+		asked_while_shut = 0;
+		base_args.max_wait_s = 600;
+		assert_true(run_once(&res, &e));
+		assert_true(asked_while_shut > 0);
+		assert_false(res.stopped);
+		assert_int_equal(res.lanes_stopped, 0);
+		assert_true(res.elapsed_us >= (60 + 120) * SECOND); /* both rests in full */
+		assert_null(compare());
+	}
+	shut_until = 0;
+}
+
 static void test_strange_stops_one_lane(void **state)
 {
 	(void)state;
@@ -1400,7 +1435,7 @@ int main(void)
 		return 1;
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_undisturbed), cmocka_unit_test(test_exactly_once_under_fire),
 		cmocka_unit_test(test_doubt_without_source), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_many_lanes), cmocka_unit_test(test_settling_is_needed),
-		cmocka_unit_test(test_files_go_ahead), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_small_first), cmocka_unit_test(test_no_network),
+		cmocka_unit_test(test_files_go_ahead), cmocka_unit_test(test_stops_and_goes_on), cmocka_unit_test(test_small_first), cmocka_unit_test(test_no_network), cmocka_unit_test(test_shut_token_is_left_alone),
 		cmocka_unit_test(test_wrong_token), cmocka_unit_test(test_strange_stops_one_lane), cmocka_unit_test(test_lists_that_lead_nowhere),
 		cmocka_unit_test(test_doubt_with_another_text), cmocka_unit_test(test_anchor_ends_the_look), cmocka_unit_test(test_age_goes_by_the_target),
 		 cmocka_unit_test(test_owned_is_not_adopted) };
