@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "sqlite_shim.h"
 
 static char dir[64];
 static const uint8_t map_a[DIGEST_BYTES] = { 1 }, map_b[DIGEST_BYTES] = { 2 };
@@ -580,15 +581,8 @@ static void test_full_disk(void **state)
 	ledger_close(l);
 }
 
-/* ---- power loss: a VFS that remembers what was synced; the cut puts every file back to that ---- */
+/* ---- power loss: what was synced is remembered; the cut puts every file back to that ---- */
 
-struct shim_file {
-	sqlite3_file base;
-	sqlite3_file *real;
-	char path[256];
-	sqlite3_io_methods methods;
-};
-static sqlite3_vfs shim, *unix_vfs;
 static long syncs;
 
 static void copy_file(const char *from, const char *to)
@@ -604,47 +598,12 @@ static void copy_file(const char *from, const char *to)
 	close(out);
 }
 
-#define REAL(f) (((struct shim_file *)(void *)(f))->real)
-static int sh_close(sqlite3_file *f) { int rc = REAL(f)->pMethods->xClose(REAL(f)); free(REAL(f)); return rc; }
-static int sh_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at) { return REAL(f)->pMethods->xRead(REAL(f), p, n, at); }
-static int sh_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) { return REAL(f)->pMethods->xWrite(REAL(f), p, n, at); }
-static int sh_truncate(sqlite3_file *f, sqlite3_int64 n) { return REAL(f)->pMethods->xTruncate(REAL(f), n); }
-static int sh_size(sqlite3_file *f, sqlite3_int64 *n) { return REAL(f)->pMethods->xFileSize(REAL(f), n); }
-static int sh_lock(sqlite3_file *f, int n) { return REAL(f)->pMethods->xLock(REAL(f), n); }
-static int sh_unlock(sqlite3_file *f, int n) { return REAL(f)->pMethods->xUnlock(REAL(f), n); }
-static int sh_reserved(sqlite3_file *f, int *n) { return REAL(f)->pMethods->xCheckReservedLock(REAL(f), n); }
-static int sh_control(sqlite3_file *f, int op, void *p) { return REAL(f)->pMethods->xFileControl(REAL(f), op, p); }
-static int sh_sector(sqlite3_file *f) { return REAL(f)->pMethods->xSectorSize(REAL(f)); }
-static int sh_traits(sqlite3_file *f) { return REAL(f)->pMethods->xDeviceCharacteristics(REAL(f)); }
-static int sh_map(sqlite3_file *f, int a, int b, int c, void volatile **p) { return REAL(f)->pMethods->xShmMap(REAL(f), a, b, c, p); }
-static int sh_shmlock(sqlite3_file *f, int a, int b, int c) { return REAL(f)->pMethods->xShmLock(REAL(f), a, b, c); }
-static void sh_barrier(sqlite3_file *f) { REAL(f)->pMethods->xShmBarrier(REAL(f)); }
-static int sh_unmap(sqlite3_file *f, int n) { return REAL(f)->pMethods->xShmUnmap(REAL(f), n); }
-
-static int sh_sync(sqlite3_file *f, int flags)
+static void keep_synced(struct shim_file *f)
 {
-	struct shim_file *s = (struct shim_file *)(void *)f;
-	int rc = s->real->pMethods->xSync(s->real, flags);
-	char to[300];
-	snprintf(to, sizeof(to), "%s.synced", s->path);
-	copy_file(s->path, to);
+	char to[310];
+	snprintf(to, sizeof(to), "%s.synced", f->path);
+	copy_file(f->path, to);
 	syncs++;
-	return rc;
-}
-
-static int sh_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out)
-{
-	(void)v;
-	struct shim_file *s = (struct shim_file *)(void *)f;
-	s->real = calloc(1, (size_t)unix_vfs->szOsFile);
-	snprintf(s->path, sizeof(s->path), "%s", name ? name : "");
-	int rc = unix_vfs->xOpen(unix_vfs, name, s->real, flags, out);
-	s->methods = (sqlite3_io_methods){ 2, sh_close, sh_read, sh_write, sh_truncate, sh_sync, sh_size, sh_lock, sh_unlock, sh_reserved,
-		sh_control, sh_sector, sh_traits, sh_map, sh_shmlock, sh_barrier, sh_unmap, NULL, NULL };
-	s->base.pMethods = rc == SQLITE_OK ? &s->methods : NULL;
-	if (rc != SQLITE_OK)
-		free(s->real);
-	return rc;
 }
 
 /* In a child: n commits of one post each, then the process is gone and what was not synced with it. */
@@ -653,12 +612,7 @@ static void write_then_cut(int n)
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct err e = ERR_INIT;
-		unix_vfs = sqlite3_vfs_find(NULL);
-		shim = *unix_vfs;
-		shim.zName = "power";
-		shim.szOsFile = sizeof(struct shim_file);
-		shim.xOpen = sh_open;
-		sqlite3_vfs_register(&shim, 1);
+		shim_install((struct shim_hooks){ .synced = keep_synced });
 		struct ledger *l = ledger_open(dir, LEDGER_WRITE, &e);
 		if (!l)
 			_exit(2);

@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
+
+#include "sqlite_shim.h"
 
 enum { COMMITS = 14, SECTOR = 512, FILES_MAX = 8, SEEDS = 3, CUTS = 60 };
 
@@ -114,29 +115,18 @@ static void cut(void)
 	_exit(0);
 }
 
-/* ---- the VFS ---- */
+/* ---- what SQLite does with its files ---- */
 
-struct shim_file { sqlite3_file base; sqlite3_file *real; struct disk *disk; sqlite3_io_methods methods; };
-static sqlite3_vfs shim, *unix_vfs;
-#define SELF(f) ((struct shim_file *)(void *)(f))
-#define REAL(f) (SELF(f)->real)
-static int sh_close(sqlite3_file *f) { int rc = REAL(f)->pMethods->xClose(REAL(f)); free(REAL(f)); return rc; }
-static int sh_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at) { return REAL(f)->pMethods->xRead(REAL(f), p, n, at); }
-static int sh_size(sqlite3_file *f, sqlite3_int64 *n) { return REAL(f)->pMethods->xFileSize(REAL(f), n); }
-static int sh_lock(sqlite3_file *f, int n) { return REAL(f)->pMethods->xLock(REAL(f), n); }
-static int sh_unlock(sqlite3_file *f, int n) { return REAL(f)->pMethods->xUnlock(REAL(f), n); }
-static int sh_reserved(sqlite3_file *f, int *n) { return REAL(f)->pMethods->xCheckReservedLock(REAL(f), n); }
-static int sh_control(sqlite3_file *f, int op, void *p) { return REAL(f)->pMethods->xFileControl(REAL(f), op, p); }
-static int sh_sector(sqlite3_file *f) { (void)f; return SECTOR; }
-static int sh_traits(sqlite3_file *f) { (void)f; return 0; } /* promises nothing: no atomic writes, no safe overwriting */
-static int sh_map(sqlite3_file *f, int a, int b, int c, void volatile **p) { return REAL(f)->pMethods->xShmMap(REAL(f), a, b, c, p); }
-static int sh_shmlock(sqlite3_file *f, int a, int b, int c) { return REAL(f)->pMethods->xShmLock(REAL(f), a, b, c); }
-static void sh_barrier(sqlite3_file *f) { REAL(f)->pMethods->xShmBarrier(REAL(f)); }
-static int sh_unmap(sqlite3_file *f, int n) { return REAL(f)->pMethods->xShmUnmap(REAL(f), n); }
-
-static int sh_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
+static void opened(struct shim_file *f, bool there)
 {
-	struct disk *d = SELF(f)->disk;
+	f->own = disk_of(f->path);
+	if (!there)
+		take_synced(f->own);
+}
+
+static void written(struct shim_file *f, const void *data, int n, sqlite3_int64 at)
+{
+	struct disk *d = f->own;
 	struct pending *p = malloc(sizeof(*p) + (size_t)n);
 	if (!p)
 		abort();
@@ -146,43 +136,26 @@ static int sh_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
 	d->last = &p->next;
 	if (++writes == cut_at)
 		cut();
-	return REAL(f)->pMethods->xWrite(REAL(f), data, n, at);
 }
 
-static int sh_sync(sqlite3_file *f, int flags)
+static void before_sync(struct shim_file *f)
 {
+	(void)f;
 	if (writes + 1 == cut_at && pick(2))
-		cut(); /* just before a sync */
-	int rc = REAL(f)->pMethods->xSync(REAL(f), flags);
-	take_synced(SELF(f)->disk);
-	return rc;
+		cut();
+}
+
+static void synced(struct shim_file *f)
+{
+	take_synced(f->own);
 }
 
 /* Shorter at once: what matters is that nothing relies on old bytes being there. */
-static int sh_truncate(sqlite3_file *f, sqlite3_int64 n)
+static void truncated(struct shim_file *f, sqlite3_int64 n)
 {
-	struct disk *d = SELF(f)->disk;
+	struct disk *d = f->own;
 	if ((size_t)n < d->len)
 		d->len = (size_t)n;
-	return REAL(f)->pMethods->xTruncate(REAL(f), n);
-}
-
-static int sh_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out)
-{
-	(void)v;
-	struct shim_file *s = SELF(f);
-	s->real = calloc(1, (size_t)unix_vfs->szOsFile);
-	s->disk = disk_of(name ? name : "");
-	bool there = name && access(name, F_OK) == 0;
-	int rc = unix_vfs->xOpen(unix_vfs, name, s->real, flags, out);
-	if (!there)
-		take_synced(s->disk);
-	s->methods = (sqlite3_io_methods){ 2, sh_close, sh_read, sh_write, sh_truncate, sh_sync, sh_size, sh_lock, sh_unlock, sh_reserved,
-		sh_control, sh_sector, sh_traits, sh_map, sh_shmlock, sh_barrier, sh_unmap, NULL, NULL };
-	s->base.pMethods = rc == SQLITE_OK ? &s->methods : NULL;
-	if (rc != SQLITE_OK)
-		free(s->real);
-	return rc;
 }
 
 /* ---- the work that is cut off ---- */
@@ -195,12 +168,7 @@ static struct opkey key(int i)
 static void work(void)
 {
 	struct err e = ERR_INIT;
-	unix_vfs = sqlite3_vfs_find(NULL);
-	shim = *unix_vfs;
-	shim.zName = "power";
-	shim.szOsFile = sizeof(struct shim_file);
-	shim.xOpen = sh_open;
-	sqlite3_vfs_register(&shim, 1);
+	shim_install((struct shim_hooks){ opened, written, truncated, before_sync, synced, SECTOR });
 	struct ledger *l = ledger_open(dir, LEDGER_WRITE, &e);
 	if (!l)
 		_exit(2);
