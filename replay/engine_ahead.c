@@ -177,7 +177,8 @@ void engine_ahead_moved(struct runner *r, const struct opkey *k)
 		free(h->file[gone++].id);
 	}
 	h->n -= gone;
-	memmove(h->file, h->file + gone, h->n * sizeof(h->file[0]));
+	if (gone)
+		memmove(h->file, h->file + gone, h->n * sizeof(h->file[0]));
 	h->look += h->look < STREAM_LOOK;
 	h->fresh |= gone > 0;
 	h->full = false;
