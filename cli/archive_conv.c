@@ -445,7 +445,10 @@ static void put_about(struct desk *d)
 {
 	struct site *s = d->s;
 	struct buf *b = &d->f.b;
-	const struct conv *c = &d->h->c.conv;
+	struct spool_conv whole;
+	struct arena a;
+	arena_init(&a);
+	const struct conv *c = spool_conv(s->x->spool, d->h->c.conv.id, &a, &whole) ? &whole.conv : &d->h->c.conv;
 	if (c->topic && *c->topic) {
 		buf_adds(b, "<p class=\"topic\" dir=\"auto\">");
 		html(b, c->topic);
@@ -456,17 +459,18 @@ static void put_about(struct desk *d)
 		html(b, c->purpose);
 		buf_adds(b, "</p>\n");
 	}
-	if (!c->n_members)
-		return;
-	buf_adds(b, "<details class=\"months\"><summary>");
-	htmlf(b, i18n_n("%s member", "%s members", (int64_t)c->n_members), num((int64_t)c->n_members));
-	buf_adds(b, "</summary><p>");
-	for (size_t i = 0; i < c->n_members && i < MEMBERS_MAX; i++) {
-		buf_adds(b, i ? ", <bdi>" : "<bdi>");
-		html(b, user_name(s, c->members[i]));
-		buf_adds(b, "</bdi>");
+	if (c->n_members) {
+		buf_adds(b, "<details class=\"months\"><summary>");
+		htmlf(b, i18n_n("%s member", "%s members", (int64_t)c->n_members), num((int64_t)c->n_members));
+		buf_adds(b, "</summary><p>");
+		for (size_t i = 0; i < c->n_members && i < MEMBERS_MAX; i++) {
+			buf_adds(b, i ? ", <bdi>" : "<bdi>");
+			html(b, user_name(s, c->members[i]));
+			buf_adds(b, "</bdi>");
+		}
+		buf_adds(b, c->n_members > MEMBERS_MAX ? " …</p></details>\n" : "</p></details>\n");
 	}
-	buf_adds(b, c->n_members > MEMBERS_MAX ? " …</p></details>\n" : "</p></details>\n");
+	arena_release(&a);
 }
 
 static bool page_end(struct desk *d)

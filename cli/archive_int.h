@@ -28,7 +28,7 @@ struct spot_key { int64_t ts; const char *id; };            /* the first message
 struct long_thread { struct spot_key root; struct spot_key *starts; size_t n, cap; };
 struct month_at { int year, month; size_t page; };           /* the first page that shows it */
 struct shelf {                                                /* a conversation in the archive */
-	struct spool_conv c;
+	struct spool_conv c;                                       /* of c.conv: id, name, topic, kind, archived */
 	bool left_out;                                             /* --as-mapped */
 	struct spot_key *pages; size_t n_pages, cap_pages;
 	struct long_thread *threads; size_t n_threads, cap_threads;

@@ -10,14 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROW(v, n, cap) \
-	do { \
-		if ((n) == (cap)) { \
-			(cap) = (cap) ? (cap) * 2 : 4; \
-			(v) = xrealloc((v), (cap) * sizeof(*(v))); \
-		} \
-	} while (0)
-
 enum fate_of site_fate(struct site *s, const struct shelf *h, const struct spool_meta *m)
 {
 	if (!s->x->as_mapped)
@@ -109,7 +101,7 @@ const char *site_find(struct site *s, const char *conv, const char *id, int64_t 
 
 static void plan_thread(struct site *s, struct shelf *h, const struct spool_meta *root)
 {
-	GROW(h->threads, h->n_threads, h->cap_threads);
+	GROW(h->threads, h->n_threads, h->cap_threads, 4);
 	struct long_thread *t = &h->threads[h->n_threads++];
 	*t = (struct long_thread){ .root = { root->ts_us, arena_strdup(&s->run, root->id) } };
 	struct spool_walk *w = spool_walk(s->x->spool, h->c.num, SPOOL_THREAD, t->root.id, 0, NULL);
@@ -118,7 +110,7 @@ static void plan_thread(struct site *s, struct shelf *h, const struct spool_meta
 		if (site_fate(s, h, &m) == SHOW_NOT)
 			continue;
 		if (n++ % PAGE_MESSAGES == 0) {
-			GROW(t->starts, t->n, t->cap);
+			GROW(t->starts, t->n, t->cap, 4);
 			t->starts[t->n++] = (struct spot_key){ m.ts_us, arena_strdup(&s->run, m.id) };
 		}
 	}
@@ -132,7 +124,7 @@ static void plan_month(struct site *s, struct shelf *h, int64_t ts_us)
 	const struct month_at *last = h->n_months ? &h->months[h->n_months - 1] : NULL;
 	if ((last && last->year == z.year && last->month == z.month) || h->n_months == MONTHS_MAX)
 		return;
-	GROW(h->months, h->n_months, h->cap_months);
+	GROW(h->months, h->n_months, h->cap_months, 4);
 	h->months[h->n_months++] = (struct month_at){ z.year, z.month, h->n_pages };
 }
 
@@ -147,7 +139,7 @@ static void plan_shelf(struct site *s, struct shelf *h)
 		bool alone = m.n_replies > LONG_THREAD;
 		int64_t weight = 1 + (alone ? 0 : m.n_replies);
 		if (!h->n_pages || on_page + weight > PAGE_MESSAGES) {
-			GROW(h->pages, h->n_pages, h->cap_pages);
+			GROW(h->pages, h->n_pages, h->cap_pages, 4);
 			h->pages[h->n_pages++] = (struct spot_key){ m.ts_us, arena_strdup(&s->run, m.id) };
 			on_page = 0;
 		}
@@ -164,27 +156,36 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
+struct taking { struct site *s; struct arena *conv; /* a record of spool_convs */ };
+
+/* Of tens of thousands of conversations only what other pages say about them is kept; archive_conv.c reads the members again. */
 static bool take_conv(void *ctx, const struct spool_conv *c)
 {
-	struct site *s = ctx;
+	struct taking *t = ctx;
+	struct site *s = t->s;
 	struct shelf *h = arena_new(&s->run, struct shelf);
 	*h = (struct shelf){ .c = *c, .shard_first = 1, .shard_last = 0 };
+	h->c.conv = (struct conv){
+		.id = arena_strdup(&s->run, c->conv.id), .name = arena_strdup(&s->run, c->conv.name), .topic = arena_strdup(&s->run, c->conv.topic),
+		.kind = c->conv.kind, .archived = c->conv.archived,
+	};
 	h->pins = arena_array(&s->run, c->conv.n_pins + 1, const char *);
 	for (size_t i = 0; i < c->conv.n_pins; i++)
 		if (c->conv.pins[i].msg_id)
-			h->pins[h->n_pins++] = c->conv.pins[i].msg_id;
+			h->pins[h->n_pins++] = arena_strdup(&s->run, c->conv.pins[i].msg_id);
 	if (h->n_pins)
 		qsort(h->pins, h->n_pins, sizeof(*h->pins), by_text);
 	if (s->x->as_mapped) {
 		struct place place;
-		mapping_place(s->x->mapping, &c->conv, &s->run, &place);
+		mapping_place(s->x->mapping, &c->conv, t->conv, &place);
 		h->left_out = place.action == PLACE_SKIP;
 	}
-	GROW(s->v, s->n, s->cap);
+	GROW(s->v, s->n, s->cap, 4);
 	s->v[s->n++] = h;
 	table_put(&s->shelves, h->c.conv.id, h);
 	if (!h->left_out)
 		s->total += c->n_msgs;
+	arena_reset(t->conv);
 	return true;
 }
 
@@ -201,7 +202,7 @@ static bool take_user(void *ctx, const struct user *u, int64_t n_msgs)
 			w->name = person.name;
 	}
 	w->name = arena_strdup(&s->run, w->name);
-	GROW(s->people, s->n_people, s->cap_people);
+	GROW(s->people, s->n_people, s->cap_people, 4);
 	s->people[s->n_people++] = w;
 	table_put(&s->authors, arena_strdup(&s->run, u->id), w);
 	if (u->alias && !table_get(&s->authors, u->alias))
@@ -217,7 +218,12 @@ static int by_num(const void *x, const void *y)
 
 bool site_plan(struct site *s)
 {
-	if (!spool_users(s->x->spool, &s->run, take_user, s, s->e) || !spool_convs(s->x->spool, &s->run, take_conv, s, s->e))
+	struct arena conv;
+	struct taking t = { s, &conv };
+	arena_init(&conv);
+	const bool ok = spool_users(s->x->spool, &s->run, take_user, s, s->e) && spool_convs(s->x->spool, &conv, take_conv, &t, s->e);
+	arena_release(&conv);
+	if (!ok)
 		return false;
 	if (s->n)
 		qsort(s->v, s->n, sizeof(*s->v), by_num);

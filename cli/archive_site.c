@@ -139,7 +139,8 @@ bool archive_html(const struct archive_args *x, struct archive_result *out, stru
 
 /* ---- JSON lines ---- */
 
-struct lines { const struct archive_args *x; FILE *f; struct buf line; struct arena step; struct archive_result *out; struct err *e; bool ok; };
+/* run: of spool_convs, a record at a time */
+struct lines { const struct archive_args *x; FILE *f; struct buf line; struct arena *run, step; struct archive_result *out; struct err *e; bool ok; };
 
 static bool line(struct lines *l)
 {
@@ -166,6 +167,7 @@ static bool line_conv(void *ctx, const struct spool_conv *c)
 	struct lines *l = ctx;
 	l->out->convs++;
 	canon_conv(&c->conv, &l->line);
+	arena_reset(l->run);
 	return line(l);
 }
 
@@ -188,6 +190,7 @@ static bool line_msgs(void *ctx, const struct spool_conv *c)
 			progress_count("archiving", _("writing the archive"), l->out->messages);
 	}
 	spool_walk_end(w);
+	arena_reset(l->run);
 	return l->ok;
 }
 
@@ -196,6 +199,7 @@ bool archive_jsonl(const struct archive_args *x, FILE *f, struct archive_result 
 	*out = (struct archive_result){ 0 };
 	struct lines l = { .x = x, .f = f, .out = out, .e = e, .ok = true };
 	struct arena run;
+	l.run = &run;
 	arena_init(&run);
 	arena_init(&l.step);
 	buf_init(&l.line, SHEET_MAX);

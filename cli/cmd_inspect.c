@@ -92,7 +92,7 @@ const char *kind_word(enum conv_kind k)
 	return "?";
 }
 
-struct view { struct jw *w; int64_t losses; int n; bool many; char last_archive[4096]; };
+struct view { struct jw *w; struct arena *conv /* a record of spool_convs; reset behind each */; int64_t losses; int n; bool many; char last_archive[4096]; };
 
 static bool text_conv(void *ctx, const struct spool_conv *c)
 {
@@ -111,6 +111,7 @@ static bool text_conv(void *ctx, const struct spool_conv *c)
 		out_right(num(c->n_msgs), NUMBER);
 		printf("  %s … %s%s\n", day(c->first_us), day(c->last_us), c->conv.archived ? _("  archived") : "");
 	}
+	arena_reset(v->conv);
 	return true;
 }
 
@@ -130,6 +131,7 @@ static bool json_conv(void *ctx, const struct spool_conv *c)
 	jw_kstr(v->w, "first", c->first_us ? day(c->first_us) : NULL);
 	jw_kstr(v->w, "last", c->last_us ? day(c->last_us) : NULL);
 	jw_obj_end(v->w);
+	arena_reset(v->conv);
 	return true;
 }
 
@@ -210,7 +212,7 @@ static bool json_fact(void *ctx, const char *archive, const char *key, const cha
 	return true;
 }
 
-static void print_text(struct spool *sp, const struct spool_counts *c, struct arena *a, struct view *v)
+static void print_text(struct spool *sp, const struct spool_counts *c, struct view *v)
 {
 	struct err e = ERR_INIT;
 	out_title(_("What is inside"));
@@ -232,7 +234,7 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 	putchar('\n');
 	out_title(_("Conversations"));
 	v->n = 0;
-	spool_convs(sp, a, text_conv, v, &e);
+	spool_convs(sp, v->conv, text_conv, v, &e);
 	if (v->n > 40)
 		printf(_("  … and %s more (--json lists all)\n"), num(v->n - 40));
 	putchar('\n');
@@ -258,7 +260,7 @@ static void print_text(struct spool *sp, const struct spool_counts *c, struct ar
 		printf("%s\n", _("The archive was read completely."));
 }
 
-static void print_json(struct spool *sp, const struct spool_counts *c, struct arena *a, struct view *v)
+static void print_json(struct spool *sp, const struct spool_counts *c, struct view *v)
 {
 	struct err e = ERR_INIT;
 	struct buf b;
@@ -280,7 +282,7 @@ static void print_json(struct spool *sp, const struct spool_counts *c, struct ar
 	jw_kstr(&w, "last", c->last_us ? day(c->last_us) : NULL);
 	jw_obj_end(&w);
 	jw_key(&w, "facts"); jw_arr(&w); spool_facts(sp, json_fact, v); jw_arr_end(&w);
-	jw_key(&w, "conversations"); jw_arr(&w); spool_convs(sp, a, json_conv, v, &e); jw_arr_end(&w);
+	jw_key(&w, "conversations"); jw_arr(&w); spool_convs(sp, v->conv, json_conv, v, &e); jw_arr_end(&w);
 	jw_key(&w, "integrations"); apps_json(sp, &w);
 	jw_key(&w, "hazards"); jw_arr(&w); spool_hazards(sp, json_hazard, v); jw_arr_end(&w);
 	jw_key(&w, "bad"); jw_arr(&w); spool_bads(sp, json_bad, v); jw_arr_end(&w);
@@ -325,17 +327,20 @@ static int run(const struct args *a)
 	int code = EX_DONE;
 	if (archives_read(path, ar, (size_t)a->n_rest, dir, NULL, &sp, &e)) {
 		struct spool_counts c;
-		struct view v = { .many = a->n_rest > 1 };
+		struct arena conv;
+		struct view v = { .conv = &conv, .many = a->n_rest > 1 };
+		arena_init(&conv);
 		spool_count(sp, &c);
 		const char *csv = opt_value(a, "integrations");
 		if (csv && !apps_csv(sp, csv, &e))
 			code = out_fail(&e);
 		else if (opt_given(a, "json"))
-			print_json(sp, &c, &arena, &v);
+			print_json(sp, &c, &v);
 		else
-			print_text(sp, &c, &arena, &v);
+			print_text(sp, &c, &v);
 		if (code == EX_DONE)
 			code = opt_given(a, "exit-code") && (c.bad || v.losses) ? EX_DIFF : EX_DONE;
+		arena_release(&conv);
 	} else {
 		code = out_fail(&e);
 	}

@@ -198,6 +198,26 @@ static bool explain_msg(struct project *p, const struct survey *c, const char *w
 	return err_set(e, ERR_USAGE, _("no conversation is called '%s'"), chat);
 }
 
+/* A chat that an apply has made for a conversation without a row is that conversation's, not one that happens to have its name. */
+static void note_own(struct project *p, const struct survey *s, struct snapshot *snap)
+{
+	struct err e = ERR_INIT;
+	struct ledger *l = snap->n_chats ? ledger_open(p->state, LEDGER_READ, &e) : NULL;
+	struct table chats;
+	table_init(&chats);
+	for (size_t i = 0; l && i < snap->n_chats; i++)
+		table_put(&chats, snap->chats[i].id, &snap->chats[i]);
+	for (size_t i = 0; l && i < s->n_convs; i++) {
+		struct ledger_row row;
+		struct opkey k = { ledger_conv(l, s->convs[i].id), 0, "", OP_CHAT_CREATE, 0 };
+		struct target_chat *t = k.conv >= 0 && ledger_get(l, &k, &p->arena, &row) && row.state == OP_DONE ? table_get(&chats, row.target) : NULL;
+		if (t)
+			t->made_for = s->convs[i].id;
+	}
+	table_release(&chats);
+	ledger_close(l); /* one that cannot be read is told by whoever needs it */
+}
+
 static int run(const struct args *a)
 {
 	struct err e = ERR_INIT;
@@ -247,6 +267,7 @@ static int run(const struct args *a)
 	struct survey s;
 	if (!stage_survey(&p, exists ? ARCHIVES_OF_MAPPING : ARCHIVES_NAMED, &wish, &snap, &s, &e))
 		goto fail;
+	note_own(&p, &s, &snap);
 	if (explain) {
 		struct buf b;
 		buf_init(&b, 1 << 20);

@@ -105,14 +105,16 @@ static void event(void *ctx, const char *ev, const char *lane, const char *what)
 
 /* ---- what is asked for ---- */
 
-struct want { const char *name; const char *id; struct arena *a; bool twice; };
+struct want { const char *name; const char *id; struct arena *a, *one /* a record of spool_convs */; bool twice; };
 
 static bool is_it(void *ctx, const struct spool_conv *c)
 {
 	struct want *w = ctx;
 	const char *name = w->name[0] == '#' ? w->name + 1 : w->name;
-	if (!streq(c->conv.id, w->name) && !(c->conv.name && streq(c->conv.name, name)))
+	if (!streq(c->conv.id, w->name) && !(c->conv.name && streq(c->conv.name, name))) {
+		arena_reset(w->one);
 		return true;
+	}
 	w->twice = w->twice || w->id;
 	w->id = arena_strdup(w->a, c->conv.id);
 	if (streq(c->conv.id, w->name)) {
@@ -124,8 +126,8 @@ static bool is_it(void *ctx, const struct spool_conv *c)
 
 static bool channel(struct project *p, const char *name, const char **id, struct err *e)
 {
-	struct want w = { name, NULL, &p->arena, false };
 	struct arena one;
+	struct want w = { name, NULL, &p->arena, &one, false };
 	arena_init(&one);
 	bool ok = spool_convs(p->spool, &one, is_it, &w, e);
 	arena_release(&one);

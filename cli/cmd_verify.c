@@ -101,8 +101,12 @@ static void print_adopted(const struct adopt_result *r, int64_t told)
 		out_row(26, _("further bots of ours"), _("%s, known by what they wrote: their tokens were not given"), num(r->accounts));
 	if (r->strangers)
 		out_row(26, _("unknown messages of ours"), "%s", num(r->strangers));
+	if (r->closed)
+		out_row(26, _("chats closed to us"), "%s", num(r->closed));
 	putchar('\n');
-	if (r->ambiguous)
+	if (r->closed && r->missing[OP_POST])
+		printf("%s\n", _("What is in chats that are closed to us cannot be told: let the bot in, then run this again."));
+	else if (r->ambiguous)
 		printf("%s\n", _("Several chats have the same name: rename or archive the wrong ones, then run this again."));
 	else if (r->missing[OP_POST] && r->strangers)
 		printf(_("%s messages of ours say nothing that is expected: were they changed, or is the mapping another one? Applying would send the originals again.\n"), num(r->strangers));
@@ -165,7 +169,7 @@ static int adopt(const struct args *a)
 		jw_arr_end(&w);
 		json_kinds(&w, "adopted", r.adopted);
 		json_kinds(&w, "missing", r.missing);
-		jw_kint(&w, "known", r.known); jw_kint(&w, "ambiguous", r.ambiguous); jw_kint(&w, "accounts", r.accounts); jw_kint(&w, "strangers", r.strangers); jw_kint(&w, "renamed", r.renamed);
+		jw_kint(&w, "known", r.known); jw_kint(&w, "ambiguous", r.ambiguous); jw_kint(&w, "closed", r.closed); jw_kint(&w, "accounts", r.accounts); jw_kint(&w, "strangers", r.strangers); jw_kint(&w, "renamed", r.renamed);
 		jw_kbool(&w, "stopped", r.stopped);
 		jw_obj_end(&w);
 		puts(b.p);
@@ -173,12 +177,14 @@ static int adopt(const struct args *a)
 		print_adopted(&r, v.n);
 	}
 	/* What the target holds of ours and nothing expects keeps an outdated ledger closed: its originals would be sent again. */
-	bool whole = !r.stopped && !stop_signal && (!(r.ambiguous || r.strangers) || opt_given(a, "accept"));
+	/* Strangers alone, when nothing is missing, are nobody's originals; nor does it matter then what a closed chat holds. */
+	bool doubtful = r.ambiguous || ((r.strangers || r.closed) && r.missing[OP_POST]);
+	bool whole = !r.stopped && !stop_signal && (!doubtful || opt_given(a, "accept"));
 	if (whole && !ledger_rebuilt(p.ledger, &e))
 		goto fail;
 	if (!json && ledger_outdated(p.ledger))
 		printf("%s\n", _("The ledger stays closed for writing until this is cleared up, or 'mvchat verify --adopt --accept' takes it as it is."));
-	code = stop_signal ? 128 + stop_signal : r.ambiguous || r.strangers ? EX_DIFF : sum(r.missing) ? EX_PARTIAL : EX_DONE;
+	code = stop_signal ? 128 + stop_signal : doubtful || r.strangers ? EX_DIFF : sum(r.missing) ? EX_PARTIAL : EX_DONE;
 	goto out;
 fail:
 	progress_clear();

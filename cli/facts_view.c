@@ -109,12 +109,13 @@ static void print_table(const struct facts *f)
 	}
 }
 
-/* A rule in the reader's language; documents and JSON keep the key. */
-static void print_reason(const char *why)
+/* A rule in the reader's language, behind so many columns; documents and JSON keep the key. */
+static void print_reason(size_t indent, const char *why)
 {
 	struct arena a;
 	arena_init(&a);
-	printf("  %s\n", safe(why ? words_of_rule(why, &a) : ""));
+	fputs("  ", stdout);
+	out_rest(indent + 2, safe(why ? words_of_rule(why, &a) : ""));
 	arena_release(&a);
 }
 
@@ -157,13 +158,13 @@ static void print_chats(const struct facts *f)
 		out_pad(kind_word(c->kind), 10);
 		const char *name = safe(c->target_name && *c->target_name ? c->target_name : c->name);
 		out_pad(name, NAME);
-		if (c->action == CHAT_SKIP) {
-			print_reason(c->why);
-			continue;
-		}
 		if (utf8_width(name) > NAME) {
 			putchar('\n');
 			out_pad("", LEAD + NAME);
+		}
+		if (c->action == CHAT_SKIP) {
+			print_reason(LEAD + NAME, c->why);
+			continue;
 		}
 		out_right(num(c->pending), NUMBER);
 		out_right(num(c->sent), NUMBER);
@@ -306,7 +307,7 @@ void facts_print(const struct facts *f, enum facts_view view)
 		for (size_t i = 0; i < f->n_rules; i++) {
 			fputs(lead_of(f->rules[i].n, lead), stdout);
 			out_pad(item_word(f->rules[i].item), 14);
-			print_reason(f->rules[i].rule);
+			print_reason(26, f->rules[i].rule);
 		}
 		putchar('\n');
 	}

@@ -89,9 +89,14 @@ static size_t screen_width(void)
 
 void out_wrapped(const char *lead, const char *text)
 {
-	enum { NARROWEST = 20 };
-	size_t width = screen_width(), indent = utf8_width(lead), at = indent;
 	fputs(lead, stdout);
+	out_rest(utf8_width(lead), text);
+}
+
+void out_rest(size_t indent, const char *text)
+{
+	enum { NARROWEST = 20 };
+	size_t width = screen_width(), at = indent;
 	if (width < NARROWEST) {
 		printf("%s\n", text);
 		return;

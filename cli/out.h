@@ -15,6 +15,7 @@ const char *span_of(double seconds);       /* "2 h 05 min", "45 s" */
 void out_title(const char *s);             /* a heading; bold on a terminal that wants it */
 /* lead, then text broken between words at the terminal's width and indented under itself; elsewhere one line. */
 void out_wrapped(const char *lead, const char *text);
+void out_rest(size_t indent, const char *text); /* the same, where a lead of so many columns has been printed */
 /* "  label ........ value" lines; width counts columns of the label. */
 void out_row(int width, const char *label, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Pads s to columns (not bytes) on stdout. */

@@ -351,7 +351,7 @@ bool project_ledger(struct project *p, enum ledger_mode mode, struct err *e)
 	if (!project_state_dir(p, e))
 		return false;
 	p->ledger = ledger_open(p->state, mode, e);
-	if (p->ledger && ledger_outdated(p->ledger))
+	if (p->ledger && mode != LEDGER_REBUILD && ledger_outdated(p->ledger))
 		log_warn("ledger.outdated", "%s", _("more was written than this ledger knows of: 'mvchat verify --adopt' completes it from the target"));
 	return p->ledger != NULL;
 }

@@ -35,14 +35,7 @@ void report_found(struct report_verify *rv, struct arena *a, const struct report
 		rv->left_out++;
 		return;
 	}
-	if (rv->n == rv->cap) {
-		size_t cap = rv->cap ? 2 * rv->cap : 64;
-		struct report_finding *v = arena_array(a, cap, struct report_finding);
-		if (rv->n)
-			memcpy(v, rv->v, rv->n * sizeof(*v));
-		rv->v = v;
-		rv->cap = cap;
-	}
+	ARENA_GROW(a, rv->v, rv->n, rv->cap, 64);
 	rv->v[rv->n++] = (struct report_finding){ f->finding, arena_strdup(a, f->lane), arena_strdup(a, f->source), arena_strdup(a, f->target),
 	                                          arena_strdup(a, f->url), arena_strdup(a, f->what) };
 }

@@ -505,10 +505,7 @@ struct months { struct month *v; size_t n, cap; };
 static bool one_month(void *ctx, int year, int month, int64_t n)
 {
 	struct months *m = ctx;
-	if (m->n == m->cap) {
-		m->cap = m->cap ? 2 * m->cap : 64;
-		m->v = xrealloc(m->v, m->cap * sizeof(*m->v));
-	}
+	GROW(m->v, m->n, m->cap, 64);
 	m->v[m->n++] = (struct month){ year, month, n };
 	return true;
 }

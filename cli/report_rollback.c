@@ -13,28 +13,14 @@ void report_stays(struct report_rollback *rb, struct arena *a, const struct repo
 		rb->left_out++;
 		return;
 	}
-	if (rb->n == rb->cap) {
-		size_t cap = rb->cap ? 2 * rb->cap : 64;
-		struct report_kept *v = arena_array(a, cap, struct report_kept);
-		if (rb->n)
-			memcpy(v, rb->v, rb->n * sizeof(*v));
-		rb->v = v;
-		rb->cap = cap;
-	}
+	ARENA_GROW(a, rb->v, rb->n, rb->cap, 64);
 	rb->v[rb->n++] = (struct report_kept){ k->why, arena_strdup(a, k->what), arena_strdup(a, k->lane), arena_strdup(a, k->source),
 	                                       arena_strdup(a, k->target), arena_strdup(a, k->url) };
 }
 
 void report_chat_left(struct report_rollback *rb, struct arena *a, const char *name, const char *target)
 {
-	if (rb->n_chats == rb->cap_chats) {
-		size_t cap = rb->cap_chats ? 2 * rb->cap_chats : 64;
-		struct report_left *v = arena_array(a, cap, struct report_left);
-		if (rb->n_chats)
-			memcpy(v, rb->chats, rb->n_chats * sizeof(*v));
-		rb->chats = v;
-		rb->cap_chats = cap;
-	}
+	ARENA_GROW(a, rb->chats, rb->n_chats, rb->cap_chats, 64);
 	rb->chats[rb->n_chats++] = (struct report_left){ arena_strdup(a, name), arena_strdup(a, target) };
 }
 

@@ -408,10 +408,7 @@ static void lost(void *ctx, const struct opkey *k)
 {
 	struct found *f = ctx;
 	struct stage_verify *v = f->out;
-	if (v->n_lost == v->cap_lost) {
-		v->cap_lost = v->cap_lost ? 2 * v->cap_lost : 64;
-		v->lost = xrealloc(v->lost, v->cap_lost * sizeof(*v->lost));
-	}
+	GROW(v->lost, v->n_lost, v->cap_lost, 64);
 	v->lost[v->n_lost] = *k;
 	v->lost[v->n_lost++].id = arena_strdup(&f->p->arena, k->id);
 }

@@ -82,6 +82,15 @@ void *arena_calloc(struct arena *a, size_t n, size_t size)
 	return arena_zalloc(a, n * size);
 }
 
+void *arena_more(struct arena *a, const void *v, size_t n, size_t *cap, size_t first, size_t size)
+{
+	*cap = *cap ? 2 * *cap : first;
+	void *more = arena_calloc(a, *cap, size);
+	if (n)
+		memcpy(more, v, n * size);
+	return more;
+}
+
 void *arena_memdup(struct arena *a, const void *p, size_t n)
 {
 	void *q = arena_alloc(a, n);

@@ -30,5 +30,12 @@ char *arena_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define arena_new(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define arena_array(a, n, type) ((type *)arena_calloc((a), (n), sizeof(type)))
+/* GROW (base.h) for an array that lies in an arena. The old one stays behind in it: at most as much again as the new one. */
+#define ARENA_GROW(a, v, n, cap, first) \
+	do { \
+		if ((n) == (cap)) \
+			(v) = arena_more((a), (v), (n), &(cap), (first), sizeof(*(v))); \
+	} while (0)
+void *arena_more(struct arena *a, const void *v, size_t n, size_t *cap, size_t first, size_t size);
 
 #endif

@@ -36,6 +36,14 @@ NORETURN void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);
+/* Room for one more in an array of cap places, n of them taken: at first `first`, then twice as many each time. */
+#define GROW(v, n, cap, first) \
+	do { \
+		if ((n) == (cap)) { \
+			(cap) = (cap) ? 2 * (cap) : (first); \
+			(v) = xrealloc((v), (cap) * sizeof(*(v))); \
+		} \
+	} while (0)
 void xtrim(void); /* gives memory that is not in use back to the system, where that can be asked for */
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);

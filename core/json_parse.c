@@ -26,6 +26,7 @@ enum {
 	NEST_MAX = 1000 * 1000,      /* brackets open at once, even in what is skipped; yajl keeps one byte for each */
 	NUMBER_MAX = 1024 * 1024,    /* bytes of a single number or word */
 	SKIP_MAX = 64,
+	TREE_MAX = 128 * 1024 * 1024, /* bytes of a whole document's tree: a value of three bytes takes 72, and the text comes from a server */
 };
 
 /* ---- yajl's events into a tree ---- */
@@ -426,6 +427,11 @@ static size_t find_trailing(struct reader *r, const char *s, size_t n, size_t fr
 
 /* ---- a whole document ---- */
 
+static void too_big(struct err *e)
+{
+	err_set(e, ERR_RECORD, "a document of more than %d bytes in memory", TREE_MAX);
+}
+
 /* Any document, by way of yajl. */
 static const struct jv *parse_any(struct arena *a, const char *s, size_t n, struct err *e)
 {
@@ -446,6 +452,7 @@ static const struct jv *parse_any(struct arena *a, const char *s, size_t n, stru
 		json_settle(s, n, JSON_ALL_THERE, fixed.p, &lone);
 	}
 	reader_init(&r, a, frames, JSON_DEPTH);
+	r.size_max = a->used + TREE_MAX;
 	r.chunk = s;
 	yajl_status st = yajl_parse(r.yajl, (const unsigned char *)s, n);
 	size_t at = n;
@@ -460,6 +467,8 @@ static const struct jv *parse_any(struct arena *a, const char *s, size_t n, stru
 	} else {
 		if (r.fault == FAULT_DEEP && st == yajl_status_ok)
 			err_set(e, ERR_RECORD, "a document nested deeper than %d levels", JSON_DEPTH);
+		else if (r.fault == FAULT_BIG && st == yajl_status_ok)
+			too_big(e);
 		else
 			say_broken(&r, ERR_RECORD, e);
 		if (at > n)
@@ -477,8 +486,11 @@ static const struct jv *parse_any(struct arena *a, const char *s, size_t n, stru
 /* Nearly all are ordinary (json_quick.c); the others, good and bad ones, are read as an archive's are. */
 const struct jv *jv_parse(struct arena *a, const char *s, size_t n, struct err *e)
 {
-	const struct jv *v = utf8_valid(s, n) ? json_quick(a, s, n) : NULL;
-	return v ? v : parse_any(a, s, n, e);
+	bool big = false;
+	const struct jv *v = utf8_valid(s, n) ? json_quick(a, s, n, TREE_MAX, &big) : NULL;
+	if (big)
+		too_big(e);
+	return v || big ? v : parse_any(a, s, n, e);
 }
 
 /* ---- element by element ---- */

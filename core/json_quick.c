@@ -2,7 +2,8 @@
  *
  * Promises: what it returns is the tree that jv_parse would make; of whatever is out of the ordinary (not JSON, nested deeply, half a
  * surrogate, a NUL in a key, an odd blank) it makes nothing at all, so that there is one place that says what is wrong and repairs what
- * can be. Nothing recurses over foreign data; the tree is at most a few dozen times as large as the text.
+ * can be. Nothing recurses over foreign data; the tree is at most a few dozen times as large as the text, and
+ * of a whole document not larger than the caller allows.
  * Called by json_parse.c for every answer of a server, every record read back from our own files, and the small files of an archive.
  */
 #include "core/json_quick.h"
@@ -17,6 +18,7 @@ struct quick {
 	const char *p, *end;
 	struct jv *open[JSON_DEPTH], *last[JSON_DEPTH]; /* containers, and their newest children */
 	size_t depth;
+	size_t used_max;                                /* of the arena: more is not made */
 	bool skip;                                      /* what is read is not wanted: no nodes are made */
 };
 
@@ -170,6 +172,8 @@ static struct jv *node(struct quick *q, enum jv_type type, const struct raw *key
 {
 	if (q->skip)
 		return &nothing[type];
+	if (q->a->used > q->used_max)
+		return NULL;
 	struct jv *v = arena_alloc(q->a, sizeof(*v) + (key ? key->n + 1 : 0) + (text ? text->n + 1 : 0));
 	char *more = (char *)(v + 1);
 	*v = (struct jv){ .type = type };
@@ -287,14 +291,16 @@ static struct jv *whole(struct quick *q, const struct json_quick_list *x)
 	return NULL;
 }
 
-const struct jv *json_quick(struct arena *a, const char *s, size_t n)
+const struct jv *json_quick(struct arena *a, const char *s, size_t n, size_t tree_max, bool *big)
 {
 	struct quick q;
 	q.a = a;
+	q.used_max = a->used + tree_max;
 	q.p = s;
 	q.end = s + n;
 	struct jv *root = whole(&q, NULL);
 	blanks(&q);
+	*big = !root && a->used > q.used_max;
 	return q.p == q.end ? root : NULL;
 }
 
@@ -302,6 +308,7 @@ enum json_quick_end json_quick_list(const struct json_quick_list *x, const char 
 {
 	struct quick q;
 	q.a = x->a;
+	q.used_max = SIZE_MAX; /* the caller has seen to the text's length */
 	q.p = s;
 	q.end = s + n;
 	blanks(&q);

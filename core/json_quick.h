@@ -5,8 +5,9 @@
 #include "core/json.h"
 
 enum { JSON_DEPTH = 128 }; /* brackets open at once in a document */
-/* s must be valid UTF-8. NULL: not an ordinary document, which says nothing about whether it is a good one. */
-const struct jv *json_quick(struct arena *a, const char *s, size_t n);
+/* s must be valid UTF-8. NULL: not an ordinary document, which says nothing about whether it is a good one; or, with *big, one whose
+ * tree would take more than tree_max bytes. */
+const struct jv *json_quick(struct arena *a, const char *s, size_t n, size_t tree_max, bool *big);
 
 /* A text that is one array of objects, one object after the other. */
 struct json_quick_list {

@@ -54,10 +54,7 @@ void *table_put(struct table *t, const char *key, void *value)
 		row->value = value;
 		return old;
 	}
-	if (t->n == t->cap) {
-		t->cap = t->cap ? 2 * t->cap : 16;
-		t->rows = xrealloc(t->rows, t->cap * sizeof(*t->rows));
-	}
+	GROW(t->rows, t->n, t->cap, 16);
 	t->rows[t->n++] = (struct table_row){ key, value };
 	t->slots[s] = (uint32_t)t->n;
 	return NULL;

@@ -22,15 +22,7 @@ void text_begin(struct text_builder *b, struct arena *a)
 
 struct block *text_block(struct text_builder *b, enum block_kind kind)
 {
-	if (b->n == b->cap) {
-		/* The old array stays behind in the arena: at most as much again as the new one. */
-		size_t cap = b->cap ? 2 * b->cap : 4;
-		struct block *blocks = arena_array(b->a, cap, struct block);
-		if (b->n)
-			memcpy(blocks, b->blocks, b->n * sizeof(*blocks));
-		b->blocks = blocks;
-		b->cap = cap;
-	}
+	ARENA_GROW(b->a, b->blocks, b->n, b->cap, 4);
 	struct block *last = &b->blocks[b->n++];
 	*last = (struct block){ .kind = kind, .quote = b->quote };
 	b->span_cap = 0;

@@ -2,7 +2,7 @@
  *
  * Called by vault.c through vault_int.h. What nearly every entry is, stored or deflated, is read here straight from the file:
  * small entries whole, by libdeflate (2.3 times as fast as zlib), large ones in a stream by zlib, in constant memory. Other
- * methods go through libzip, which is opened only then: it keeps 430 bytes for each entry of the archive.
+ * methods are libzip's (vault_other.c).
  *
  * Promises: the directory's size and CRC-32 are what counts. All bytes up to the first wrong one are given out, then comes the
  * error: an entry that libdeflate will not take is read again by zlib, which says where and why. From the local header only
@@ -10,14 +10,10 @@
  */
 #include "core/vault_int.h"
 
-#include <fcntl.h>
 #include <libdeflate.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zip.h>
 #include <zlib.h>
 
 enum {
@@ -42,7 +38,7 @@ struct zip_bytes {
 	struct whole *whole;            /* all is there */
 	size_t at;                      /* in whole->out */
 	struct flow *flow;              /* deflated; NULL and no other form: stored */
-	zip_file_t *other;              /* through libzip */
+	struct other *other;            /* through libzip */
 	int64_t next, left;             /* packed bytes not yet read from the file */
 	uint32_t crc;                   /* of what has been given out; not for `other` */
 };
@@ -53,12 +49,6 @@ static bool bad_entry(const struct item *it, const char *what, struct err *e)
 {
 	err_set(e, ERR_ARCHIVE, "this entry is damaged: %s", what);
 	return err_where(e, "%s", it->pub.name);
-}
-
-static bool bad_zip(struct err *e, const char *what)
-{
-	err_set(e, ERR_ARCHIVE, "the zip is damaged or cut off: %s", what);
-	return err_hint(e, "download or copy it again; `unzip -t FILE` tells more");
 }
 
 /* ---- where an entry's bytes are ---- */
@@ -187,7 +177,7 @@ bool whole_fill(struct whole *w, struct unpacker *u, const struct vault *v, cons
 		if (libdeflate_deflate_decompress_ex(u->inflater, data, packed, out, w->n, &used, NULL) != LIBDEFLATE_SUCCESS)
 			return false;
 	}
-	w->crc_wrong = libdeflate_crc32(0, out, w->n) != it->sum.zip.crc;
+	w->crc_wrong = libdeflate_crc32(0, out, w->n) != it->crc;
 	return true;
 }
 
@@ -218,7 +208,7 @@ static ptrdiff_t next_packed(struct zip_bytes *f, uint8_t *dst, size_t n, struct
 
 static ptrdiff_t at_end(struct zip_bytes *f, struct err *e)
 {
-	if (f->crc == f->it->sum.zip.crc)
+	if (f->crc == f->it->crc)
 		return 0;
 	return bad_entry(f->it, "its checksum is wrong", e), -1;
 }
@@ -279,70 +269,10 @@ static struct flow *flow_new(void)
 	return w;
 }
 
-/* ---- the rest, through libzip ---- */
-
-static bool open_libzip(struct vault *v, struct err *e)
-{
-	zip_error_t ze;
-	zip_source_t *src = NULL;
-	int own = fcntl(v->fd, F_DUPFD_CLOEXEC, 0);
-	FILE *f = own >= 0 ? fdopen(own, "rb") : NULL;
-	if (!f) {
-		err_set(e, ERR_INTERNAL, "cannot read '%s':", v->path);
-		if (own >= 0)
-			close(own);
-		return false;
-	}
-	zip_error_init(&ze);
-	src = zip_source_filep_create(f, (zip_uint64_t)v->zip_prefix, v->zip_prefix ? v->zip_bytes - v->zip_prefix : -1, &ze);
-	if (!src)
-		fclose(f);
-	else
-		v->zip = zip_open_from_source(src, ZIP_RDONLY, &ze);
-	if (!v->zip) {
-		if (src)
-			zip_source_free(src);
-		err_set(e, ERR_ARCHIVE, "the zip cannot be read: %s", zip_error_strerror(&ze));
-		err_hint(e, "download or copy it again; `unzip -t FILE` tells more");
-		zip_error_fini(&ze);
-		return false;
-	}
-	zip_error_fini(&ze);
-	if (zip_get_num_entries(v->zip, 0) != (zip_int64_t)v->zip_records) {
-		vault_zip_discard(v);
-		return bad_zip(e, "its parts do not agree on the number of entries");
-	}
-	return true;
-}
-
-static zip_file_t *open_other(struct vault *v, const struct item *it, struct err *e)
-{
-	zip_stat_t st;
-	const zip_uint64_t want = ZIP_STAT_SIZE | ZIP_STAT_CRC;
-	zip_file_t *f = NULL;
-	if (!v->zip && !open_libzip(v, e)) {
-		err_where(e, "%s", it->pub.name);
-		return NULL;
-	}
-	if (zip_stat_index(v->zip, it->sum.zip.index, 0, &st) == 0) {
-		if ((st.valid & want) != want || st.size != (zip_uint64_t)it->pub.size || st.crc != it->sum.zip.crc) {
-			bad_zip(e, "its parts do not agree on this entry");
-			err_where(e, "%s", it->pub.name);
-			return NULL;
-		}
-		f = zip_fopen_index(v->zip, it->sum.zip.index, 0);
-	}
-	if (!f) {
-		err_set(e, ERR_ARCHIVE, "cannot unpack this entry: %s", zip_strerror(v->zip));
-		err_where(e, "%s", it->pub.name);
-	}
-	return f;
-}
-
 static ptrdiff_t other_read(struct zip_bytes *f, char *dst, size_t n, struct err *e)
 {
-	zip_int64_t got = zip_fread(f->other, dst, n);
-	return got >= 0 ? (ptrdiff_t)got : (bad_entry(f->it, zip_file_strerror(f->other), e), -1);
+	const ptrdiff_t got = vault_other_read(f->other, dst, n);
+	return got >= 0 ? got : (bad_entry(f->it, vault_other_why(f->other), e), -1);
 }
 
 /* ---- what vault.c calls ---- */
@@ -368,7 +298,9 @@ struct zip_bytes *vault_zip_open(struct vault *v, const struct item *it, struct 
 			return NULL;
 		f.flow = deflated ? flow_new() : NULL;
 	} else {
-		f.other = open_other(v, it, e);
+		if (!find_bytes(v, it, &f.next, e))
+			return NULL;
+		f.other = vault_other_open(v, it, header_at(v, it), f.next - header_at(v, it), e);
 		if (!f.other)
 			return NULL;
 	}
@@ -390,8 +322,7 @@ void vault_zip_close(struct zip_bytes *f)
 		inflateEnd(&f->flow->z);
 		free(f->flow);
 	}
-	if (f->other)
-		zip_fclose(f->other);
+	vault_other_close(f->other);
 	free(f);
 }
 
@@ -405,12 +336,4 @@ void vault_zip_discard(struct vault *v)
 	v->spare = NULL;
 	unpacker_free(v->unpacker);
 	v->unpacker = NULL;
-	if (v->zip)
-		zip_discard(v->zip);
-	v->zip = NULL;
-}
-
-const char *vault_library_zip(void)
-{
-	return zip_libzip_version();
 }

@@ -10,8 +10,6 @@
 #include <iconv.h>
 #include <sys/stat.h>
 
-struct zip; /* libzip's zip_t */
-
 /* One entry as it is handed out: a copy of what vault_list.c holds. `pub` is first: callers hold pointers to it. */
 struct item {
 	struct entry pub;
@@ -22,10 +20,7 @@ struct item {
 		uint64_t inner;  /* pub.within: the rank in that inner archive */
 		struct { uint32_t offset_low; uint16_t offset_high, method; } zip; /* of the local header; header_at */
 	} at;
-	union {
-		uint64_t none;
-		struct { uint32_t crc, index; } zip;    /* index: number in the central directory */
-	} sum;
+	uint32_t crc;            /* zip: of the unpacked bytes */
 };
 
 struct vault {
@@ -39,11 +34,8 @@ struct vault {
 	struct item item;        /* the entry being looked at */
 	int64_t total;           /* unpacked bytes of all entries */
 	int fd;                  /* the folder, the zip, the bare file, or the unpacked bytes */
-	struct zip *zip;         /* opened when an entry needs it */
 	int64_t zip_prefix;      /* bytes before the zip itself */
 	int64_t zip_end;         /* in the file: where the directory begins and no entry's bytes may be any more */
-	int64_t zip_bytes;       /* of the whole file */
-	uint32_t zip_records;
 	bool guessed;            /* the name being looked at was in no UTF-8 */
 	bool backslashes;        /* '\\' separates folders in this zip */
 	struct whole *spare;     /* a list: buffers that closed entries have left for the next ones */
@@ -102,6 +94,13 @@ struct zip_bytes *vault_zip_open(struct vault *v, const struct item *it, struct 
 ptrdiff_t vault_zip_read(struct zip_bytes *f, char *dst, size_t n, struct err *e);
 void vault_zip_close(struct zip_bytes *f);
 void vault_zip_discard(struct vault *v);
+
+/* vault_other.c: the entry whose local header of that many bytes begins there; NULL + err. It is no longer than the vault. */
+struct other;
+struct other *vault_other_open(const struct vault *v, const struct item *it, int64_t begins, int64_t header, struct err *e);
+ptrdiff_t vault_other_read(struct other *o, char *dst, size_t n); /* -1: vault_other_why says what is wrong */
+const char *vault_other_why(struct other *o);
+void vault_other_close(struct other *o); /* NULL is fine */
 
 /* A small entry, unpacked. */
 struct whole {

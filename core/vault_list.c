@@ -27,7 +27,8 @@ enum {
 
 struct fixed {
 	int64_t size, packed, mtime_us;
-	uint64_t at, sum;             /* as in struct item, but for `raw` */
+	uint64_t at;                  /* as in struct item */
+	uint32_t crc;
 	uint32_t place;               /* among those added */
 	uint32_t name_n, raw_n;       /* without the NULs; raw_n 0: as the name */
 	uint16_t within;
@@ -394,12 +395,11 @@ bool vault_list_add(struct vault_list *l, const struct item *it, struct err *e)
 	const char *name = it->pub.name, *raw = it->raw;
 	const size_t n = strlen(name), raw_n = raw && !streq(raw, name) ? strlen(raw) : 0;
 	struct fixed f = {
-		.size = it->pub.size, .packed = it->pub.packed, .mtime_us = it->pub.mtime_us, .place = (uint32_t)l->n,
+		.size = it->pub.size, .packed = it->pub.packed, .mtime_us = it->pub.mtime_us, .crc = it->crc, .place = (uint32_t)l->n,
 		.name_n = (uint32_t)n, .raw_n = (uint32_t)raw_n, .within = it->pub.within, .encrypted = it->pub.encrypted,
 	};
-	_Static_assert(sizeof(it->at) == sizeof(f.at) && sizeof(it->sum) == sizeof(f.sum), "a record holds what an item does");
+	_Static_assert(sizeof(it->at) == sizeof(f.at), "a record holds what an item does");
 	memcpy(&f.at, &it->at, sizeof(f.at));
-	memcpy(&f.sum, &it->sum, sizeof(f.sum));
 	if (n > VAULT_NAME_MAX || raw_n > VAULT_NAME_MAX)
 		return vault_refuse(e, name, n, N_("a name of more than 16 KiB"));
 	l->name_bytes += (int64_t)(n + raw_n);
@@ -574,11 +574,10 @@ void vault_list_get(struct vault_list *l, size_t rank, struct item *out)
 	const struct fixed f = fixed_of(r);
 	*out = (struct item){
 		.pub = { .name = name_of(r), .size = f.size, .packed = f.packed, .mtime_us = f.mtime_us, .encrypted = f.encrypted, .within = f.within },
-		.rank = rank,
+		.rank = rank, .crc = f.crc,
 		.raw = f.raw_n ? name_of(r) + f.name_n + 1 : NULL,
 	};
 	memcpy(&out->at, &f.at, sizeof(f.at));
-	memcpy(&out->sum, &f.sum, sizeof(f.sum));
 }
 
 /* Does the block begin with a name before this one? */

@@ -209,7 +209,7 @@ static int64_t dos_us(uint32_t dos)
 	return ((days * 24 + (dos >> 11 & 31)) * 60 + (dos >> 5 & 63)) * 60 * 1000000 + (int64_t)(dos & 31) * 2 * 1000000;
 }
 
-static bool take_record(struct vault *v, const struct record *r, uint64_t index, struct err *e)
+static bool take_record(struct vault *v, const struct record *r, struct err *e)
 {
 	struct item *it;
 	const char *name = (const char *)r->name;
@@ -231,13 +231,12 @@ static bool take_record(struct vault *v, const struct record *r, uint64_t index,
 		vault_odd(v, VAULT_ENCRYPTED);
 	if (type && type != 0100000 && type != 0040000)
 		return vault_refuse(e, name, r->name_len, type == 0120000 ? N_("a link") : N_("a device, pipe or socket"));
-	if (r->offset >> 48 || index > UINT32_MAX)
+	if (r->offset >> 48)
 		return vault_refuse(e, name, r->name_len, "an entry in an impossible place");
 	it->at.zip.offset_low = (uint32_t)r->offset;
 	it->at.zip.offset_high = (uint16_t)(r->offset >> 32);
 	it->at.zip.method = (uint16_t)r->method;
-	it->sum.zip.crc = r->crc;
-	it->sum.zip.index = (uint32_t)index;
+	it->crc = r->crc;
 	it->pub.mtime_us = dos_us(r->dos);
 	it->pub.encrypted = r->flags & (FLAG_ENCRYPTED | FLAG_ENCRYPTED_DIR);
 	if (r->size > INT64_MAX || r->packed > INT64_MAX)
@@ -284,7 +283,7 @@ static bool walk_directory(struct vault *v, struct window *w, const struct direc
 		packed += r.packed <= INT64_MAX ? r.packed : 0;
 		if (packed > (uint64_t)d->at)
 			return vault_refuse(e, (const char *)r.name, r.name_len, "entries that share their bytes");
-		if (!take_record(v, &r, *n, e))
+		if (!take_record(v, &r, e))
 			return false;
 	}
 	if (pass == PASS_LOOK)
@@ -359,7 +358,5 @@ enum found vault_load_zip(struct vault *v, int fd, int64_t size, struct err *e)
 	v->fd = fd;
 	v->zip_prefix = d.prefix;
 	v->zip_end = d.at;
-	v->zip_bytes = size;
-	v->zip_records = (uint32_t)n;
 	return FOUND_YES;
 }

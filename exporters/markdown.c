@@ -241,10 +241,7 @@ static struct md_piece *add_piece(struct md_pieces *v, const char *s, size_t n, 
 {
 	if (!n)
 		return NULL;
-	if (v->n == v->cap) {
-		v->cap = v->cap ? v->cap * 2 : 8;
-		v->v = xrealloc(v->v, v->cap * sizeof(*v->v));
-	}
+	GROW(v->v, v->n, v->cap, 8);
 	v->v[v->n] = (struct md_piece){ .s = s, .n = n, .style = style, .raw = raw };
 	return &v->v[v->n++];
 }
@@ -427,10 +424,7 @@ static void add_span(struct md_job *j, const struct span *sp, uint32_t style)
 
 static struct md_line *add_line(struct md_job *j, const char *s, size_t n, int code)
 {
-	if (j->n_lines == j->cap_lines) {
-		j->cap_lines = j->cap_lines ? j->cap_lines * 2 : 16;
-		j->lines = xrealloc(j->lines, j->cap_lines * sizeof(*j->lines));
-	}
+	GROW(j->lines, j->n_lines, j->cap_lines, 16);
 	struct md_line *l = &j->lines[j->n_lines++];
 	*l = (struct md_line){ .s = s, .n = n, .code = code, .block_start = j->at_block_start };
 	j->at_block_start = false;

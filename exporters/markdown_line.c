@@ -130,10 +130,7 @@ static void push(struct md_pieces *to, const char *s, size_t n, uint32_t style, 
 {
 	if (!n)
 		return;
-	if (to->n == to->cap) {
-		to->cap = to->cap ? to->cap * 2 : 8;
-		to->v = xrealloc(to->v, to->cap * sizeof(*to->v));
-	}
+	GROW(to->v, to->n, to->cap, 8);
 	to->v[to->n++] = (struct md_piece){ .s = s, .n = n, .style = style, .raw = raw };
 }
 
@@ -353,10 +350,7 @@ void md_pack(struct md_job *j, const char *const **parts, size_t *n_parts)
 		size_t end = to;
 		while (end > from && empty(&j->lines[end - 1]))
 			end--;
-		if (n == cap) {
-			cap = cap ? cap * 2 : 8;
-			out = xrealloc(out, cap * sizeof(*out));
-		}
+		GROW(out, n, cap, 8);
 		out[n++] = write_part(j, from, end);
 		from = to;
 	}

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { ROWS_MAX = 5000 }; /* on a page: 50 are asked for; whoever sends a million of empty ones is not read */
+
 bool pachca_list_build(const struct target *t, enum list_kind kind, const char *scope, enum list_order order, const char *cursor,
                        struct arena *a, struct http_req *out, struct err *e)
 {
@@ -230,6 +232,8 @@ bool pachca_list_parse(const struct target *t, enum list_kind kind, const struct
 	const struct jv *data = jv_get(doc, "data"), *pag = jv_at(doc, "meta.paginate");
 	if (!jv_is(data, JV_ARR))
 		return err_set(e, ERR_TARGET, "Pachca's answer is not a list (%s)%s%s", http_words(r, a), *why.msg ? ": " : "", why.msg);
+	if (data->n > ROWS_MAX)
+		return err_set(e, ERR_TARGET, "Pachca's list has %zu rows on a page", data->n);
 	out->v = arena_array(a, data->n ? data->n : 1, struct seen);
 	jv_each(data, it) {
 		if (kind == LIST_MESSAGES && jv_get_str(it, "deleted_at"))

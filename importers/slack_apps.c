@@ -40,14 +40,7 @@ static void add_word(struct source *s, struct words *w, const char *word, size_t
 	for (size_t i = 0; i < w->n; i++)
 		if (strlen(w->v[i]) == n && memcmp(w->v[i], word, n) == 0)
 			return;
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 4;
-		const char **v = arena_array(&s->names, cap, const char *);
-		if (w->n)
-			memcpy(v, w->v, w->n * sizeof(*v));
-		w->v = v;
-		w->cap = cap;
-	}
+	ARENA_GROW(&s->names, w->v, w->n, w->cap, 4);
 	w->v[w->n++] = arena_strndup(&s->names, word, n);
 }
 

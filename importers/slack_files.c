@@ -195,14 +195,7 @@ void slack_file(struct source *s, const struct jv *v, struct files *files)
 {
 	if (!jv_is(v, JV_OBJ) || files->n >= FILES_MAX)
 		return;
-	if (files->n == files->cap) {
-		size_t cap = files->cap ? 2 * files->cap : 4;
-		struct file *grown = arena_array(s->step, cap, struct file);
-		if (files->n)
-			memcpy(grown, files->v, files->n * sizeof(*grown));
-		files->v = grown;
-		files->cap = cap;
-	}
+	ARENA_GROW(s->step, files->v, files->n, files->cap, 4);
 	struct fields k = { { 0 } };
 	gather(v, &k);
 	struct file f = { .size = jv_int(k.v[K_SIZE], -1) };

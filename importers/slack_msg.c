@@ -212,10 +212,7 @@ static void watch(struct source *s, int64_t us, int64_t parent_us)
 	if (!times_add(&s->times, us))
 		slack_hazard(s, HAZARD_NOTE, "duplicate", "%lld.%06lld stands in the archive again", (long long)(us / 1000000), (long long)(us % 1000000));
 	if (parent_us && times_add(&s->replied, parent_us)) {
-		if (s->n_roots == s->roots_cap) {
-			s->roots_cap = s->roots_cap ? 2 * s->roots_cap : 256;
-			s->roots = xrealloc(s->roots, s->roots_cap * sizeof(*s->roots));
-		}
+		GROW(s->roots, s->n_roots, s->roots_cap, 256);
 		s->roots[s->n_roots++] = (struct root){ .us = parent_us, .entry = s->entry_index, .line = (uint32_t)s->line };
 	}
 	if (s->times.n >= TIMES_MAX || s->n_roots >= ROOTS_MAX)

@@ -227,10 +227,7 @@ static void find_chats(struct source *s)
 			continue;
 		if (!wa_sniff(s->v, en, &h) && is[i] == NAME_TEXT)
 			continue;
-		if (s->n_chats == cap) {
-			cap = cap ? 2 * cap : 16;
-			s->chats = xrealloc(s->chats, cap * sizeof(*s->chats));
-		}
+		GROW(s->chats, s->n_chats, cap, 16);
 		s->chats[s->n_chats++] = (struct wa_chat_ref){ en };
 	}
 	free(is);

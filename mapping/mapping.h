@@ -187,7 +187,7 @@ size_t mapping_changes(const char *was, const char *is, struct arena *a, const s
 
 /* ---- drafting (mvchat map) ---- */
 struct target_person { const char *id, *name, *email, *phone, *nick, *avatar /* address, or NULL */; bool bot, suspended; };
-struct target_chat { const char *id, *name; bool is_public, archived, personal; };
+struct target_chat { const char *id, *name; bool is_public, archived, personal; const char *made_for; /* the source's conversation, if we made it; or NULL */ };
 struct conv_stats { int64_t n_msgs, first_us, last_us; };
 struct survey { /* what is known when a draft is made; all borrowed */
 	const struct mapping_archive *archives; size_t n_archives;

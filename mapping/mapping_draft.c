@@ -258,9 +258,24 @@ static const struct target_chat *chat_named(const struct draft *d, const char *n
 	return found;
 }
 
+/* The chat that was made for it before it had a row. */
+static const struct target_chat *chat_made_for(const struct draft *d, const struct conv *c)
+{
+	for (size_t i = 0; i < d->s->n_chats; i++)
+		if (d->s->chats[i].made_for && streq(d->s->chats[i].made_for, c->id))
+			return &d->s->chats[i];
+	return NULL;
+}
+
 static void name_place(struct draft *d, const struct conv *c, struct sheet_row *r)
 {
 	struct arena *a = &d->m->a;
+	const struct target_chat *own = chat_made_for(d, c);
+	if (own && own->name) {
+		r->cells[C_TARGET_NAME] = own->name;
+		r->cells[C_REASON] = "";
+		return;
+	}
 	const char *wanted = decide_name(d->m, c, &d->users, a);
 	const bool shared = c->space && c->name && table_get(&d->shared, names_fold(c->name, a));
 	if (shared)

@@ -77,14 +77,7 @@ static size_t standard_index(const struct sheet *s, const char *name)
 
 struct sheet_row *sheet_add(struct sheet *s, struct arena *a)
 {
-	if (s->n_rows == s->cap_rows) {
-		size_t cap = s->cap_rows ? 2 * s->cap_rows : 64;
-		struct sheet_row *rows = arena_array(a, cap, struct sheet_row);
-		if (s->n_rows)
-			memcpy(rows, s->rows, s->n_rows * sizeof(*rows));
-		s->rows = rows;
-		s->cap_rows = cap;
-	}
+	ARENA_GROW(a, s->rows, s->n_rows, s->cap_rows, 64);
 	struct sheet_row *r = &s->rows[s->n_rows++];
 	r->line = 0;
 	r->cells = arena_array(a, s->n_standard + s->n_extra + 1, const char *);

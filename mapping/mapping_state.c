@@ -95,10 +95,7 @@ static struct line_set lines_of(const char *text)
 	struct line_set l = { 0 };
 	size_t cap = 0;
 	for (const char *s = body_of(text), *nl; (nl = strchr(s, '\n')); s = nl + 1) {
-		if (l.n == cap) {
-			cap = cap ? 2 * cap : 1024;
-			l.v = xrealloc(l.v, cap * sizeof(*l.v));
-		}
+		GROW(l.v, l.n, cap, 1024);
 		l.v[l.n++] = hash64(s, (size_t)(nl - s), 0);
 	}
 	if (l.n)

@@ -19,6 +19,11 @@ for f in docs/*.5; do put "$f" "share/man/man5/$(basename "$f")"; done
 put "$T/bash" share/bash-completion/completions/mvchat
 put "$T/zsh" share/zsh/site-functions/_mvchat
 put "$T/fish" share/fish/vendor_completions.d/mvchat.fish
-for f in README.md README.ru.md docs/*.md docs/*.json docs/ci/*; do
-	if [ -f "$f" ]; then put "$f" "share/doc/mvchat/${f#docs/}"; fi
-done
+# A guide with its links as they lead from there. Pictures, and the sections that show them, stay in the source tree.
+guide() {
+	awk 'function out() { if (text !~ /!\[/) printf "%s", text; text = "" } /^## / { out() } { text = text $0 "\n" } END { out() }' "$1" |
+		sed -e 's#\[docs/#[#g; s#](docs/#](#g' -e 's#\[\([^]]*\)\](mvchat-[a-z]*\.5)#\1#g' -e 's#\[CONTRIBUTING\.md\](CONTRIBUTING\.md)#CONTRIBUTING.md#' >"$T/guide"
+	put "$T/guide" "share/doc/mvchat/${1#docs/}"
+}
+for f in README.md README.ru.md docs/*.md; do guide "$f"; done
+for f in docs/*.json docs/ci/*; do put "$f" "share/doc/mvchat/${f#docs/}"; done

@@ -16,6 +16,7 @@ struct adopt_result {
 	int64_t missing[OP_DELETE + 1];   /* expected and not found */
 	int64_t ambiguous;                /* chats: several are like the one expected */
 	int64_t accounts;                 /* that were found to be ours by what they wrote: their tokens were not given */
+	int64_t closed;                   /* chats we may not read: what of theirs is there cannot be told */
 	int64_t strangers;                /* messages of our account that nothing expected says */
 	int64_t renamed;                  /* messages found under a name that their author no longer has */
 	bool stopped;

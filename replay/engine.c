@@ -40,14 +40,6 @@ void engine_event(struct engine *x, const char *ev, const struct runner *r, cons
 		x->a->event(x->a->ctx, ev, r ? r->name : "", what);
 }
 
-static const char *op_words(const struct op *op, char out[160])
-{
-	static const char *const names[] = { "?", "person", "chat", "upload", "message", "thread", "reaction", "pin", "members", "archiving",
-		"edit", "deletion" };
-	fmt_into(out, 160, "%s %s", names[op->key.kind <= OP_DELETE ? op->key.kind : 0], op->key.id);
-	return out;
-}
-
 enum when { WHEN_DUE, WHEN_AT_END };
 static void tell(struct engine *x, enum when when)
 {
@@ -88,355 +80,6 @@ void engine_break(struct engine *x, const struct err *e)
 	engine_halt(x, e->msg);
 }
 
-/* ---- what a step of a lane writes ---- */
-
-static void count_done(struct engine *x, struct runner *r)
-{
-	switch (r->hot->op.op.key.kind) {
-	case OP_POST:
-		x->res->posted++;
-		r->weight -= r->weight > 0 && r->weight != HURRY;
-		break;
-	case OP_EDIT:
-		x->res->edited++;
-		break;
-	case OP_USER_CREATE: case OP_CHAT_CREATE: case OP_THREAD_OPEN:
-		x->res->created++;
-		break;
-	case OP_UPLOAD:
-		x->res->uploaded++;
-		break;
-	case OP_DELETE:
-		x->res->taken_back += x->a->source || r->hot->op.op.undoes != OP_ARCHIVE; /* a chat opened for a while is nothing lost */
-		r->weight -= r->weight > 0;
-		break;
-	case OP_REACT: case OP_PIN: case OP_MEMBERS: case OP_ARCHIVE:
-		break;
-	}
-}
-
-/* The op is recorded as done or refused: what gave it may move on. */
-static void passed(struct engine *x, struct runner *r)
-{
-	const struct engine_source *src = x->a->source;
-	if (src)
-		src->passed(src->src, &r->pos, &r->hot->op);
-	else if (!r->uploads)
-		stream_passed(x->a->stream, &r->pos, &r->hot->op);
-	engine_ahead_moved(r, &r->hot->op.op.key);
-}
-
-static void write_intent(struct engine *x, struct runner *r)
-{
-	const struct stream_op *o = &r->hot->op;
-	ledger_intent(x->l, &o->op.key, r->num, o->src_fp, o->body_fp, o->loss, x->a->run, wire_now_us(x->s->wire, NULL));
-	x->wrote |= WROTE_INTENT;
-}
-
-static void write_reject(struct engine *x, struct runner *r, const char *why)
-{
-	char words[160];
-	ledger_reject(x->l, &r->hot->op.op.key, why);
-	x->wrote |= WROTE_REJECT;
-	x->res->rejected++;
-	engine_event(x, "op.rejected", r, "%s: %s", op_words(&r->hot->op.op, words), why);
-	passed(x, r);
-}
-
-/* The op begins again at its first step. */
-static void rewind_op(struct hot *h)
-{
-	h->op.op.step = 0;
-	h->op.op.carry = NULL;
-	h->built = false;
-}
-
-static void housed(struct engine *x, struct runner *host);
-
-/* Found, and refused as existing the only time it was asked for: somebody else has made it. */
-static bool existed(struct engine *x, struct hot *h, enum lane_event ev)
-{
-	struct ledger_row row;
-	return ev == LANE_EV_FOUND && h->op.op.key.kind == OP_USER_CREATE && ledger_get(x->l, &h->op.op.key, &h->arena, &row) && row.tries == 1 &&
-	       row.why && !strncmp(row.why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1);
-}
-
-void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said)
-{
-	static const struct said nothing = { NULL, NULL, NULL };
-	struct hot *h = r->hot;
-	char words[160];
-	if (!said)
-		said = &nothing;
-	const char *why = said->why ? said->why : "no reason given";
-	enum settle settle = ev == LANE_EV_OP || ev == LANE_EV_OPEN ? x->s->traits.settle[h->op.op.key.kind] : SETTLE_STOP;
-	switch (lane_step(&r->lane, ev, settle, &x->limits)) {
-	case LANE_DO_NOTHING: case LANE_DO_SEND: case LANE_DO_LOOK: /* sending is send_batch's, and after the commit */
-		break;
-	case LANE_DO_INTENT:
-		write_intent(x, r);
-		x->intents++;
-		break;
-	case LANE_DO_DONE:
-		ledger_done(x->l, &h->op.op.key, said->id, existed(x, h, ev) ? LEDGER_EXISTED : said->id2);
-		x->wrote |= WROTE_DONE;
-		count_done(x, r);
-		if (h->op.op.key.kind == OP_CHAT_CREATE && ev == LANE_EV_DONE) /* made with all bots in it */
-			pool_room_put(&x->s->pool, said->id, pool_all(&x->s->pool));
-		if (h->op.op.key.kind == OP_CHAT_CREATE)
-			housed(x, r);
-		if (ev == LANE_EV_FOUND) {
-			x->res->adopted++;
-			engine_event(x, "op.adopted", r, "%s had arrived", op_words(&h->op.op, words));
-		}
-		passed(x, r);
-		break;
-	case LANE_DO_REFUSE:
-		write_intent(x, r);
-		write_reject(x, r, why);
-		break;
-	case LANE_DO_REJECT:
-		write_reject(x, r, why);
-		break;
-	case LANE_DO_UNKNOWN:
-		if (h->op.state != OP_UNKNOWN || ev != LANE_EV_OPEN) { /* an older reason says more than "found open" */
-			ledger_unknown(x->l, &h->op.op.key, why);
-			x->wrote |= WROTE_UNKNOWN;
-		}
-		if (ev == LANE_EV_UNKNOWN)
-			engine_event(x, "op.unknown", r, "%s: %s", op_words(&h->op.op, words),
-			             strncmp(why, WHY_EXISTED, sizeof(WHY_EXISTED) - 1) ? why : why + sizeof(WHY_EXISTED) - 1);
-		rewind_op(h);
-		break;
-	case LANE_DO_FORGET:
-		ledger_unsent(x->l, &h->op.op.key);
-		x->wrote |= WROTE_FORGET;
-		if (ev != LANE_EV_AGAIN)
-			rewind_op(h);
-		break;
-	}
-	if (ev == LANE_EV_ABSENT && r->lane.state == LANE_READY) {
-		x->res->resent++;
-		engine_event(x, "op.resent", r, "%s had not arrived and is sent again", op_words(&h->op.op, words));
-	}
-	if (r->lane.state == LANE_STOPPED && !r->uploads) { /* else its lane tries once more, when it is there */
-		static const char *const reasons[] = {
-			[LANE_WHY_NONE] = "", [LANE_WHY_CLOSED] = "the target does not let us write here",
-			[LANE_WHY_STRANGE] = "its outcome cannot be told from what the chat holds",
-			[LANE_WHY_TRIES] = "sent several times, it never arrived", [LANE_WHY_BLIND] = "the target does not show the chat",
-			[LANE_WHY_UNKNOWABLE] = "whether it arrived cannot be found out",
-		};
-		engine_event(x, "lane.stopped", r, "%s: %s (%s)", op_words(&h->op.op, words), reasons[r->lane.why], why);
-	}
-}
-
-/* ---- lanes come and go ---- */
-
-static void on_thread(void *ctx, const struct lane_spec *spec)
-{
-	void **both = ctx;
-	struct engine *x = both[0];
-	struct runner *chat = both[1], *r = lanes_add(&x->lanes, spec, chat);
-	if (!r)
-		return; /* announced twice */
-	r->weight += chat->weight >= HURRY ? HURRY : 0;
-	chat->threads_open++;
-	lanes_wait(&x->lanes, r);
-}
-
-static bool on_lane(void *ctx, const struct lane_spec *spec)
-{
-	struct engine *x = ctx;
-	struct runner *r = lanes_add(&x->lanes, spec, NULL);
-	if (r) {
-		if (x->a->small_first && spec->kind == LANE_CHAT && spec->weight <= x->a->small_first)
-			r->weight += HURRY;
-		if (spec->host)
-			lanes_join(&x->lanes, r, spec->host);
-		lanes_wait(&x->lanes, r);
-		x->people_left += spec->kind == LANE_PERSON;
-	}
-	return true;
-}
-
-/* The chats into which others are merged: their own lanes belong to those companies. */
-static void house(struct engine *x)
-{
-	struct buf name;
-	buf_init(&name, 1 << 20);
-	for (struct company_lanes *c = x->lanes.companies; c; c = c->next) {
-		buf_reset(&name);
-		buf_adds(&name, "c:");
-		buf_adds(&name, c->host);
-		struct runner *host = lanes_find(&x->lanes, name.p);
-		if (host)
-			lanes_join(&x->lanes, host, c->host);
-	}
-	buf_release(&name);
-}
-
-static struct heap *next_heap(struct engine *x)
-{
-	/* People are made beside the chats, which wait for them before their members join; or before anything else. */
-	if (x->lanes.people.n && (x->a->people_first || x->n_active_people < HOT_PEOPLE_MAX))
-		return &x->lanes.people;
-	if (x->people_left && x->a->people_first)
-		return NULL;
-	struct runner *chat = heap_top(&x->lanes.chats), *thread = heap_top(&x->lanes.threads);
-	if (!thread)
-		return x->n_active_chats < HOT_CHATS_MAX ? &x->lanes.chats : NULL;
-	bool take_chat = chat && chat->weight > thread->weight && x->n_active_chats < HOT_CHATS_MAX;
-	return take_chat ? &x->lanes.chats : &x->lanes.threads;
-}
-
-static void activate(struct engine *x)
-{
-	while (x->n_active - x->n_uploads < HOT_MAX) {
-		struct heap *h = next_heap(x);
-		struct runner *r = h ? heap_pop(h) : NULL;
-		if (!r)
-			return;
-		r->hot = x->n_spare ? x->spare[--x->n_spare] : xcalloc(1, sizeof(*r->hot));
-		r->hot->arena.chunk = HOT_CHUNK;
-		r->hot->refused_since = -1;
-		x->n_active_chats += r->kind == LANE_CHAT;
-		x->n_active_people += r->kind == LANE_PERSON;
-		x->active[x->n_active++] = r;
-	}
-}
-
-static void stopped(struct engine *x, const struct runner *r)
-{
-	x->res->lanes_stopped++;
-	x->res->in_doubt += r->lane.row != LANE_ROW_NONE;
-}
-
-
-/* A chat that has nothing more to wait for goes on to its end. */
-static void wake(struct engine *x, struct runner *chat)
-{
-	if (chat->threads_open || (x->people_left && !chat->unhoused) || chat->lane.state != LANE_PARKED || chat->later || x->halting)
-		return;
-	if (chat->company && chat->through && !chat->company->finish)
-		return;
-	chat->unhoused = false;
-	lane_step(&chat->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
-	if (chat->hot)
-		return; /* parked in this very tick and still among the active ones */
-	x->n_parked--;
-	lanes_wait(&x->lanes, chat);
-}
-
-/* The chat of a company is made, or never will be. */
-static void housed(struct engine *x, struct runner *host)
-{
-	for (size_t i = 0; host->company && i < host->company->n; i++)
-		if (host->company->v[i]->unhoused)
-			wake(x, host->company->v[i]);
-}
-
-/* Has the last lane of a company come to the end of its messages? Then all go on to the rest. */
-static void company_through(struct engine *x, struct company_lanes *c)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (!c->v[i]->through)
-			return;
-	if (c->finish || c->stopped)
-		return;
-	c->finish = true;
-	for (size_t i = 0; i < c->n; i++)
-		wake(x, c->v[i]);
-}
-
-static void thread_over(struct engine *x, struct runner *chat)
-{
-	chat->threads_open--;
-	wake(x, chat);
-}
-
-static void people_over(struct engine *x)
-{
-	for (size_t i = 0; i < x->lanes.n_buckets; i++)
-		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain)
-			if (r->kind == LANE_CHAT)
-				wake(x, r);
-}
-
-/* Takes a lane that has come to rest out of the active ones (its place in them is i). */
-static void retire(struct engine *x, size_t i)
-{
-	struct runner *r = x->active[i];
-	x->active[i] = x->active[--x->n_active];
-	if (r->lane.state == LANE_HALTED && r->hot->op.op.key.kind == OP_UPLOAD && r->lane.row != LANE_ROW_NONE) {
-		ledger_unsent(x->l, &r->hot->op.op.key);
-		x->wrote |= WROTE_FORGET;
-		r->lane.row = LANE_ROW_NONE;
-	}
-	if (r->uploads) {
-		engine_ahead_over(x, r);
-		return;
-	}
-	engine_ahead_leave(x, r);
-	x->n_active_chats -= r->kind == LANE_CHAT;
-	x->n_active_people -= r->kind == LANE_PERSON;
-	arena_reset(&r->hot->arena);
-	struct arena keep = r->hot->arena;
-	*r->hot = (struct hot){ .arena = keep };
-	x->spare[x->n_spare++] = r->hot;
-	r->hot = NULL;
-	enum lane_state st = (enum lane_state)r->lane.state;
-	if (st == LANE_PARKED) {
-		x->n_parked++;
-		if (r->company)
-			company_through(x, r->company);
-		return;
-	}
-	struct company_lanes *company = r->company;
-	if (company) {
-		housed(x, r);
-		lanes_leave(r);
-		company->stopped |= st == LANE_STOPPED;
-		company_through(x, company);
-	}
-	if (r->kind == LANE_PERSON && --x->people_left == 0)
-		people_over(x);
-	if (st == LANE_STOPPED)
-		stopped(x, r);
-	else if (st == LANE_HALTED)
-		x->res->in_doubt += r->lane.row != LANE_ROW_NONE;
-	if (r->parent && st == LANE_ENDED)
-		thread_over(x, r->parent); /* of a thread that stopped the chat goes on waiting: nobody joins before it is in */
-	if (r->kind == LANE_CHAT && r->threads_open)
-		return; /* its threads point to it; it is freed with all the rest */
-	lanes_drop(&x->lanes, r);
-}
-
-/* Nothing else is left: who waited for just that goes on. Those that wait for a thread that stopped go on waiting. */
-static void wake_later(struct engine *x)
-{
-	for (size_t i = 0; i < x->lanes.n_buckets; i++)
-		for (struct runner *r = x->lanes.buckets[i]; r; r = r->chain) {
-			if (!r->later)
-				continue;
-			r->later = false;
-			lane_step(&r->lane, LANE_EV_WAKE, SETTLE_STOP, &x->limits);
-			x->n_parked--;
-			lanes_wait(&x->lanes, r);
-		}
-	x->n_later = 0;
-}
-
-static void retire_all(struct engine *x)
-{
-	for (size_t i = 0; i < x->n_active;) {
-		enum lane_state st = (enum lane_state)x->active[i]->lane.state;
-		if (st == LANE_ENDED || st == LANE_STOPPED || st == LANE_HALTED || st == LANE_PARKED || (st == LANE_NEXT && x->active[i]->uploads))
-			retire(x, i);
-		else
-			i++;
-	}
-}
-
 /* ---- one tick ---- */
 
 /* Chats announce threads faster than these can be written: they pause, so that what waits stays bounded. */
@@ -471,7 +114,7 @@ static bool orphaned(struct engine *x, struct runner *r, enum stream_got got)
 		return true;
 	}
 	char words[160];
-	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", op_words(&h->op.op, words));
+	engine_event(x, "lane.stopped", r, "%s is in doubt, and the archive or the mapping no longer has it", engine_op_words(&h->op.op, words));
 	return true;
 }
 
@@ -482,8 +125,8 @@ static enum stream_got next_op(struct engine *x, struct runner *r, const struct 
 	size_t open = r->threads_open + (r->kind == LANE_CHAT && x->people_left > 0); /* its end waits for them as for a thread */
 	open += r->company && !r->company->finish; /* ... and for all that goes into the same chat */
 	if (src)
-		return src->next(src->src, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
-	return stream_next(x->a->stream, spec, &r->pos, open, on_thread, both, &h->arena, &h->op, e);
+		return src->next(src->src, spec, &r->pos, open, engine_thread_told, both, &h->arena, &h->op, e);
+	return stream_next(x->a->stream, spec, &r->pos, open, engine_thread_told, both, &h->arena, &h->op, e);
 }
 
 static bool pull(struct engine *x, struct runner *r)
@@ -834,7 +477,7 @@ static bool loop(struct engine *x)
 			engine_halt(x, "the time it was given is over");
 		look_at_hours(x, now);
 		if (!x->halting) {
-			activate(x);
+			engine_activate(x);
 			if (pull_all(x, now)) {
 				engine_ahead(x);
 				grant_all(x, now);
@@ -845,11 +488,11 @@ static bool loop(struct engine *x)
 		if (!commit(x))
 			return false;
 		send_batch(x);
-		retire_all(x);
+		engine_retire_all(x);
 		tell(x, WHEN_DUE);
 		bool waiting = x->lanes.people.n || x->lanes.chats.n || x->lanes.threads.n;
 		if (!x->n_active && !waiting && x->n_later && !x->halting) {
-			wake_later(x);
+			engine_wake_later(x);
 			waiting = true;
 		}
 		if (!x->n_active && (x->halting || !waiting))
@@ -895,9 +538,9 @@ bool engine_run(const struct engine_args *args, struct engine_result *out, struc
 	ledger_forget_uploads(x->l);
 	const struct engine_source *src = args->source;
 	x->files = !src && stream_has_files(args->stream);
-	if (!(src ? src->lanes(src->src, on_lane, x, &x->err) : stream_lanes(args->stream, on_lane, x, &x->err)))
+	if (!(src ? src->lanes(src->src, engine_lane_told, x, &x->err) : stream_lanes(args->stream, engine_lane_told, x, &x->err)))
 		x->broken = true;
-	else if (house(x), loop(x))
+	else if (engine_house(x), loop(x))
 		count_waiting(x);
 	struct err last = ERR_INIT;
 	bool in_tx = !x->wrote || !x->broken; /* a commit that failed has ended its transaction */

@@ -138,11 +138,21 @@ void engine_break(struct engine *x, const struct err *e); /* the same, but the r
 /* Carries an event into the lane and the action out into the ledger. */
 struct said { const char *id, *id2, *why; };
 void engine_step(struct engine *x, struct runner *r, enum lane_event ev, const struct said *said);
+const char *engine_op_words(const struct op *op, char out[160]);
 int64_t engine_gate_fail(struct engine *x, struct gate *g, int64_t now); /* the moment to try again */
 int64_t engine_gate_ask(struct gate *g, int64_t now);     /* 0: may go (and, after a failure, tries for all); else when to ask again */
 struct gate *engine_gate(struct engine *x, const struct http_req *req);
 
 uint32_t engine_bots(struct engine *x, struct runner *r); /* who may write where this lane writes */
+
+/* engine_active.c: lanes come and go */
+bool engine_lane_told(void *ctx, const struct lane_spec *spec);   /* ctx: the engine; stream_lanes' each */
+void engine_thread_told(void *ctx, const struct lane_spec *spec); /* ctx: the engine and the chat's runner; stream_next's on_thread */
+void engine_house(struct engine *x);                    /* when all lanes are told: chats join those that are merged into them */
+void engine_activate(struct engine *x);                 /* gives waiting lanes the memory to work, as far as there is any */
+void engine_housed(struct engine *x, struct runner *host); /* the chat of a company is made, or never will be */
+void engine_retire_all(struct engine *x);               /* takes the lanes that have come to rest out of the active ones */
+void engine_wake_later(struct engine *x);               /* nothing else is left: who waited for just that goes on */
 
 /* engine_ahead.c */
 void engine_ahead_init(struct engine *x);

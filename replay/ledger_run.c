@@ -90,10 +90,7 @@ void ledger_current_mapping(struct ledger *l, const uint8_t mapping[DIGEST_BYTES
 
 void ledger_other_names(struct ledger *l, int64_t from, int64_t until)
 {
-	if (l->n_other_names == l->cap_other_names) {
-		l->cap_other_names = l->cap_other_names ? 2 * l->cap_other_names : 16;
-		l->other_names = xrealloc(l->other_names, l->cap_other_names * sizeof(*l->other_names));
-	}
+	GROW(l->other_names, l->n_other_names, l->cap_other_names, 16);
 	l->other_names[l->n_other_names].from = from;
 	l->other_names[l->n_other_names++].until = until;
 	if (l->n_stale)

@@ -55,10 +55,7 @@ void plan_away(struct plan *p, const struct spool_meta *m, const struct standing
 	for (size_t i = 0; i < p->n_away && !x; i++)
 		x = p->away[i].host == seat ? &p->away[i] : NULL;
 	if (!x) {
-		if (p->n_away == p->cap_away) {
-			p->cap_away = p->cap_away ? 2 * p->cap_away : 4;
-			p->away = xrealloc(p->away, p->cap_away * sizeof(*p->away));
-		}
+		GROW(p->away, p->n_away, p->cap_away, 4);
 		x = &p->away[p->n_away++];
 		*x = (struct away){ seat, 0, 0, 0 };
 	}

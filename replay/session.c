@@ -18,6 +18,7 @@ enum {
 	TRIES_CONNECT = 2,    /* of the greeting, when nobody is there at all: a wrong address should not cost a minute */
 	PARSE_TRIES = 3,      /* of a page that is a success and cannot be read (a proxy's page, a cut answer) */
 	EMPTY_PAGES = 1000,   /* in a row: a server that never ends */
+	ROWS_MAX = 1000000,   /* of any list but that of messages: its reader may keep every row */
 };
 static const int64_t FIRST_PAUSE_US = 500000;
 static const int64_t REFUSED_US = 900 * (int64_t)1000000; /* refused for so long in all: give up, resumably */
@@ -197,6 +198,7 @@ bool session_list(struct session *s, enum list_kind kind, const char *scope, enu
 	struct arena a;
 	char *cursor = NULL;
 	int empty = 0;
+	size_t rows = 0;
 	bool ok = true, go = true;
 	arena_init(&a);
 	s->last_status = 0;
@@ -207,8 +209,13 @@ bool session_list(struct session *s, enum list_kind kind, const char *scope, enu
 			break;
 		for (size_t i = 0; go && i < page.n; i++)
 			go = each(ctx, &page.v[i]);
+		rows += page.n;
 		if (!page.next)
 			break;
+		if (go && rows >= ROWS_MAX && kind != LIST_MESSAGES) {
+			ok = err_set(e, ERR_TARGET, "the target's list does not end (more than %d rows)", (int)ROWS_MAX);
+			break;
+		}
 		empty = page.n ? 0 : empty + 1;
 		if ((cursor && streq(cursor, page.next)) || empty == EMPTY_PAGES) {
 			ok = err_set(e, ERR_TARGET, "the target's list goes round in circles");
@@ -271,10 +278,7 @@ static const char *or_null(struct arena *a, const char *s)
 static bool add_person(void *ctx, const struct seen *r)
 {
 	struct gather *g = ctx;
-	if (g->out->n_people == g->cap) {
-		g->cap = g->cap ? g->cap * 2 : 256;
-		g->out->people = xrealloc(g->out->people, g->cap * sizeof(*g->out->people));
-	}
+	GROW(g->out->people, g->out->n_people, g->cap, 256);
 	g->out->people[g->out->n_people++] = (struct target_person){
 		.id = arena_strdup(g->a, r->id), .name = arena_strdup(g->a, r->name ? r->name : ""), .email = or_null(g->a, r->body),
 		.phone = or_null(g->a, r->phone), .nick = or_null(g->a, r->nick), .avatar = or_null(g->a, r->avatar), .bot = r->bot, .suspended = r->suspended,
@@ -285,10 +289,7 @@ static bool add_person(void *ctx, const struct seen *r)
 static bool add_chat(void *ctx, const struct seen *r)
 {
 	struct gather *g = ctx;
-	if (g->out->n_chats == g->cap) {
-		g->cap = g->cap ? g->cap * 2 : 256;
-		g->out->chats = xrealloc(g->out->chats, g->cap * sizeof(*g->out->chats));
-	}
+	GROW(g->out->chats, g->out->n_chats, g->cap, 256);
 	g->out->chats[g->out->n_chats++] = (struct target_chat){
 		.id = arena_strdup(g->a, r->id), .name = arena_strdup(g->a, r->name ? r->name : ""), .is_public = r->is_public,
 		.archived = r->archived, .personal = r->personal,

@@ -162,10 +162,7 @@ struct reading {
 
 static struct line *new_line(struct reading *r)
 {
-	if (r->n == r->cap) {
-		r->cap = r->cap ? 2 * r->cap : 64;
-		r->v = xrealloc(r->v, r->cap * sizeof(*r->v));
-	}
+	GROW(r->v, r->n, r->cap, 64);
 	r->v[r->n] = (struct line){ .cap = 0 };
 	return &r->v[r->n++];
 }
@@ -177,10 +174,7 @@ static struct spool_place *place_in(struct reading *r, struct line *l, const cha
 			return &l->places[i];
 	if (l->it.n_places == SPOOL_PLACES_MAX)
 		return NULL;
-	if (l->it.n_places == l->cap) {
-		l->cap = l->cap ? 2 * l->cap : 4;
-		l->places = xrealloc(l->places, l->cap * sizeof(*l->places));
-	}
+	GROW(l->places, l->it.n_places, l->cap, 4);
 	struct spool_place *p = &l->places[l->it.n_places++];
 	*p = (struct spool_place){ .conv = arena_strdup(r->a, conv), .name = arena_strdup(r->a, name) };
 	return p;

@@ -105,10 +105,7 @@ static void load_seated(struct spool *s)
 	sqlite3_stmt *st = spool_db_once(s, "SELECT num FROM seats.conv WHERE seated ORDER BY num");
 	size_t cap = 0;
 	while (spool_db_step(s, st)) {
-		if (s->n_seated == cap) {
-			cap = cap ? 2 * cap : 64;
-			s->seated = xrealloc(s->seated, cap * sizeof(*s->seated));
-		}
+		GROW(s->seated, s->n_seated, cap, 64);
 		s->seated[s->n_seated++] = sqlite3_column_int64(st, 0);
 	}
 	sqlite3_finalize(st);
@@ -200,10 +197,7 @@ size_t spool_seats_guests(struct spool *s, int64_t host, struct arena *a, const 
 	sqlite3_stmt *st = spool_db_once(s, "SELECT conv FROM seats.guest WHERE host=?1 ORDER BY conv");
 	sqlite3_bind_int64(st, 1, host);
 	while (spool_db_step(s, st)) {
-		if (n == cap) {
-			cap = cap ? 2 * cap : 8;
-			v = xrealloc(v, cap * sizeof(*v));
-		}
+		GROW(v, n, cap, 8);
 		v[n++] = sqlite3_column_int64(st, 0);
 	}
 	sqlite3_finalize(st);

@@ -223,10 +223,7 @@ void removal_row(struct removal *r, const struct ledger_row *row)
 		last->thread = true;
 	if (same || k->kind != OP_POST || (row->loss & LOSS_ROOT) || !r->any || r->n >= REMOVED_MAX)
 		return;
-	if (r->n == r->cap) {
-		r->cap = r->cap ? 2 * r->cap : 16;
-		r->v = xrealloc(r->v, r->cap * sizeof(*r->v));
-	}
+	GROW(r->v, r->n, r->cap, 16);
 	r->v[r->n++] = (struct removed){ k->ts_us, arena_strdup(r->a, k->id), k->part + 1, false };
 }
 
@@ -311,10 +308,7 @@ static void gone_with(struct stream *s, const struct opkey *post, struct arena *
 	while (ledger_walk_next(w, &r)) {
 		if (r.state != OP_DONE || r.key.kind == OP_DELETE || (r.key.kind == OP_POST && r.key.part))
 			continue;
-		if (g.n == g.cap) {
-			g.cap = g.cap ? 2 * g.cap : 16;
-			g.v = xrealloc(g.v, g.cap * sizeof(*g.v));
-		}
+		GROW(g.v, g.n, g.cap, 16);
 		g.v[g.n] = r.key;
 		g.v[g.n++].id = arena_strdup(a, r.key.id);
 	}

@@ -4,11 +4,11 @@
  * are compared by fingerprint; the order is the ledger's order of writing against the target's order of ids. Only reads.
  * What a target does not show cannot be compared: Pachca gives no size of a file (but which upload it is) and no list of pins.
  * Memory: a page of the list and one row of the ledger, whatever a lane's length, because both are walked together, ids
- * ascending; beyond that only what is wrong, and one entry per chat and person. Called by `mvchat verify`.
+ * ascending; beyond that only what is wrong, and one entry per chat and person. Called by `mvchat verify`. People and chats: verify_chats.c.
  */
 #include "replay/verify.h"
 
-#include "core/table.h"
+#include "replay/verify_in.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,33 +35,8 @@ struct lane {
 };
 
 struct other_file { struct other_file *next; struct opkey key; const char *lane, *chat, *target; };
-struct chat { const char *id, *conv; int64_t num; uint64_t name_fp; bool created, seen; struct chat *also; /* another conversation in it */ };
 
-struct verify {
-	const struct verify_args *args;
-	struct verify_result *out;
-	const struct exporter *ex;
-	struct arena arena;      /* chats and people */
-	struct arena step;       /* one row */
-	struct table chats;      /* target chat id -> struct chat */
-	struct table users;      /* target user id -> a non-NULL value, &unseen until it is listed */
-	bool edits, deletes;     /* has the ledger any? */
-	struct other_file *others; /* newest first; told at the end, if the target turns out to keep what OP_UPLOAD left */
-	int64_t lanes, lanes_done;
-	struct lane_ref { int64_t num; const char *name; uint64_t rank; } *refs; size_t n_refs, cap_refs;
-	int64_t lane_budget;     /* messages still to look at in this lane; sampling only */
-	struct err *err;
-	bool failed;
-};
-
-static char unseen[] = "unseen", found[] = "found";
-
-static bool stopping(const struct verify *v)
-{
-	return v->args->stop && *v->args->stop;
-}
-
-static void tell(struct verify *v, enum finding f, const char *lane, const struct opkey *k, const char *chat, const char *target, const char *what)
+void verify_tell(struct verify *v, enum finding f, const char *lane, const struct opkey *k, const char *chat, const char *target, const char *what)
 {
 	if (!v->args->finding)
 		return;
@@ -74,7 +49,7 @@ static void count(struct lane *l, enum finding f, const struct opkey *k, const c
 {
 	l->v->out->messages[f]++;
 	if (f != FIND_MATCH && f != FIND_FOREIGN)
-		tell(l->v, f, l->name, k, l->chat, target, what);
+		verify_tell(l->v, f, l->name, k, l->chat, target, what);
 }
 
 /* ---- what the ledger expects ---- */
@@ -151,7 +126,7 @@ static void tell_files(struct verify *v)
 		v->out->files_other = 0;
 	for (const struct other_file *o = v->out->files_other ? v->others : NULL; o; o = o->next) {
 		arena_reset(&v->step);
-		tell(v, FIND_ALTERED, o->lane, &o->key, o->chat, o->target, "a file is not the one that was sent");
+		verify_tell(v, FIND_ALTERED, o->lane, &o->key, o->chat, o->target, "a file is not the one that was sent");
 	}
 }
 
@@ -281,7 +256,7 @@ static bool on_message(void *ctx, const struct seen *s)
 	struct lane *l = ctx;
 	struct verify *v = l->v;
 	arena_reset(&v->step);
-	if (stopping(v))
+	if (verify_stopping(v))
 		return false;
 	if (v->args->sample && v->lane_budget-- <= 0) {
 		v->out->sampled = l->cut = true;
@@ -341,7 +316,7 @@ static bool compare(struct lane *l, struct err *e)
 	}
 	struct err why = ERR_INIT;
 	if (session_list(v->args->session, LIST_MESSAGES, l->chat, OLDEST_FIRST, on_message, l, &why)) {
-		if (stopping(v))
+		if (verify_stopping(v))
 			return true;
 		if (!l->cut)
 			rest_is_missing(l, "it is not in the chat", REST_TAIL);
@@ -399,7 +374,7 @@ static void person_lane(struct verify *v, int64_t lane)
 	struct ledger_walk *w = ledger_walk_lane(v->args->ledger, lane);
 	while (ledger_walk_next(w, &r))
 		if (r.key.kind == OP_USER_CREATE && r.state == OP_DONE)
-			table_put(&v->users, arena_strdup(&v->arena, r.target), unseen);
+			table_put(&v->users, arena_strdup(&v->arena, r.target), verify_unseen);
 	ledger_walk_end(w);
 }
 
@@ -412,7 +387,7 @@ static bool on_reaction(void *ctx, const struct seen *s)
 	struct marks *m = ctx;
 	struct op any = { .key = { .kind = OP_REACT, .id = "" } };
 	m->ours += m->v->ex->match(m->v->args->session->target, &any, s, &m->v->step) != MATCH_FOREIGN;
-	return !stopping(m->v);
+	return !verify_stopping(m->v);
 }
 
 static bool compare_marks(struct lane *l, const struct opkey *key, const char *target, int64_t n, struct err *e)
@@ -424,13 +399,13 @@ static bool compare_marks(struct lane *l, const struct opkey *key, const char *t
 			return err_wrap(e, "reading reactions back");
 		return true; /* the message is gone, which is told elsewhere */
 	}
-	if (stopping(v))
+	if (verify_stopping(v))
 		return true;
 	int64_t there = m.ours < n ? m.ours : n;
 	v->out->reactions_ok += there;
 	v->out->reactions_missing += n - there;
 	if (there < n)
-		tell(v, FIND_ALTERED, l->name, key, l->chat, target, "reactions of ours are missing");
+		verify_tell(v, FIND_ALTERED, l->name, key, l->chat, target, "reactions of ours are missing");
 	return true;
 }
 
@@ -444,7 +419,7 @@ static bool reactions(struct lane *l, struct err *e)
 	int64_t n = 0;
 	bool ok = true, more = true;
 	struct ledger_walk *w = ledger_walk_lane(v->args->ledger, l->num);
-	while (ok && more && !stopping(v) && !(v->args->sample && v->lane_budget-- <= 0)) {
+	while (ok && more && !verify_stopping(v) && !(v->args->sample && v->lane_budget-- <= 0)) {
 		more = ledger_walk_next(w, &r);
 		if (more && (r.key.kind != OP_REACT || r.state != OP_DONE))
 			continue;
@@ -479,7 +454,7 @@ static int64_t looked_at(const struct verify *v)
 static bool on_lane(void *ctx, int64_t num, const char *name)
 {
 	struct verify *v = ctx;
-	if (stopping(v))
+	if (verify_stopping(v))
 		return false;
 	if (v->args->sample) {
 		int64_t left = v->args->sample - looked_at(v), share = v->args->sample / 8 + 10;
@@ -541,177 +516,6 @@ static void lanes_by_seed(struct verify *v)
 		;
 }
 
-/* ---- people and chats ---- */
-
-static bool on_user(void *ctx, const struct seen *s)
-{
-	struct verify *v = ctx;
-	if (table_get(&v->users, s->id) == unseen) {
-		table_put(&v->users, s->id, found); /* the key is there: it keeps its own copy */
-		v->out->users_ok++;
-	}
-	return !stopping(v);
-}
-
-/* ---- who is in a chat ---- */
-
-static bool ledger_has(struct verify *v, int64_t conv, enum op_kind kind)
-{
-	struct ledger_row r;
-	struct opkey k = { .conv = conv, .id = "", .kind = kind };
-	return conv >= 0 && ledger_get(v->args->ledger, &k, &v->step, &r) && r.state == OP_DONE;
-}
-
-struct members { struct verify *v; struct table ids; };
-
-static bool on_member(void *ctx, const struct seen *s)
-{
-	struct members *m = ctx;
-	table_put(&m->ids, arena_strdup(&m->v->step, s->id), found);
-	return true;
-}
-
-/* Who should be in the chat and is not. The chat's own row usually names its members; else they are listed. */
-static bool check_members(struct verify *v, const struct chat *c, const char *const *ids, size_t n_ids)
-{
-	size_t n = 0;
-	const char *const *want = v->args->members_of(v->args->ctx, c->conv, &n);
-	struct members m = { .v = v };
-	bool ok = true;
-	table_init(&m.ids);
-	for (size_t i = 0; i < n_ids; i++)
-		table_put(&m.ids, ids[i], found);
-	if (!n_ids && n)
-		ok = session_list(v->args->session, LIST_MEMBERS, c->id, OLDEST_FIRST, on_member, &m, v->err);
-	for (size_t i = 0; ok && i < n; i++) {
-		if (table_get(&m.ids, want[i]))
-			continue;
-		v->out->members_missing++;
-		tell(v, FIND_MISSING, c->conv, NULL, c->id, want[i], "this person is not a member of the chat");
-	}
-	table_release(&m.ids);
-	return ok;
-}
-
-static bool has_role(struct verify *v, const char *chat, enum list_kind role, struct members *m)
-{
-	*m = (struct members){ .v = v };
-	table_init(&m->ids);
-	return session_list(v->args->session, role, chat, OLDEST_FIRST, on_member, m, v->err);
-}
-
-/* Portions of members, roles and tags that the ledger calls done: their rows stand before those of the messages. A role is asked for
- * once for each chat that has somebody in it; the owner needs none. */
-static bool check_company(struct verify *v, const struct chat *c, const struct seen *s)
-{
-	static const struct { const char *prefix, *what; enum list_kind list; } ROLES[] = {
-		{ "admin:", "this person is not an administrator of the chat", LIST_ADMINS },
-		{ "editor:", "this person is not an editor of the chat", LIST_EDITORS },
-	};
-	struct members held[countof(ROLES)];
-	bool asked[countof(ROLES)] = { false, false }, portions = false, ok = true;
-	struct ledger_row r;
-	if (c->num < 0)
-		return true;
-	struct ledger_walk *w = ledger_walk(v->args->ledger, c->num);
-	while (ok && ledger_walk_next(w, &r) && !r.key.ts_us) {
-		const char *who = NULL, *what = NULL;
-		bool there = true;
-		if (r.key.kind != OP_MEMBERS || r.state != OP_DONE)
-			continue;
-		if (!strncmp(r.key.id, "tag:", 4) && r.target2) {
-			who = r.target2;
-			what = "this tag is not a member of the chat";
-			there = false;
-			for (size_t i = 0; i < s->n_tags && !there; i++)
-				there = streq(s->tags[i], who);
-		}
-		for (size_t i = 0; i < countof(ROLES); i++) {
-			size_t n = strlen(ROLES[i].prefix);
-			if (strncmp(r.key.id, ROLES[i].prefix, n) != 0)
-				continue;
-			who = r.key.id + n;
-			what = ROLES[i].what;
-			if (!asked[i])
-				ok = has_role(v, c->id, ROLES[i].list, &held[i]);
-			asked[i] = true;
-			there = !ok || table_get(&held[i].ids, who) || streq(s->author, who);
-		}
-		portions = portions || !who;
-		if (!there) {
-			v->out->members_missing++;
-			tell(v, FIND_MISSING, c->conv, NULL, c->id, who, what);
-		}
-	}
-	ledger_walk_end(w);
-	for (size_t i = 0; i < countof(ROLES); i++)
-		if (asked[i])
-			table_release(&held[i].ids);
-	return ok && (!portions || !v->args->members_of || check_members(v, c, s->ids, s->n_ids));
-}
-
-static bool on_chat(void *ctx, const struct seen *s)
-{
-	struct verify *v = ctx;
-	struct chat *c = table_get(&v->chats, s->id);
-	arena_reset(&v->step);
-	if (!c || c->seen)
-		return !stopping(v);
-	c->seen = true;
-	v->out->chats_ok++;
-	const struct chat *made = c; /* the conversation for which we made it, if we did */
-	for (struct chat *k = c; k; k = k->also)
-		made = k->created ? k : made;
-	int public = v->args->public_of && made->created ? v->args->public_of(v->args->ctx, made->conv) : -1;
-	if (public >= 0 && (public != 0) != s->is_public) {
-		v->out->privacy_wrong++;
-		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, s->is_public ? "the chat is public and should be private" : "the chat is private and should be public");
-	}
-	bool shut = ledger_has(v, made->num, OP_ARCHIVE);
-	if (s->archived != shut && (shut || made->created)) {
-		v->out->archived_wrong++;
-		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, shut ? "the chat should be archived" : "the chat is archived and should not be");
-	}
-	if (made->name_fp && hash64s(s->name) != made->name_fp) {
-		v->out->names_wrong++;
-		tell(v, FIND_ALTERED, c->conv, NULL, c->id, c->id, "the chat has another name than it was given");
-	}
-	for (; c && !v->failed; c = c->also)
-		v->failed = !check_company(v, c, s);
-	return !v->failed && !stopping(v);
-}
-
-static bool check_people(struct verify *v)
-{
-	if (!v->users.n)
-		return true;
-	if (!session_list(v->args->session, LIST_USERS, "", OLDEST_FIRST, on_user, v, v->err))
-		return err_wrap(v->err, "reading people back");
-	for (size_t i = 0; i < v->users.n && !stopping(v); i++) {
-		if (v->users.rows[i].value != unseen)
-			continue;
-		v->out->users_missing++;
-		tell(v, FIND_MISSING, "people", NULL, NULL, v->users.rows[i].key, "the person we created is not in the target");
-	}
-	return true;
-}
-
-static bool check_chats(struct verify *v)
-{
-	if (!v->chats.n)
-		return true;
-	if (!session_list(v->args->session, LIST_CHATS, "", OLDEST_FIRST, on_chat, v, v->err) || v->failed)
-		return err_wrap(v->err, "reading chats back");
-	for (size_t i = 0; i < v->chats.n && !stopping(v); i++) {
-		const struct chat *c = v->chats.rows[i].value;
-		if (c->seen)
-			continue;
-		v->out->chats_missing++;
-		tell(v, FIND_MISSING, c->conv, NULL, c->id, c->id, "the chat is not in the target, or closed to us");
-	}
-	return true;
-}
-
 int64_t verify_other_things(const struct verify_result *r)
 {
 	return r->users_missing + r->chats_missing + r->members_missing + r->privacy_wrong + r->archived_wrong + r->names_wrong + r->reactions_missing +
@@ -738,9 +542,9 @@ bool verify_run(const struct verify_args *args, struct verify_result *out, struc
 		lanes_by_seed(&v);
 	else
 		ledger_lanes(args->ledger, on_lane, &v);
-	bool ok = !v.failed && (stopping(&v) || (check_people(&v) && check_chats(&v)));
+	bool ok = !v.failed && (verify_stopping(&v) || (verify_people(&v) && verify_chats(&v)));
 	out->lists = args->session->list_requests - before;
-	out->stopped = stopping(&v);
+	out->stopped = verify_stopping(&v);
 	tell_files(&v);
 	out->clean = ok && !out->stopped && !out->messages[FIND_MISSING] && !out->messages[FIND_ALTERED] && !out->messages[FIND_MISPLACED] &&
 	             !out->messages[FIND_TWICE] && !verify_other_things(out);

@@ -34,10 +34,7 @@ static void put_back(struct ledger *l, const struct opkey *k, struct arena *a)
 		bool same = (r.key.kind == OP_POST || r.key.kind == OP_EDIT) && r.key.part == k->part;
 		if (r.state != OP_DONE || r.key.kind == OP_DELETE || !(whole || same || r.key.kind == OP_UPLOAD))
 			continue;
-		if (n == cap) {
-			cap = cap ? 2 * cap : 8;
-			v = xrealloc(v, cap * sizeof(*v));
-		}
+		GROW(v, n, cap, 8);
 		v[n] = r.key;
 		v[n++].id = arena_strdup(a, r.key.id);
 	}

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
 const words = {
-  en: { totals: (c, m, u) => `${c} chats · ${m} messages · ${u} people`, bell: n => `Notifications: ${n}`, invites: n => ` · invitations: ${n}`,
+  en: { units: [" B", " KB", " MB"], totals: (c, m, u) => `${c} chats · ${m} messages · ${u} people`, bell: n => `Notifications: ${n}`, invites: n => ` · invitations: ${n}`,
     search: "Search messages", filter: "Find a chat", pick: "Choose a chat", none: "Nothing here yet", earlier: "Earlier messages", later: "Newer messages",
     more: "Show more", thread: n => `Thread: ${n}`, threadTitle: "Thread", members: n => `Members: ${n}`, membersTitle: "Members", found: "Found",
     nothing: "Nothing found", priv: "private", pub: "public", channel: "channel", archived: "archived", direct: "one-to-one", pinned: "pinned",
@@ -15,17 +15,17 @@ const words = {
       "emoji-as-name": "a custom emoji as its name", "split": "split in several messages", "broadcast-as-note": "\u201calso sent to the channel\u201d as a note",
       "root-placeholder": "the thread\u2019s first message is a place-holder", "link-left": "a link to another message left as it was",
       "edit-details": "when it was edited, and by whom", "pin": "it was pinned", "text-cut": "cut: it became too long for where it stands" } },
-  ru: { totals: (c, m, u) => `Чатов: ${c} · сообщений: ${m} · людей: ${u}`, bell: n => `Уведомлений: ${n}`, invites: n => ` · приглашений: ${n}`,
+  ru: { units: [" Б", " КБ", " МБ"], totals: (c, m, u) => `Чатов: ${c} · сообщений: ${m} · людей: ${u}`, bell: n => `Оповещений: ${n}`, invites: n => ` · приглашений: ${n}`,
     search: "Поиск сообщений", filter: "Найти чат", pick: "Выберите чат", none: "Здесь пока пусто", earlier: "Более ранние", later: "Более новые",
     more: "Показать ещё", thread: n => `Тред: ${n}`, threadTitle: "Тред", members: n => `Участников: ${n}`, membersTitle: "Участники", found: "Найдено",
     nothing: "Ничего не найдено", priv: "закрытый", pub: "открытый", channel: "канал", archived: "в архиве", direct: "личный", pinned: "закреплено",
-    edited: "изменено", bot: "бот", back: "← Назад", close: "Закрыть", lang: "English", owner: "владелец", admin: "админ", editor: "редактор", member: "", off: "отключён", limits: "лимиты включены",
+    edited: "изменено", bot: "бот", back: "← Назад", close: "Закрыть", lang: "English", owner: "владелец", admin: "администратор", editor: "редактор", member: "", off: "без доступа", limits: "ограничения включены",
     compare: "Показать источник", inSource: c => `В источнике: ${c}`, inThread: "ответ в треде", foreign: "Не из архива", absent: "В архиве под рукой его нет",
     partOf: n => `часть ${n}`, same: "Ничего не потеряно", lost: "Что изменилось", grain: "с точностью до минуты", empty: "без текста",
-    states: { present: "", linked: "только ссылка", external: "на стороне", gone: "удалён" },
-    losses: { "author-as-label": "автор — подпись", "time-as-text": "время — часть подписи", "style-as-text": "оформление записано символами",
-      "mention-muted": "упоминание без уведомления", "reaction-as-text": "реакции записаны текстом", "file-named-only": "файл без содержимого",
-      "emoji-as-name": "своя эмодзи — названием", "split": "разбито на несколько сообщений", "broadcast-as-note": "«также в канал» — пометкой",
+    states: { present: "", linked: "только ссылка", external: "на другом сайте", gone: "удалён" },
+    losses: { "author-as-label": "автор — подпись", "time-as-text": "время — часть подписи", "style-as-text": "оформление записано знаками",
+      "mention-muted": "упоминание никого не оповещает", "reaction-as-text": "реакции записаны текстом", "file-named-only": "файл без содержимого",
+      "emoji-as-name": "своё эмодзи — названием", "split": "разбито на несколько сообщений", "broadcast-as-note": "«также в канал» — пометкой",
       "root-placeholder": "вместо первого сообщения треда — заглушка", "link-left": "ссылка на другое сообщение — как была",
       "edit-details": "когда и кем изменено", "pin": "было закреплено", "text-cut": "обрезано: стало длиннее своего места" } },
 };
@@ -112,7 +112,7 @@ function markdown(text) {
 }
 
 // ---- messages ----
-const size = n => n < 1024 ? n + " B" : n < 1048576 ? (n / 1024).toFixed(0) + " KB" : (n / 1048576).toFixed(1) + " MB";
+const size = n => n < 1024 ? num(n) + t.units[0] : n < 1048576 ? num(Math.round(n / 1024)) + t.units[1] : num(Math.round(n / 104857.6) / 10) + t.units[2];
 const clock = ms => Math.floor(ms / 60000) + ":" + String(Math.floor(ms / 1000) % 60).padStart(2, "0");
 // The loudness of a voice note, one bar per number; numbers as the API takes them ("1,5,9…").
 function wave(numbers) {

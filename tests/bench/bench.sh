@@ -61,3 +61,5 @@ echo
 sh tests/bench/bench_whatsapp.sh
 echo
 sh tests/bench/bench_mapping.sh
+echo
+sh tests/bench/bench_memory.sh

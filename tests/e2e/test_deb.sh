@@ -19,6 +19,10 @@ for f in usr/bin/mvchat usr/share/man/man1/mvchat.1.gz usr/share/man/man5/mvchat
 	usr/share/doc/mvchat/copyright usr/share/doc/mvchat/changelog.gz usr/share/doc/mvchat/README.md; do
 	if [ -s "$T/root/$f" ]; then ok "has $f"; else not_ok "has $f"; fi
 done
+for f in "$T/root/usr/share/doc/mvchat"/*.md; do
+	grep -oE '\]\([A-Za-z0-9_./:-]+' "$f" | sed 's/^](//' | grep -vE '^(https?|mailto):' | while read -r link; do [ -e "$(dirname "$f")/$link" ] || echo "$(basename "$f"): $link"; done
+done >"$T/links"
+eq 'its guides lead to what is in it' "$(cat "$T/links")" ''
 eq 'nothing is writable for others' "$(find "$T/root" -type f -perm /022 | head -1)" ''
 if grep -qF "$ROOT" "$T/root/usr/bin/mvchat"; then not_ok 'no path of the machine it was built on'; else ok 'no path of the machine it was built on'; fi
 expect 'it runs' 0 "$T/root/usr/bin/mvchat" --version

@@ -174,4 +174,39 @@ mark
 expect 'shorter again' 0 "$MVCHAT" apply -C "$T/p" --yes
 eq 'edited, and what is no longer needed deleted' "$(did)" '1 DELETE /messages/N;2 PUT /messages/N'
 expect 'in order, too' 0 "$MVCHAT" verify -C "$T/p"
+# A third export, in which a channel has another name and a message a third text; the table is refreshed after a run that made a chat for a
+# channel without a row. The ledger of three runs and their edits is found again from the target, twice, and nothing is sent.
+third() {
+	newer "$1"
+	sed -i 's/"name":"general"/"name":"allgemein"/' "$1/channels.json"
+	mv "$1/general" "$1/allgemein"
+	sed -i 's/other words/third words/; s/1704070000/1704080000/' "$1/allgemein/2024-01-01.json"
+}
+sandbox third
+mkdir "$T/t"
+use older
+expect 'third: a project' 0 "$MVCHAT" map -q -C "$T/t" --url "$URL" --unmatched create "$T/export.zip"
+expect 'third: the older export' 0 "$MVCHAT" apply -C "$T/t" --yes
+use newer
+expect 'third: the newer one, with a channel that has no row' 0 "$MVCHAT" apply -C "$T/t" --yes
+use third
+expect 'third: the table is refreshed' 0 "$MVCHAT" map -q -C "$T/t"
+has 'third: the chat made without a row is its own' "$T/t/channels.csv" ',create,new,'
+has 'third: a row that is there keeps its chat' "$T/t/channels.csv" 'C1,allgemein,public,,7,2024-01-01,2024-01-01,create,general,'
+expect 'third: the third one' 0 "$MVCHAT" apply -C "$T/t" --yes --json
+eq 'third: is an edit' "$(number posted "$T/out") $(number edited "$T/out")" '0 1'
+expect 'third: verify' 0 "$MVCHAT" verify -C "$T/t"
+dump "$T/third1"
+rm "$T"/t/.mvchat/ledger.db*
+for x in once twice; do
+	expect "third: adopted $x; one message is in no export any more" 7 "$MVCHAT" verify -C "$T/t" --adopt --json
+	eq "third: adopted $x: it is the only one" "$(number strangers "$T/out")" 1
+	eq "third: adopted $x: no message is missing" "$(grep -oE '"missing":\{[^}]*' "$T/out" | grep -oE '"messages":[0-9]+')" '"messages":0'
+done
+expect 'third: apply after that' 0 "$MVCHAT" apply -C "$T/t" --yes --json
+eq 'third: writes nothing' "$(number writes "$T/out")" 0
+dump "$T/third2"
+grep -v '"type":"stats"' "$T/third1" >"$T/a"
+grep -v '"type":"stats"' "$T/third2" >"$T/b"
+same 'third: the target is what it was' "$T/a" "$T/b"
 done_testing

@@ -62,12 +62,34 @@ expect 'adopting goes on' 0 "$MVCHAT" verify --adopt -C "$T/p"
 expect 'and opens it' 0 "$MVCHAT" apply -C "$T/p" --yes --json
 eq 'nothing is sent' "$(number writes "$T/out")" 0
 
+URL0=$URL PAGE0=$PAGE STORE0=$STORE
 # Another bot: its messages would not be ours to edit or to delete.
 for c in 'apply --yes' 'plan' 'verify' 'rollback --all --yes' 'verify --adopt'; do
 	# shellcheck disable=SC2086
 	expect "another bot: $c is refused" 8 env PACHCA_BOT_TOKEN=sandbox-bot-token-2 "$MVCHAT" $c -C "$T/p"
 done
 has 'and says whose it is' "$T/err" 'this ledger belongs to'
+
+# A chat that is closed to us: whether its messages are there cannot be told, so the ledger stays closed until it is open, or the table says otherwise.
+mkdir "$T/c"
+sandbox closed
+expect 'closed: map' 0 "$MVCHAT" map -C "$T/c" --url "$URL" --unmatched create "$T/export.zip"
+cp "$T/c/channels.csv" "$T/channels.csv"
+sed -i 's/^\(C05PARTNER,.*\),,,$/\1,adopt:999,,/' "$T/c/channels.csv"
+expect 'closed: apply does the rest' 6 "$MVCHAT" apply -C "$T/c" --yes
+rm -f "$T/c/.mvchat/"ledger.db*
+expect 'closed: adopting finds the rest' 7 "$MVCHAT" verify --adopt -C "$T/c" --json
+eq 'closed: and counts the chat' "$(number closed "$T/out")" 1
+expect 'closed: in words' 7 "$MVCHAT" verify --adopt -C "$T/c"
+has 'closed: says what to do' "$T/out" 'let the bot in'
+expect 'closed: apply is refused' 8 "$MVCHAT" apply -C "$T/c" --yes
+cp "$T/channels.csv" "$T/c/channels.csv"
+expect 'closed: with another decision there is no doubt' 6 "$MVCHAT" verify --adopt -C "$T/c"
+before=$(stat messages)
+expect 'closed: apply goes on' 0 "$MVCHAT" apply -C "$T/c" --yes --json
+eq 'closed: with the four messages of that channel' "$(number posted "$T/out") $(($(stat messages) - before))" '4 4'
+expect 'closed: verify' 0 "$MVCHAT" verify -C "$T/c"
+URL=$URL0 PAGE=$PAGE0 STORE=$STORE0
 
 # No administrator: what needs none goes on, what needs one says so before it begins.
 before=$(stat mutating)

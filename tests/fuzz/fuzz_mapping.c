@@ -46,7 +46,7 @@ static const struct conv_stats stats[countof(convs)] = { { 10, 1700000000000000,
 static const struct target_person people[] = {
 	{ .id = "1", .name = "Ivan Petrov", .email = "ivan@example.com" }, { .id = "2", .name = "Ким Анна", .phone = "+7 916 123-45-67" },
 };
-static const struct target_chat chats[] = { { "11", "general", true, false, false }, { "12", "Секреты", false, false, false } };
+static const struct target_chat chats[] = { { "11", "general", true, false, false, NULL }, { "12", "Секреты", false, false, false, NULL } };
 
 static void path_of(size_t i, char out[128])
 {

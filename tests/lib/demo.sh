@@ -39,6 +39,6 @@ look() {
 		echo "Look at the chats: http://127.0.0.1:$port/ (Ctrl-C ends the sandbox)"
 		wait "$sandbox"
 	else
-		echo "Look at the chats: build/release/mvchat sandbox --store $dir/sandbox.db"
+		echo "Look at the chats, and at where each message came from: build/release/mvchat sandbox -C $dir/project --store $dir/sandbox.db --port $port"
 	fi
 }

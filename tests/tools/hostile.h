@@ -28,6 +28,10 @@ struct zip_part {
 	int64_t away;           /* the directory's place of it is wrong by so much */
 };
 
+/* What `printf hello | bzip2 -9` writes. */
+static const char bzip2_hello[] = "\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x19\x31\x65\x3d\x00\x00\x00\x81\x00\x02\x44\xa0\x00\x21"
+	"\x9a\x68\x33\x4d\x07\x33\x8b\xb9\x22\x9c\x28\x48\x0c\x98\xb2\x9e\x80";
+
 struct zip_maker { struct buf body, dir; size_t n; bool zip64; };
 
 static uint32_t crc32_of(const char *p, size_t n)

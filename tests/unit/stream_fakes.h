@@ -262,7 +262,7 @@ static struct msg link_msg(struct world *w, int at, const char *author, int root
 	return m;
 }
 
-static void add_link(struct world *w, const char *conv, int at, int root, const char *ref)
+static inline void add_link(struct world *w, const char *conv, int at, int root, const char *ref)
 {
 	struct msg m = link_msg(w, at, "U1", root, &ref, 1);
 	assert_true(w->sink.msg(w->sink.ctx, conv, &m));

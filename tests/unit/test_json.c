@@ -734,6 +734,32 @@ static void test_two_readers(void **state)
 	assert_true(good > 3000 && bad > 3000);
 }
 
+/* Millions of values of next to no bytes: the tree has a bound, whichever way the text is read. */
+static void test_a_tree_has_a_bound(void **state)
+{
+	(void)state;
+	enum { N = 4 * 1000 * 1000, MAX = 128 << 20 };
+	static const char *const ends[] = { "1]", "\"\\ud800\"]" /* a lone surrogate: not an ordinary document */ };
+	char *text = malloc(3 * N + 64);
+	for (size_t i = 0; i < 2; i++) {
+		struct arena a;
+		struct err e = ERR_INIT;
+		arena_init(&a);
+		char *p = text;
+		*p++ = '[';
+		for (int k = 0; k < N; k++, p += 3)
+			memcpy(p, "{},", 3);
+		strcpy(p, ends[i]);
+		assert_null(jv_parse(&a, text, strlen(text), &e));
+		assert_non_null(strstr(e.msg, "a document of more than"));
+		assert_true(a.used < MAX + (1 << 20));
+		arena_reset(&a);
+		assert_non_null(jv_parse(&a, "[{},1]", 6, &e)); /* an arena that is in use has as much room again */
+		arena_release(&a);
+	}
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -754,6 +780,7 @@ int main(void)
 		cmocka_unit_test(test_keys_with_nul),
 		cmocka_unit_test(test_oracle),
 		cmocka_unit_test(test_two_readers),
+		cmocka_unit_test(test_a_tree_has_a_bound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

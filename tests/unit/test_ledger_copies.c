@@ -4,6 +4,7 @@
 #include "embed/replay/schema_v2.sql.h"
 #include "embed/replay/schema_v3.sql.h"
 #include "embed/replay/schema_v4.sql.h"
+#include "embed/replay/schema_v5.sql.h"
 
 #include "core/clock.h"
 
@@ -228,7 +229,8 @@ static void describe(const char *sql, char *out, size_t cap)
 static void test_every_version_goes_on(void **state)
 {
 	(void)state;
-	static const char *const upto[] = { NULL, (const char *)embed_schema_v2_sql, (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql };
+	static const char *const upto[] = { NULL, (const char *)embed_schema_v2_sql, (const char *)embed_schema_v3_sql, (const char *)embed_schema_v4_sql,
+		(const char *)embed_schema_v5_sql };
 	static const char rows[] = "SELECT quote(conv)||quote(ts)||quote(id)||quote(kind)||quote(part)||quote(lane)||quote(seq)||quote(state)||quote(target)"
 		"||quote(target2)||quote(why)||quote(src_fp)||quote(body_fp)||quote(loss)||quote(tries)||quote(sent)||quote(run) FROM op ORDER BY lane, seq",
 		others[] = "SELECT quote(id)||quote(cmd)||quote(began)||quote(ended)||quote(exit)||quote(mapping)||quote(version) FROM run"

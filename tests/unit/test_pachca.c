@@ -637,6 +637,17 @@ static void lists(void **state)
 			fail_msg("%s was taken for a list", bad[i]);
 		assert_int_equal(e.code, ERR_TARGET);
 	}
+	/* more rows than anybody asked for */
+	struct buf many;
+	buf_init(&many, 1 << 20);
+	buf_adds(&many, "{\"data\":[{}");
+	for (int i = 0; i < 5000; i++)
+		buf_adds(&many, ",{}");
+	buf_adds(&many, "],\"meta\":{\"paginate\":{\"has_next\":false}}}");
+	struct http_resp flood = { .status = 200, .body = many.p, .len = many.len, .content_type = "application/json", .retry_after_s = -1 };
+	assert_false(ex->list_parse(NULL, LIST_MESSAGES, &flood, &arena, &p, &e));
+	assert_non_null(strstr(e.msg, "5001 rows"));
+	buf_release(&many);
 	assert_true(list("list_chats", LIST_CHATS, &p, &e));
 	assert_string_equal(p.v[0].author, "12");
 	assert_true(p.v[0].is_public && !p.v[0].archived && !p.v[0].personal && !p.v[0].is_channel);

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 struct answer { enum wire_class cls; int status, retry_after; const char *body; };
 static const struct answer *script;
 static size_t n_script, asked;
+static int64_t endless;    /* > 0: each page is full and names another one; the next id */
 static char paths[4096];   /* every path asked for, ';' behind each */
 static char opened[128];
 static bool wire_is_open;
@@ -44,8 +46,11 @@ enum wire_class wire_call(struct wire *w, const struct http_req *r, struct arena
 	assert_ptr_equal(w, &wire_is_open);
 	assert_false(r->writes);
 	size_t n = strlen(paths);
+	*resp = (struct http_resp){ .status = 200, .body = "", .content_type = "", .retry_after_s = -1 };
+	if (endless)
+		return WIRE_ANSWER;
+	resp->status = 0;
 	snprintf(paths + n, sizeof(paths) - n, "%s;", r->path);
-	*resp = (struct http_resp){ .body = "", .content_type = "", .retry_after_s = -1 };
 	last_asked_us = clock_mono_us();
 	if (asked >= n_script)
 		fail_msg("one request too many: %s", r->path);
@@ -135,6 +140,13 @@ static bool list_parse(const struct target *t, enum list_kind kind, const struct
 	(void)t;
 	(void)kind;
 	*out = (struct page){ .v = arena_array(a, 64, struct seen) };
+	if (endless) {
+		out->n = 64;
+		for (size_t i = 0; i < out->n; i++)
+			out->v[i] = (struct seen){ .id = arena_fmt(a, "%" PRId64, endless++), .name = "", .body = "" };
+		out->next = arena_fmt(a, "%" PRId64, endless);
+		return true;
+	}
 	if (r->status != 200 || strchr(r->body, '<'))
 		return err_set(e, ERR_TARGET, "not a list: %d", r->status);
 	char *copy = arena_strdup(a, r->body), *next = strchr(copy, '>');
@@ -326,6 +338,29 @@ static void trouble_in_passing_is_tried_again(void **state)
 	session_close(s);
 }
 
+static bool count_rows(void *ctx, const struct seen *r)
+{
+	(void)r;
+	++*(int64_t *)ctx;
+	return true;
+}
+
+/* Full pages for ever: whoever keeps the rows does not run out of memory. */
+static void a_list_without_end_is_an_error(void **state)
+{
+	(void)state;
+	struct session *s = open_session();
+	struct err e = ERR_INIT;
+	int64_t n = 0;
+	endless = 1;
+	assert_false(session_list(s, LIST_CHATS, "", OLDEST_FIRST, count_rows, &n, &e));
+	endless = 0;
+	assert_int_equal(e.code, ERR_TARGET);
+	assert_non_null(strstr(e.msg, "does not end"));
+	assert_in_range(n, 1000000, 1000064);
+	session_close(s);
+}
+
 static void a_refusal_is_sat_out(void **state)
 {
 	(void)state;
@@ -449,6 +484,7 @@ int main(void)
 		cmocka_unit_test_setup(opening_greets_and_asks_permission, setup), cmocka_unit_test_setup(opening_fails_with_the_reason, setup),
 		cmocka_unit_test_setup(greeting_survives_a_hiccup, setup), cmocka_unit_test_setup(a_list_is_read_page_by_page, setup),
 		cmocka_unit_test_setup(trouble_in_passing_is_tried_again, setup), cmocka_unit_test_setup(a_refusal_is_sat_out, setup),
+		cmocka_unit_test_setup(a_list_without_end_is_an_error, setup),
 		cmocka_unit_test_setup(pages_are_paced, setup), cmocka_unit_test_setup(what_cannot_be_read_is_an_error, setup),
 		cmocka_unit_test_setup(the_snapshot, setup),
 	};

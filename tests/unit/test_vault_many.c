@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -321,6 +322,49 @@ static void test_folder_names(void **state)
 	rmdir(at("d"));
 }
 
+static void make_plain(const char *name, size_t n)
+{
+	struct zip_maker z;
+	char entry[40];
+	zip_begin(&z);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(entry, sizeof(entry), "general/%zu.json", (i * 7919) % n);
+		zip_part(&z, (struct zip_part){ .name = entry, .data = "", .len = 0 });
+	}
+	finish(&z, name);
+}
+
+/* No room for the private file, or no folder for it: the archive is not opened, and nothing stays behind. Few entries need neither. */
+static void test_no_room(void **state)
+{
+	(void)state;
+	struct rlimit had, low = { 0 };
+	struct err e = ERR_INIT;
+	make_plain("few.zip", 1000);
+	make_plain("many.zip", 80000);
+	struct vault *v = vault_open(at("few.zip"), NULL, "/nonexistent", &e);
+	assert_non_null(v);
+	assert_int_equal(vault_count(v), 1000);
+	vault_close(v);
+	assert_null(vault_open(at("many.zip"), NULL, "/nonexistent", &e));
+	assert_int_equal(e.code, ERR_INTERNAL);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &had), 0);
+	void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+	for (size_t mib = 0; mib < 12; mib++) { /* the runs of them take 5 MiB, and so do all of them sorted */
+		low = (struct rlimit){ .rlim_cur = mib << 20, .rlim_max = had.rlim_max };
+		err_clear(&e);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+		v = vault_open(at("many.zip"), NULL, root, &e);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &had), 0);
+		assert_true(mib < 2 ? !v : mib > 10 ? v != NULL : true);
+		assert_true(v || (e.code == ERR_INTERNAL && e.hint[0]));
+		vault_close(v);
+	}
+	signal(SIGXFSZ, before);
+	unlink(at("few.zip"));
+	unlink(at("many.zip"));
+}
+
 /* KiB at most, of a process that makes the zip, or of one that opens it, walks over it and looks entries up. */
 static long peak_of(size_t n, bool make)
 {
@@ -338,18 +382,23 @@ static long peak_of(size_t n, bool make)
 				snprintf(name, sizeof(name), "channel-%04zu/%zu.json", (i / 100 * 7919) % 10007, i);
 				zip_part(&z, (struct zip_part){ .name = name, .data = "", .len = 0 });
 			}
+			zip_part(&z, (struct zip_part){ .name = "z/bzip2", .data = bzip2_hello, .len = sizeof(bzip2_hello) - 1, .method = 12, .says_size = 5,
+				.crc = crc32_of("hello", 5) });
 			finish(&z, "grow.zip");
 			_exit(0);
 		}
 		arena_init(&a);
 		uint8_t digest[DIGEST_BYTES];
 		struct vault *v = vault_open(at("grow.zip"), NULL, root, NULL);
-		bool ok = v && vault_count(v) == n && vault_digest(at("grow.zip"), digest, NULL);
+		bool ok = v && vault_count(v) == n + 1 && vault_digest(at("grow.zip"), digest, NULL);
 		for (size_t i = 0; ok && i < n; i++) {
 			arena_reset(&a);
 			const struct entry *en = vault_entry_in(v, i, &a);
 			ok = i % 64 || vault_find_in(v, en->name, &a);
 		}
+		char *hello = ok ? vault_slurp(v, vault_find(v, "z/bzip2"), 100, NULL, NULL) : NULL; /* by libzip */
+		ok = hello && strcmp(hello, "hello") == 0;
+		free(hello);
 		vault_close(v);
 		struct rusage r;
 		ok = ok && getrusage(RUSAGE_SELF, &r) == 0 && write(told[1], &r.ru_maxrss, sizeof(r.ru_maxrss)) == sizeof(r.ru_maxrss);
@@ -391,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_within),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_folder_names),
+		cmocka_unit_test(test_no_room),
 	};
 	return cmocka_run_group_tests(tests, make_root, drop_root);
 }
