@@ -18,8 +18,9 @@
 
 static const int64_t AHEAD_BYTES = 64 << 20, SECOND_US = 1000000;
 /* Bytes on their way to the storage at once: as many as a thin line takes within the time of one request, at first. More while they arrive
- * quickly, fewer when they do not. */
-static const int64_t WINDOW_MIN = 4 << 20, WINDOW_MAX = INT64_C(1) << 30, QUICK_S = 10, SLOW_S = 25;
+ * quickly, fewer when they do not. Files of up to 4 MiB are in memory until they are sent (core/vault_inflate.c), so there is an end to it;
+ * a larger one is not, and goes also when it alone is more. */
+static const int64_t WINDOW_MIN = 4 << 20, WINDOW_MAX = 32 << 20, QUICK_S = 10, SLOW_S = 25;
 enum {
 	LOOK_AGAIN = 64, /* messages passed: then looking ahead is worth while again */
 };
@@ -99,7 +100,7 @@ void engine_blob_back(struct engine *x, const struct runner *r, enum wire_class 
 		*window = *window / 2 > WINDOW_MIN ? *window / 2 : WINDOW_MIN;
 		fewer_at_once(x, r);
 	} else if (cls == WIRE_ANSWER && took < QUICK_S * SECOND_US) {
-		*window += *window < WINDOW_MAX ? size_of(r) : 0;
+		*window = *window + size_of(r) < WINDOW_MAX ? *window + size_of(r) : WINDOW_MAX;
 		more_at_once(x);
 	}
 }

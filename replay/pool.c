@@ -90,17 +90,18 @@ static uint32_t usable(const struct pool *p, uint32_t mask)
 int pool_pick(struct pool *p, const struct http_req *r, uint32_t mask, uint64_t key, enum pool_how how)
 {
 	/* By the key in equal shares, so that what goes into one chat does not all fall to one bot; but equal shares of few are
-	 * uneven, and the first has other work: one key in so many makes up for that. */
-	enum { FREE_ONE_IN = 8 };
+	 * uneven, and the first has other work: who is so many ahead of another is spared. */
+	enum { AHEAD_MAX = 8 };
 	size_t best = (size_t)(key % (p->n ? p->n : 1));
 	mask = p->n < 2 ? 1 : usable(p, mask);
-	if (how == POOL_EVENLY && (key >> 32) % FREE_ONE_IN == 0) {
-		best = 0;
-		for (size_t i = 1; i < p->n; i++)
-			if ((mask >> i & 1) && p->bot[i].given < p->bot[best].given)
-				best = i;
-	}
 	best = mask >> best & 1 ? best : 0;
+	if (how == POOL_EVENLY) {
+		size_t least = 0;
+		for (size_t i = 1; i < p->n; i++)
+			if ((mask >> i & 1) && p->bot[i].given < p->bot[least].given)
+				least = i;
+		best = p->bot[best].given > p->bot[least].given + AHEAD_MAX ? least : best;
+	}
 	p->bot[best].given += r->rate == REQ_OTHER;
 	return (int)best;
 }

@@ -34,7 +34,7 @@ void pool_swap(struct pool *p, int bot);                             /* this one
  * mask: bots that may carry it (bit 0 = the first); same: the bot that a CARRY_SAME is for. */
 int64_t pool_ask(struct pool *p, struct http_req *r, uint32_t mask, int same, int64_t now_us);
 /* Which bot is the one for what belongs together under this key; asked once for each request. POOL_BY_KEY: told by the key alone, the same whenever it is asked.
- * POOL_EVENLY: for some of the keys whoever has had least to do; the caller remembers which it was. */
+ * POOL_EVENLY: whoever has had least to do, where the key's has had more; the caller remembers which it was. */
 enum pool_how { POOL_BY_KEY, POOL_EVENLY };
 int pool_pick(struct pool *p, const struct http_req *r, uint32_t mask, uint64_t key, enum pool_how how);
 /* What earlier processes have sent in this request's scope (pacer_recall); by which of these bots is not known, so by all in turn. */

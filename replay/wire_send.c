@@ -209,8 +209,9 @@ static void tell_shape(struct wire *w, struct call *c, uint32_t shape)
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (!(shape & SHAPE_STREAM)) /* messages are short; only files need the large buffer */
-		curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+	/* Messages are short, and of files hundreds may be under way: TLS takes no more at once either. What storage answers is shorter still. */
+	curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+	curl_easy_setopt(h, CURLOPT_BUFFERSIZE, shape & SHAPE_STREAM ? 4096L : 16384L);
 	curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(h, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S);
 	/* Ours are the timeouts that count, on the one clock; libcurl's own default for connecting must only not cut in. */

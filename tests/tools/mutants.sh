@@ -482,6 +482,33 @@ if begin 'time: the Date of an answer says nothing'; then
 	tests unit/wire
 fi
 
+# ---- the schedule ----
+
+if begin 'schedule: a shut token is asked on'; then
+	edit replay/pool.c '	if (b->rest_until_us > now_us && r->auth != AUTH_NONE)' '	if (b->rest_until_us > now_us && r->auth == AUTH_ADMIN)'
+	tests unit/pool unit/engine
+fi
+if begin 'schedule: shares of tokens are not evened out'; then
+	edit replay/pool.c 'p->bot[least].given + AHEAD_MAX ? least : best' 'p->bot[least].given + (1 << 30) ? least : best'
+	tests unit/pool
+fi
+if begin 'schedule: a message goes with another token than its file'; then
+	edit replay/stream_text.c '.by = done ? row.target2 : NULL, ' '.by = NULL, '
+	tests e2e/uploads
+fi
+if begin 'schedule: no more uploads at once than at first'; then
+	edit replay/engine_ahead.c 'x->blobs.held && x->blobs.may < x->blobs.most' 'x->blobs.held && x->blobs.may > x->blobs.most'
+	tests e2e/uploads
+fi
+if begin 'schedule: the first lane takes all places ahead'; then
+	edit replay/engine_ahead.c '|| left_of(r) > left_of(best)' '|| !best'
+	tests e2e/uploads
+fi
+if begin 'schedule: connections without regard to open files'; then
+	edit replay/wire_open.c 'return room < most ? room : most;' 'return room > most ? room : most;'
+	tests e2e/uploads
+fi
+
 # ---- processes ----
 
 if begin 'processes: two read the archive at once'; then
