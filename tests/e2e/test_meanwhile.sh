@@ -51,7 +51,7 @@ eq 'words: what was said is there' "$(grep '"type":"message"' "$T/dump" | grep -
 if command -v sqlite3 >/dev/null; then
 	sandbox open
 	project open
-	p=$T/open open='' at=60
+	p=$T/open open='' at=4 # little is done by each, so many of them come to it
 	while [ -z "$open" ] && [ $at -lt 120 ]; do
 		at=$((at + 1))
 		MVCHAT_STEP_KILL=$at "$MVCHAT" rollback -C "$p" --all --yes >/dev/null 2>&1 </dev/null
