@@ -14,50 +14,7 @@
 
 #include <cmocka.h>
 
-static char root[64];
-static char path_buf[256];
-
-static const char *at(const char *name)
-{
-	assert_true(fmt_into(path_buf, sizeof(path_buf), "%s/%s", root, name));
-	return path_buf;
-}
-
-static int make_root(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/mvchat-vault-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static void remove_tree(int parent, const char *name)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *de;
-	while (d && (de = readdir(d)))
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..") && unlinkat(fd, de->d_name, 0) != 0)
-			remove_tree(fd, de->d_name);
-	if (d)
-		closedir(d);
-	unlinkat(parent, name, AT_REMOVEDIR);
-}
-
-static int drop_root(void **state)
-{
-	(void)state;
-	remove_tree(AT_FDCWD, root);
-	return 0;
-}
-
-static void put(const char *name, const char *data)
-{
-	struct buf b;
-	buf_init(&b, 1 << 20);
-	buf_adds(&b, data);
-	hostile_write(at(name), &b);
-	buf_release(&b);
-}
+#include "tests/unit/made_folder.h"
 
 /* The digest follows names, sizes and checksums, and nothing else. */
 static void test_digest(void **state)

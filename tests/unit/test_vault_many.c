@@ -17,26 +17,13 @@
 
 #include <cmocka.h>
 
-static char root[64];
-static char path_buf[512];
+#include "tests/unit/made_folder.h"
 
-static const char *at(const char *name)
-{
-	assert_true(fmt_into(path_buf, sizeof(path_buf), "%s/%s", root, name));
-	return path_buf;
-}
-
-static int make_root(void **state)
+/* Every test takes away what it made, and nothing else is there. */
+static int drop_empty_root(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/mvchat-many-XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int drop_root(void **state)
-{
-	(void)state;
-	return rmdir(root); /* every test takes away what it made, and nothing else is there */
+	return rmdir(root);
 }
 
 static uint64_t seed = 1;
@@ -275,15 +262,6 @@ static void test_long_names(void **state)
 	unlink(at("long.zip"));
 }
 
-static void put(const char *name, const char *data)
-{
-	struct buf b;
-	buf_init(&b, 1 << 20);
-	buf_adds(&b, data);
-	hostile_write(at(name), &b);
-	buf_release(&b);
-}
-
 /* In a folder the names that are shown are not those on the disk: a top folder less, other bytes, and twins of them; with a zip beside. */
 static void test_folder_names(void **state)
 {
@@ -442,5 +420,5 @@ int main(void)
 		cmocka_unit_test(test_folder_names),
 		cmocka_unit_test(test_no_room),
 	};
-	return cmocka_run_group_tests(tests, make_root, drop_root);
+	return cmocka_run_group_tests(tests, make_root, drop_empty_root);
 }
